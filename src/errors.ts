@@ -1,0 +1,89 @@
+/** What an error names beside its message: the option's path and the value that was refused. */
+export interface ErrorDetail {
+  option?: string;
+  value?: unknown;
+  cause?: unknown;
+}
+
+/** Base of every error that fastsde throws on purpose; `code` is stable across versions. */
+export class FastsdeError extends Error {
+  readonly code: string;
+  readonly option?: string;
+  readonly value?: unknown;
+
+  constructor(code: string, message: string, detail: ErrorDetail = {}) {
+    super(message, 'cause' in detail ? { cause: detail.cause } : undefined);
+    this.name = new.target.name;
+    this.code = code;
+    if (detail.option !== undefined) this.option = detail.option;
+    if ('value' in detail) this.value = detail.value;
+  }
+}
+
+/** An option or argument that cannot be used; names the option, its value and what was expected. */
+export class OptionError extends FastsdeError {
+  constructor(option: string, value: unknown, expected: string) {
+    super('ERR_FASTSDE_OPTION', `${option} must be ${expected}; got ${describe(value)}.`, { option, value });
+  }
+}
+
+/** A model file that is missing, damaged, or does not fit what was asked of it. */
+export class ModelError extends FastsdeError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super('ERR_FASTSDE_MODEL', message, detail);
+  }
+}
+
+/** Input data (files, arrays) that cannot be read or has the wrong shape. */
+export class DataError extends FastsdeError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super('ERR_FASTSDE_DATA', message, detail);
+  }
+}
+
+/** A file or folder that cannot be written. */
+export class OutputError extends FastsdeError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super('ERR_FASTSDE_OUTPUT', message, detail);
+  }
+}
+
+/** A score that is NaN or infinite, with the solver step and the global index of the sample. */
+export class NonFiniteScoreError extends FastsdeError {
+  readonly step: number;
+  readonly sample: number;
+  readonly time: number;
+
+  constructor(step: number, sample: number, time: number) {
+    super(
+      'ERR_FASTSDE_NON_FINITE',
+      `The score of sample ${sample} is not finite at step ${step} (t = ${time}). ` +
+        'Check the parameterization, the time labels and the data range, or use more steps.',
+    );
+    this.step = step;
+    this.sample = sample;
+    this.time = time;
+  }
+}
+
+/** The native addon, or a library that fastsde needs at run time, cannot be loaded. */
+export class LoadError extends FastsdeError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super('ERR_FASTSDE_LOAD', message, detail);
+  }
+}
+
+/** A value as an error message shows it: short, and never a page of array elements. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
+  if (ArrayBuffer.isView(value)) {
+    const length = 'length' in value ? `(${String(value.length)})` : '';
+    return `${value.constructor.name}${length}`;
+  }
+  if (Array.isArray(value)) {
+    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(', ')}]`;
+  }
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return `a ${value.constructor.name}`;
+  return String(value);
+}

@@ -1,0 +1,43 @@
+import type { Sde } from '../sde/sde.js';
+
+/** What the output F of a network means (spec of the conversions: `parameterization.ts`). */
+export type Parameterization = 'score' | 'eps' | 'v' | 'x0' | 'edm';
+
+/** Where a batch is evaluated: one time per sample, and the integer level where the process is a discrete ladder. */
+export interface At {
+  readonly t: Float64Array;
+  /** Index into the trained ladder, 0 = least noise. Absent in continuous time. */
+  readonly index?: Int32Array;
+}
+
+/** Per-sample scalars with which the score is `x * state + output * F`. */
+export interface ScoreCoefficients {
+  readonly state: number;
+  readonly output: number;
+}
+
+/**
+ * A score model: a network, a closed form or a user's function, in the form that the fused kernels take.
+ *
+ * The score is never materialised: `evaluate` writes the raw output F, and the score is
+ * `coefficients(t).state * x + coefficients(t).output * F`, folded into the scalars of the update.
+ */
+export interface ScoreModel {
+  /** Shape of one sample, for example [1, 28, 28]. */
+  readonly shape: readonly number[];
+  readonly sde: Sde;
+  readonly parameterization: Parameterization;
+  /** Number of classes where the model takes a class label. */
+  readonly classes?: number;
+  /** Number of trained noise levels where the time label is an integer. */
+  readonly trainedLevels?: number;
+  /** Score coefficients at time t (and level `index` on a discrete ladder). */
+  coefficients(t: number, index?: number): ScoreCoefficients;
+  /**
+   * Writes F for the batch x ([batch, ...shape], float32, row-major) into `output` (same length).
+   * Neither array may be touched by the caller until the promise settles.
+   */
+  evaluate(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): void | Promise<void>;
+  /** Releases the session; the model cannot be used afterwards. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,29 @@
+/**
+ * A forward SDE dx = f(t) x dt + g(t) dw with scalar-linear drift, so that
+ * x_t | x_0 ~ N(alpha(t) x_0, sigma(t)^2 I) (Song et al. 2021, section 3).
+ *
+ * Times run from 0 (data) to `T` (prior). All functions take and return double precision.
+ */
+export interface Sde {
+  readonly name: 'vp' | 'subvp' | 've' | 'edm' | 'custom';
+  /** End of the forward process. */
+  readonly T: number;
+  /** Time at which sampling stops. */
+  readonly epsilon: number;
+  /** Values that data take in the model's own space. */
+  readonly dataRange: readonly [number, number];
+  /** Constants of the SDE, by their names in the constructor: what a model file and a manifest record. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** f(t) = alpha'(t) / alpha(t). */
+  drift(t: number): number;
+  /** g(t). */
+  diffusion(t: number): number;
+  alpha(t: number): number;
+  sigma(t: number): number;
+  /** ln alpha(t) - ln sigma(t), half the log signal-to-noise ratio. */
+  lambda(t: number): number;
+  /** The time at which lambda(t) has this value. */
+  timeOfLambda(lambda: number): number;
+  /** Standard deviation of the (centred, isotropic) prior p_T. */
+  readonly priorSigma: number;
+}
