@@ -1,3 +1,4 @@
+import type { Ladder } from '../sde/ladder.js';
 import type { Sde } from '../sde/sde.js';
 
 /** What the output F of a network means (spec of the conversions: `parameterization.ts`). */
@@ -29,8 +30,8 @@ export interface ScoreModel {
   readonly parameterization: Parameterization;
   /** Number of classes where the model takes a class label. */
   readonly classes?: number;
-  /** Number of trained noise levels where the time label is an integer. */
-  readonly trainedLevels?: number;
+  /** The trained noise levels where the network knows only these; absent in continuous time. */
+  readonly ladder?: Ladder;
   /** Score coefficients at time t (and level `index` on a discrete ladder). */
   coefficients(t: number, index?: number): ScoreCoefficients;
   /**

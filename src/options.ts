@@ -1,0 +1,53 @@
+import { OptionError } from './errors.js';
+
+/** Throws unless the value is an integer in [least, most]. */
+export function checkInteger(
+  option: string,
+  value: number,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new OptionError(option, value, `an integer ${range}`);
+}
+
+/** Throws unless the value is a finite number above `least` (or equal to it, where `inclusive`). */
+export function checkNumber(option: string, value: number, least: number, inclusive = false): number {
+  if (Number.isFinite(value) && (inclusive ? value >= least : value > least)) return value;
+  throw new OptionError(option, value, `a finite number ${inclusive ? 'of at least' : 'above'} ${least}`);
+}
+
+/** Throws unless the value is one of the choices; the message suggests the nearest one. */
+export function checkChoice<T extends string>(option: string, value: string, choices: readonly T[]): T {
+  const match = choices.find((choice) => choice === value);
+  if (match !== undefined) return match;
+  const near = nearest(value, choices);
+  throw new OptionError(
+    option,
+    value,
+    `one of ${choices.join(', ')}${near === undefined ? '' : ` (did you mean ${near}?)`}`,
+  );
+}
+
+/** The choice within a few typing errors of the word, if there is one. */
+export function nearest<T extends string>(word: string, choices: readonly T[]): T | undefined {
+  const ranked = choices
+    .map((choice) => ({ choice, distance: editDistance(String(word).toLowerCase(), choice.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= Math.max(2, Math.floor(best.choice.length / 3)) ? best.choice : undefined;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
