@@ -4,7 +4,7 @@ import { fillUniform } from '../native/kernels.js';
 import { checkInteger, checkNumber } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { geometricSigmas } from '../sde/ladder.js';
-import type { Batch, Time } from './batch.js';
+import type { Time } from './batch.js';
 import type { Plan, Solver } from './solver.js';
 
 export interface AnnealedLangevinOptions {
@@ -53,16 +53,13 @@ export function annealedLangevin(options: AnnealedLangevinOptions = {}): Solver 
             }
             observer.stepped?.(c, batch);
           }
-          if (denoise) await denoiseAt(batch, levels.at(-1)!, levels.length);
+          if (!denoise) return;
+          await batch.evaluate(levels.at(-1)!, levels.length, 'denoise');
+          batch.estimate(batch.x, levels.at(-1)!);
         },
       };
     },
   };
-}
-
-async function denoiseAt(batch: Batch, level: NoiseLevel, step: number): Promise<void> {
-  await batch.evaluate(level, step, 'denoise');
-  batch.estimate(batch.x, level, { alpha: 1, sigma: level.sigma });
 }
 
 type NoiseLevel = Time & { readonly sigma: number };

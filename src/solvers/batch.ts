@@ -112,7 +112,8 @@ export class Batch {
   }
 
   /** out <- the posterior mean of x_0 given the state, (x + sigma^2 s) / alpha (Tweedie's formula). */
-  estimate(out: Float32Array, time: Time, { alpha, sigma }: { alpha: number; sigma: number }): void {
+  estimate(out: Float32Array, time: Time): void {
+    const { alpha, sigma } = kernelAt(this.model, time);
     const s = this.model.coefficients(time.t, time.index);
     const variance = sigma ** 2;
     this.combine(
@@ -138,4 +139,10 @@ export class Batch {
     for (let b = 0; b < this.size; b++) table.set(row, b * row.length);
     return table;
   }
+}
+
+/** alpha and sigma of x_t | x_0: of the trained level where the model has levels, else of the SDE. */
+function kernelAt({ sde, ladder }: ScoreModel, { t, index }: Time): { alpha: number; sigma: number } {
+  if (ladder && index !== undefined) return { alpha: ladder.alpha[index]!, sigma: ladder.sigma[index]! };
+  return { alpha: sde.alpha(t), sigma: sde.sigma(t) };
 }

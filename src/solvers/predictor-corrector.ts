@@ -170,7 +170,7 @@ async function predict(
 
 function clippedEstimate(batch: Batch, step: Step): Float32Array {
   const estimate = new Float32Array(batch.x.length);
-  batch.estimate(estimate, step, step);
+  batch.estimate(estimate, step);
   const [low, high] = batch.model.sde.dataRange;
   for (let i = 0; i < estimate.length; i++) estimate[i] = Math.min(Math.max(estimate[i]!, low), high);
   return estimate;
@@ -210,11 +210,5 @@ function langevinStep(batch: Batch, corrector: Corrector, k: number, substep: nu
 /** Replaces the state at a time by the posterior mean of x_0. */
 async function tweedie(batch: Batch, time: Time, step: number): Promise<void> {
   await batch.evaluate(time, step, 'denoise');
-  const { ladder, sde } = batch.model;
-  const { index } = time;
-  const at =
-    ladder && index !== undefined
-      ? { alpha: ladder.alpha[index]!, sigma: ladder.sigma[index]! }
-      : { alpha: sde.alpha(time.t), sigma: sde.sigma(time.t) };
-  batch.estimate(batch.x, time, at);
+  batch.estimate(batch.x, time);
 }
