@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { OutputError } from '../errors.js';
+
+/**
+ * Writes a file so that no reader ever sees half of it: the data go to a temporary file beside it, which then
+ * takes its name. An existing file is replaced; on failure it stays as it was.
+ *
+ * @throws OutputError with the path and the reason.
+ */
+export async function writeAtomically(path: string, data: Uint8Array | string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await writeFile(temporary, data, { flag: 'wx' });
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw outputError(path, cause);
+  }
+}
+
+/**
+ * Writes a folder of files, given by name. A new folder appears under its name only when it is complete; in a
+ * folder that exists already every file is written atomically, and files of other names stay.
+ *
+ * @throws OutputError with the path and the reason.
+ */
+export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const target = join(path, '.');
+  if (await isFolder(target)) {
+    for (const [name, data] of files) await writeAtomically(join(target, name), data);
+    return;
+  }
+  const temporary = temporaryName(target);
+  try {
+    await mkdir(temporary);
+    for (const [name, data] of files) await writeFile(join(temporary, name), data);
+    await rename(temporary, target);
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true });
+    throw outputError(path, cause);
+  }
+}
+
+/**
+ * Finds out whether a file can be created at this path, so that a long computation does not fail at its end.
+ *
+ * @throws OutputError with the path and the reason.
+ */
+export async function assertWritable(path: string): Promise<void> {
+  const target = join(path, '.');
+  const probe = (await isFolder(target)) ? join(target, temporaryName('probe')) : temporaryName(target);
+  try {
+    await (await open(probe, 'wx')).close();
+    await rm(probe);
+  } catch (cause) {
+    throw outputError(path, cause);
+  }
+}
+
+/** Whether a folder lies at this path. */
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space is left on the device',
+  EISDIR: 'a folder of this name exists',
+  ENOTDIR: 'a part of its path is not a folder',
+};
+
+function outputError(path: string, cause: unknown): OutputError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new OutputError(`Cannot write ${path}: ${reason}.`, { option: 'output', value: path, cause });
+}

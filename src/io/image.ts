@@ -1,0 +1,197 @@
+import { DataError } from '../errors.js';
+import { writeAtomically, writeFolder } from './atomic.js';
+
+/** Samples as pictures: [count, channels, height, width] with one channel (grey) or three (RGB). */
+export interface ImageBatch {
+  readonly samples: Float32Array;
+  readonly shape: readonly number[];
+  /** The values that become black and white; what lies outside is clipped. */
+  readonly range: readonly [number, number];
+}
+
+/** An 8-bit picture, row by row, the channels of a pixel side by side. */
+export interface Picture {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+}
+
+/** Whether samples of this shape ([channels, height, width]) can be shown as pictures. */
+export function isImageShape(shape: readonly number[]): boolean {
+  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
+}
+
+/** Values to 8 bits: `range` to 0..255, rounded to nearest and clipped. */
+export function toBytes(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
+  const scale = 255 / (high - low);
+  const bytes = new Uint8ClampedArray(values.length);
+  for (let i = 0; i < values.length; i++) bytes[i] = (values[i]! - low) * scale;
+  return new Uint8Array(bytes.buffer);
+}
+
+/** 8 bits to values: 0..255 to `range`; the inverse of {@link toBytes} on its result. */
+export function fromBytes(bytes: Uint8Array, [low, high]: readonly [number, number]): Float32Array {
+  const scale = (high - low) / 255;
+  return Float32Array.from(bytes, (byte) => low + byte * scale);
+}
+
+/**
+ * A grid of images, nearly square, in reading order. Small images are magnified by a whole factor, the
+ * largest with which the grid stays within 512 pixels of width.
+ */
+export function imageGrid(batch: ImageBatch): Picture {
+  const { count, channels, height, width } = dimensions(batch.shape);
+  const columns = Math.ceil(Math.sqrt(count));
+  const rows = Math.ceil(count / columns);
+  const gap = 2;
+  const factor = Math.max(1, Math.floor((512 - gap * (columns + 1)) / (columns * width)));
+  const cellWidth = factor * width + gap;
+  const cellHeight = factor * height + gap;
+  const gridWidth = columns * cellWidth + gap;
+  const gridHeight = rows * cellHeight + gap;
+  const bytes = toBytes(batch.samples, batch.range);
+  const data = new Uint8Array(gridWidth * gridHeight * channels).fill(gapGrey);
+  for (let n = 0; n < count; n++) {
+    const left = gap + (n % columns) * cellWidth;
+    const top = gap + Math.floor(n / columns) * cellHeight;
+    for (let y = 0; y < factor * height; y++) {
+      for (let x = 0; x < factor * width; x++) {
+        const pixel = ((top + y) * gridWidth + left + x) * channels;
+        const source = Math.floor(y / factor) * width + Math.floor(x / factor);
+        for (let c = 0; c < channels; c++) {
+          data[pixel + c] = bytes[(n * channels + c) * height * width + source]!;
+        }
+      }
+    }
+  }
+  return { data, width: gridWidth, height: gridHeight, channels };
+}
+
+const gapGrey = 128;
+
+/** The images of a batch, one picture each, at their own size. */
+export function pictures(batch: ImageBatch): Picture[] {
+  const { count, channels, height, width } = dimensions(batch.shape);
+  const bytes = toBytes(batch.samples, batch.range);
+  const pixels = height * width;
+  return Array.from({ length: count }, (_, n) => {
+    const data = new Uint8Array(pixels * channels);
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < pixels; i++) data[i * channels + c] = bytes[(n * channels + c) * pixels + i]!;
+    }
+    return { data, width, height, channels };
+  });
+}
+
+/** Writes a grid of images as a PNG file, atomically. */
+export async function writeImageGrid(path: string, batch: ImageBatch): Promise<void> {
+  await writeAtomically(path, await encodePng(imageGrid(batch)));
+}
+
+/**
+ * Writes a folder with one PNG file per image, named by the global index of the sample (`000000.png`).
+ *
+ * @param first Global index of the first sample; default 0.
+ */
+export async function writeImageFolder(path: string, batch: ImageBatch, first = 0): Promise<void> {
+  const files = new Map<string, Uint8Array>();
+  for (const [n, picture] of pictures(batch).entries()) {
+    files.set(`${String(first + n).padStart(6, '0')}.png`, await encodePng(picture));
+  }
+  await writeFolder(path, files);
+}
+
+/**
+ * Writes an animated WebP file, one grid of images per frame, that repeats for ever and rests on its last frame.
+ *
+ * @param frameTime Milliseconds that a frame is shown; default 60.
+ */
+export async function writeAnimation(
+  path: string,
+  frames: readonly ImageBatch[],
+  frameTime = 60,
+): Promise<void> {
+  const grids = frames.map(imageGrid);
+  const { width, height, channels } = grids[0]!;
+  const sharp = await loadSharp();
+  const raw = { width, height: height * grids.length, channels, pageHeight: height };
+  const delay = grids.map((_, n) => (n === grids.length - 1 ? 2000 : frameTime));
+  const image = sharp(Buffer.concat(grids.map(({ data }) => data)), { raw, limitInputPixels: false });
+  await writeAtomically(path, await image.webp({ delay, loop: 0, quality: 90 }).toBuffer());
+}
+
+/** A picture as the bytes of a PNG file. */
+export async function encodePng({ data, width, height, channels }: Picture): Promise<Uint8Array> {
+  const sharp = await loadSharp();
+  const image = sharp(data, { raw: { width, height, channels } });
+  return (channels === 1 ? image.toColourspace('b-w') : image).png({ compressionLevel: 9 }).toBuffer();
+}
+
+/** How {@link readImage} makes a picture fit. */
+export interface FitOptions {
+  /** Height and width in pixels; by default the picture's own. */
+  readonly size?: readonly [number, number];
+  /** 1 for grey, 3 for RGB; by default grey where the file is grey, else RGB. */
+  readonly channels?: 1 | 3;
+}
+
+/**
+ * Reads a picture (PNG, JPEG, WebP, TIFF, AVIF, GIF, SVG). Where a size is asked for, the picture is scaled to cover it
+ * (Lanczos, kept in proportion) and what juts out is cropped evenly at both sides. Transparency is laid on black.
+ *
+ * @throws DataError where the file is missing or is not a picture.
+ */
+export async function readImage(path: string, { size, channels }: FitOptions = {}): Promise<Picture> {
+  const sharp = await loadSharp();
+  try {
+    let image = sharp(path).autoOrient();
+    const grey = channels === undefined ? (await image.metadata()).space === 'b-w' : channels === 1;
+    if (size) image = image.resize({ height: size[0], width: size[1], fit: 'cover', position: 'centre' });
+    image = image.flatten({ background: '#000' }).toColourspace(grey ? 'b-w' : 'srgb');
+    const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+    return { data, width: info.width, height: info.height, channels: grey ? 1 : 3 };
+  } catch (cause) {
+    throw new DataError(`Cannot read ${path} as a picture: ${(cause as Error).message}.`, {
+      value: path,
+      cause,
+    });
+  }
+}
+
+/** The values of a picture in the order of a sample, [channels, height, width], 0..255 mapped to `range`. */
+export function pictureValues(picture: Picture, range: readonly [number, number]): Float32Array {
+  return fromBytes(planes(picture), range);
+}
+
+/** The bytes of a picture, channel by channel. */
+export function planes({ data, width, height, channels }: Picture): Uint8Array {
+  const pixels = width * height;
+  const result = new Uint8Array(data.length);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < pixels; i++) result[c * pixels + i] = data[i * channels + c]!;
+  }
+  return result;
+}
+
+/** sharp costs about 50 ms to load, so only what handles pictures loads it. */
+async function loadSharp(): Promise<typeof import('sharp').default> {
+  return (await import('sharp')).default;
+}
+
+interface Dimensions {
+  readonly count: number;
+  readonly channels: 1 | 3;
+  readonly height: number;
+  readonly width: number;
+}
+
+function dimensions(shape: readonly number[]): Dimensions {
+  const [count, channels, height, width] = shape;
+  if (!isImageShape(shape.slice(1))) {
+    throw new DataError(
+      `Samples of shape [${shape.slice(1).join(', ')}] are not pictures: expected [1 or 3, height, width].`,
+    );
+  }
+  return { count: count!, channels: channels as 1 | 3, height: height!, width: width! };
+}
