@@ -1,3 +1,9 @@
+/** A Gaussian transition of the forward process: x_to | x_from ~ N(retain x_from, spread I). */
+export interface Transition {
+  readonly retain: number;
+  readonly spread: number;
+}
+
 /**
  * A forward SDE dx = f(t) x dt + g(t) dw with scalar-linear drift, so that
  * x_t | x_0 ~ N(alpha(t) x_0, sigma(t)^2 I) (Song et al. 2021, section 3).
@@ -24,6 +30,11 @@ export interface Sde {
   lambda(t: number): number;
   /** The time at which lambda(t) has this value. */
   timeOfLambda(lambda: number): number;
+  /**
+   * The exact transition from time `from` to a later time `to`: retain = alpha(to) / alpha(from),
+   * spread = sigma(to)^2 - retain^2 sigma(from)^2, in a form that does not cancel for close times.
+   */
+  transition(from: number, to: number): Transition;
   /** Standard deviation of the (centred, isotropic) prior p_T. */
   readonly priorSigma: number;
 }

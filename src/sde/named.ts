@@ -1,0 +1,44 @@
+import { OptionError } from '../errors.js';
+import { edm } from './edm.js';
+import type { Sde } from './sde.js';
+import { subvp } from './subvp.js';
+import { ve } from './ve.js';
+import { vp } from './vp.js';
+
+export type SdeName = 'vp' | 'subvp' | 've' | 'edm';
+
+type Constructor = (options: Record<string, number> | { dataRange: readonly [number, number] }) => Sde;
+
+const constructors: Readonly<Record<SdeName, Constructor>> = { vp, subvp, ve, edm };
+
+export const sdeNames: readonly SdeName[] = ['vp', 'subvp', 've', 'edm'];
+
+/** Whether this is the name of an SDE that `sdeFromName` can build. */
+export function isSdeName(name: string): name is SdeName {
+  return (sdeNames as readonly string[]).includes(name);
+}
+
+/**
+ * The SDE of this name, with the given constants in place of its defaults: the inverse of (`sde.name`, `sde.constants`),
+ * for model metadata, manifests and the command line.
+ */
+export function sdeFromName(
+  name: string,
+  constants: Readonly<Record<string, number>> = {},
+  dataRange?: readonly [number, number],
+): Sde {
+  if (!isSdeName(name)) throw new OptionError('sde', name, `one of ${sdeNames.join(', ')}`);
+  const construct = constructors[name];
+  const known = Object.keys(construct({}).constants);
+  for (const [constant, value] of Object.entries(constants)) {
+    if (!known.includes(constant)) {
+      throw new OptionError(
+        `sde.${constant}`,
+        value,
+        `absent: the constants of ${name} are ${known.join(', ')}`,
+      );
+    }
+    if (typeof value !== 'number') throw new OptionError(`sde.${constant}`, value, 'a number');
+  }
+  return construct(dataRange ? { ...constants, dataRange } : constants);
+}

@@ -1,0 +1,42 @@
+import { linearBeta } from './beta.js';
+import { below, range, type CommonOptions } from './constants.js';
+import type { Sde } from './sde.js';
+
+export interface VpOptions extends CommonOptions {
+  /** beta(0); default 0.1. */
+  beta0?: number;
+  /** beta(1); default 20. */
+  beta1?: number;
+}
+
+/**
+ * The variance-preserving SDE dx = -beta(t)/2 x dt + sqrt(beta(t)) dw on [0, 1], the limit of DDPM
+ * (Song et al. 2021, equation 11). Defaults: epsilon 1e-3, data in [-1, 1].
+ */
+export function vp(options: VpOptions = {}): Sde {
+  const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
+  const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
+  return {
+    name: 'vp',
+    T: 1,
+    epsilon: below('epsilon', epsilon, 1),
+    dataRange: range(dataRange),
+    constants: { beta0, beta1, epsilon },
+    priorSigma: 1,
+    drift: (t) => -0.5 * beta(t),
+    diffusion: (t) => Math.sqrt(beta(t)),
+    alpha: (t) => Math.exp(-0.5 * integral(t)),
+    sigma: (t) => Math.sqrt(-Math.expm1(-integral(t))),
+    lambda: (t) => -0.5 * (integral(t) + Math.log(-Math.expm1(-integral(t)))),
+    timeOfLambda: (lambda) => timeOfIntegral(softplus(-2 * lambda)),
+    transition(from, to) {
+      const B = increment(from, to);
+      return { retain: Math.exp(-0.5 * B), spread: -Math.expm1(-B) };
+    },
+  };
+}
+
+/** ln(1 + e^x). */
+function softplus(x: number): number {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
