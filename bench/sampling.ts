@@ -33,11 +33,15 @@ export async function benchSampling(): Promise<void> {
   }
   const best = (pick: (row: (typeof times)[number]) => number) => Math.min(...times.map(pick));
   const ratio = best((row) => row.sampler) / best((row) => row.bare);
-  console.log(`predictor-corrector, ${batch}x${model.shape.join('x')}, ${calls} evaluations, best of ${times.length}`);
+  console.log(
+    `predictor-corrector, ${batch}x${model.shape.join('x')}, ${calls} evaluations, best of ${times.length}`,
+  );
   console.log(`  network calls alone       ${(best((row) => row.bare) / calls).toFixed(2)} ms each`);
   console.log(`  sampler                   ${(best((row) => row.sampler) / calls).toFixed(2)} ms each`);
   console.log(`  ratio                     ${ratio.toFixed(4)}`);
-  console.log(`  time outside the network  ${(100 * median(times.map((row) => row.outside))).toFixed(2)} % of the time inside (median)`);
+  console.log(
+    `  time outside the network  ${(100 * median(times.map((row) => row.outside))).toFixed(2)} % of the time inside (median)`,
+  );
   await model.close();
 }
 

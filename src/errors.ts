@@ -75,7 +75,8 @@ export class LoadError extends FastsdeError {
 
 /** A value as an error message shows it: short, and never a page of array elements. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
   if (ArrayBuffer.isView(value)) {
     const length = 'length' in value ? `(${String(value.length)})` : '';
     return `${value.constructor.name}${length}`;

@@ -88,8 +88,7 @@ test('correctors have the stationary variance of unadjusted Langevin dynamics', 
     let variance = sigma ** 2;
     for (let i = 0; i < 2000; i++) {
       // On N(0, sigma^2) in high dimension |z| = sqrt(d) and |s| = sqrt(d variance) / sigma^2.
-      const size =
-        'size' in rule ? rule.size(level, sde) : (rule.factor(level, sde) * sigma ** 4) / variance;
+      const size = 'size' in rule ? rule.size(level, sde) : (rule.factor(level, sde) * sigma ** 4) / variance;
       variance = (1 - size / sigma ** 2) ** 2 * variance + 2 * size;
     }
     return variance / sigma ** 2;

@@ -53,7 +53,8 @@ test('one-step updates equal those of the reference implementation for the same 
     const u = update(method, { ...grid[position]!, t: time }, sde);
     const where = `${name} ${method}, ${levels} levels, position ${position}`;
     // The reference computes its ladders in float32 tables.
-    const close = (actual: number, expected: number) => Math.abs(actual - expected) <= 2e-5 * (1 + Math.abs(expected));
+    const close = (actual: number, expected: number) =>
+      Math.abs(actual - expected) <= 2e-5 * (1 + Math.abs(expected));
     for (let i = 0; i < x.length; i++) {
       const m = u.state * x[i]! + u.score * score[i]!;
       t.true(close(m, mean[i]!), `${where}: mean ${m} against ${mean[i]!}`);
