@@ -33,7 +33,7 @@ export function checkChoice<T extends string>(option: string, value: string, cho
 /** The choice within a few typing errors of the word, if there is one. */
 export function nearest<T extends string>(word: string, choices: readonly T[]): T | undefined {
   const ranked = choices
-    .map((choice) => ({ choice, distance: editDistance(String(word).toLowerCase(), choice.toLowerCase()) }))
+    .map((choice) => ({ choice, distance: editDistance(word.toLowerCase(), choice.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
   return best && best.distance <= Math.max(2, Math.floor(best.choice.length / 3)) ? best.choice : undefined;
