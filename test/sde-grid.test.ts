@@ -166,10 +166,10 @@ test('grids that cannot be are refused with the option named', (t) => {
     [() => timeGrid(vp(), { steps: 20, grid: 'reference' }), 'steps', /more than beta1 \(20\)/],
     [() => timeGrid(ve(), { steps: 1, grid: 'reference' }), 'steps', /at least 2/],
     [() => timeGrid(vp(), { steps: 30, grid: 'reference', spacing: 'karras' }), 'spacing', /uniform-t/],
-    [() => timeGrid(vp(), { steps: 30, grid: 'published' as 'exact' }), 'grid', /'exact' or 'reference'/],
+    [() => timeGrid(vp(), { steps: 30, grid: 'published' as 'exact' }), 'grid', /exact, reference/],
     [() => timeGrid(edm(), { steps: 30, grid: 'reference' }), 'grid', /'exact' for the edm SDE/],
     [() => timeGrid(vp(), { steps: 30, spacing: 'cosine' as Spacing }), 'spacing', /uniform-lambda/],
-    [() => timeGrid(vp(), { steps: 30, spacing: 'karras', rho: 0 }), 'rho', /positive/],
+    [() => timeGrid(vp(), { steps: 30, spacing: 'karras', rho: 0 }), 'rho', /above 0/],
     [() => timeGrid(vp(), { steps: 30, epsilon: 1 }), 'epsilon', /between 0 and T/],
     [() => ladderGrid(ve(), smldLadder([1, 2]), { steps: 3 }), 'steps', /trained levels \(2\)/],
   ];

@@ -283,16 +283,16 @@ test('an SDE is rebuilt from its name and constants', (t) => {
 
 test('constants and names that make no SDE are refused with the option named', (t) => {
   const refused: [() => unknown, string, RegExp][] = [
-    [() => vp({ beta0: -1 }), 'beta0', /positive/],
-    [() => vp({ beta1: NaN }), 'beta1', /positive/],
-    [() => subvp({ epsilon: 1 }), 'epsilon', /below 1/],
-    [() => ve({ sigmaMin: 2, sigmaMax: 1 }), 'sigmaMax', /greater than sigmaMin \(2\)/],
-    [() => edm({ sigmaMax: Infinity }), 'sigmaMax', /positive/],
+    [() => vp({ beta0: -1 }), 'beta0', /above 0/],
+    [() => vp({ beta1: NaN }), 'beta1', /above 0/],
+    [() => subvp({ epsilon: 1 }), 'epsilon', /between 0 and T/],
+    [() => ve({ sigmaMin: 2, sigmaMax: 1 }), 'sigmaMax', /above 2/],
+    [() => edm({ sigmaMax: Infinity }), 'sigmaMax', /finite/],
     [() => vp({ dataRange: [1, -1] }), 'dataRange', /low < high/],
     [() => customSde({ alpha: () => 1, sigma: () => 1 }), 'sigma', /grows/],
-    [() => customSde({ alpha: () => NaN, sigma: (s) => s }), 'alpha(0.001)', /positive/],
+    [() => customSde({ alpha: () => NaN, sigma: (s) => s }), 'alpha(0.001)', /above 0/],
     [() => customVp.timeOfLambda(-100), 'lambda', /at least lambda\(T\)/],
-    [() => sdeFromName('VP'), 'sde', /vp, subvp, ve, edm/],
+    [() => sdeFromName('VP'), 'sde', /vp, subvp, ve, edm \(did you mean vp\?\)/],
     [() => sdeFromName('ve', { beta0: 1 }), 'sde.beta0', /sigmaMin, sigmaMax, epsilon/],
     [() => sdeFromName('ve', { sigmaMax: '50' as unknown as number }), 'sde.sigmaMax', /a number/],
   ];

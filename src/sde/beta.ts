@@ -1,4 +1,4 @@
-import { positive } from './constants.js';
+import { checkNumber } from '../options.js';
 
 /** The linear schedule beta(t) = beta0 + t (beta1 - beta0) of the VP and sub-VP SDEs, and its integral. */
 export interface LinearBeta {
@@ -12,8 +12,8 @@ export interface LinearBeta {
 }
 
 export function linearBeta(beta0: number, beta1: number): LinearBeta {
-  positive('beta0', beta0);
-  positive('beta1', beta1);
+  checkNumber('beta0', beta0, 0);
+  checkNumber('beta1', beta1, 0);
   const slope = beta1 - beta0;
   const increment = (from: number, to: number) => (to - from) * (beta0 + 0.5 * slope * (to + from));
   return {

@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { checkNumber } from '../options.js';
 
 /** Settings that every SDE takes beside its own constants. */
 export interface CommonOptions {
@@ -8,20 +9,19 @@ export interface CommonOptions {
   dataRange?: readonly [number, number];
 }
 
-export function positive(option: string, value: number): number {
-  if (!(Number.isFinite(value) && value > 0)) throw new OptionError(option, value, 'a positive number');
-  return value;
+/** Throws unless 0 < epsilon < T. */
+export function checkEpsilon(epsilon: number, T: number): number {
+  if (epsilon > 0 && epsilon < T) return epsilon;
+  throw new OptionError('epsilon', epsilon, `between 0 and T (${T})`);
 }
 
-export function below(option: string, value: number, bound: number): number {
-  if (!(positive(option, value) < bound)) throw new OptionError(option, value, `below ${bound}`);
-  return value;
+export function checkSigmas(sigmaMin: number, sigmaMax: number): void {
+  checkNumber('sigmaMin', sigmaMin, 0);
+  checkNumber('sigmaMax', sigmaMax, sigmaMin);
 }
 
-export function range(value: readonly [number, number]): readonly [number, number] {
+export function checkDataRange(value: readonly [number, number]): readonly [number, number] {
   const [low, high] = value;
-  if (!(Number.isFinite(low) && Number.isFinite(high) && low < high)) {
-    throw new OptionError('dataRange', value, 'two numbers [low, high] with low < high');
-  }
-  return [low, high];
+  if (Number.isFinite(low) && Number.isFinite(high) && low < high) return [low, high];
+  throw new OptionError('dataRange', value, 'two numbers [low, high] with low < high');
 }

@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
-import { below, positive, range } from './constants.js';
+import { checkNumber } from '../options.js';
+import { checkDataRange, checkEpsilon } from './constants.js';
 import type { Sde } from './sde.js';
 
 export interface CustomSdeOptions {
@@ -24,15 +25,15 @@ export interface CustomSdeOptions {
 /** The SDE whose marginals are N(alpha(t) x_0, sigma(t)^2 I), for a given pair of functions. */
 export function customSde(options: CustomSdeOptions): Sde {
   const { alpha, sigma, T = 1, dataRange = [-1, 1] } = options;
-  positive('T', T);
-  const epsilon = below('epsilon', options.epsilon ?? 1e-3 * T, T);
+  checkNumber('T', T, 0);
+  const epsilon = checkEpsilon(options.epsilon ?? 1e-3 * T, T);
   const alphaDerivative = options.alphaDerivative ?? ((t) => derivative(alpha, t, T));
   const sigmaDerivative = options.sigmaDerivative ?? ((t) => derivative(sigma, t, T));
   const lambda = (t: number) => Math.log(alpha(t)) - Math.log(sigma(t));
   const drift = (t: number) => alphaDerivative(t) / alpha(t);
   for (const t of [epsilon, T]) {
-    positive(`alpha(${t})`, alpha(t));
-    positive(`sigma(${t})`, sigma(t));
+    checkNumber(`alpha(${t})`, alpha(t), 0);
+    checkNumber(`sigma(${t})`, sigma(t), 0);
   }
   if (!(lambda(epsilon) > lambda(T))) {
     throw new OptionError('sigma', sigma, 'such that sigma(t) / alpha(t) grows from epsilon to T');
@@ -41,9 +42,9 @@ export function customSde(options: CustomSdeOptions): Sde {
     name: 'custom',
     T,
     epsilon,
-    dataRange: range(dataRange),
+    dataRange: checkDataRange(dataRange),
     constants: { T, epsilon },
-    priorSigma: positive('priorSigma', options.priorSigma ?? sigma(T)),
+    priorSigma: checkNumber('priorSigma', options.priorSigma ?? sigma(T), 0),
     drift,
     // d(sigma^2)/dt = 2 f sigma^2 + g^2.
     diffusion: (t) => Math.sqrt(Math.max(0, 2 * sigma(t) * (sigmaDerivative(t) - drift(t) * sigma(t)))),

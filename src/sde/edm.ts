@@ -1,5 +1,5 @@
-import { OptionError } from '../errors.js';
-import { positive, range } from './constants.js';
+import { checkNumber } from '../options.js';
+import { checkDataRange, checkSigmas } from './constants.js';
 import type { Sde } from './sde.js';
 
 export interface EdmOptions {
@@ -19,16 +19,13 @@ export interface EdmOptions {
  */
 export function edm(options: EdmOptions = {}): Sde {
   const { sigmaMin = 0.002, sigmaMax = 80, sigmaData = 0.5, dataRange = [-1, 1] } = options;
-  positive('sigmaMin', sigmaMin);
-  positive('sigmaData', sigmaData);
-  if (!(positive('sigmaMax', sigmaMax) > sigmaMin)) {
-    throw new OptionError('sigmaMax', sigmaMax, `greater than sigmaMin (${sigmaMin})`);
-  }
+  checkNumber('sigmaData', sigmaData, 0);
+  checkSigmas(sigmaMin, sigmaMax);
   return {
     name: 'edm',
     T: sigmaMax,
     epsilon: sigmaMin,
-    dataRange: range(dataRange),
+    dataRange: checkDataRange(dataRange),
     constants: { sigmaMin, sigmaMax, sigmaData },
     priorSigma: sigmaMax,
     drift: () => 0,

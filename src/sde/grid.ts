@@ -1,4 +1,6 @@
 import { OptionError } from '../errors.js';
+import { checkChoice, checkInteger, checkNumber } from '../options.js';
+import { checkEpsilon } from './constants.js';
 import {
   ddpmLadder,
   geometricSigmas,
@@ -33,7 +35,9 @@ export interface Step extends Transition {
   readonly sigmaNext: number;
 }
 
-export type Spacing = 'uniform-t' | 'uniform-lambda' | 'quadratic' | 'karras' | 'power';
+export const spacings = ['uniform-t', 'uniform-lambda', 'quadratic', 'karras', 'power'] as const;
+
+export type Spacing = (typeof spacings)[number];
 
 export interface GridOptions {
   /** Number of steps; the model is evaluated once at the start of each. */
@@ -54,9 +58,8 @@ export interface GridOptions {
 /** The steps of a sampler for a model in continuous time, in solver order. */
 export function timeGrid(sde: Sde, options: GridOptions): Step[] {
   const { grid = 'exact' } = options;
-  const build = { exact: exactGrid, reference: referenceGrid };
-  if (!Object.hasOwn(build, grid)) throw new OptionError('grid', grid, "'exact' or 'reference'");
-  return build[grid](sde, options);
+  checkChoice('grid', grid, ['exact', 'reference']);
+  return grid === 'reference' ? referenceGrid(sde, options) : exactGrid(sde, options);
 }
 
 /**
@@ -71,8 +74,9 @@ export function spacedTimes(sde: Sde, options: Omit<GridOptions, 'grid'>): Float
   const { spacing = 'uniform-t' } = options;
   const { steps, epsilon } = validated(sde, options, 1);
   const { T } = sde;
+  checkChoice('spacing', spacing, spacings);
   const rho = spacing === 'quadratic' ? 2 : (options.rho ?? (spacing === 'power' ? 3 : 7));
-  if (!(Number.isFinite(rho) && rho > 0)) throw new OptionError('rho', rho, 'a positive number');
+  checkNumber('rho', rho, 0);
   const between = (from: number, to: number, i: number) => ((steps - i) * from + i * to) / steps;
   const power = (from: number, to: number, i: number) =>
     Math.pow(between(Math.pow(from, 1 / rho), Math.pow(to, 1 / rho), i), rho);
@@ -84,9 +88,6 @@ export function spacedTimes(sde: Sde, options: Omit<GridOptions, 'grid'>): Float
     power: (i) => power(T, epsilon, i),
     karras: (i) => sde.timeOfLambda(-Math.log(power(noise(T), noise(epsilon), i))),
   };
-  if (!Object.hasOwn(time, spacing)) {
-    throw new OptionError('spacing', spacing, `one of ${Object.keys(time).join(', ')}`);
-  }
   return Float64Array.from({ length: steps + 1 }, (_, i) =>
     i === 0 ? T : i === steps ? epsilon : time[spacing](i),
   );
@@ -214,11 +215,7 @@ function validated(
   { steps, epsilon = sde.epsilon }: { steps: number; epsilon?: number },
   least: number,
 ): { steps: number; epsilon: number } {
-  if (!(Number.isInteger(steps) && steps >= least)) {
-    throw new OptionError('steps', steps, `an integer of at least ${least}`);
-  }
-  if (!(epsilon > 0 && epsilon < sde.T)) {
-    throw new OptionError('epsilon', epsilon, `between 0 and T (${sde.T})`);
-  }
+  checkInteger('steps', steps, least);
+  checkEpsilon(epsilon, sde.T);
   return { steps, epsilon };
 }

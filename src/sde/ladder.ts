@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { checkInteger } from '../options.js';
 import type { Transition } from './sde.js';
 
 /**
@@ -14,7 +15,7 @@ export interface Ladder {
 /** The chain of DDPM: x_i = sqrt(1 - beta_i) x_(i-1) + sqrt(beta_i) z (Ho et al. 2020, equation 2). */
 export function ddpmLadder(betas: ArrayLike<number>): Ladder {
   const levels = betas.length;
-  atLeastOne('betas.length', levels);
+  checkInteger('betas.length', levels, 1);
   const alpha = new Float64Array(levels);
   const sigma = new Float64Array(levels);
   let logAlphaBar = 0;
@@ -33,14 +34,14 @@ export function ddpmLadder(betas: ArrayLike<number>): Ladder {
  * VP SDE of the same constants. The defaults 0.1 and 20 give the published 1e-4 .. 0.02 at 1000 levels.
  */
 export function linearBetas(levels: number, beta0: number = 0.1, beta1: number = 20): Float64Array {
-  atLeastOne('levels', levels);
+  checkInteger('levels', levels, 1);
   return spaced(levels, (u) => (beta0 + u * (beta1 - beta0)) / levels);
 }
 
 /** The chain of SMLD: x_i = x_(i-1) + sqrt(sigma_i^2 - sigma_(i-1)^2) z, for rising noise levels sigma_i. */
 export function smldLadder(sigmas: ArrayLike<number>): Ladder {
   const levels = sigmas.length;
-  atLeastOne('sigmas.length', levels);
+  checkInteger('sigmas.length', levels, 1);
   const sigma = Float64Array.from(sigmas);
   let previous = 0;
   sigma.forEach((value, i) => {
@@ -59,7 +60,7 @@ export function geometricSigmas(
   sigmaMin: number = 0.01,
   sigmaMax: number = 50,
 ): Float64Array {
-  atLeastOne('levels', levels);
+  checkInteger('levels', levels, 1);
   return spaced(levels, (u) => sigmaMin * Math.pow(sigmaMax / sigmaMin, u));
 }
 
@@ -82,10 +83,6 @@ export function respacedLevels(ladder: Ladder, steps: number = ladder.levels): I
   }
   if (steps === 1) return Int32Array.of(levels - 1);
   return Int32Array.from({ length: steps }, (_, k) => Math.round((k * (levels - 1)) / (steps - 1)));
-}
-
-function atLeastOne(option: string, value: number): void {
-  if (!(Number.isInteger(value) && value >= 1)) throw new OptionError(option, value, 'a positive integer');
 }
 
 /** f at `count` values of u from 0 to 1, ends included; f(1) if there is one. */

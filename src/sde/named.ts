@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { checkChoice } from '../options.js';
 import { edm } from './edm.js';
 import type { Sde } from './sde.js';
 import { subvp } from './subvp.js';
@@ -13,11 +14,6 @@ const constructors: Readonly<Record<SdeName, Constructor>> = { vp, subvp, ve, ed
 
 export const sdeNames: readonly SdeName[] = ['vp', 'subvp', 've', 'edm'];
 
-/** Whether this is the name of an SDE that `sdeFromName` can build. */
-export function isSdeName(name: string): name is SdeName {
-  return (sdeNames as readonly string[]).includes(name);
-}
-
 /**
  * The SDE of this name, with the given constants in place of its defaults: the inverse of (`sde.name`, `sde.constants`),
  * for model metadata, manifests and the command line.
@@ -27,8 +23,7 @@ export function sdeFromName(
   constants: Readonly<Record<string, number>> = {},
   dataRange?: readonly [number, number],
 ): Sde {
-  if (!isSdeName(name)) throw new OptionError('sde', name, `one of ${sdeNames.join(', ')}`);
-  const construct = constructors[name];
+  const construct = constructors[checkChoice('sde', name, sdeNames)];
   const known = Object.keys(construct({}).constants);
   for (const [constant, value] of Object.entries(constants)) {
     if (!known.includes(constant)) {

@@ -1,5 +1,5 @@
 import { linearBeta } from './beta.js';
-import { below, range, type CommonOptions } from './constants.js';
+import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
 
 export interface SubVpOptions extends CommonOptions {
@@ -20,8 +20,8 @@ export function subvp(options: SubVpOptions = {}): Sde {
   return {
     name: 'subvp',
     T: 1,
-    epsilon: below('epsilon', epsilon, 1),
-    dataRange: range(dataRange),
+    epsilon: checkEpsilon(epsilon, 1),
+    dataRange: checkDataRange(dataRange),
     constants: { beta0, beta1, epsilon },
     priorSigma: 1,
     drift: (t) => -0.5 * beta(t),

@@ -1,5 +1,4 @@
-import { OptionError } from '../errors.js';
-import { below, positive, range, type CommonOptions } from './constants.js';
+import { checkDataRange, checkEpsilon, checkSigmas, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
 
 export interface VeOptions extends CommonOptions {
@@ -17,18 +16,15 @@ export interface VeOptions extends CommonOptions {
  */
 export function ve(options: VeOptions = {}): Sde {
   const { sigmaMin = 0.01, sigmaMax = 50, epsilon = 1e-5, dataRange = [0, 1] } = options;
-  positive('sigmaMin', sigmaMin);
-  if (!(positive('sigmaMax', sigmaMax) > sigmaMin)) {
-    throw new OptionError('sigmaMax', sigmaMax, `greater than sigmaMin (${sigmaMin})`);
-  }
+  checkSigmas(sigmaMin, sigmaMax);
   const logRatio = Math.log(sigmaMax / sigmaMin);
   const logMin = Math.log(sigmaMin);
   const sigma = (t: number) => sigmaMin * Math.pow(sigmaMax / sigmaMin, t);
   return {
     name: 've',
     T: 1,
-    epsilon: below('epsilon', epsilon, 1),
-    dataRange: range(dataRange),
+    epsilon: checkEpsilon(epsilon, 1),
+    dataRange: checkDataRange(dataRange),
     constants: { sigmaMin, sigmaMax, epsilon },
     priorSigma: sigmaMax,
     drift: () => 0,
