@@ -23,9 +23,9 @@ export interface SessionOptions {
   optimizedModelPath?: string;
 }
 
-/** A tensor that goes into or comes out of a run. `data` is used in place, without a copy. */
+/** A tensor that goes into or comes out of a run. `data` is used in place, without a copy; float16 as bits in a Uint16Array. */
 export interface Tensor {
-  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint16Array;
   readonly dims: readonly number[];
 }
 
@@ -147,7 +147,10 @@ function toTensors(
     Object.entries(arrays).map(([name, { data, dims }]) => {
       const type = infos.find((known) => known.name === name)?.type;
       const element = type === 'bool' ? 'bool' : elementType(data);
-      return [name, new ort.Tensor(element as 'float32', data as Float32Array, dims)];
+      const tensor = new ort.Tensor(element as 'float32', data as Float32Array, dims);
+      // Where there is a Float16Array, the constructor makes one and leaves it empty; the binding wants the bits.
+      if (data instanceof Uint16Array) Object.defineProperty(tensor, 'data', { value: data });
+      return [name, tensor];
     }),
   );
 }
@@ -156,6 +159,7 @@ function elementType(data: Tensor['data']): DataType {
   if (data instanceof Float32Array) return 'float32';
   if (data instanceof Float64Array) return 'float64';
   if (data instanceof Int32Array) return 'int32';
+  if (data instanceof Uint16Array) return 'float16';
   return data instanceof BigInt64Array ? 'int64' : 'uint8';
 }
 
