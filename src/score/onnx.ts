@@ -1,0 +1,202 @@
+import { ModelError, OptionError } from '../errors.js';
+import { readModel, type Model } from '../onnx/model.js';
+import { createSession } from '../onnx/runtime.js';
+import { checkInteger } from '../options.js';
+import type { Ladder } from '../sde/ladder.js';
+import type { Sde } from '../sde/sde.js';
+import { describeModel, type Description, type DescriptionOptions } from './description.js';
+import { readMetadata, type ModelMetadata } from './metadata.js';
+import type { At, Parameterization, ScoreCoefficients, ScoreModel } from './model.js';
+import { batchOf, located, Network } from './network.js';
+import { inputScale, marginalAt, scoreCoefficients } from './parameterization.js';
+import { probe, type ProbeReport } from './probe.js';
+import { inferRoles, type Roles } from './roles.js';
+
+export interface LoadOptions extends DescriptionOptions {
+  /**
+   * Rows of every run of the network; smaller batches are padded, larger ones split. ONNX Runtime may add in another
+   * order at another batch size, so that fixing it makes samples independent of how many are drawn together.
+   * Default: as many rows as are asked for, or what the file fixes.
+   */
+  readonly batch?: number;
+  /** Threads of the network. Default: ONNX Runtime's, one per core. */
+  readonly threads?: number;
+  /** Default `cpu`. `cuda` is an error where it cannot start; there is no fallback. */
+  readonly provider?: 'cpu' | 'cuda';
+  /** Whether to check sign, scale and labels on noised synthetic data, which costs one evaluation. Default true. */
+  readonly probe?: boolean;
+}
+
+/** A score network in an ONNX file. */
+export class OnnxScoreModel implements ScoreModel {
+  /** The path of the file, or "the model" where it came from bytes. */
+  readonly source: string;
+  readonly shape: readonly number[];
+  readonly sde: Sde;
+  readonly ladder?: Ladder;
+  readonly parameterization: Parameterization;
+  readonly classes?: number;
+  /** Name of the label rule. */
+  readonly labels: string;
+  /** What the file says of itself. */
+  readonly metadata: ModelMetadata;
+  /** Which tensors of the network are which. */
+  readonly roles: Roles;
+  /** The file as a graph. */
+  readonly file: Model;
+  /** What the probe found; absent where it did not run. */
+  readonly report?: ProbeReport;
+  readonly #description: Description;
+  readonly #network: Network;
+  readonly #elements: number;
+  #scaled = new Float32Array(0);
+
+  /** @internal */
+  constructor(
+    file: Model,
+    network: Network,
+    metadata: ModelMetadata,
+    description: Description,
+    report: ProbeReport | undefined,
+  ) {
+    this.source = network.source;
+    this.file = file;
+    this.roles = network.roles;
+    this.metadata = metadata;
+    this.shape = description.shape;
+    this.sde = description.sde;
+    this.parameterization = description.parameterization;
+    this.labels = description.labels.name;
+    if (description.ladder) this.ladder = description.ladder;
+    if (description.classes !== undefined) this.classes = description.classes;
+    if (report) this.report = report;
+    this.#description = description;
+    this.#network = network;
+    this.#elements = description.shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** Doubts of the probe in plain words; empty where it found none or did not run. */
+  get warnings(): readonly string[] {
+    return this.report?.findings.map(({ message }) => message) ?? [];
+  }
+
+  coefficients(t: number, index?: number): ScoreCoefficients {
+    const { parameterization, sigmaData } = this.#description;
+    return scoreCoefficients(parameterization, marginalAt(this.#description, t, index), sigmaData);
+  }
+
+  /**
+   * Runs the network on x ([batch, ...shape]) and writes its raw output.
+   * @throws ModelError after close(), and where ONNX Runtime fails; OptionError for arrays that do not fit.
+   */
+  async evaluate(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): Promise<void> {
+    const count = this.#check(x, at, output, labels);
+    const { labels: rule, levels, parameterization, sigmaData } = this.#description;
+    const points = Array.from({ length: count }, (_, i) => {
+      const [t, index] = [at.t[i]!, at.index?.[i]];
+      return { t, index, ...marginalAt(this.#description, t, index) };
+    });
+    const time = Float64Array.from(points, (point) => rule.label(point, levels));
+    const scales = points.map((point) => inputScale(parameterization, point, sigmaData));
+    const input = parameterization === 'edm' ? this.#scale(x, scales) : x;
+    await this.#network.run({ x: input, time, classes: labels }, output);
+  }
+
+  /** Releases the session; evaluating the model afterwards is an error. */
+  close(): Promise<void> {
+    return this.#network.release();
+  }
+
+  #scale(x: Float32Array, scales: readonly number[]): Float32Array {
+    if (this.#scaled.length !== x.length) this.#scaled = new Float32Array(x.length);
+    for (let i = 0; i < x.length; i++) this.#scaled[i] = x[i]! * scales[Math.floor(i / this.#elements)]!;
+    return this.#scaled;
+  }
+
+  #check(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): number {
+    const count = at.t.length;
+    const expected = `a Float32Array of [${[count, ...this.shape].join(', ')}], as there are ${count} times`;
+    if (x.length !== count * this.#elements) throw new OptionError('x', x, expected);
+    if (output.length !== x.length) throw new OptionError('output', output, expected);
+    if (at.index && at.index.length !== count) {
+      throw new OptionError('at.index', at.index, `as long as at.t (${count})`);
+    }
+    const { classes } = this;
+    if (classes === undefined) return count;
+    if (labels?.length !== count) {
+      throw new OptionError(
+        'labels',
+        labels,
+        `an Int32Array of ${count} classes: the model is class-conditional`,
+      );
+    }
+    labels.forEach((label, i) => checkInteger(`labels[${i}]`, label, 0, classes - 1));
+    return count;
+  }
+}
+
+/**
+ * Loads a score network from an ONNX file, or from the bytes of one.
+ *
+ * What the network is comes from its metadata (`fastsde.*`) and from the options, which override it. A first
+ * evaluation on noised synthetic data checks that the output is what they say; doubts are in `warnings`.
+ *
+ * @throws ModelError for a file that cannot be read, that does not say what it is, or whose output is clearly something
+ *   else; OptionError for an option that cannot be used; LoadError where ONNX Runtime or the provider cannot start.
+ */
+export async function loadModel(
+  source: string | Uint8Array,
+  options: LoadOptions = {},
+): Promise<OnnxScoreModel> {
+  if (typeof source !== 'string' && !((source as unknown) instanceof Uint8Array)) {
+    throw new OptionError('model', source, 'the path of an ONNX file, or its bytes as a Uint8Array');
+  }
+  const name = typeof source === 'string' ? source : 'the model';
+  try {
+    const file = await readModel(source);
+    const metadata = readMetadata(file.metadata);
+    const roles = inferRoles(file.inputs, file.outputs, { ...metadata.names, ...options.names });
+    const description = describeModel(options, metadata, roles);
+    checkOutput(roles, description.shape);
+    if (options.batch !== undefined) checkInteger('batch', options.batch, 1);
+    const batch = batchOf(roles.state, options.batch);
+    const session = await createSession(source, {
+      provider: options.provider ?? 'cpu',
+      ...(options.threads !== undefined && { threads: options.threads }),
+    });
+    const network = new Network(name, session, roles, description, batch);
+    try {
+      const report = options.probe === false ? undefined : await probe(network, description);
+      refuse(report);
+      return new OnnxScoreModel(file, network, metadata, description, report);
+    } catch (cause) {
+      await network.release();
+      throw cause;
+    }
+  } catch (cause) {
+    throw located(name, cause);
+  }
+}
+
+function refuse(report: ProbeReport | undefined): void {
+  const failures = report?.findings.filter(({ severity }) => severity === 'error') ?? [];
+  if (failures.length === 0) return;
+  const messages = failures.map(({ message }) => message).join(' ');
+  throw new ModelError(`${messages} (probe: false, or --no-probe, loads it all the same.)`);
+}
+
+function checkOutput({ output, state }: Roles, shape: readonly number[]): void {
+  const dims = output.shape?.slice(1);
+  if (dims === undefined) return;
+  if (dims.length === shape.length && dims.every((size, i) => typeof size === 'string' || size === shape[i]))
+    return;
+  const learnedVariance = dims.length === shape.length && dims[0] === 2 * shape[0]!;
+  throw new ModelError(
+    `Its output "${output.name}" [${output.shape!.join(', ')}] does not have the shape of its input "${state.name}" ` +
+      `[N, ${shape.join(', ')}].` +
+      (learnedVariance
+        ? ' It seems to predict a variance too: export the first half of its channels alone.'
+        : ' Name another output with names.output (--output-name), or another input with names.state (--state-input).'),
+    { option: 'names.output', value: output.name },
+  );
+}

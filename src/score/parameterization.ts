@@ -1,0 +1,80 @@
+import { OptionError } from '../errors.js';
+import type { Ladder } from '../sde/ladder.js';
+import type { Sde } from '../sde/sde.js';
+import type { Parameterization, ScoreCoefficients } from './model.js';
+
+export const parameterizations: readonly Parameterization[] = ['score', 'eps', 'v', 'x0', 'edm'];
+
+/** Standard deviation of the data in the preconditioning of EDM networks (Karras et al. 2022, Table 1). */
+export const SIGMA_DATA = 0.5;
+
+/** x_t | x_0 ~ N(alpha x_0, sigma^2 I). */
+export interface Marginal {
+  readonly alpha: number;
+  readonly sigma: number;
+}
+
+/**
+ * The marginal at time t, or at level `index` where the model has trained levels.
+ * @throws OptionError for a model with trained levels and no index, or one outside its ladder.
+ */
+export function marginalAt(
+  { sde, ladder }: { sde: Sde; ladder?: Ladder | undefined },
+  t: number,
+  index?: number,
+): Marginal {
+  if (ladder === undefined) return { alpha: sde.alpha(t), sigma: sde.sigma(t) };
+  if (index === undefined || !(Number.isInteger(index) && index >= 0 && index < ladder.levels)) {
+    throw new OptionError(
+      'index',
+      index,
+      `a level from 0 (least noise) to ${ladder.levels - 1}: this model knows only its trained levels`,
+    );
+  }
+  return { alpha: ladder.alpha[index]!, sigma: ladder.sigma[index]! };
+}
+
+/**
+ * The score as `state * x + output * F`, exact for every alpha and sigma (Song et al. 2021; Salimans and Ho 2022;
+ * Karras et al. 2022, section 5):
+ *
+ * - `score`: F is the score;
+ * - `eps`: F predicts z in x = alpha x_0 + sigma z, so the score is -F / sigma;
+ * - `x0`: F predicts x_0, so the score is (alpha F - x) / sigma^2;
+ * - `v`: F predicts alpha z - sigma x_0. Then z = (alpha F + sigma x) / (alpha^2 + sigma^2) whether or not
+ *   alpha^2 + sigma^2 = 1, and the score is -z / sigma;
+ * - `edm`: F is the raw network under c_skip x / alpha + c_out F = x_0, with the preconditioning at the noise level
+ *   sigma / alpha; its input is x times `inputScale`.
+ */
+export function scoreCoefficients(
+  parameterization: Parameterization,
+  { alpha, sigma }: Marginal,
+  sigmaData: number = SIGMA_DATA,
+): ScoreCoefficients {
+  switch (parameterization) {
+    case 'score':
+      return { state: 0, output: 1 };
+    case 'eps':
+      return { state: 0, output: -1 / sigma };
+    case 'x0':
+      return { state: -1 / sigma ** 2, output: alpha / sigma ** 2 };
+    case 'v': {
+      const total = alpha ** 2 + sigma ** 2;
+      return { state: -1 / total, output: -alpha / (sigma * total) };
+    }
+    case 'edm': {
+      // c_skip - 1 = -sigma^2 / (sigma^2 + alpha^2 sigmaData^2), written so that nothing cancels.
+      const total = sigma ** 2 + (alpha * sigmaData) ** 2;
+      return { state: -1 / total, output: (alpha * sigmaData) / (sigma * Math.sqrt(total)) };
+    }
+  }
+}
+
+/** What the state is multiplied with before it enters the network: c_in / alpha for `edm`, else 1. */
+export function inputScale(
+  parameterization: Parameterization,
+  { alpha, sigma }: Marginal,
+  sigmaData: number = SIGMA_DATA,
+): number {
+  return parameterization === 'edm' ? 1 / Math.hypot(sigma, alpha * sigmaData) : 1;
+}

@@ -1,0 +1,401 @@
+import { labelRule, type LabelPoint, type LabelRule } from './labels.js';
+import type { Description } from './description.js';
+import type { Parameterization } from './model.js';
+import type { Network } from './network.js';
+import { inputScale, marginalAt, parameterizations, scoreCoefficients } from './parameterization.js';
+
+/**
+ * A check that a network's output is what its description says, from how it denoises.
+ *
+ * Constant images at both ends of the data range are noised at a small, a middle and a large noise level, and the output
+ * is read as an estimate of x_0. Read rightly, the estimate
+ *
+ * - carries nearly none of a large noise: its regression on z is E|x_0 - E[x_0|x]|^2 / (d rho), at most the data variance
+ *   over rho = sigma / alpha;
+ * - keeps the image under a small noise.
+ *
+ * Under a wrong sign, scale, label or parameterization one of the two fails by an order of magnitude, whatever the data
+ * are; on failure the other readings are tried, so that the finding can name the flag that repairs it.
+ */
+export interface ProbeReport {
+  /** Whether there are no findings. */
+  readonly ok: boolean;
+  readonly findings: readonly Finding[];
+  /** What was measured, at the small, the middle and the large noise. */
+  readonly levels: readonly LevelReading[];
+}
+
+export interface Finding {
+  readonly cause: 'parameterization' | 'sign' | 'labels' | 'data-range' | 'not-finite' | 'unrecognized';
+  /** `error` where the output is clearly not what was said, `warning` for a doubt. */
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  /** Command-line flags that repair it, where there are some. */
+  readonly flag?: string;
+}
+
+/** How the estimate of x_0 depends on what it was computed from, at one noise level. */
+export interface LevelReading {
+  readonly t: number;
+  /** sigma / alpha. */
+  readonly rho: number;
+  /** Regression of the estimate on the noise z, in data units; rightly at most half the data's standard deviation. */
+  readonly leak: number;
+  /** Mean of the estimate where x_0 was at the low and at the high end of the data range. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A way to read the network: with labels fed by one rule, and the output taken for one quantity, or its opposite. */
+interface Reading {
+  readonly labels: LabelRule;
+  readonly parameterization: Parameterization;
+  readonly sign: 1 | -1;
+}
+
+type Verdict = 'right' | 'doubtful' | 'wrong';
+
+/** Another reading that denoises, and how sure it is that the declared one is wrong. */
+interface Repair extends Reading {
+  readonly severity: Finding['severity'];
+}
+
+/** Elements over which a regression is taken, at least, so that its error is below 5 %. */
+const ELEMENTS = 512;
+
+export async function probe(network: Network, description: Description): Promise<ProbeReport> {
+  const trial = new Trial(network, description);
+  const declared: Reading = {
+    labels: description.labels,
+    parameterization: description.parameterization,
+    sign: 1,
+  };
+  const levels = await trial.read(declared);
+  const drowned = undrowned(levels, description.sde.dataRange);
+  if (drowned) return reported(levels, [drowned]);
+  const verdict = trial.judge(levels, declared);
+  const repair = await trial.repair(declared, levels, verdict);
+  if (repair) return reported(levels, [misread(declared, repair)]);
+  if (!levels.every(({ leak, low, high }) => Number.isFinite(leak + low + high))) {
+    return reported(levels, [
+      {
+        cause: 'not-finite',
+        severity: 'error',
+        message:
+          'Its output is NaN or infinite on noised data: check the labels (--labels) and the file itself.',
+      },
+    ]);
+  }
+  if (verdict !== 'right') return reported(levels, [unrecognized(verdict, levels)]);
+  const range = misplaced(levels, description.sde.dataRange);
+  return reported(levels, range ? [range] : []);
+}
+
+function reported(levels: readonly LevelReading[], findings: readonly Finding[]): ProbeReport {
+  return { ok: findings.length === 0, findings, levels };
+}
+
+/** The noised images, and the network's outputs on them by label rule. */
+class Trial {
+  readonly #network: Network;
+  readonly #description: Description;
+  readonly #points: readonly LabelPoint[];
+  readonly #radius: number;
+  readonly #repeats: number;
+  readonly #elements: number;
+  readonly #z: Float32Array;
+  readonly #x: Float32Array;
+  readonly #outputs = new Map<string, Float32Array>();
+
+  constructor(network: Network, description: Description) {
+    this.#network = network;
+    this.#description = description;
+    this.#radius = (description.sde.dataRange[1] - description.sde.dataRange[0]) / 2;
+    this.#elements = description.shape.reduce((product, size) => product * size, 1);
+    this.#repeats = Math.ceil(ELEMENTS / this.#elements);
+    this.#points = noiseLevels(description);
+    // Rows: level by level, in each the low images and then the high ones, all levels with the same noise.
+    const half = this.#repeats * this.#elements;
+    this.#z = normals(2 * half);
+    this.#x = new Float32Array(this.#points.length * 2 * half);
+    this.#points.forEach(({ alpha, sigma }, level) => {
+      for (let i = 0; i < 2 * half; i++) {
+        const clean = description.sde.dataRange[i < half ? 0 : 1];
+        this.#x[level * 2 * half + i] = alpha * clean + sigma * this.#z[i]!;
+      }
+    });
+  }
+
+  async read(reading: Reading): Promise<LevelReading[]> {
+    const outputs = await this.#output(reading);
+    const half = this.#repeats * this.#elements;
+    return this.#points.map((point, level) => {
+      const { alpha, sigma } = point;
+      const score = scoreCoefficients(reading.parameterization, point, this.#description.sigmaData);
+      const estimate = (i: number) => {
+        const at = level * 2 * half + i;
+        return (
+          (this.#x[at]! +
+            sigma ** 2 * (score.state * this.#x[at]! + reading.sign * score.output * outputs[at]!)) /
+          alpha
+        );
+      };
+      const [low, high] = [0, half].map((start) => {
+        let [mean, noiseMean, product, square] = [0, 0, 0, 0];
+        for (let i = start; i < start + half; i++) {
+          mean += estimate(i) / half;
+          noiseMean += this.#z[i]! / half;
+        }
+        for (let i = start; i < start + half; i++) {
+          const centred = this.#z[i]! - noiseMean;
+          product += centred * (estimate(i) - mean);
+          square += centred ** 2;
+        }
+        return { mean, product, square };
+      }) as [Group, Group];
+      return {
+        t: point.t,
+        rho: sigma / alpha,
+        leak: (low.product + high.product) / (low.square + high.square),
+        low: low.mean,
+        high: high.mean,
+      };
+    });
+  }
+
+  /** Whether the estimates of x_0 are those of a denoiser. */
+  judge(levels: readonly LevelReading[], { parameterization }: Reading): Verdict {
+    const [small, middle, large] = levels as [LevelReading, LevelReading, LevelReading];
+    const [low, high] = this.#description.sde.dataRange;
+    // Where F is the noise up to a factor, its relative error is multiplied by rho in the estimate of x_0.
+    const noiseLike = parameterization === 'eps' || parameterization === 'score';
+    const leak = Math.abs(large.leak) / (noiseLike ? large.rho : this.#radius);
+    const lost = Math.abs((small.high - small.low) / (high - low) - 1);
+    const amplified = Math.max(-middle.leak / middle.rho, middle.leak / middle.rho - 1);
+    const within = (factor: number) =>
+      leak < factor * (noiseLike ? 0.06 : 0.25) && lost < factor * 0.4 && amplified < factor * 0.3;
+    return within(1) ? 'right' : within(2.5) ? 'doubtful' : 'wrong';
+  }
+
+  /** The reading that makes the network a denoiser where the declared one does not, or a clearly better one. */
+  async repair(
+    declared: Reading,
+    levels: readonly LevelReading[],
+    verdict: Verdict,
+  ): Promise<Repair | undefined> {
+    const readings = (labels: LabelRule): Reading[] =>
+      parameterizations.flatMap((parameterization) =>
+        ([1, -1] as const).map((sign) => ({ labels, parameterization, sign })),
+      );
+    const best = (candidates: readonly Reading[]) => this.#best(candidates, levels, verdict);
+    const others = readings(declared.labels).filter(
+      ({ parameterization, sign }) =>
+        parameterization !== declared.parameterization || sign !== declared.sign,
+    );
+    const repair = await best(others);
+    // Other labels cost an evaluation each: only where the declared ones leave much noise.
+    if (repair || (verdict === 'right' && Math.abs(levels[1]!.leak) < 0.1 * this.#radius)) return repair;
+    const rules = this.#otherLabels();
+    return (
+      (await best(rules.map((labels) => ({ ...declared, labels })))) ?? (await best(rules.flatMap(readings)))
+    );
+  }
+
+  async #best(
+    candidates: readonly Reading[],
+    declared: readonly LevelReading[],
+    verdict: Verdict,
+  ): Promise<Repair | undefined> {
+    const before = this.#noise(declared);
+    let best: { reading: Reading; noise: number } | undefined;
+    for (const reading of candidates) {
+      const found = await this.read(reading);
+      if (this.judge(found, reading) !== 'right' || Math.abs(found[1]!.leak) > 0.35 * found[1]!.rho) continue;
+      if (verdict === 'right' && !this.#clearlyBetter(found, declared)) continue;
+      const noise = this.#noise(found);
+      if (best === undefined || noise < best.noise) best = { reading, noise };
+    }
+    if (best === undefined) return undefined;
+    const sure = verdict === 'wrong' || (verdict === 'doubtful' && best.noise < before - Math.log(30));
+    return { ...best.reading, severity: sure ? 'error' : 'warning' };
+  }
+
+  /** Logarithm of the noise left in the estimates, over all levels. */
+  #noise(levels: readonly LevelReading[]): number {
+    return levels.reduce(
+      (sum, { leak, rho }) => sum + Math.log(Math.abs(leak) / Math.min(rho, this.#radius) + 1e-3),
+      0,
+    );
+  }
+
+  /** Whether the middle level loses much more noise, and no contrast for it. */
+  #clearlyBetter(found: readonly LevelReading[], declared: readonly LevelReading[]): boolean {
+    const [before, after] = [declared[1]!, found[1]!];
+    const contrast = (after.high - after.low) / (2 * this.#radius);
+    return (
+      Math.abs(before.leak) > 0.1 * this.#radius &&
+      Math.abs(after.leak) < Math.abs(before.leak) / 3 &&
+      contrast > 0.1 &&
+      contrast > (0.5 * (before.high - before.low)) / (2 * this.#radius)
+    );
+  }
+
+  /** The other rules whose labels the network can take, at the same times. */
+  #otherLabels(): LabelRule[] {
+    const { labels } = this.#description;
+    const names = labels.discrete
+      ? ['index', 'reversed-index']
+      : ['t*999', 't', 'sigma', 'log-sigma', 'c-noise'];
+    return names.filter((name) => name !== labels.name).map(labelRule);
+  }
+
+  async #output({ labels, parameterization }: Reading): Promise<Float32Array> {
+    const scaled = parameterization === 'edm';
+    const key = `${labels.name} ${scaled}`;
+    const known = this.#outputs.get(key);
+    if (known) return known;
+    const { levels, sigmaData, classes } = this.#description;
+    const per = 2 * this.#repeats;
+    const rows = this.#points.length * per;
+    const point = (row: number) => this.#points[Math.floor(row / per)]!;
+    const x = scaled
+      ? this.#x.map((value, i) => value * inputScale('edm', point(Math.floor(i / this.#elements)), sigmaData))
+      : this.#x;
+    const time = Float64Array.from({ length: rows }, (_, row) => labels.label(point(row), levels));
+    const output = new Float32Array(x.length);
+    const own =
+      classes === undefined ? undefined : Int32Array.from({ length: rows }, (_, row) => row % classes);
+    await this.#network.run({ x, time, classes: own }, output);
+    this.#outputs.set(key, output);
+    return output;
+  }
+}
+
+interface Group {
+  readonly mean: number;
+  readonly product: number;
+  readonly square: number;
+}
+
+/** Noise of 0.02, 1 and 20 times half the data range, or as near as the process comes to it. */
+function noiseLevels(description: Description): LabelPoint[] {
+  const { sde, ladder } = description;
+  const radius = (sde.dataRange[1] - sde.dataRange[0]) / 2;
+  return [0.02, 1, 20].map((factor) => {
+    const rho = factor * radius;
+    if (ladder) {
+      const distance = (i: number) => Math.abs(Math.log(ladder.sigma[i]! / ladder.alpha[i]! / rho));
+      let index = 0;
+      for (let i = 1; i < ladder.levels; i++) if (distance(i) < distance(index)) index = i;
+      const t = (sde.T * (index + 1)) / ladder.levels;
+      return { t, index, ...marginalAt(description, t, index) };
+    }
+    const lambda = Math.min(Math.max(-Math.log(rho), sde.lambda(sde.T)), sde.lambda(sde.epsilon));
+    const t = Math.min(Math.max(sde.timeOfLambda(lambda), sde.epsilon), sde.T);
+    return { t, ...marginalAt(description, t) };
+  });
+}
+
+function misread(declared: Reading, found: Repair): Finding {
+  const { severity } = found;
+  const flags = [
+    ...(found.labels.name === declared.labels.name ? [] : [`--labels '${found.labels.name}'`]),
+    ...(found.parameterization === declared.parameterization
+      ? []
+      : [`--parameterization ${found.parameterization}`]),
+  ];
+  const read = `read as ${declared.parameterization} with labels ${declared.labels.name}, its output does not denoise`;
+  if (found.sign < 0) {
+    const opposite = `it is the opposite of ${found.parameterization}${flags.length > 0 ? ` (with ${flags.join(' ')})` : ''}`;
+    return {
+      cause: 'sign',
+      severity,
+      message: `The sign is flipped: ${read}; ${opposite}. No flag turns it: export the network with the other sign.`,
+    };
+  }
+  const cause = found.labels.name === declared.labels.name ? 'parameterization' : 'labels';
+  const what =
+    cause === 'labels' ? `fed with labels ${found.labels.name}` : `read as ${found.parameterization}`;
+  const flag = flags.join(' ');
+  return {
+    cause,
+    severity,
+    message: `The ${cause} ${cause === 'labels' ? 'look' : 'looks'} wrong: ${read}; ${what} it does. Give ${flag}.`,
+    flag,
+  };
+}
+
+function unrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
+  const [, , large] = levels as [LevelReading, LevelReading, LevelReading];
+  return {
+    cause: 'unrecognized',
+    severity: verdict === 'wrong' ? 'error' : 'warning',
+    message:
+      `Its output ${verdict === 'wrong' ? 'does not denoise' : 'denoises poorly'} under any parameterization and labels ` +
+      `that were tried (at sigma / alpha = ${large.rho.toPrecision(3)} the estimate of x_0 carries ` +
+      `${large.leak.toPrecision(2)} times the noise). Check the SDE and its constants (--sde), the labels (--labels) ` +
+      'and that the network is trained.',
+  };
+}
+
+/** A finding where the largest noise of the process does not drown data of the declared range. */
+function undrowned(
+  levels: readonly LevelReading[],
+  [low, high]: readonly [number, number],
+): Finding | undefined {
+  const { rho } = levels[2]!;
+  if (rho >= (high - low) / 2) return undefined;
+  return {
+    cause: 'data-range',
+    severity: 'error',
+    message:
+      `The data range looks wrong: it is declared as [${low}, ${high}], and the SDE's noise ends at ` +
+      `${rho.toPrecision(3)} times the data. Give --data-range, such as 0,1, or the constants of the SDE.`,
+    flag: '--data-range',
+  };
+}
+
+/** A finding where the estimates of x_0 lie elsewhere than the declared data range. */
+function misplaced(levels: readonly LevelReading[], range: readonly [number, number]): Finding | undefined {
+  const [, middle, large] = levels as [LevelReading, LevelReading, LevelReading];
+  const [low, high] = range;
+  const relative = (value: number) => (value - low) / (high - low);
+  const mean = relative((large.low + large.high) / 2);
+  const outside = Math.max(-mean, mean - 1);
+  const declared = `[${low}, ${high}]`;
+  if (outside > 0.3) {
+    return {
+      cause: 'data-range',
+      severity: outside > 0.6 ? 'error' : 'warning',
+      message:
+        `The data range looks wrong: it is declared as ${declared}, and the network takes the mean of its data for ` +
+        `${((large.low + large.high) / 2).toPrecision(2)}. Give --data-range, such as -1,1.`,
+      flag: '--data-range',
+    };
+  }
+  if (mean > 0.45 && relative(middle.low) > 0.35 && relative(middle.high) > 0.75) {
+    return {
+      cause: 'data-range',
+      severity: 'warning',
+      message:
+        `The data range looks wrong: it is declared as ${declared}, and the network takes a noised ${low} for ` +
+        `${middle.low.toPrecision(2)} and keeps ${high}. Give --data-range, such as 0,1.`,
+      flag: '--data-range',
+    };
+  }
+  return undefined;
+}
+
+/** Standard normals, the same at every call (Box-Muller on an integer hash). */
+function normals(count: number): Float32Array {
+  const uniform = (i: number) => {
+    let h = Math.imul(i + 1, 0x9e3779b1);
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    return (((h ^ (h >>> 16)) >>> 0) + 0.5) / 2 ** 32;
+  };
+  return Float32Array.from(
+    { length: count },
+    (_, i) => Math.sqrt(-2 * Math.log(uniform(2 * i))) * Math.cos(2 * Math.PI * uniform(2 * i + 1)),
+  );
+}
