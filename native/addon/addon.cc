@@ -1,0 +1,174 @@
+// The Node-API binding: functions that take typed arrays which the caller owns and work in place,
+// synchronously.
+#include <napi.h>
+
+#include <array>
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+#include "../isa.h"
+#include "arguments.h"
+
+namespace fastsde::addon {
+namespace {
+
+/** Turns a violated length into a RangeError, so that no C++ exception leaves the addon. */
+template <void (*function)(const Napi::CallbackInfo&)>
+void checked(const Napi::CallbackInfo& info) {
+    try {
+        function(info);
+    } catch (const std::length_error& error) {
+        throw Napi::RangeError::New(info.Env(), error.what());
+    }
+}
+
+/** affine(out, operands, coefficients, mean?, address?, samples?) */
+void affine(const Napi::CallbackInfo& info) {
+    const Array out = state(info[0], "out");
+    if (!info[1].IsArray()) throw Napi::TypeError::New(info.Env(), "operands must be an array");
+    const Napi::Array list = info[1].As<Napi::Array>();
+    const std::size_t count = list.Length();
+    if (count < 1 || count > maxOperands) throw std::length_error("there must be 1 to 8 operands");
+    std::array<Array, maxOperands> operands;
+    for (std::size_t j = 0; j < count; ++j) {
+        const Napi::Value operand = list[static_cast<std::uint32_t>(j)];
+        operands[j] = state(operand, "operand");
+        if (operands[j].isDouble && !out.isDouble)
+            throw Napi::TypeError::New(info.Env(), "a Float32Array result takes Float32Array operands");
+        requireLength(operands[j].size, out.size, "operand");
+    }
+    const std::span coefficients = doubles(info[2], "coefficients");
+    requireLength(coefficients.size() % (count + 1), 0, "rest of coefficients");
+    const Shape shape = shapeOf(out.size, coefficients.size() / (count + 1));
+    const std::optional<Array> mean = optionalStateLike(info[3], "mean", out);
+    std::optional<Noise> z;
+    if (!info[4].IsUndefined()) z = noise(info[4], info[5], shape);
+    fastsde::affine(shape, out, {operands.data(), count}, coefficients, z, mean);
+}
+
+/** langevin(x, output, coefficients, norm: 0 | 1 | 2, address, samples, mean?, steps?) */
+void langevin(const Napi::CallbackInfo& info) {
+    const Array x = state(info[0], "x"), output = state(info[1], "output");
+    requireLength(output.size, x.size, "output");
+    if (output.isDouble && !x.isDouble)
+        throw Napi::TypeError::New(info.Env(), "a Float32Array state takes a Float32Array output");
+    const std::span coefficients = doubles(info[2], "coefficients");
+    requireLength(coefficients.size() % 3, 0, "rest of coefficients");
+    const Shape shape = shapeOf(x.size, coefficients.size() / 3);
+    const double norm = info[3].ToNumber().DoubleValue();
+    if (norm != 0 && norm != 1 && norm != 2)
+        throw Napi::RangeError::New(info.Env(), "norm must be 0, 1 or 2");
+    const Noise z = noise(info[4], info[5], shape);
+    const std::optional<Array> mean = optionalStateLike(info[6], "mean", x);
+    std::span<double> steps;
+    if (!info[7].IsUndefined()) {
+        steps = doubles(info[7], "steps");
+        requireLength(steps.size(), shape.count, "steps");
+    }
+    fastsde::langevin(shape, x, output, coefficients, static_cast<NormMode>(norm), z, mean, steps);
+}
+
+/** dots(a, b, out) */
+void dots(const Napi::CallbackInfo& info) {
+    const Array a = state(info[0], "a"), b = state(info[1], "b");
+    requireLength(b.size, a.size, "b");
+    const std::span out = doubles(info[2], "out");
+    fastsde::dots(shapeOf(a.size, out.size()), a, b, out);
+}
+
+/** fill(out, batch, distribution: 0 normal | 1 uniform | 2 Rademacher, address, samples) */
+void fill(const Napi::CallbackInfo& info) {
+    const Array out = state(info[0], "out");
+    const double batch = info[1].ToNumber().DoubleValue(), distribution = info[2].ToNumber().DoubleValue();
+    if (!(batch >= 1 && batch <= static_cast<double>(out.size)))
+        throw std::length_error("batch must be 1 or more");
+    if (distribution != 0 && distribution != 1 && distribution != 2)
+        throw Napi::RangeError::New(info.Env(), "distribution must be 0, 1 or 2");
+    const Shape shape = shapeOf(out.size, static_cast<std::size_t>(batch));
+    fastsde::fill(shape, out, static_cast<Distribution>(distribution), noise(info[3], info[4], shape));
+}
+
+/** projectMeasurement(x, y, mask, coefficients, address, samples, basis?) */
+void projectMeasurement(const Napi::CallbackInfo& info) {
+    const std::span x = floats(info[0], "x"), y = floats(info[1], "y"), mask = floats(info[2], "mask");
+    const std::span coefficients = doubles(info[3], "coefficients");
+    requireLength(coefficients.size() % 2, 0, "rest of coefficients");
+    const Shape shape = shapeOf(x.size(), coefficients.size() / 2);
+    requireLength(y.size(), x.size(), "y");
+    requireLength(mask.size(), shape.size, "mask");
+    std::span<float> basis;
+    std::size_t channels = 1;
+    if (!info[6].IsUndefined()) {
+        basis = floats(info[6], "basis");
+        channels = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(basis.size()))));
+        if (channels == 0 || channels > maxChannels || channels * channels != basis.size() ||
+            shape.size % channels != 0)
+            throw std::length_error(
+                "basis must be square, at most 16 x 16, and its size must divide the sample");
+    }
+    fastsde::projectMeasurement(shape, x.data(), y.data(), mask.data(), coefficients,
+                                noise(info[4], info[5], shape), basis, channels);
+}
+
+/** toBytes(x, low, high, out) */
+void toBytes(const Napi::CallbackInfo& info) {
+    const std::span x = floats(info[0], "x");
+    const std::span out = bytes(info[3], "out");
+    requireLength(out.size(), x.size(), "out");
+    fastsde::toBytes(x, info[1].ToNumber().DoubleValue(), info[2].ToNumber().DoubleValue(), out.data());
+}
+
+/** fromBytes(bytes, low, high, out) */
+void fromBytes(const Napi::CallbackInfo& info) {
+    const std::span in = bytes(info[0], "bytes");
+    const std::span out = floats(info[3], "out");
+    requireLength(out.size(), in.size(), "out");
+    fastsde::fromBytes(in, info[1].ToNumber().DoubleValue(), info[2].ToNumber().DoubleValue(), out.data());
+}
+
+/** info(): { isa, supported, threads } */
+Napi::Value info(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const std::vector<std::string> names = supportedIsas();
+    Napi::Array supported = Napi::Array::New(env, names.size());
+    for (std::uint32_t i = 0; i < names.size(); ++i) supported[i] = names[i];
+    Napi::Object result = Napi::Object::New(env);
+    result["isa"] = kernels().isa;
+    result["supported"] = supported;
+    result["threads"] = static_cast<double>(threadCount());
+    return result;
+}
+
+/** selectIsa(name): whether this CPU and build have it */
+Napi::Value selectIsa(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), fastsde::selectIsa(info[0].ToString().Utf8Value()));
+}
+
+/** setThreads(count) */
+void setThreads(const Napi::CallbackInfo& info) {
+    const double count = info[0].ToNumber().DoubleValue();
+    if (!(count >= 1 && count <= 1024)) throw Napi::RangeError::New(info.Env(), "threads must be 1 to 1024");
+    setThreadCount(static_cast<std::size_t>(count));
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+    exports["affine"] = Napi::Function::New<checked<affine>>(env, "affine");
+    exports["langevin"] = Napi::Function::New<checked<langevin>>(env, "langevin");
+    exports["dots"] = Napi::Function::New<checked<dots>>(env, "dots");
+    exports["fill"] = Napi::Function::New<checked<fill>>(env, "fill");
+    exports["projectMeasurement"] =
+        Napi::Function::New<checked<projectMeasurement>>(env, "projectMeasurement");
+    exports["toBytes"] = Napi::Function::New<checked<toBytes>>(env, "toBytes");
+    exports["fromBytes"] = Napi::Function::New<checked<fromBytes>>(env, "fromBytes");
+    exports["info"] = Napi::Function::New<info>(env, "info");
+    exports["selectIsa"] = Napi::Function::New<selectIsa>(env, "selectIsa");
+    exports["setThreads"] = Napi::Function::New<setThreads>(env, "setThreads");
+    return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(fastsde, initialize)
+
+}  // namespace fastsde::addon

@@ -1,0 +1,108 @@
+#include "arguments.h"
+
+#include <stdexcept>
+#include <string>
+
+namespace fastsde::addon {
+namespace {
+
+struct View {
+    napi_typedarray_type type;
+    std::size_t length;
+    void* data;
+};
+
+View view(const Napi::Value& value, const char* name, const char* expected) {
+    bool isTypedArray = false;
+    napi_is_typedarray(value.Env(), value, &isTypedArray);
+    View v{};
+    if (!isTypedArray || napi_get_typedarray_info(value.Env(), value, &v.type, &v.length, &v.data, nullptr,
+                                                  nullptr) != napi_ok)
+        throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a " + expected);
+    return v;
+}
+
+template <typename T>
+std::span<T> spanOf(const Napi::Value& value, const char* name, napi_typedarray_type type,
+                    const char* expected) {
+    const View v = view(value, name, expected);
+    if (v.type != type) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a " + expected);
+    return {static_cast<T*>(v.data), v.length};
+}
+
+constexpr double maxSafeInteger = 9007199254740991.0;
+
+std::uint64_t sampleIndex(Napi::Env env, double index) {
+    if (!(index >= 0 && index <= maxSafeInteger) ||
+        index != static_cast<double>(static_cast<std::uint64_t>(index)))
+        throw Napi::RangeError::New(env, "sample indices must be integers from 0 to 2^53 - 1");
+    return static_cast<std::uint64_t>(index);
+}
+
+}  // namespace
+
+Array state(const Napi::Value& value, const char* name) {
+    const View v = view(value, name, "Float32Array or Float64Array");
+    if (v.type != napi_float32_array && v.type != napi_float64_array)
+        throw Napi::TypeError::New(value.Env(),
+                                   std::string(name) + " must be a Float32Array or Float64Array");
+    return {v.data, v.length, v.type == napi_float64_array};
+}
+
+Array stateLike(const Napi::Value& value, const char* name, const Array& like) {
+    const Array array = state(value, name);
+    if (array.isDouble != like.isDouble)
+        throw Napi::TypeError::New(value.Env(),
+                                   std::string(name) + " has another element type than the state");
+    requireLength(array.size, like.size, name);
+    return array;
+}
+
+std::optional<Array> optionalStateLike(const Napi::Value& value, const char* name, const Array& like) {
+    if (value.IsUndefined()) return std::nullopt;
+    return stateLike(value, name, like);
+}
+
+std::span<float> floats(const Napi::Value& value, const char* name) {
+    return spanOf<float>(value, name, napi_float32_array, "Float32Array");
+}
+
+std::span<double> doubles(const Napi::Value& value, const char* name) {
+    return spanOf<double>(value, name, napi_float64_array, "Float64Array");
+}
+
+std::span<std::uint8_t> bytes(const Napi::Value& value, const char* name) {
+    return spanOf<std::uint8_t>(value, name, napi_uint8_array, "Uint8Array");
+}
+
+void requireLength(std::size_t length, std::size_t expected, const char* name) {
+    if (length != expected)
+        throw std::length_error(std::string(name) + " has length " + std::to_string(length) + " instead of " +
+                                std::to_string(expected));
+}
+
+Shape shapeOf(std::size_t elements, std::size_t count) {
+    if (count == 0 || elements == 0 || elements % count != 0)
+        throw std::length_error(std::to_string(elements) + " elements are not " + std::to_string(count) +
+                                " samples of equal size");
+    return {count, elements / count};
+}
+
+Noise noise(const Napi::Value& address, const Napi::Value& samples, const Shape& shape) {
+    const Napi::Env env = address.Env();
+    const std::span words = spanOf<std::uint32_t>(address, "noise address", napi_uint32_array, "Uint32Array");
+    requireLength(words.size(), 5, "noise address");
+    Noise noise{{words[0], words[1], words[2], words[3], words[4]}, 0, {}};
+    if (samples.IsNumber()) {
+        noise.first = sampleIndex(env, samples.As<Napi::Number>().DoubleValue());
+    } else {
+        noise.samples = doubles(samples, "samples");
+        requireLength(noise.samples.size(), shape.count, "samples");
+        for (const double index : noise.samples) sampleIndex(env, index);
+    }
+    if (!BatchNoise::addressable(noise, shape))
+        throw Napi::RangeError::New(env, "(sample index + 1) * elements per sample must be below 2^64");
+    return noise;
+}
+
+}  // namespace fastsde::addon

@@ -1,0 +1,37 @@
+// JavaScript arguments as the operations take them. Wrong types throw TypeError, wrong lengths RangeError:
+// the TypeScript layer names the option in its own errors, these checks only keep memory safe.
+#pragma once
+
+#include <napi.h>
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "../batch/operations.h"
+
+namespace fastsde::addon {
+
+/** Float32Array or Float64Array. */
+Array state(const Napi::Value& value, const char* name);
+
+/** The same, of a required length and element type. */
+Array stateLike(const Napi::Value& value, const char* name, const Array& like);
+
+std::optional<Array> optionalStateLike(const Napi::Value& value, const char* name, const Array& like);
+
+std::span<float> floats(const Napi::Value& value, const char* name);
+std::span<double> doubles(const Napi::Value& value, const char* name);
+std::span<std::uint8_t> bytes(const Napi::Value& value, const char* name);
+
+/** The length of an array must be `expected`. */
+void requireLength(std::size_t length, std::size_t expected, const char* name);
+
+/** `count` samples that share `elements`; throws unless they divide evenly and there is at least one of each.
+ */
+Shape shapeOf(std::size_t elements, std::size_t count);
+
+/** From Uint32Array [seed low, seed high, salt, step, use] and a first index or Float64Array of indices. */
+Noise noise(const Napi::Value& address, const Napi::Value& samples, const Shape& shape);
+
+}  // namespace fastsde::addon

@@ -1,0 +1,47 @@
+// The operations of fastsde on whole batches. Results do not depend on the instruction set, the number of
+// threads, the size of the batch or how it was split. Lengths are the caller's duty (addon/ checks them).
+#pragma once
+
+#include "batch.h"
+
+namespace fastsde {
+
+/**
+ * out = sum_j c[b][j] operands[j] + c[b][last] z, z standard normal if `noise`; mean = the same without z.
+ * Coefficients are row-major [count][operands + 1]. `out` may be one of the operands.
+ */
+void affine(const Shape& shape, const Array& out, std::span<const Array> operands,
+            std::span<const double> coefficients, const std::optional<Noise>& noise,
+            const std::optional<Array>& mean);
+
+enum class NormMode { batch, sample, sqrtD };
+
+/**
+ * Langevin corrector: with the score s = p x + q F, e = factor (r_z / r_s)^2, x = x + e s + sqrt(2 e) z.
+ * Coefficients are row-major [count][3] = p, q, factor. steps (empty or [count]) receives e, which is 0 where
+ * r_s = 0.
+ */
+void langevin(const Shape& shape, const Array& x, const Array& output, std::span<const double> coefficients,
+              NormMode norm, const Noise& noise, const std::optional<Array>& mean, std::span<double> steps);
+
+/** out[b] = dot product of sample b of `a` and of `b`. */
+void dots(const Shape& shape, const Array& a, const Array& b, std::span<double> out);
+
+enum class Distribution { normal, uniform, rademacher };
+
+void fill(const Shape& shape, const Array& out, Distribution distribution, const Noise& noise);
+
+/**
+ * Where mask (one sample, 0 or not) is set, replaces the coordinate of x by alpha y + sigma z, coordinates
+ * being those of basis^T x per pixel (`basis`: row-major [channels][channels], empty for none). Coefficients:
+ * [count][2] = alpha, sigma.
+ */
+void projectMeasurement(const Shape& shape, float* x, const float* y, const float* mask,
+                        std::span<const double> coefficients, const Noise& noise,
+                        std::span<const float> basis, std::size_t channels);
+
+/** Floats in [low, high] to bytes (rounded to nearest, ties to even; clamped; NaN gives 0) and back. */
+void toBytes(std::span<const float> x, double low, double high, std::uint8_t* out);
+void fromBytes(std::span<const std::uint8_t> bytes, double low, double high, float* out);
+
+}  // namespace fastsde

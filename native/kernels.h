@@ -1,0 +1,73 @@
+// The kernels of one instruction set: loops over contiguous elements of one array each, single-threaded, any
+// alignment. Where a sample begins, which coefficients hold and what is split over threads is decided above
+// them (batch/).
+#pragma once
+
+#include "noise.h"
+
+namespace fastsde {
+
+struct Kernels {
+    const char* isa;
+
+    // Noise of the flat indices [first, first + n). Costs in docs/performance.md.
+    void (*normal)(const NoiseKey& key, uint64_t first, size_t n, float* out);
+    void (*uniform)(const NoiseKey& key, uint64_t first, size_t n, float* out);
+    void (*rademacher)(const NoiseKey& key, uint64_t first, size_t n, float* out);
+    void (*widen)(const float* in, size_t n, double* out);
+
+    // out = sum_j c[j] operands[j] + cz z; mean = the sum without z. z and mean may be null, out may be an
+    // operand.
+    void (*affine)(float* out, float* mean, const float* const* operands, const float* c, size_t count,
+                   float cz, const float* z, size_t n);
+
+    // The same in double, in blocks: sum += c x over one operand at a time.
+    void (*accumulateFloat)(double* sum, double c, const float* x, size_t n);
+    void (*accumulateDouble)(double* sum, double c, const double* x, size_t n);
+    void (*addNoise)(double* sum, double cz, const float* z, size_t n);
+
+    // Sum of squares of z, and of the score s = p x + q F; the order of summation depends on n alone. n <=
+    // normBlock.
+    double (*squares)(const float* z, size_t n);
+    double (*scoreSquares)(const float* x, const float* f, float p, float q, size_t n);
+    double (*scoreSquaresDouble)(const double* x, const float* f, double p, double q, size_t n);
+    double (*scoreSquaresDoubleDouble)(const double* x, const double* f, double p, double q, size_t n);
+
+    // x = mean + cz z, mean = x + e s. mean may be null.
+    void (*langevin)(float* x, float* mean, const float* f, float p, float q, float e, float cz,
+                     const float* z, size_t n);
+    void (*langevinDouble)(double* x, double* mean, const float* f, double p, double q, double e, double cz,
+                           const float* z, size_t n);
+    void (*langevinDoubleDouble)(double* x, double* mean, const double* f, double p, double q, double e,
+                                 double cz, const float* z, size_t n);
+
+    // Dot products in double over 16 lanes; the order depends on n alone.
+    double (*dot)(const float* a, const float* b, size_t n);
+    double (*dotDouble)(const double* a, const double* b, size_t n);
+    double (*dotMixed)(const double* a, const float* b, size_t n);
+
+    // Linear measurements: x = alpha y + sigma z where mask is not 0.
+    void (*replace)(float* x, const float* y, const float* mask, float alpha, float sigma, const float* z,
+                    size_t n);
+    // The same in the coordinates u = basis^T x over `channels` arrays `stride` elements apart; z has stride
+    // n.
+    void (*replaceInBasis)(float* x, const float* y, const float* mask, const float* basis, size_t channels,
+                           size_t stride, float alpha, float sigma, const float* z, size_t n);
+
+    // Images: byte = clamp(round(x * scale + shift)), ties to even, NaN gives 0; and x = byte * scale +
+    // shift.
+    void (*toBytes)(const float* x, float scale, float shift, uint8_t* out, size_t n);
+    void (*fromBytes)(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
+};
+
+/** Elements per partial sum of a norm or dot product; partial sums are added in order. */
+inline constexpr size_t normBlock = 8192;
+
+/** Channels that a measurement basis may have. */
+inline constexpr size_t maxChannels = 16;
+/** Elements per channel and call of `replaceInBasis`. */
+inline constexpr size_t basisBlock = 256;
+
+inline constexpr size_t maxOperands = 8;
+
+}  // namespace fastsde

@@ -1,0 +1,42 @@
+// Declares the kernels in the namespace of the instruction set that this object is compiled for
+// (FASTSDE_ISA).
+#pragma once
+
+#include "../kernels.h"
+
+namespace fastsde::FASTSDE_ISA {
+
+void normal(const NoiseKey& key, uint64_t first, size_t n, float* out);
+void uniform(const NoiseKey& key, uint64_t first, size_t n, float* out);
+void rademacher(const NoiseKey& key, uint64_t first, size_t n, float* out);
+void widen(const float* in, size_t n, double* out);
+
+void affine(float* out, float* mean, const float* const* operands, const float* c, size_t count, float cz,
+            const float* z, size_t n);
+void accumulateFloat(double* sum, double c, const float* x, size_t n);
+void accumulateDouble(double* sum, double c, const double* x, size_t n);
+void addNoise(double* sum, double cz, const float* z, size_t n);
+
+double squares(const float* z, size_t n);
+double scoreSquares(const float* x, const float* f, float p, float q, size_t n);
+double scoreSquaresDouble(const double* x, const float* f, double p, double q, size_t n);
+double scoreSquaresDoubleDouble(const double* x, const double* f, double p, double q, size_t n);
+void langevin(float* x, float* mean, const float* f, float p, float q, float e, float cz, const float* z,
+              size_t n);
+void langevinDouble(double* x, double* mean, const float* f, double p, double q, double e, double cz,
+                    const float* z, size_t n);
+void langevinDoubleDouble(double* x, double* mean, const double* f, double p, double q, double e, double cz,
+                          const float* z, size_t n);
+
+double dot(const float* a, const float* b, size_t n);
+double dotDouble(const double* a, const double* b, size_t n);
+double dotMixed(const double* a, const float* b, size_t n);
+
+void replace(float* x, const float* y, const float* mask, float alpha, float sigma, const float* z, size_t n);
+void replaceInBasis(float* x, const float* y, const float* mask, const float* basis, size_t channels,
+                    size_t stride, float alpha, float sigma, const float* z, size_t n);
+
+void toBytes(const float* x, float scale, float shift, uint8_t* out, size_t n);
+void fromBytes(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
+
+}  // namespace fastsde::FASTSDE_ISA

@@ -1,0 +1,36 @@
+// The table of one instruction set, chosen at run time by isa.cc.
+#include "kernels_isa.h"
+
+#define FASTSDE_STRING2(x) #x
+#define FASTSDE_STRING(x) FASTSDE_STRING2(x)
+
+namespace fastsde::FASTSDE_ISA {
+
+extern const Kernels kernels;
+const Kernels kernels = {
+    .isa = FASTSDE_STRING(FASTSDE_ISA),
+    .normal = normal,
+    .uniform = uniform,
+    .rademacher = rademacher,
+    .widen = widen,
+    .affine = affine,
+    .accumulateFloat = accumulateFloat,
+    .accumulateDouble = accumulateDouble,
+    .addNoise = addNoise,
+    .squares = squares,
+    .scoreSquares = scoreSquares,
+    .scoreSquaresDouble = scoreSquaresDouble,
+    .scoreSquaresDoubleDouble = scoreSquaresDoubleDouble,
+    .langevin = langevin,
+    .langevinDouble = langevinDouble,
+    .langevinDoubleDouble = langevinDoubleDouble,
+    .dot = dot,
+    .dotDouble = dotDouble,
+    .dotMixed = dotMixed,
+    .replace = replace,
+    .replaceInBasis = replaceInBasis,
+    .toBytes = toBytes,
+    .fromBytes = fromBytes,
+};
+
+}  // namespace fastsde::FASTSDE_ISA

@@ -1,0 +1,145 @@
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+
+import { LoadError, OptionError } from '../errors.js';
+import type { State } from './binding.js';
+
+/** What the addon exports; `address` is packed by {@link packAddress} and indices are validated before the call. */
+interface Addon {
+  affine(
+    out: State,
+    operands: readonly State[],
+    coefficients: Float64Array,
+    mean: State | undefined,
+    address: Uint32Array | undefined,
+    samples: number | Float64Array | undefined,
+  ): void;
+  langevin(
+    x: State,
+    output: State,
+    coefficients: Float64Array,
+    norm: number,
+    address: Uint32Array,
+    samples: number | Float64Array,
+    mean: State | undefined,
+    steps: Float64Array | undefined,
+  ): void;
+  dots(a: State, b: State, out: Float64Array): void;
+  fill(
+    out: State,
+    batch: number,
+    distribution: number,
+    address: Uint32Array,
+    samples: number | Float64Array,
+  ): void;
+  projectMeasurement(
+    x: Float32Array,
+    y: Float32Array,
+    mask: Float32Array,
+    coefficients: Float64Array,
+    address: Uint32Array,
+    samples: number | Float64Array,
+    basis: Float32Array | undefined,
+  ): void;
+  toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
+  fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
+  info(): NativeInfo;
+  selectIsa(name: string): boolean;
+  setThreads(count: number): void;
+}
+
+/** What the native kernels run on. */
+export interface NativeInfo {
+  /** Instruction set in use: the best that this CPU has, or the one that the environment variable FASTSDE_ISA names. */
+  isa: string;
+  /** Instruction sets that FASTSDE_ISA can name on this CPU, the best one last. */
+  supported: string[];
+  /** Threads that large operations use: all cores, or FASTSDE_THREADS, or {@link setThreads}. */
+  threads: number;
+}
+
+let loaded: Addon | undefined;
+
+/** The addon, loaded on first use. */
+export function addon(): Addon {
+  loaded ??= configure(load(addonPaths(), createRequire(import.meta.url)));
+  return loaded;
+}
+
+/** The instruction set and the number of threads of the native kernels. */
+export function nativeInfo(): NativeInfo {
+  return addon().info();
+}
+
+/** Sets the number of threads that large operations of this process may use, the calling one included. Never changes a result. */
+export function setThreads(count: number): void {
+  addon().setThreads(threadCount('threads', count));
+}
+
+/** Where the addon may be: compiled in place, then prebuilt; both from `dist/native` and from the tests' output. */
+function addonPaths(): string[] {
+  const root = packageRoot();
+  return [
+    path.join(root, 'build', 'Release', 'fastsde.node'),
+    path.join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'fastsde.node'),
+  ];
+}
+
+function packageRoot(): string {
+  const require = createRequire(import.meta.url);
+  let folder = import.meta.dirname;
+  for (;;) {
+    try {
+      const manifest = require(path.join(folder, 'package.json')) as { name?: string };
+      if (manifest.name === 'fastsde') return folder;
+    } catch {
+      // no package.json here: look further up
+    }
+    const parent = path.dirname(folder);
+    if (parent === folder) throw new LoadError(`No package.json of fastsde above ${import.meta.dirname}.`);
+    folder = parent;
+  }
+}
+
+/** @internal Loads the first addon that loads; otherwise the error names every path with its own reason. */
+export function load(paths: readonly string[], require: (file: string) => unknown): Addon {
+  const failures: string[] = [];
+  for (const file of paths) {
+    try {
+      return require(file) as Addon;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+      failures.push(`  ${file}: ${reason}`);
+    }
+  }
+  throw new LoadError(
+    `The native addon of fastsde cannot be loaded:\n${failures.join('\n')}\n` +
+      'Compile it with "npm run build:native" in a clone, or "npm explore fastsde -- npm run build:native" where it is installed ' +
+      '(needs a C++20 compiler, and CMake or npm).',
+  );
+}
+
+function configure(native: Addon): Addon {
+  const isa = process.env['FASTSDE_ISA'];
+  if (isa !== undefined && isa !== '' && !native.selectIsa(isa)) {
+    const { supported } = native.info();
+    throw new OptionError(
+      'FASTSDE_ISA',
+      isa,
+      `an instruction set that this CPU and build have (${supported.join(', ')})`,
+    );
+  }
+  const threads = process.env['FASTSDE_THREADS'];
+  native.setThreads(
+    threads === undefined || threads === ''
+      ? Math.min(os.availableParallelism(), 1024)
+      : threadCount('FASTSDE_THREADS', /^\d+$/.test(threads) ? Number(threads) : threads),
+  );
+  return native;
+}
+
+function threadCount(option: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1024) return value;
+  throw new OptionError(option, value, 'an integer from 1 to 1024');
+}

@@ -1,0 +1,135 @@
+import { OptionError } from '../errors.js';
+import type { NoiseAddress, State } from './binding.js';
+
+/** Float32Array or Float64Array, not empty (a detached array is empty). */
+export function requireState(name: string, value: unknown): asserts value is State {
+  if (!(value instanceof Float32Array || value instanceof Float64Array)) {
+    throw new OptionError(name, value, 'a Float32Array or Float64Array');
+  }
+  if (value.length === 0)
+    throw new OptionError(name, value, 'an array with elements (a detached array has none)');
+}
+
+export function requireFloat32(name: string, value: unknown, length?: number): asserts value is Float32Array {
+  if (!(value instanceof Float32Array)) throw new OptionError(name, value, 'a Float32Array');
+  requireLength(name, value, length);
+}
+
+export function requireFloat64(name: string, value: unknown, length?: number): asserts value is Float64Array {
+  if (!(value instanceof Float64Array)) throw new OptionError(name, value, 'a Float64Array');
+  requireLength(name, value, length);
+}
+
+export function requireBytes(name: string, value: unknown, length?: number): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new OptionError(name, value, 'a Uint8Array');
+  requireLength(name, value, length);
+}
+
+/** Of the given length, or of any but 0. */
+export function requireLength(name: string, value: ArrayLike<unknown>, length?: number): void {
+  if (length === undefined ? value.length === 0 : value.length !== length) {
+    throw new OptionError(
+      name,
+      value,
+      length === undefined ? 'an array with elements' : `of length ${length}`,
+    );
+  }
+}
+
+/** A second array of the same element type and length as `like`. */
+export function requireLike(name: string, value: unknown, like: State): asserts value is State {
+  requireState(name, value);
+  if (value.constructor !== like.constructor || value.length !== like.length) {
+    throw new OptionError(name, value, `a ${like.constructor.name} of length ${like.length}`);
+  }
+}
+
+/** Input to a result `out`: as long, and of float64 only if the result is. */
+export function requireOperand(name: string, value: unknown, out: State): asserts value is State {
+  requireState(name, value);
+  const widens = out instanceof Float32Array && value instanceof Float64Array;
+  if (widens || value.length !== out.length) {
+    const types = out instanceof Float32Array ? 'a Float32Array' : 'a Float32Array or Float64Array';
+    throw new OptionError(name, value, `${types} of length ${out.length}`);
+  }
+}
+
+/** `value` may be `other` itself, but may not overlap it shifted or with another element type. */
+export function requireSameOrDisjoint(name: string, value: State, otherName: string, other: State): void {
+  const same = value.byteOffset === other.byteOffset && value.byteLength === other.byteLength;
+  if (!same && overlap(value, other))
+    throw new OptionError(name, value, `${otherName} itself or memory apart from it`);
+}
+
+export function requireDisjoint(name: string, value: State, otherName: string, other: State): void {
+  if (overlap(value, other)) throw new OptionError(name, value, `memory apart from ${otherName}`);
+}
+
+function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  );
+}
+
+/** Row-major [batch][columns] finite numbers for `elements` elements; returns the number of rows. */
+export function requireCoefficients(value: unknown, columns: number, elements: number): number {
+  requireFloat64('coefficients', value);
+  const rows = value.length / columns;
+  if (!Number.isInteger(rows) || elements % rows !== 0) {
+    throw new OptionError(
+      'coefficients',
+      value,
+      `of length batch * ${columns} for a batch that divides ${elements} elements`,
+    );
+  }
+  for (let i = 0; i < value.length; i++) {
+    if (!Number.isFinite(value[i]!)) {
+      const place = `coefficients[${Math.floor(i / columns)}][${i % columns}]`;
+      throw new OptionError(place, value[i], 'a finite number');
+    }
+  }
+  return rows;
+}
+
+// One address at a time, since calls are synchronous: seed (little-endian), salt, step, use.
+const packed = new Uint32Array(6);
+const packedSeed = new BigUint64Array(packed.buffer, 0, 1);
+const packedAddress = packed.subarray(0, 5);
+
+/** Validates the noise address of `batch` samples of `size` elements and packs it for the addon. */
+export function packAddress(noise: NoiseAddress, batch: number, size: number): Uint32Array {
+  const { seed, salt = 0, samples, step, stream, substep = 0 } = noise;
+  if (typeof seed !== 'bigint' || BigInt.asUintN(64, seed) !== seed) {
+    throw new OptionError('noise.seed', seed, 'a bigint from 0n to 2n ** 64n - 1n');
+  }
+  requireInteger('noise.salt', salt, 2 ** 32 - 1);
+  requireInteger('noise.step', step, 2 ** 32 - 1);
+  requireInteger('noise.stream', stream, 255);
+  requireInteger('noise.substep', substep, 2 ** 24 - 1);
+  requireSamples(samples, batch, size);
+  packedSeed[0] = seed;
+  packed[2] = salt;
+  packed[3] = step;
+  packed[4] = stream + substep * 256;
+  return packedAddress;
+}
+
+function requireSamples(samples: unknown, batch: number, size: number): void {
+  // The flat index of an element is 64 bits wide.
+  const limit = Math.min(Number.MAX_SAFE_INTEGER, Math.floor((2 ** 64 - 2 ** 12) / size) - batch);
+  if (samples instanceof Float64Array) {
+    if (samples.length !== batch)
+      throw new OptionError('noise.samples', samples, `of length ${batch} (one index per sample)`);
+    for (let i = 0; i < batch; i++) requireInteger(`noise.samples[${i}]`, samples[i], limit);
+  } else {
+    requireInteger('noise.samples', samples, limit, ' or a Float64Array of them');
+  }
+}
+
+function requireInteger(name: string, value: unknown, limit: number, otherwise = ''): void {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > limit) {
+    throw new OptionError(name, value, `an integer from 0 to ${limit}${otherwise}`);
+  }
+}

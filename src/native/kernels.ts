@@ -1,0 +1,213 @@
+import { OptionError } from '../errors.js';
+import { addon } from './addon.js';
+import {
+  packAddress,
+  requireBytes,
+  requireCoefficients,
+  requireDisjoint,
+  requireFloat32,
+  requireFloat64,
+  requireLength,
+  requireLike,
+  requireOperand,
+  requireSameOrDisjoint,
+  requireState,
+} from './arguments.js';
+import type { NoiseAddress, NormMode, State } from './binding.js';
+
+const maxOperands = 8;
+const normModes: readonly NormMode[] = ['batch', 'sample', 'sqrt-d'];
+
+/**
+ * The update that every solver step is made of: out = sum_j c[b][j] operands[j] + c[b][last] z, in place if `out` is one of
+ * the operands. The batch is coefficients.length / (operands.length + 1) samples of out.length / batch elements.
+ *
+ * @param out float32 or float64; written.
+ * @param operands 1 to 8 arrays as long as `out`. Float32 for a float32 result, any mix for a float64 result.
+ * @param coefficients row-major [batch][operands.length + 1], the last column being that of the noise (ignored without `noise`).
+ *   For a float32 result they are rounded to float32.
+ * @param noise address of the standard normal z; none by default.
+ * @param mean receives the value without the noise term; may be an operand, but not `out`.
+ */
+export function affine(
+  out: State,
+  operands: readonly State[],
+  coefficients: Float64Array,
+  noise?: NoiseAddress,
+  mean?: State,
+): void {
+  requireState('out', out);
+  if (!Array.isArray(operands) || operands.length < 1 || operands.length > maxOperands) {
+    throw new OptionError('operands', operands, `an array of 1 to ${maxOperands} arrays`);
+  }
+  const batch = requireCoefficients(coefficients, operands.length + 1, out.length);
+  for (const [j, operand] of operands.entries()) {
+    const name = `operands[${j}]`;
+    requireOperand(name, operand, out);
+    requireSameOrDisjoint(name, operand, 'out', out);
+    if (mean !== undefined) requireSameOrDisjoint(name, operand, 'mean', mean);
+  }
+  if (mean !== undefined) {
+    requireLike('mean', mean, out);
+    requireDisjoint('mean', mean, 'out', out);
+  }
+  const address = noise && packAddress(noise, batch, out.length / batch);
+  addon().affine(out, operands, coefficients, mean, address, noise?.samples);
+}
+
+/**
+ * One step of the Langevin corrector of Song et al. 2021 (algorithms 4 and 5), in place: with the score s = p x + q F,
+ *
+ *     e = factor (r_z / r_s)^2,   x = x + e s + sqrt(2 e) z
+ *
+ * where r_z and r_s are the L2 norms of z and s: of this sample (`sample`), their means over the batch (`batch`, the published
+ * rule, which couples the samples of a batch), or of this sample with r_z = sqrt(D) (`sqrt-d`).
+ * A sample whose r_s is 0 keeps its place (e = 0); one whose r_s is not finite becomes NaN.
+ *
+ * @param x state, float32 or float64; written.
+ * @param output F, the output of the network; float32, or float64 for a float64 state.
+ * @param coefficients row-major [batch][3] = p, q, factor with factor = 2 alpha snr^2 >= 0.
+ * @param results `mean` receives x + e s, `steps` [batch] receives e.
+ */
+export function langevin(
+  x: State,
+  output: State,
+  coefficients: Float64Array,
+  norm: NormMode,
+  noise: NoiseAddress,
+  results: { mean?: State; steps?: Float64Array } = {},
+): void {
+  requireState('x', x);
+  requireOperand('output', output, x);
+  requireDisjoint('output', output, 'x', x);
+  const batch = requireCoefficients(coefficients, 3, x.length);
+  for (let b = 0; b < batch; b++) {
+    const factor = coefficients[3 * b + 2]!;
+    if (factor < 0) throw new OptionError(`coefficients[${b}][2]`, factor, '0 or more');
+  }
+  const mode = normModes.indexOf(norm);
+  if (mode < 0) throw new OptionError('norm', norm, `one of ${normModes.join(', ')}`);
+  const { mean, steps } = results;
+  if (mean !== undefined) {
+    requireLike('results.mean', mean, x);
+    requireDisjoint('results.mean', mean, 'x', x);
+    requireSameOrDisjoint('results.mean', mean, 'output', output);
+  }
+  if (steps !== undefined) requireFloat64('results.steps', steps, batch);
+  const address = packAddress(noise, batch, x.length / batch);
+  addon().langevin(x, output, coefficients, mode, address, noise.samples, mean, steps);
+}
+
+/**
+ * Dot products of samples: out[i] = sum over the elements of sample i of a b, summed in double in a fixed order, so the bits
+ * depend on the two samples alone. The batch is out.length; dots(a, a, out) gives squared norms.
+ */
+export function dots(a: State, b: State, out: Float64Array): void {
+  requireState('a', a);
+  requireState('b', b);
+  requireLength('b', b, a.length);
+  requireFloat64('out', out);
+  if (a.length % out.length !== 0) {
+    throw new OptionError('out', out, `of a length that divides the ${a.length} elements of a`);
+  }
+  addon().dots(a, b, out);
+}
+
+function fill(out: State, batch: number, distribution: number, noise: NoiseAddress): void {
+  requireState('out', out);
+  if (!Number.isInteger(batch) || batch < 1 || out.length % batch !== 0) {
+    throw new OptionError(
+      'batch',
+      batch,
+      `a positive integer that divides the ${out.length} elements of out`,
+    );
+  }
+  addon().fill(out, batch, distribution, packAddress(noise, batch, out.length / batch), noise.samples);
+}
+
+/**
+ * Fills `out`, `batch` samples, with the standard normal noise of an address (Box-Muller on Threefry4x32-13).
+ * Float64 receives the same float32 values. The largest magnitude is 6.66.
+ */
+export function fillNormal(out: State, batch: number, noise: NoiseAddress): void {
+  fill(out, batch, 0, noise);
+}
+
+/**
+ * Fills `out` with uniform noise in the open interval (0, 1): the 2^23 values (2 k + 1) / 2^24, exact in float32,
+ * symmetric about 1/2. Float64 receives the same values.
+ */
+export function fillUniform(out: State, batch: number, noise: NoiseAddress): void {
+  fill(out, batch, 1, noise);
+}
+
+/** Fills `out` with independent signs, 1 or -1. */
+export function fillRademacher(out: State, batch: number, noise: NoiseAddress): void {
+  fill(out, batch, 2, noise);
+}
+
+/**
+ * Conditions a state on a linear measurement by replacement (Song et al. 2021, appendix I.2 to I.4): in the coordinates
+ * u = basis^T x, every u[i] whose mask is set becomes alpha y[i] + sigma z[i].
+ *
+ * @param x [batch][D], written.
+ * @param y [batch][D] measurements in the coordinates u; read where the mask is set.
+ * @param mask [D], 0 or not, in the coordinates u.
+ * @param coefficients row-major [batch][2] = alpha, sigma.
+ * @param basis row-major orthonormal [C][C] over the channels of a [C][pixels] sample, C at most 16; u_j = sum_i x_i basis[i][j].
+ *   The identity by default.
+ */
+export function projectMeasurement(
+  x: Float32Array,
+  y: Float32Array,
+  mask: Float32Array,
+  coefficients: Float64Array,
+  noise: NoiseAddress,
+  basis?: Float32Array,
+): void {
+  requireFloat32('x', x);
+  const batch = requireCoefficients(coefficients, 2, x.length);
+  const size = x.length / batch;
+  requireFloat32('y', y, x.length);
+  requireFloat32('mask', mask, size);
+  requireDisjoint('y', y, 'x', x);
+  requireDisjoint('mask', mask, 'x', x);
+  if (basis !== undefined) {
+    requireFloat32('basis', basis);
+    const channels = Math.sqrt(basis.length);
+    if (!Number.isInteger(channels) || channels > 16 || size % channels !== 0) {
+      throw new OptionError(
+        'basis',
+        basis,
+        `[C][C] with C at most 16 and a divisor of the ${size} elements of a sample`,
+      );
+    }
+    requireDisjoint('basis', basis, 'x', x);
+  }
+  addon().projectMeasurement(x, y, mask, coefficients, packAddress(noise, batch, size), noise.samples, basis);
+}
+
+/**
+ * Floats in [low, high] to bytes: round(255 (x - low) / (high - low)), to nearest with ties to even, clamped to 0..255.
+ * NaN gives 0.
+ */
+export function toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void {
+  requireFloat32('x', x);
+  requireRange(low, high);
+  requireBytes('out', out, x.length);
+  addon().toBytes(x, low, high, out);
+}
+
+/** Bytes to floats: low + (high - low) byte / 255. */
+export function fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void {
+  requireBytes('bytes', bytes);
+  requireRange(low, high);
+  requireFloat32('out', out, bytes.length);
+  addon().fromBytes(bytes, low, high, out);
+}
+
+function requireRange(low: number, high: number): void {
+  if (!Number.isFinite(low)) throw new OptionError('low', low, 'a finite number');
+  if (!Number.isFinite(high) || high <= low)
+    throw new OptionError('high', high, `a finite number above low (${low})`);
+}
