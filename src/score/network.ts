@@ -8,6 +8,8 @@ import type { Roles } from './roles.js';
 export interface Rows {
   /** [rows, ...shape]. */
   readonly x: Float32Array;
+  /** What each row of x is multiplied with on its way into the network; 1 where absent. */
+  readonly scale?: Float64Array | undefined;
   readonly time: Float64Array;
   readonly classes?: Int32Array | undefined;
 }
@@ -24,7 +26,8 @@ export class Network {
   readonly #output: Port;
   #session: Session | undefined;
   #last: Promise<void> = Promise.resolve();
-  #padding: { x: Float32Array; output: Float32Array } | undefined;
+  #x = new Float32Array(0);
+  #padded = new Float32Array(0);
 
   /** @param batch rows of every run; as many as there are where absent */
   constructor(
@@ -75,37 +78,28 @@ export class Network {
     }
   }
 
-  async #runOnce(
-    { x, time, classes }: Rows,
-    output: Float32Array,
-    start: number,
-    end: number,
-  ): Promise<void> {
+  /** Runs the network once, on rows start to end; the last one is repeated where the file wants more. */
+  async #runOnce(rows: Rows, output: Float32Array, start: number, end: number): Promise<void> {
     if (this.#session === undefined)
       throw new ModelError(`${this.source} is closed and cannot be evaluated.`);
     const { roles } = this;
     const size = this.#batch ?? end - start;
-    const own = (end - start) * this.#elements;
-    let input = x.subarray(start * this.#elements, end * this.#elements);
-    let result = output.subarray(start * this.#elements, end * this.#elements);
-    if (size !== end - start) {
-      const padding = this.#pad(size);
-      padding.x.set(input);
-      for (let at = own; at < padding.x.length; at += this.#elements) {
-        padding.x.copyWithin(at, own - this.#elements, own);
-      }
-      ({ x: input, output: result } = padding);
-    }
-    const source = (_: unknown, i: number) => Math.min(start + i, end - 1);
-    const index = Array.from({ length: size }, source);
-    const labels = Float64Array.from(index, (i) => time[i]!);
+    const index = Array.from({ length: size }, (_, i) => Math.min(start + i, end - 1));
+    const own = output.subarray(start * this.#elements, end * this.#elements);
+    const whole = size === end - start;
+    if (!whole) this.#padded = resized(this.#padded, size * this.#elements);
+    const result = whole ? own : this.#padded;
     const feeds = {
-      [roles.state.name]: this.#state.open(input, size),
-      [roles.time.name]: timeTensor(roles.time, labels, this.#sharedTime),
+      [roles.state.name]: this.#state.open(this.#input(rows, index, whole), size),
+      [roles.time.name]: timeTensor(
+        roles.time,
+        Float64Array.from(index, (i) => rows.time[i]!),
+        this.#sharedTime,
+      ),
     };
     if (roles.class) {
-      const own = Int32Array.from(index, (i) => classes![i]!);
-      feeds[roles.class.name] = classTensor(roles.class, own, this.#classes!);
+      const classes = Int32Array.from(index, (i) => rows.classes![i]!);
+      feeds[roles.class.name] = classTensor(roles.class, classes, this.#classes!);
     }
     try {
       await this.#session.run(feeds, { [roles.output.name]: this.#output.open(result, size) });
@@ -113,14 +107,24 @@ export class Network {
       throw located(this.source, cause);
     }
     this.#output.close(result);
-    if (size !== end - start) output.set(result.subarray(0, own), start * this.#elements);
+    if (!whole) own.set(result.subarray(0, own.length));
   }
 
-  #pad(rows: number): { x: Float32Array; output: Float32Array } {
-    const length = rows * this.#elements;
-    this.#padding ??= { x: new Float32Array(length), output: new Float32Array(length) };
-    return this.#padding;
+  /** The rows of these indices: x itself where nothing has to be scaled or repeated. */
+  #input({ x, scale }: Rows, index: readonly number[], whole: boolean): Float32Array {
+    const size = this.#elements;
+    if (whole && scale === undefined) return x.subarray(index[0]! * size, (index.at(-1)! + 1) * size);
+    this.#x = resized(this.#x, index.length * size);
+    index.forEach((from, row) => {
+      const factor = scale?.[from] ?? 1;
+      for (let i = 0; i < size; i++) this.#x[row * size + i] = factor * x[from * size + i]!;
+    });
+    return this.#x;
   }
+}
+
+function resized(buffer: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
+  return buffer.length === length ? buffer : new Float32Array(length);
 }
 
 /** Rows of every run: what the file fixes, or else what the caller asked for. */

@@ -49,7 +49,6 @@ export class OnnxScoreModel implements ScoreModel {
   readonly #description: Description;
   readonly #network: Network;
   readonly #elements: number;
-  #scaled = new Float32Array(0);
 
   /** @internal */
   constructor(
@@ -97,20 +96,16 @@ export class OnnxScoreModel implements ScoreModel {
       return { t, index, ...marginalAt(this.#description, t, index) };
     });
     const time = Float64Array.from(points, (point) => rule.label(point, levels));
-    const scales = points.map((point) => inputScale(parameterization, point, sigmaData));
-    const input = parameterization === 'edm' ? this.#scale(x, scales) : x;
-    await this.#network.run({ x: input, time, classes: labels }, output);
+    const scale =
+      parameterization === 'edm'
+        ? Float64Array.from(points, (point) => inputScale(parameterization, point, sigmaData))
+        : undefined;
+    await this.#network.run({ x, scale, time, classes: labels }, output);
   }
 
   /** Releases the session; evaluating the model afterwards is an error. */
   close(): Promise<void> {
     return this.#network.release();
-  }
-
-  #scale(x: Float32Array, scales: readonly number[]): Float32Array {
-    if (this.#scaled.length !== x.length) this.#scaled = new Float32Array(x.length);
-    for (let i = 0; i < x.length; i++) this.#scaled[i] = x[i]! * scales[Math.floor(i / this.#elements)]!;
-    return this.#scaled;
   }
 
   #check(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): number {

@@ -183,21 +183,19 @@ class Trial {
     levels: readonly LevelReading[],
     verdict: Verdict,
   ): Promise<Repair | undefined> {
-    const readings = (labels: LabelRule): Reading[] =>
-      parameterizations.flatMap((parameterization) =>
-        ([1, -1] as const).map((sign) => ({ labels, parameterization, sign })),
-      );
+    const { labels, parameterization } = declared;
     const best = (candidates: readonly Reading[]) => this.#best(candidates, levels, verdict);
-    const others = readings(declared.labels).filter(
-      ({ parameterization, sign }) =>
-        parameterization !== declared.parameterization || sign !== declared.sign,
-    );
-    const repair = await best(others);
+    const others = parameterizations.filter((other) => other !== parameterization);
+    const outputs: Reading[] = [
+      { ...declared, sign: -1 },
+      ...others.map((other) => ({ ...declared, parameterization: other })),
+    ];
     // Other labels cost an evaluation each: only where the declared ones leave much noise.
-    if (repair || (verdict === 'right' && Math.abs(levels[1]!.leak) < 0.1 * this.#radius)) return repair;
-    const rules = this.#otherLabels();
+    if (verdict === 'right' && Math.abs(levels[1]!.leak) < 0.1 * this.#radius) return best(outputs);
+    const rules = labelRules(labels.discrete).filter(({ name }) => name !== labels.name);
     return (
-      (await best(rules.map((labels) => ({ ...declared, labels })))) ?? (await best(rules.flatMap(readings)))
+      (await best([...outputs, ...rules.map((rule) => ({ ...declared, labels: rule }))])) ??
+      (await best(rules.flatMap((rule) => outputs.map((reading) => ({ ...reading, labels: rule })))))
     );
   }
 
@@ -240,15 +238,6 @@ class Trial {
     );
   }
 
-  /** The other rules whose labels the network can take, at the same times. */
-  #otherLabels(): LabelRule[] {
-    const { labels } = this.#description;
-    const names = labels.discrete
-      ? ['index', 'reversed-index']
-      : ['t*999', 't', 'sigma', 'log-sigma', 'c-noise'];
-    return names.filter((name) => name !== labels.name).map(labelRule);
-  }
-
   async #output({ labels, parameterization }: Reading): Promise<Float32Array> {
     const scaled = parameterization === 'edm';
     const key = `${labels.name} ${scaled}`;
@@ -258,14 +247,14 @@ class Trial {
     const per = 2 * this.#repeats;
     const rows = this.#points.length * per;
     const point = (row: number) => this.#points[Math.floor(row / per)]!;
-    const x = scaled
-      ? this.#x.map((value, i) => value * inputScale('edm', point(Math.floor(i / this.#elements)), sigmaData))
-      : this.#x;
+    const scale = scaled
+      ? Float64Array.from({ length: rows }, (_, row) => inputScale('edm', point(row), sigmaData))
+      : undefined;
     const time = Float64Array.from({ length: rows }, (_, row) => labels.label(point(row), levels));
-    const output = new Float32Array(x.length);
+    const output = new Float32Array(this.#x.length);
     const own =
       classes === undefined ? undefined : Int32Array.from({ length: rows }, (_, row) => row % classes);
-    await this.#network.run({ x, time, classes: own }, output);
+    await this.#network.run({ x: this.#x, scale, time, classes: own }, output);
     this.#outputs.set(key, output);
     return output;
   }
@@ -275,6 +264,12 @@ interface Group {
   readonly mean: number;
   readonly product: number;
   readonly square: number;
+}
+
+/** Rules that are tried where the declared labels look wrong. */
+function labelRules(discrete: boolean): LabelRule[] {
+  const names = discrete ? ['index', 'reversed-index'] : ['t*999', 't', 'sigma', 'log-sigma', 'c-noise'];
+  return names.map(labelRule);
 }
 
 /** Noise of 0.02, 1 and 20 times half the data range, or as near as the process comes to it. */
