@@ -18,6 +18,7 @@ export const Stream = {
   bridge: 12,
   dataOrder: 13,
   forward: 14,
+  data: 15,
   user: 16,
 } as const;
 
