@@ -21,7 +21,7 @@ const valid = {
 };
 
 test('a mixture is read from JSON, with every form of a covariance', (t) => {
-  const mixture = GaussianMixture.fromJson(JSON.parse(JSON.stringify(valid)));
+  const mixture = GaussianMixture.fromJson(JSON.parse(JSON.stringify(valid)) as unknown);
   t.is(mixture.dimension, 2);
   t.deepEqual(mixture.mean(), Float64Array.of(0.5, 0.5));
   const forms = { ...valid, covariances: [0.3, { factor: [[1], [2]], scalar: 0.1 }] };

@@ -116,6 +116,9 @@ test('the noise of a sample does not depend on its batch, nor repeat from step t
 });
 
 test('levels and step counts that cannot be are refused', (t) => {
-  t.throws(() => chainTransitions(smldLadder([1, 2]), 2), { instanceOf: OptionError, message: /from 0 to 1/ });
+  t.throws(() => chainTransitions(smldLadder([1, 2]), 2), {
+    instanceOf: OptionError,
+    message: /from 0 to 1/,
+  });
   t.throws(() => eulerTransitions(vp(), 0), { instanceOf: OptionError, message: /steps/ });
 });

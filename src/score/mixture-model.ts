@@ -39,7 +39,7 @@ export function mixtureModel(
         const label = labels?.[start];
         const law = label === undefined ? whole : single[label];
         if (!law) throw new OptionError(`labels[${start}]`, label, `a component from 0 to ${classes - 1}`);
-        law(t[start]!).score(x.subarray(start * d, end * d), output.subarray(start * d, end * d));
+        output.set(law(t[start]!).score(x.subarray(start * d, end * d)), start * d);
       }
     },
     close: () => Promise.resolve(),

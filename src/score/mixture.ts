@@ -120,8 +120,9 @@ export class GaussianMixture {
     return out;
   }
 
-  /** The gradient of ln p, written to `out` (of the length of x) if given. */
-  score<T extends State = Float64Array>(x: State, out: T = new Float64Array(x.length) as T): T {
+  /** The gradient of ln p. */
+  score(x: State): Float64Array {
+    const out = new Float64Array(x.length);
     const score = new Float64Array(this.dimension);
     for (let b = 0; b < this.#points(x); b++) {
       this.#evaluate(x, b);
