@@ -7,6 +7,16 @@
 
 namespace fastsde {
 
+/** The scalars of one AdamW step. */
+struct AdamWStep {
+    float beta1, beta2;
+    float epsilon;
+    float gradientScale;  // of global-norm clipping
+    float rate;           // learning rate / (1 - beta1^t)
+    float rootScale;      // 1 / sqrt(1 - beta2^t)
+    float decay;          // learning rate * weight decay
+};
+
 struct Kernels {
     const char* isa;
 
@@ -58,6 +68,10 @@ struct Kernels {
     // shift.
     void (*toBytes)(const float* x, float scale, float shift, uint8_t* out, size_t n);
     void (*fromBytes)(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
+
+    // One AdamW step in place, and mean = decay mean + (1 - decay) p.
+    void (*adamw)(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
+    void (*average)(float* mean, const float* p, float decay, size_t n);
 };
 
 /** Elements per partial sum of a norm or dot product; partial sums are added in order. */

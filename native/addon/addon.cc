@@ -127,6 +127,40 @@ void fromBytes(const Napi::CallbackInfo& info) {
     fastsde::fromBytes(in, info[1].ToNumber().DoubleValue(), info[2].ToNumber().DoubleValue(), out.data());
 }
 
+/** adamw(parameters, gradients, m, v, averages: Float32Array[], decays: Float64Array, options:
+ * Float64Array(7)) */
+void adamw(const Napi::CallbackInfo& info) {
+    const std::span p = floats(info[0], "parameters");
+    const std::span g = floats(info[1], "gradients"), m = floats(info[2], "m"), v = floats(info[3], "v");
+    for (const std::size_t length : {g.size(), m.size(), v.size()}) requireLength(length, p.size(), "tensor");
+    if (!info[4].IsArray()) throw Napi::TypeError::New(info.Env(), "averages must be an array");
+    const Napi::Array list = info[4].As<Napi::Array>();
+    const std::span decays = doubles(info[5], "decays"), options = doubles(info[6], "options");
+    requireLength(decays.size(), list.Length(), "decays");
+    requireLength(options.size(), 7, "options");
+    std::vector<Average> averages;
+    for (std::uint32_t i = 0; i < list.Length(); ++i) {
+        const Napi::Value value = list[i];
+        const std::span average = floats(value, "average");
+        requireLength(average.size(), p.size(), "average");
+        averages.push_back({average.data(), decays[i]});
+    }
+    const AdamW step{options[0], options[1], options[2], options[3], options[4], options[5], options[6]};
+    fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages);
+}
+
+/** sumOfSquares(tensors: Float32Array[]) */
+Napi::Value sumOfSquares(const Napi::CallbackInfo& info) {
+    if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "tensors must be an array");
+    const Napi::Array list = info[0].As<Napi::Array>();
+    std::vector<std::span<const float>> tensors;
+    for (std::uint32_t i = 0; i < list.Length(); ++i) {
+        const Napi::Value tensor = list[i];
+        tensors.push_back(floats(tensor, "tensor"));
+    }
+    return Napi::Number::New(info.Env(), fastsde::sumOfSquares(tensors));
+}
+
 /** info(): { isa, supported, threads } */
 Napi::Value info(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
@@ -161,6 +195,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
         Napi::Function::New<checked<projectMeasurement>>(env, "projectMeasurement");
     exports["toBytes"] = Napi::Function::New<checked<toBytes>>(env, "toBytes");
     exports["fromBytes"] = Napi::Function::New<checked<fromBytes>>(env, "fromBytes");
+    exports["adamw"] = Napi::Function::New<checked<adamw>>(env, "adamw");
+    exports["sumOfSquares"] = Napi::Function::New<sumOfSquares>(env, "sumOfSquares");
     exports["info"] = Napi::Function::New<info>(env, "info");
     exports["selectIsa"] = Napi::Function::New<selectIsa>(env, "selectIsa");
     exports["setThreads"] = Napi::Function::New<setThreads>(env, "setThreads");

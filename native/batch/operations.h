@@ -44,4 +44,23 @@ void projectMeasurement(const Shape& shape, float* x, const float* y, const floa
 void toBytes(std::span<const float> x, double low, double high, std::uint8_t* out);
 void fromBytes(std::span<const std::uint8_t> bytes, double low, double high, float* out);
 
+struct AdamW {
+    double learningRate, beta1, beta2, epsilon, weightDecay;
+    double gradientScale;  // of global-norm clipping; 1 for none
+    double step;           // 1 for the first: bias correction
+};
+
+/** A moving average of the parameters: values = decay values + (1 - decay) p. */
+struct Average {
+    float* values;
+    double decay;
+};
+
+/** One step of AdamW and of the averages, in place, in one pass over memory. */
+void adamw(std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
+           const AdamW& options, std::span<const Average> averages);
+
+/** Sum over all tensors of the squares of their elements, in double, in a fixed order. */
+double sumOfSquares(std::span<const std::span<const float>> tensors);
+
 }  // namespace fastsde

@@ -39,4 +39,7 @@ void replaceInBasis(float* x, const float* y, const float* mask, const float* ba
 void toBytes(const float* x, float scale, float shift, uint8_t* out, size_t n);
 void fromBytes(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
 
+void adamw(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
+void average(float* mean, const float* p, float decay, size_t n);
+
 }  // namespace fastsde::FASTSDE_ISA

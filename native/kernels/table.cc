@@ -31,6 +31,8 @@ const Kernels kernels = {
     .replaceInBasis = replaceInBasis,
     .toBytes = toBytes,
     .fromBytes = fromBytes,
+    .adamw = adamw,
+    .average = average,
 };
 
 }  // namespace fastsde::FASTSDE_ISA

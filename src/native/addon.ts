@@ -44,6 +44,16 @@ interface Addon {
   ): void;
   toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
   fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
+  adamw(
+    parameters: Float32Array,
+    gradients: Float32Array,
+    firstMoments: Float32Array,
+    secondMoments: Float32Array,
+    averages: readonly Float32Array[],
+    decays: Float64Array,
+    options: Float64Array,
+  ): void;
+  sumOfSquares(tensors: readonly Float32Array[]): number;
   info(): NativeInfo;
   selectIsa(name: string): boolean;
   setThreads(count: number): void;
