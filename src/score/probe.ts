@@ -1,3 +1,5 @@
+import { Stream } from '../native/binding.js';
+import { fillNormal } from '../native/kernels.js';
 import { labelRule, type LabelPoint, type LabelRule } from './labels.js';
 import type { Description } from './description.js';
 import type { Parameterization } from './model.js';
@@ -53,6 +55,8 @@ interface Reading {
   readonly sign: 1 | -1;
 }
 
+type Runner = Pick<Network, 'run'>;
+
 type Verdict = 'right' | 'doubtful' | 'wrong';
 
 /** Another reading that denoises, and how sure it is that the declared one is wrong. */
@@ -63,7 +67,8 @@ interface Repair extends Reading {
 /** Elements over which a regression is taken, at least, so that its error is below 5 %. */
 const ELEMENTS = 512;
 
-export async function probe(network: Network, description: Description): Promise<ProbeReport> {
+/** Evaluates the network once on 6 or more noised rows, and again under other labels where these look wrong. */
+export async function probe(network: Runner, description: Description): Promise<ProbeReport> {
   const trial = new Trial(network, description);
   const declared: Reading = {
     labels: description.labels,
@@ -97,7 +102,7 @@ function reported(levels: readonly LevelReading[], findings: readonly Finding[])
 
 /** The noised images, and the network's outputs on them by label rule. */
 class Trial {
-  readonly #network: Network;
+  readonly #network: Runner;
   readonly #description: Description;
   readonly #points: readonly LabelPoint[];
   readonly #radius: number;
@@ -107,7 +112,7 @@ class Trial {
   readonly #x: Float32Array;
   readonly #outputs = new Map<string, Float32Array>();
 
-  constructor(network: Network, description: Description) {
+  constructor(network: Runner, description: Description) {
     this.#network = network;
     this.#description = description;
     this.#radius = (description.sde.dataRange[1] - description.sde.dataRange[0]) / 2;
@@ -116,7 +121,8 @@ class Trial {
     this.#points = noiseLevels(description);
     // Rows: level by level, in each the low images and then the high ones, all levels with the same noise.
     const half = this.#repeats * this.#elements;
-    this.#z = normals(2 * half);
+    this.#z = new Float32Array(2 * half);
+    fillNormal(this.#z, 1, { seed: 0n, samples: 0, step: 0, stream: Stream.probeNormal });
     this.#x = new Float32Array(this.#points.length * 2 * half);
     this.#points.forEach(({ alpha, sigma }, level) => {
       for (let i = 0; i < 2 * half; i++) {
@@ -379,18 +385,4 @@ function misplaced(levels: readonly LevelReading[], range: readonly [number, num
     };
   }
   return undefined;
-}
-
-/** Standard normals, the same at every call (Box-Muller on an integer hash). */
-function normals(count: number): Float32Array {
-  const uniform = (i: number) => {
-    let h = Math.imul(i + 1, 0x9e3779b1);
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    return (((h ^ (h >>> 16)) >>> 0) + 0.5) / 2 ** 32;
-  };
-  return Float32Array.from(
-    { length: count },
-    (_, i) => Math.sqrt(-2 * Math.log(uniform(2 * i))) * Math.cos(2 * Math.PI * uniform(2 * i + 1)),
-  );
 }
