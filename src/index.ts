@@ -1,0 +1,79 @@
+export * from './errors.js';
+
+export { vp, type VpOptions } from './sde/vp.js';
+export { subvp, type SubVpOptions } from './sde/subvp.js';
+export { ve, type VeOptions } from './sde/ve.js';
+export { edm, type EdmOptions } from './sde/edm.js';
+export { customSde, type CustomSdeOptions } from './sde/custom.js';
+export { sdeFromName, sdeNames, type SdeName } from './sde/named.js';
+export { priorLogDensity } from './sde/prior.js';
+export type { Sde, Transition } from './sde/sde.js';
+export type { CommonOptions } from './sde/constants.js';
+export {
+  ddpmLadder,
+  geometricSigmas,
+  ladderTransition,
+  linearBetas,
+  respacedLevels,
+  smldLadder,
+  type Ladder,
+} from './sde/ladder.js';
+export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Spacing, type Step } from './sde/grid.js';
+export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
+
+export type { At, Parameterization, ScoreCoefficients, ScoreModel } from './score/model.js';
+export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/onnx.js';
+export { embeddedModel } from './score/embedded.js';
+export { functionModel, type FunctionModelOptions } from './score/function.js';
+export { GaussianMixture, type MixtureSpec } from './score/mixture.js';
+export { mixtureModel, type MixtureModelOptions } from './score/mixture-model.js';
+export { mixturePosterior, type LinearObservation } from './score/mixture-posterior.js';
+
+export {
+  ancestral,
+  eulerMaruyama,
+  noPredictor,
+  probabilityFlow,
+  reverseDiffusion,
+} from './solvers/predictors.js';
+export type { AncestralOptions, Predictor, Update } from './solvers/predictors.js';
+export {
+  ald,
+  langevin,
+  noCorrector,
+  type Corrector,
+  type LangevinOptions,
+  type Level,
+} from './solvers/correctors.js';
+export type { CorrectorName, PredictorName } from './solvers/named.js';
+export {
+  predictorCorrector,
+  type Denoise,
+  type Order,
+  type PredictorCorrectorOptions,
+} from './solvers/predictor-corrector.js';
+export { annealedLangevin, type AnnealedLangevinOptions } from './solvers/annealed-langevin.js';
+export { langevinDynamics, type LangevinDynamicsOptions } from './solvers/langevin-dynamics.js';
+export type { Observer, Plan, Solver } from './solvers/solver.js';
+export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
+
+export { sample } from './workflows/sample.js';
+export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './workflows/sample.js';
+export type { Sampling } from './workflows/sampling.js';
+
+export { fillNormal, fillRademacher, fillUniform } from './native/kernels.js';
+export { Stream, type NoiseAddress, type NormMode, type State } from './native/binding.js';
+export { nativeInfo, setThreads, type NativeInfo } from './native/addon.js';
+
+export {
+  encodePng,
+  imageGrid,
+  readImage,
+  writeAnimation,
+  writeImageFolder,
+  writeImageGrid,
+} from './io/image.js';
+export type { FitOptions, ImageBatch, Picture } from './io/image.js';
+export { writeScatter, type Scatter } from './io/scatter.js';
+export { decodeNpy, encodeNpy, type NdArray, type NumericArray } from './io/npy.js';
+export { decodeNpz, encodeNpz } from './io/npz.js';
