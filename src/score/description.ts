@@ -97,6 +97,8 @@ export function describeModel(
     );
   }
   const ladder = options.ladder ?? (labels.discrete ? trainedLadder(sde, trainedLevels) : undefined);
+  const shape = resolveShape(options, metadata, roles.state);
+  checkOutput(roles, shape);
   const classes = resolveClasses(options, metadata, roles);
   return {
     sde,
@@ -109,7 +111,7 @@ export function describeModel(
     ),
     labels,
     levels: ladder?.levels ?? trainedLevels ?? LEVELS,
-    shape: resolveShape(options, metadata, roles.state),
+    shape,
     ...(classes !== undefined && { classes }),
   };
 }
@@ -165,6 +167,22 @@ function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, stat
       inFile.every((size, i) => typeof size === 'string' || size === shape[i]));
   if (!fits) throw new OptionError('shape', shape, `as in the network's input ${written}, without the batch`);
   return (shape as number[]).map((size, i) => checkInteger(`shape[${i}]`, size, 1));
+}
+
+function checkOutput({ output, state }: Roles, shape: readonly number[]): void {
+  const dims = output.shape?.slice(1);
+  if (dims === undefined) return;
+  if (dims.length === shape.length && dims.every((size, i) => typeof size === 'string' || size === shape[i]))
+    return;
+  const learnedVariance = dims.length === shape.length && dims[0] === 2 * shape[0]!;
+  throw new ModelError(
+    `Its output "${output.name}" [${output.shape!.join(', ')}] does not have the shape of its input "${state.name}" ` +
+      `[N, ${shape.join(', ')}].` +
+      (learnedVariance
+        ? ' It seems to predict a variance too: export the first half of its channels alone.'
+        : ' Name another output with names.output (--output-name), or another input with names.state (--state-input).'),
+    { option: 'names.output', value: output.name },
+  );
 }
 
 function resolveClasses(

@@ -149,17 +149,7 @@ export async function loadModel(
   const name = typeof source === 'string' ? source : 'the model';
   try {
     const file = await readModel(source);
-    const metadata = readMetadata(file.metadata);
-    const roles = inferRoles(file.inputs, file.outputs, { ...metadata.names, ...options.names });
-    const description = describeModel(options, metadata, roles);
-    checkOutput(roles, description.shape);
-    if (options.batch !== undefined) checkInteger('batch', options.batch, 1);
-    const batch = batchOf(roles.state, options.batch);
-    const session = await createSession(source, {
-      provider: options.provider ?? 'cpu',
-      ...(options.threads !== undefined && { threads: options.threads }),
-    });
-    const network = new Network(name, session, roles, description, batch);
+    const { metadata, network, description } = await openNetwork(name, source, file, options);
     try {
       const report = options.probe === false ? undefined : await probe(network, description);
       refuse(report);
@@ -173,25 +163,35 @@ export async function loadModel(
   }
 }
 
+/** The parts of a score model, before the probe. */
+export interface OpenNetwork {
+  readonly metadata: ModelMetadata;
+  readonly network: Network;
+  readonly description: Description;
+}
+
+/** @internal Starts a session for a file, once it is clear what the network is. */
+export async function openNetwork(
+  name: string,
+  source: string | Uint8Array,
+  file: Model,
+  options: LoadOptions,
+): Promise<OpenNetwork> {
+  const metadata = readMetadata(file.metadata);
+  const roles = inferRoles(file.inputs, file.outputs, { ...metadata.names, ...options.names });
+  const description = describeModel(options, metadata, roles);
+  if (options.batch !== undefined) checkInteger('batch', options.batch, 1);
+  const batch = batchOf(roles.state, options.batch);
+  const session = await createSession(source, {
+    provider: options.provider ?? 'cpu',
+    ...(options.threads !== undefined && { threads: options.threads }),
+  });
+  return { metadata, description, network: new Network(name, session, roles, description, batch) };
+}
+
 function refuse(report: ProbeReport | undefined): void {
   const failures = report?.findings.filter(({ severity }) => severity === 'error') ?? [];
   if (failures.length === 0) return;
   const messages = failures.map(({ message }) => message).join(' ');
   throw new ModelError(`${messages} (probe: false, or --no-probe, loads it all the same.)`);
-}
-
-function checkOutput({ output, state }: Roles, shape: readonly number[]): void {
-  const dims = output.shape?.slice(1);
-  if (dims === undefined) return;
-  if (dims.length === shape.length && dims.every((size, i) => typeof size === 'string' || size === shape[i]))
-    return;
-  const learnedVariance = dims.length === shape.length && dims[0] === 2 * shape[0]!;
-  throw new ModelError(
-    `Its output "${output.name}" [${output.shape!.join(', ')}] does not have the shape of its input "${state.name}" ` +
-      `[N, ${shape.join(', ')}].` +
-      (learnedVariance
-        ? ' It seems to predict a variance too: export the first half of its channels alone.'
-        : ' Name another output with names.output (--output-name), or another input with names.state (--state-input).'),
-    { option: 'names.output', value: output.name },
-  );
 }
