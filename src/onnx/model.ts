@@ -126,7 +126,7 @@ export function withMetadata(model: Model, entries: Readonly<Record<string, stri
  * The model as the bytes of a file.
  * @throws ModelError above 2 GiB.
  */
-export function modelBytes(model: Model): Uint8Array {
+export function modelBytes(model: { readonly proto: ModelProto }): Uint8Array {
   const chunks = encodeModel(model.proto);
   checkSize(chunks);
   return Buffer.concat(chunks);

@@ -1,0 +1,76 @@
+import { ancestors, operatorOf, sortNodes } from '../graph.js';
+import type { Model } from '../model.js';
+import type { FunctionProto, NodeProto } from '../proto.js';
+import { activeValues } from './activity.js';
+import { inputNames } from './assemble.js';
+import { isConstant, ruleOf } from './registry.js';
+
+/** Options of {@link support}. */
+export interface SupportOptions {
+  /** Default: the first output. */
+  of?: string;
+  /** Default: all floating-point inputs. */
+  wrt?: string | readonly string[];
+}
+
+/** A node without a rule; a node in a local function has the function in its path. */
+export interface Unsupported {
+  readonly operator: string;
+  readonly node: string;
+  readonly path: readonly string[];
+}
+
+/** What a derivative would lack. */
+export interface Support {
+  readonly ok: boolean;
+  readonly missing: readonly Unsupported[];
+}
+
+/** Operators that preparation rewrites into operators with a rule. */
+const LOWERED = new Set(['InstanceNormalization', 'GroupNormalization', 'RMSNormalization', 'CastLike']);
+
+/**
+ * Which nodes between the inputs and an output lack a rule in reverse mode, found without running anything. A rule may
+ * still refuse an attribute or a size known at run time only; the transform then says so.
+ * @throws ModelError for a graph that is not well formed; OptionError for a name that is not an input.
+ */
+export function support(model: Model, options: SupportOptions = {}): Support {
+  const { graph } = model.proto;
+  const floats = model.inputs.filter(({ type }) => type.startsWith('float')).map(({ name }) => name);
+  const wrt = options.wrt === undefined ? floats : inputNames(model, 'wrt', options.wrt);
+  const of = options.of ?? model.outputs[0]?.name ?? '';
+  const integers = new Set(
+    model.inputs.filter(({ type }) => !type.startsWith('float')).map(({ name }) => name),
+  );
+  const functions = new Map(model.proto.functions.map((each) => [functionKey(each.domain, each.name), each]));
+  const missing = unsupported(sortNodes(graph), wrt, [of], functions, [], integers);
+  return { ok: missing.length === 0, missing };
+}
+
+function functionKey(domain: string | undefined, name: string | undefined): string {
+  return `${domain ?? ''}:${name ?? ''}`;
+}
+
+function unsupported(
+  all: readonly NodeProto[],
+  sources: readonly string[],
+  targets: readonly string[],
+  functions: ReadonlyMap<string, FunctionProto>,
+  path: readonly string[],
+  integers: ReadonlySet<string>,
+): Unsupported[] {
+  const nodes = ancestors(all, targets);
+  const active = activeValues(nodes, sources, (name) => !integers.has(name));
+  return nodes.flatMap((node) => {
+    if (isConstant(node) || !node.output.some((name) => active.has(name))) return [];
+    const name = node.name === undefined || node.name === '' ? (node.output[0] ?? '') : node.name;
+    const body = functions.get(functionKey(node.domain, node.op_type));
+    // A function that calls itself has no place in ONNX; the path keeps it from running away.
+    if (body !== undefined && path.length < 32) {
+      const moving = body.input.filter((_, index) => active.has(node.input[index] ?? ''));
+      return unsupported(body.node, moving, body.output, functions, [...path, name], new Set());
+    }
+    if (ruleOf(node)?.vjp !== undefined || LOWERED.has(operatorOf(node))) return [];
+    return [{ operator: operatorOf(node), node: name, path }];
+  });
+}

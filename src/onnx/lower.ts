@@ -1,0 +1,120 @@
+import { floatAttribute, intAttribute, makeNode, operatorOf, type AttributeValue } from './graph.js';
+import type { GraphProto, NodeProto, TensorProto } from './proto.js';
+import { makeTensor, tensorNumbers } from './tensor.js';
+
+/**
+ * Normalisations in terms of the one whose kernel also returns what a gradient needs: LayerNormalization with scale 1
+ * gives the normalised values and the inverse standard deviation, so neither is computed again.
+ */
+export function lowerNormalizations(graph: GraphProto): GraphProto {
+  const tensors = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
+  const everywhere = (name: string | undefined, value: number): boolean => {
+    const tensor = tensors.get(name ?? '');
+    // A longer vector is a weight.
+    if (tensor === undefined || tensor.data_type !== 1 || (tensor.dims[0] ?? 1) > 4096) return false;
+    return tensor.dims.length < 2 && tensorNumbers(tensor).every((each) => each === value);
+  };
+  return rewrite(graph, {
+    InstanceNormalization: (node, emit) => {
+      const [x, scale, bias] = node.input as [string, string, string];
+      const rows = emit('Reshape', [x, emit.ints([0, 0, -1])]);
+      const normal = normalize(emit, rows, -1, node);
+      const column = (vector: string): string => emit('Reshape', [vector, emit.ints([-1, 1])]);
+      const scaled = everywhere(scale, 1) ? normal : emit('Mul', [normal, column(scale)]);
+      const shifted = everywhere(bias, 0) ? scaled : emit('Add', [scaled, column(bias)]);
+      emit('Reshape', [shifted, emit('Shape', [x])], {}, node.output);
+      return true;
+    },
+    LayerNormalization: (node, emit) => {
+      const [x, scale, bias] = node.input as [string, string, string?];
+      if (node.output.length > 1 || (bias === undefined && everywhere(scale, 1))) return false;
+      const normal = normalize(emit, x, intAttribute(node, 'axis', -1), node);
+      const scaled = emit('Mul', [normal, scale], {}, bias === undefined ? node.output : undefined);
+      if (bias !== undefined) emit('Add', [scaled, bias], {}, node.output);
+      return true;
+    },
+  });
+}
+
+/** (x - mean) / sqrt(var + epsilon) over the axes from `axis`. */
+function normalize(emit: Emit, x: string, axis: number, node: NodeProto): string {
+  const epsilon = { float: floatAttribute(node, 'epsilon', 1e-5) };
+  return emit('LayerNormalization', [x, emit.float(1)], { axis, epsilon });
+}
+
+/** Operators that ONNX Runtime has no kernel for and would expand into many small ones. */
+export function lowerFunctions(graph: GraphProto, opset: number): GraphProto {
+  return rewrite(graph, {
+    GroupNormalization: (node, emit) => {
+      const [x, scale, bias] = node.input as [string, string, string];
+      const groups = intAttribute(node, 'num_groups', 1);
+      const rows = emit('Reshape', [x, emit.ints([0, groups, -1])]);
+      const normal = normalize(emit, rows, -1, node);
+      // Scale and bias are per channel since operator set 21, per group before.
+      const channels = [emit.ints([0]), emit('Shape', [scale]), emit.ints([-1])];
+      const columns = opset < 21 ? normal : emit('Reshape', [normal, emit('Concat', channels, { axis: 0 })]);
+      const column = emit.ints([-1, 1]);
+      const scaled = emit('Mul', [columns, emit('Reshape', [scale, column])]);
+      const shifted = emit('Add', [scaled, emit('Reshape', [bias, column])]);
+      emit('Reshape', [shifted, emit('Shape', [x])], {}, node.output);
+      return true;
+    },
+    RMSNormalization: (node, emit) => {
+      const [x, scale] = node.input as [string, string];
+      if (intAttribute(node, 'axis', -1) !== -1) return false;
+      const square = emit('ReduceMean', [emit('Mul', [x, x]), emit.ints([-1])]);
+      const epsilon = emit('CastLike', [emit.float(floatAttribute(node, 'epsilon', 1e-5)), x]);
+      const inverse = emit('Reciprocal', [emit('Sqrt', [emit('Add', [square, epsilon])])]);
+      emit('Mul', [emit('Mul', [x, inverse]), scale], {}, node.output);
+      return true;
+    },
+  });
+}
+
+/** Emits a node of the replacement; `output` where it computes the replaced node's own outputs. */
+interface Emit {
+  (
+    operator: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, AttributeValue>>,
+    output?: readonly string[],
+  ): string;
+  ints(values: readonly number[]): string;
+  float(value: number): string;
+}
+
+/** Replaces a node by what it emits; false leaves it as it is. */
+type Lowering = (node: NodeProto, emit: Emit) => boolean;
+
+function rewrite(graph: GraphProto, lowerings: Readonly<Record<string, Lowering>>): GraphProto {
+  const constants: TensorProto[] = [];
+  const node = graph.node.flatMap((each) => {
+    const lowering = lowerings[operatorOf(each)];
+    if (lowering === undefined) return [each];
+    const nodes: NodeProto[] = [];
+    const fresh = (kind: string): string =>
+      `${each.output[0] ?? ''}/${kind}.${nodes.length + constants.length}`;
+    const constant = (type: 'int64' | 'float32', dims: number[], values: readonly number[]): string => {
+      const name = fresh('constant');
+      constants.push(makeTensor(name, type, dims, values));
+      return name;
+    };
+    const emit: Emit = Object.assign(
+      (
+        operator: string,
+        inputs: readonly string[],
+        attributes: Readonly<Record<string, AttributeValue>> = {},
+        output: readonly string[] = [fresh(operator)],
+      ) => {
+        nodes.push(makeNode(operator, inputs, output, attributes));
+        return output[0]!;
+      },
+      {
+        ints: (values: readonly number[]) => constant('int64', [values.length], values),
+        float: (value: number) => constant('float32', [], [value]),
+      },
+    );
+    return !lowering(each, emit) ? [each] : nodes;
+  });
+  return { ...graph, node, initializer: [...graph.initializer, ...constants] };
+}
