@@ -101,7 +101,13 @@ export async function createSession(
   } catch (cause) {
     const where = typeof source === 'string' ? ` ${source}` : '';
     if (provider !== 'cpu' && /provider|shared library|backend/i.test(String(cause))) {
-      throw new LoadError(`The execution provider ${provider} cannot start: ${message(cause)}`, { cause });
+      const hint =
+        provider === 'cuda'
+          ? ' It needs a driver, and the libraries that npm rebuild onnxruntime-node downloads.'
+          : '';
+      throw new LoadError(`The execution provider ${provider} cannot start: ${message(cause)}.${hint}`, {
+        cause,
+      });
     }
     throw new ModelError(`ONNX Runtime refuses the model${where}: ${message(cause)}`, { cause });
   }

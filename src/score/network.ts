@@ -84,21 +84,23 @@ export class Network {
       throw new ModelError(`${this.source} is closed and cannot be evaluated.`);
     const { roles } = this;
     const size = this.#batch ?? end - start;
-    const index = Array.from({ length: size }, (_, i) => Math.min(start + i, end - 1));
+    const padded = size !== end - start;
     const own = output.subarray(start * this.#elements, end * this.#elements);
-    const whole = size === end - start;
-    if (!whole) this.#padded = resized(this.#padded, size * this.#elements);
-    const result = whole ? own : this.#padded;
+    if (padded) this.#padded = resized(this.#padded, size * this.#elements);
+    const result = padded ? this.#padded : own;
     const feeds = {
-      [roles.state.name]: this.#state.open(this.#input(rows, index, whole), size),
+      [roles.state.name]: this.#state.open(this.#input(rows, start, end, size), size),
       [roles.time.name]: timeTensor(
         roles.time,
-        Float64Array.from(index, (i) => rows.time[i]!),
+        Float64Array.from({ length: size }, (_, i) => rows.time[Math.min(start + i, end - 1)]!),
         this.#sharedTime,
       ),
     };
     if (roles.class) {
-      const classes = Int32Array.from(index, (i) => rows.classes![i]!);
+      const classes = Int32Array.from(
+        { length: size },
+        (_, i) => rows.classes![Math.min(start + i, end - 1)]!,
+      );
       feeds[roles.class.name] = classTensor(roles.class, classes, this.#classes!);
     }
     try {
@@ -107,18 +109,19 @@ export class Network {
       throw located(this.source, cause);
     }
     this.#output.close(result);
-    if (!whole) own.set(result.subarray(0, own.length));
+    if (padded) own.set(result.subarray(0, own.length));
   }
 
-  /** The rows of these indices: x itself where nothing has to be scaled or repeated. */
-  #input({ x, scale }: Rows, index: readonly number[], whole: boolean): Float32Array {
-    const size = this.#elements;
-    if (whole && scale === undefined) return x.subarray(index[0]! * size, (index.at(-1)! + 1) * size);
-    this.#x = resized(this.#x, index.length * size);
-    index.forEach((from, row) => {
+  /** Rows start to end, and the last one again up to `size`: x itself where nothing has to be scaled or repeated. */
+  #input({ x, scale }: Rows, start: number, end: number, size: number): Float32Array {
+    const elements = this.#elements;
+    if (size === end - start && scale === undefined) return x.subarray(start * elements, end * elements);
+    this.#x = resized(this.#x, size * elements);
+    for (let row = 0; row < size; row++) {
+      const from = Math.min(start + row, end - 1);
       const factor = scale?.[from] ?? 1;
-      for (let i = 0; i < size; i++) this.#x[row * size + i] = factor * x[from * size + i]!;
-    });
+      for (let i = 0; i < elements; i++) this.#x[row * elements + i] = factor * x[from * elements + i]!;
+    }
     return this.#x;
   }
 }

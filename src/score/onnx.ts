@@ -91,15 +91,19 @@ export class OnnxScoreModel implements ScoreModel {
   async evaluate(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): Promise<void> {
     const count = this.#check(x, at, output, labels);
     const { labels: rule, levels, parameterization, sigmaData } = this.#description;
-    const points = Array.from({ length: count }, (_, i) => {
+    const time = new Float64Array(count);
+    const scale = parameterization === 'edm' ? new Float64Array(count) : undefined;
+    for (let i = 0; i < count; i++) {
       const [t, index] = [at.t[i]!, at.index?.[i]];
-      return { t, index, ...marginalAt(this.#description, t, index) };
-    });
-    const time = Float64Array.from(points, (point) => rule.label(point, levels));
-    const scale =
-      parameterization === 'edm'
-        ? Float64Array.from(points, (point) => inputScale(parameterization, point, sigmaData))
-        : undefined;
+      if (i > 0 && t === at.t[i - 1] && index === at.index?.[i - 1]) {
+        time[i] = time[i - 1]!;
+        if (scale) scale[i] = scale[i - 1]!;
+        continue;
+      }
+      const marginal = marginalAt(this.#description, t, index);
+      time[i] = rule.label({ t, index, ...marginal }, levels);
+      if (scale) scale[i] = inputScale(parameterization, marginal, sigmaData);
+    }
     await this.#network.run({ x, scale, time, classes: labels }, output);
   }
 
