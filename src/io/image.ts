@@ -1,4 +1,5 @@
 import { DataError } from '../errors.js';
+import * as native from '../native/kernels.js';
 import { writeAtomically, writeFolder } from './atomic.js';
 
 /** Samples as pictures: [count, channels, height, width] with one channel (grey) or three (RGB). */
@@ -24,16 +25,16 @@ export function isImageShape(shape: readonly number[]): boolean {
 
 /** Values to 8 bits: `range` to 0..255, rounded to nearest and clipped. */
 export function toBytes(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
-  const scale = 255 / (high - low);
-  const bytes = new Uint8ClampedArray(values.length);
-  for (let i = 0; i < values.length; i++) bytes[i] = (values[i]! - low) * scale;
-  return new Uint8Array(bytes.buffer);
+  const bytes = new Uint8Array(values.length);
+  native.toBytes(values, low, high, bytes);
+  return bytes;
 }
 
 /** 8 bits to values: 0..255 to `range`; the inverse of {@link toBytes} on its result. */
 export function fromBytes(bytes: Uint8Array, [low, high]: readonly [number, number]): Float32Array {
-  const scale = (high - low) / 255;
-  return Float32Array.from(bytes, (byte) => low + byte * scale);
+  const values = new Float32Array(bytes.length);
+  native.fromBytes(bytes, low, high, values);
+  return values;
 }
 
 /**

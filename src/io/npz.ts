@@ -2,12 +2,15 @@ import { crc32, inflateRawSync } from 'node:zlib';
 import { DataError } from '../errors.js';
 import { decodeNpy, encodeNpy, type NdArray } from './npy.js';
 
+/** Arrays by name. */
+export type NamedArrays = Readonly<Record<string, NdArray>>;
+
 const localHeader = 0x04034b50;
 const centralHeader = 0x02014b50;
 const endOfDirectory = 0x06054b50;
 
 /** Arrays by name as the bytes of an .npz file: a zip archive of .npy files, stored without compression. */
-export function encodeNpz(arrays: Readonly<Record<string, NdArray>>): Uint8Array {
+export function encodeNpz(arrays: NamedArrays): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
   let offset = 0;

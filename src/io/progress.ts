@@ -3,42 +3,47 @@ import { styleText } from 'node:util';
 /** A progress bar on a terminal: share done, rate and remaining time. Silent where the stream is no terminal. */
 export class ProgressBar {
   readonly #label: string;
+  readonly #unit: string;
   readonly #stream: NodeJS.WriteStream;
   readonly #start = performance.now();
   #drawn = -Infinity;
 
-  constructor(label: string, stream: NodeJS.WriteStream = process.stderr) {
+  /** @param unit What the rate counts, such as `samples`. */
+  constructor(label: string, unit: string, stream: NodeJS.WriteStream = process.stderr) {
     this.#label = label;
+    this.#unit = unit;
     this.#stream = stream;
   }
 
-  /** Shows `done` of `total` units of work; draws at most ten times a second. */
-  update(done: number, total: number, unit: string): void {
+  /** Shows that `fraction` of `total` units is done; draws at most ten times a second. */
+  update(fraction: number, total: number, detail = ''): void {
     const now = performance.now();
-    if (!this.#stream.isTTY || (now - this.#drawn < 100 && done < total)) return;
+    if (!this.#stream.isTTY || (now - this.#drawn < 100 && fraction < 1)) return;
     this.#drawn = now;
     const seconds = (now - this.#start) / 1000;
-    const rate = done / seconds;
-    const line = [
-      styleText('bold', this.#label),
-      bar(done / total, 24),
-      `${String(Math.floor((100 * done) / total)).padStart(3)} %`,
-      `${done}/${total}`,
-      `${rate.toPrecision(3)} ${unit}/s`,
-      done > 0 ? `${clock((total - done) / rate)} left` : '',
-    ].join('  ');
-    this.#stream.write(`\r${line}\x1b[K`);
+    const parts = [
+      styleText('bold', this.#label, { stream: this.#stream }),
+      this.#bar(fraction, 24),
+      `${String(Math.floor(100 * fraction)).padStart(3)} %`,
+      detail,
+      `${((fraction * total) / seconds).toPrecision(2)} ${this.#unit}/s`,
+      fraction > 0 ? `${clock((seconds * (1 - fraction)) / fraction)} left` : '',
+    ];
+    this.#stream.write(`\r${parts.filter((part) => part !== '').join('  ')}\x1b[K`);
+  }
+
+  #bar(share: number, width: number): string {
+    const filled = Math.round(share * width);
+    const options = { stream: this.#stream };
+    return (
+      styleText('cyan', '━'.repeat(filled), options) + styleText('dim', '─'.repeat(width - filled), options)
+    );
   }
 
   /** Removes the bar. */
   clear(): void {
     if (this.#stream.isTTY && this.#drawn > 0) this.#stream.write('\r\x1b[K');
   }
-}
-
-function bar(share: number, width: number): string {
-  const filled = Math.round(share * width);
-  return styleText('cyan', '━'.repeat(filled)) + styleText('dim', '─'.repeat(width - filled));
 }
 
 /** A duration in seconds as m:ss or h:mm:ss. */
