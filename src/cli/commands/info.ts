@@ -1,0 +1,83 @@
+import { Command } from 'commander';
+import { quietRuntime } from '../model.js';
+import { dependency, fastsde } from '../package.js';
+import { run } from '../run.js';
+
+/** `fastsde info`: what runs here, and what does not and why. */
+export function infoCommand(): Command {
+  return new Command('info')
+    .summary('print versions, instruction set, threads and execution providers')
+    .description('Prints what fastsde runs with on this machine, and what cannot run and why.')
+    .option('--json', 'print one JSON object')
+    .action((flags: { json?: true }) =>
+      run(async () => {
+        const facts = await gather();
+        process.stdout.write(flags.json ? `${JSON.stringify(facts)}\n` : table(facts));
+      }),
+    );
+}
+
+interface Facts {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly platform: string;
+  /** Instruction set of the kernels in use, and all that this CPU and this build have. */
+  readonly isa: string;
+  readonly supportedIsas: readonly string[];
+  /** Threads of the native kernels. */
+  readonly threads: number;
+  readonly providers: readonly Provider[];
+}
+
+interface Provider {
+  readonly name: 'cpu' | 'cuda';
+  readonly loads: boolean;
+  /** Why it does not load. */
+  readonly reason?: string;
+}
+
+async function gather(): Promise<Facts> {
+  const { nativeInfo } = await import('../../native/addon.js');
+  const { isa, supported, threads } = nativeInfo();
+  const version = (name: string): string => dependency(name)?.version ?? 'not installed';
+  return {
+    versions: {
+      fastsde: fastsde.version,
+      node: process.versions.node,
+      onnxruntime: version('onnxruntime-node'),
+      commander: version('commander'),
+      sharp: version('sharp'),
+    },
+    platform: `${process.platform}-${process.arch}`,
+    isa,
+    supportedIsas: supported,
+    threads,
+    providers: [await probeProvider('cpu'), await probeProvider('cuda')],
+  };
+}
+
+/** Starts an embedded model on a provider. */
+async function probeProvider(name: Provider['name']): Promise<Provider> {
+  const { createSession } = await import('../../onnx/runtime.js');
+  const { embeddedModel } = await import('../../score/embedded.js');
+  try {
+    await quietRuntime();
+    await (await createSession(embeddedModel(), { provider: name })).release();
+    return { name, loads: true };
+  } catch (error) {
+    return { name, loads: false, reason: (error as Error).message };
+  }
+}
+
+function table({ versions, platform, isa, supportedIsas, threads, providers }: Facts): string {
+  const rows = [
+    ...Object.entries(versions),
+    ['platform', platform],
+    ['instruction set', `${isa} (supported: ${supportedIsas.join(', ')})`],
+    ['kernel threads', String(threads)],
+    ...providers.map(({ name, loads, reason }) => [
+      `provider ${name}`,
+      loads ? 'loads' : `does not load: ${reason}`,
+    ]),
+  ];
+  return rows.map(([name, value]) => `${name!.padEnd(16)} ${value}\n`).join('');
+}

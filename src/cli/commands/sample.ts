@@ -1,0 +1,161 @@
+import { Command, Option } from 'commander';
+import type { ScoreModel } from '../../score/model.js';
+import type { SampleOptions, SampleResult } from '../../workflows/sample.js';
+import { addOptions, bigInteger, choice, integer, real } from '../arguments.js';
+import { addModelOptions, openModel, type ModelFlags } from '../model.js';
+import type { Output } from '../outputs.js';
+import { run } from '../run.js';
+
+interface SampleFlags extends ModelFlags, Omit<SampleOptions, 'epsilon' | 'classLabel'> {
+  readonly eps?: number;
+  readonly class?: number;
+  readonly output?: string;
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+/** `fastsde sample`: draws samples from a score network or a Gaussian mixture and writes them to a file. */
+export function sampleCommand(): Command {
+  const command = new Command('sample')
+    .summary('draw samples from a score network or a Gaussian mixture')
+    .description(
+      'Draws samples by predictor-corrector sampling (Song et al. 2021) from a score network in an ONNX file ' +
+        'or from a Gaussian mixture. Sample i depends on the model, the options, the seed and i, not on its batch.',
+    )
+    .argument(
+      '[model]',
+      'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
+    );
+  addOptions(command, 'Samples:', [
+    integer('--count <n>', 'number of samples (default: 16)'),
+    integer('--batch <n>', 'samples that go through the network at once (default: count, at most 64)'),
+    bigInteger('--seed <n>', 'seed of all noise, 0 to 2^64 - 1 (default: 0)'),
+    integer('--first <index>', 'index of the first sample, to continue a sequence (default: 0)'),
+    integer('--class <n>', 'class of the samples, for a model with a class input'),
+  ]);
+  addOptions(command, 'Sampler:', [
+    choice('--predictor <name>', 'step of the reverse process', predictors, 'reverse-diffusion'),
+    choice('--corrector <name>', 'Langevin steps at every time', correctors, 'langevin; ald with --mixture'),
+    real('--snr <ratio>', "signal-to-noise ratio of the corrector's step size (default: 0.16)"),
+    integer('--corrector-steps <n>', 'corrector steps at every time (default: 1)'),
+    choice('--norm <mode>', 'norms in the step size of langevin', norms, 'sample'),
+    integer('--steps <n>', 'solver steps (default: 1000; the trained levels of a discrete model)'),
+    choice('--order <name>', 'which comes first at a time', orders, 'corrector-first'),
+    choice('--grid <kind>', 'times: exact steps from T to eps, or the published loop', grids, 'exact'),
+    choice('--spacing <name>', 'spacing of the exact grid', spacings, 'uniform-t'),
+    real('--eps <t>', 'time at which sampling stops; T is 1 (default: 1e-3 for vp and subvp, 1e-5 for ve)'),
+    choice('--denoise <how>', 'removal of the last noise', denoises, 'tweedie; mean on the published grid'),
+  ]);
+  addModelOptions(command);
+  addOptions(command, 'Output:', [
+    new Option('--output <path>', 'where the samples go, see below (default: samples.png)'),
+    integer('--trajectory <k>', 'keep the state at every k-th step, for .npz, .webp and scatter pictures'),
+    new Option('--json', 'print one JSON object about the run on stdout'),
+    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+  ]);
+  return command
+    .addHelpText('after', outputHelp)
+    .action((model: string | undefined, flags: SampleFlags) =>
+      run((signal) => sampleTo(model, flags, signal), flagNames),
+    );
+}
+
+const predictors = ['euler-maruyama', 'reverse-diffusion', 'ancestral', 'probability-flow', 'none'];
+const correctors = ['langevin', 'ald', 'none'];
+const norms = ['batch', 'sample', 'sqrt-d'];
+const orders = ['corrector-first', 'predictor-first'];
+const grids = ['exact', 'reference'];
+const spacings = ['uniform-t', 'uniform-lambda', 'quadratic', 'karras', 'power'];
+const denoises = ['tweedie', 'mean', 'none'];
+
+const outputHelp = `
+Output, by the ending of --output (an old file stays until the new one is complete):
+  samples.png    a grid of images; a scatter picture of points of the plane
+  samples.npy    float32 [count, ...shape], in the model's own space
+  samples.npz    the same as "samples"; with --trajectory also "trajectory"
+                 [frames, count, ...shape], "times" and "steps"
+  samples.webp   an animation of the trajectory (without --trajectory: 60 frames)
+  samples/       a folder with one PNG per sample, named by its index
+
+Examples:
+  $ fastsde sample --corrector langevin --snr 0.16
+  $ fastsde sample --sde ve --count 64 --seed 7 --output digits.webp
+  $ fastsde sample model.onnx --predictor ancestral --output samples.npy --json
+  $ fastsde sample unet.onnx --sde vp --parameterization eps --labels index
+  $ fastsde sample --mixture mixture.json --count 5000 --trajectory 50
+`;
+
+/** Flags by the names of the library's options, where these differ. */
+const flagNames = { epsilon: '--eps', classLabel: '--class', constants: '--sde-constants' };
+
+async function sampleTo(path: string | undefined, flags: SampleFlags, signal: AbortSignal): Promise<void> {
+  const { sample } = await import('../../workflows/sample.js');
+  const { resolveOutput, writeSamples } = await import('../outputs.js');
+  const { assertWritable } = await import('../../io/atomic.js');
+  const { ProgressBar } = await import('../../io/progress.js');
+  const { model, options, warnings } = await openModel(path, flags);
+  try {
+    if (!flags.quiet) for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+    const output = await resolveOutput(flags.output, model.shape, flags.trajectory !== undefined);
+    await assertWritable(output.path);
+    const bar = flags.quiet ? undefined : new ProgressBar('Sampling', 'samples');
+    const sampling = sample(model, {
+      ...sampleOptions(flags, output, model),
+      signal,
+      onProgress: ({ fraction, count, step, steps }) => {
+        bar?.update(fraction, count, `step ${step}/${steps}`);
+      },
+    });
+    const result = await Promise.resolve(sampling).finally(() => {
+      bar?.clear();
+    });
+    await writeSamples(output, result, model.sde);
+    if (flags.json) process.stdout.write(`${JSON.stringify(record(result, output.path, options))}\n`);
+    if (!flags.quiet) process.stderr.write(`${summary(result, output.path)}\n`);
+  } finally {
+    await model.close();
+  }
+}
+
+function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): SampleOptions {
+  const { eps, class: classLabel } = flags;
+  const steps = flags.steps ?? model.ladder?.levels ?? 1000;
+  // In few dimensions |s| comes near 0, and Langevin steps in proportion to 1 / |s|^2 blow up.
+  const corrector = flags.corrector ?? (flags.mixture === undefined ? 'langevin' : 'ald');
+  const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
+  return {
+    ...flags,
+    corrector,
+    ...(eps !== undefined && { epsilon: eps }),
+    ...(classLabel !== undefined && { classLabel }),
+    ...(trajectory !== undefined && { trajectory }),
+  };
+}
+
+/** The object that --json prints. */
+function record(
+  result: SampleResult,
+  output: string,
+  modelOptions: Readonly<Record<string, unknown>>,
+): object {
+  const { counts, shape, seconds, options } = result;
+  // A seed above 2^53 is no JSON number that every reader keeps.
+  const exact = options['seed'] as bigint;
+  const seed = exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : String(exact);
+  const resolved = { ...modelOptions, ...options, seed, output };
+  return {
+    counts,
+    seed,
+    first: options['first'],
+    count: shape[0],
+    shape,
+    output,
+    seconds,
+    options: resolved,
+  };
+}
+
+function summary({ counts, shape, seconds }: SampleResult, output: string): string {
+  const what = shape[0] === 1 ? '1 sample' : `${shape[0]!} samples`;
+  return `${what}, ${counts.score + counts.denoise} score evaluations each, ${seconds.toFixed(1)} s: ${output}`;
+}
