@@ -72,6 +72,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
           order,
           denoise,
         },
+        warnings: normWarnings(model, corrector),
         start: (batch) => {
           batch.drawPrior();
         },
@@ -136,6 +137,18 @@ function checkDenoise(denoise: Denoise, order: Order, predictor: Predictor): voi
   }
   if (predictor.name === 'none')
     throw new OptionError('denoise', denoise, "'tweedie' or 'none' without a predictor");
+}
+
+/** Below this dimension |s| of a single sample comes so near to 0 that its step size has no useful mean. */
+const FEW_DIMENSIONS = 32;
+
+function normWarnings({ shape }: ScoreModel, { rule }: Corrector): string[] {
+  const d = shape.reduce((product, n) => product * n, 1);
+  if (d >= FEW_DIMENSIONS || 'size' in rule || rule.norm === 'batch') return [];
+  return [
+    `The langevin corrector with norm '${rule.norm}' gives a wrong law in ${d} dimensions, because the norm of a single ` +
+      "score comes near 0; use the ald corrector, or norm 'batch'.",
+  ];
 }
 
 /** Tells the observer of the evaluation that was just made. */

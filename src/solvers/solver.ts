@@ -15,6 +15,8 @@ export interface Plan {
   readonly steps: number;
   /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Doubts about this choice of options for this model, in plain words. */
+  readonly warnings?: readonly string[];
   /** Sets the state at the start, where the caller gives none. */
   start(batch: Batch): void;
   /** Carries the batch from its state to samples. */

@@ -101,6 +101,8 @@ export interface SampleResult {
   readonly seconds: number;
   /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Doubts about this choice of options for this model, in plain words. */
+  readonly warnings: readonly string[];
   readonly trajectory?: Trajectory;
 }
 
@@ -187,6 +189,7 @@ async function run(
       first,
       ...classOf(options),
     },
+    warnings: plan.warnings ?? [],
     ...(trajectory && { trajectory }),
   };
 }
@@ -285,12 +288,8 @@ function labelsOf(
     if (label === undefined) return undefined;
     throw new OptionError('classLabel', label, 'left out: this model takes no class label');
   }
-  if (label === undefined)
-    throw new OptionError(
-      'classLabel',
-      label,
-      `a class from 0 to ${classes - 1}: this model is class-conditional`,
-    );
+  // A conditional mixture has an unconditional law too; a network without its label refuses by itself.
+  if (label === undefined) return undefined;
   const labels =
     typeof label === 'number'
       ? new Int32Array(count).fill(checkInteger('classLabel', label, 0, classes - 1))

@@ -95,7 +95,7 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
   const { ProgressBar } = await import('../../io/progress.js');
   const { model, options, warnings } = await openModel(path, flags);
   try {
-    if (!flags.quiet) for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+    if (!flags.quiet) warn(warnings);
     const output = await resolveOutput(flags.output, model.shape, flags.trajectory !== undefined);
     await assertWritable(output.path);
     const bar = flags.quiet ? undefined : new ProgressBar('Sampling', 'samples');
@@ -109,12 +109,17 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
     const result = await Promise.resolve(sampling).finally(() => {
       bar?.clear();
     });
+    if (!flags.quiet) warn(result.warnings);
     await writeSamples(output, result, model.sde);
     if (flags.json) process.stdout.write(`${JSON.stringify(record(result, output.path, options))}\n`);
     if (!flags.quiet) process.stderr.write(`${summary(result, output.path)}\n`);
   } finally {
     await model.close();
   }
+}
+
+function warn(warnings: readonly string[]): void {
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
 }
 
 function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): SampleOptions {
@@ -138,7 +143,7 @@ function record(
   output: string,
   modelOptions: Readonly<Record<string, unknown>>,
 ): object {
-  const { counts, shape, seconds, options } = result;
+  const { counts, shape, seconds, options, warnings } = result;
   // A seed above 2^53 is no JSON number that every reader keeps.
   const exact = options['seed'] as bigint;
   const seed = exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : String(exact);
@@ -151,6 +156,7 @@ function record(
     shape,
     output,
     seconds,
+    warnings,
     options: resolved,
   };
 }
