@@ -43,7 +43,7 @@ FASTSDE_INLINE Words threefry4x32(Words counter, Words key) {
                            0x1BD11BDAu ^ key.w[0] ^ key.w[1] ^ key.w[2] ^ key.w[3]};
     uint32_t x0 = counter.w[0] + k[0], x1 = counter.w[1] + k[1], x2 = counter.w[2] + k[2],
              x3 = counter.w[3] + k[3];
-#pragma GCC unroll 20
+    FASTSDE_UNROLL
     for (int round = 0; round < rounds; ++round) {
         const int a = rotation[round % 8][0], b = rotation[round % 8][1];
         if (round % 2 == 0) {

@@ -16,10 +16,13 @@
 // updates).
 #if defined(__CUDACC__)
 #define FASTSDE_INDEPENDENT
+#define FASTSDE_UNROLL _Pragma("unroll")
 #elif defined(__clang__)
 #define FASTSDE_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define FASTSDE_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define FASTSDE_INDEPENDENT _Pragma("GCC ivdep")
+#define FASTSDE_UNROLL _Pragma("GCC unroll 20")
 #endif
 
 namespace fastsde {

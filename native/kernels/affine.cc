@@ -16,7 +16,7 @@ struct Operands {
 
     float sum(size_t i) const {
         float s = multiply(c[0], x[0][i]);
-#pragma GCC unroll 8
+        FASTSDE_UNROLL
         for (size_t j = 1; j < count; ++j) s = multiplyAdd(c[j], x[j][i], s);
         return s;
     }
