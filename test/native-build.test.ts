@@ -57,7 +57,7 @@ withNvcc('the generator and the kernels compile as CUDA, to correctly rounded op
   });
   const ptx = path.join(folder, 'kernels.ptx');
   const source = path.join(native, 'cuda', 'kernels.cu');
-  execFileSync('nvcc', ['-std=c++20', '-fmad=false', '-arch=sm_80', '-ptx', source, '-o', ptx]);
+  execFileSync('nvcc', ['-std=c++17', '-fmad=false', '-arch=sm_80', '-ptx', source, '-o', ptx]);
   const code = readFileSync(ptx, 'utf8');
   t.regex(code, /fma\.rn\.f32/);
   t.regex(code, /sqrt\.rn\.f32/);
