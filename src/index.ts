@@ -23,6 +23,12 @@ export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNois
 
 export type { At, Parameterization, ScoreCoefficients, ScoreModel } from './score/model.js';
 export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/onnx.js';
+export { inspectModel, type Inspection, type ModelSummary } from './score/inspect.js';
+export type { Finding, LevelReading, ProbeReport } from './score/probe.js';
+export { metadataProperties, readMetadata, type ModelMetadata, type TensorNames } from './score/metadata.js';
+export { labelNames } from './score/labels.js';
+export type { DescriptionOptions } from './score/description.js';
+export type { Roles } from './score/roles.js';
 export { embeddedModel } from './score/embedded.js';
 export { functionModel, type FunctionModelOptions } from './score/function.js';
 export { GaussianMixture, type MixtureSpec } from './score/mixture.js';

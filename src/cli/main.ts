@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { infoCommand } from './commands/info.js';
+import { inspectCommand } from './commands/inspect.js';
 import { sampleCommand } from './commands/sample.js';
 import { fastsde } from './package.js';
 
@@ -9,6 +10,7 @@ const program = new Command('fastsde')
   .description('Score-based generative models through stochastic differential equations')
   .version(fastsde.version, '-V, --version', 'print the version')
   .addCommand(sampleCommand())
+  .addCommand(inspectCommand())
   .addCommand(infoCommand());
 
 await program.parseAsync();

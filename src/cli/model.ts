@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { DataError, FastsdeError, OptionError } from '../errors.js';
 import type { Parameterization, ScoreModel } from '../score/model.js';
+import type { LoadOptions } from '../score/onnx.js';
 import type { SdeName } from '../sde/named.js';
 import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
 
@@ -32,8 +33,8 @@ const sdes = ['vp', 'subvp', 've', 'edm'];
 const parameterizations = ['score', 'eps', 'v', 'x0', 'edm'];
 const providers = ['cpu', 'cuda'];
 
-/** Adds the flags of {@link ModelFlags} to a command. */
-export function addModelOptions(command: Command): void {
+/** Adds the flags of {@link ModelFlags} to a command; without `mixture`, those of a network in a file alone. */
+export function addModelOptions(command: Command, { mixture }: { mixture: boolean }): void {
   const network = [
     choice('--parameterization <kind>', "meaning of the network's output", parameterizations),
     real('--sigma-data <sd>', 'data standard deviation of the edm parameterization (default: 0.5)'),
@@ -55,9 +56,13 @@ export function addModelOptions(command: Command): void {
     new Option('--no-probe', "skip the check of the network's sign, scale and labels by one evaluation"),
   ];
   const provider = choice('--provider <name>', 'where the network runs', providers, 'cpu');
-  for (const option of [...network, provider]) option.conflicts('mixture');
+  const mixtureFile = new Option(
+    '--mixture <file>',
+    'a Gaussian mixture instead: JSON with weights, means, covariances',
+  );
+  if (mixture) for (const option of [...network, provider]) option.conflicts('mixture');
   addOptions(command, 'Model:', [
-    new Option('--mixture <file>', 'a Gaussian mixture instead: JSON with weights, means, covariances'),
+    ...(mixture ? [mixtureFile] : []),
     choice('--sde <name>', 'forward SDE', sdes, "the model file's, else vp"),
     constants('--sde-constants <list>', 'its constants, where not the defaults: sigmaMin=0.01,sigmaMax=50'),
   ]);
@@ -92,13 +97,10 @@ export async function openModel(path: string | undefined, flags: ModelFlags): Pr
   throw new OptionError('mixture', flags.mixture, 'left out where a model file is given');
 }
 
-async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {
-  const { embeddedModel } = await import('../score/embedded.js');
-  const { loadModel } = await import('../score/onnx.js');
-  await quietRuntime();
+/** The options of `loadModel` that the flags stand for. */
+export function loadOptions(flags: ModelFlags): LoadOptions {
   const { sdeConstants, stateInput, timeInput, classInput, outputName, ...options } = flags;
-  const path = given ?? embeddedModel(flags.sde);
-  const model = await loadModel(path, {
+  return {
     ...options,
     ...(sdeConstants && { constants: sdeConstants }),
     names: {
@@ -107,7 +109,15 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
       ...(classInput !== undefined && { class: classInput }),
       ...(outputName !== undefined && { output: outputName }),
     },
-  });
+  };
+}
+
+async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {
+  const { embeddedModel } = await import('../score/embedded.js');
+  const { loadModel } = await import('../score/onnx.js');
+  await quietRuntime();
+  const path = given ?? embeddedModel(flags.sde);
+  const model = await loadModel(path, loadOptions(flags));
   const { parameterization, labels, ladder, shape, sde, warnings } = model;
   const { threads, provider = 'cpu' } = flags;
   return {

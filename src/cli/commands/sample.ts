@@ -46,7 +46,7 @@ export function sampleCommand(): Command {
     real('--eps <t>', 'time at which sampling stops; T is 1 (default: 1e-3 for vp and subvp, 1e-5 for ve)'),
     choice('--denoise <how>', 'removal of the last noise', denoises, 'tweedie; mean on the published grid'),
   ]);
-  addModelOptions(command);
+  addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the samples go, see below (default: samples.png)'),
     integer('--trajectory <k>', 'keep the state at every k-th step, for .npz, .webp and scatter pictures'),

@@ -1,0 +1,82 @@
+import { Command } from 'commander';
+import type { TensorInfo } from '../../onnx/model.js';
+import type { Inspection } from '../../score/inspect.js';
+import { addModelOptions, loadOptions, quietRuntime, type ModelFlags } from '../model.js';
+import { run } from '../run.js';
+
+interface InspectFlags extends ModelFlags {
+  readonly json?: true;
+}
+
+/** `fastsde inspect`: what a model file holds, what it says of itself, and what the probe finds. */
+export function inspectCommand(): Command {
+  const command = new Command('inspect')
+    .summary('show what a model file holds, and check that its output is a score')
+    .description(
+      'Prints the inputs, outputs, operators and metadata of an ONNX file, what fastsde takes it for, and whether it ' +
+        'denoises noised data as that (the probe). Flags stand in for metadata that are missing or wrong.',
+    )
+    .argument('<model>', 'ONNX file of a score network')
+    .option('--json', 'print one JSON object');
+  addModelOptions(command, { mixture: false });
+  return command.action((path: string, flags: InspectFlags) =>
+    run(
+      async () => {
+        const { inspectModel } = await import('../../score/inspect.js');
+        await quietRuntime();
+        const inspection = await inspectModel(path, loadOptions(flags));
+        process.stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : report(inspection));
+      },
+      { constants: '--sde-constants' },
+    ),
+  );
+}
+
+function report({ inputs, outputs, opsets, operators, parameters, metadata, ...found }: Inspection): string {
+  const { model, probe, problem } = found;
+  const sections: [heading: string, lines: string[]][] = [
+    ['Inputs', inputs.map(tensor)],
+    ['Outputs', outputs.map(tensor)],
+    ['Operator sets', Object.entries(opsets).map(([name, version]) => `${name || 'ai.onnx'} ${version}`)],
+    [
+      `Operators (${parameters.toLocaleString('en')} parameters)`,
+      Object.entries(operators).map(([name, count]) => `${String(count).padStart(5)}  ${name}`),
+    ],
+    ['Metadata', Object.entries(metadata).map(([key, value]) => `${key} = ${value}`)],
+    ['Model', model ? Object.entries(model).map(([key, value]) => `${key}: ${plain(value)}`) : []],
+    [
+      'Probe',
+      probe
+        ? [
+            ...(probe.ok ? ['The output denoises as it should.'] : []),
+            ...probe.findings.map(({ severity, message }) => `${severity}: ${message}`),
+            ...probe.levels.map(
+              ({ t, rho, leak, low, high }) =>
+                `t ${t.toPrecision(3)}, noise ${rho.toPrecision(3)}: ${leak.toPrecision(2)} of the noise stays in x0, ` +
+                `whose mean is ${low.toPrecision(2)} where the data are low, ${high.toPrecision(2)} where high`,
+            ),
+          ]
+        : [],
+    ],
+    ['Problem', problem === undefined ? [] : [problem]],
+  ];
+  return sections
+    .filter(([, lines]) => lines.length > 0)
+    .map(([heading, lines]) => `${heading}\n${lines.map((line) => `  ${line}\n`).join('')}`)
+    .join('\n');
+}
+
+function tensor({ name, type, shape }: TensorInfo): string {
+  const dims = shape?.map((size) => (size === '' ? '?' : size)).join(', ');
+  return `${name}: ${type}${dims === undefined ? '' : `[${dims}]`}`;
+}
+
+function plain(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ');
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value)
+      .map(([key, entry]) => `${key} ${String(entry)}`)
+      .join(', ');
+  }
+  return String(value);
+}
