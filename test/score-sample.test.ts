@@ -31,6 +31,14 @@ for (const [file, data, load, options] of runs) {
   });
 }
 
+test('a ladder can be walked by the corrector alone', async (t) => {
+  const model = await loadModel(fixture('smld'));
+  const { options, counts } = await sample(model, { count: 2, predictor: 'none', corrector: 'ald' });
+  t.is(options['denoise'], 'tweedie');
+  t.deepEqual([counts.score, counts.denoise], [20, 1]);
+  await model.close();
+});
+
 function mean(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]!;

@@ -39,7 +39,7 @@ export interface PredictorCorrectorOptions {
   readonly epsilon?: number;
   /** Default `corrector-first`. */
   readonly order?: Order;
-  /** Default `tweedie` on the exact grid; `mean` on the published grid and on a trained ladder, except predictor-first. */
+  /** Default `tweedie` on the exact grid; `mean` on the published grid and on a trained ladder, where a predictor comes last. */
   readonly denoise?: Denoise;
 }
 
@@ -52,7 +52,8 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
     plan(model): Plan {
       const steps = solverSteps(model, options);
       const ladder = steps[0]!.index !== undefined || options.grid === 'reference';
-      const denoise = options.denoise ?? (ladder && order === 'corrector-first' ? 'mean' : 'tweedie');
+      const ends = ladder && order === 'corrector-first' && predictor.name !== 'none';
+      const denoise = options.denoise ?? (ends ? 'mean' : 'tweedie');
       checkDenoise(denoise, order, predictor);
       // On a ladder the last predictor step leads to the data, where there is nothing left to correct.
       const final: Level = ladder ? steps.at(-1)! : { t: steps.at(-1)!.next, retain: 1 };
