@@ -33,18 +33,21 @@ interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs the command line in the test's folder; `started` may act on the process. */
-function fastsde(args: readonly string[], started?: (kill: () => void) => void): Promise<Outcome> {
+/** Runs the command line in the test's folder; with `interrupted`, sends SIGINT once this appears on stderr. */
+function fastsde(args: readonly string[], interrupted?: string): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [main, ...args], { cwd: folder });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
-    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data.toString();
+      // Once: a second Ctrl-C ends the process at once.
+      if (interrupted !== undefined && data.includes(interrupted)) child.kill('SIGINT');
+    });
     child.on('close', (code) => {
       resolve({ code, stdout, stderr });
     });
-    started?.(() => child.kill('SIGINT'));
   });
 }
 
@@ -180,7 +183,7 @@ test.serial('Ctrl-C ends a run with exit code 130 and leaves nothing behind', as
     '--output',
     'late.npy',
   ];
-  const { code, stdout, stderr } = await fastsde(args, (interrupt) => setTimeout(interrupt, 1000));
+  const { code, stdout, stderr } = await fastsde(args, 'Sampling');
   t.is(code, 130);
   t.is(stdout, '');
   t.regex(stderr, /Interrupted/);

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-/** A progress bar on a terminal: share done, rate and remaining time. Silent where the stream is no terminal. */
+/** A progress bar on a terminal: share done, rate and remaining time. Elsewhere, one line that says what has begun. */
 export class ProgressBar {
   readonly #label: string;
   readonly #unit: string;
@@ -18,7 +18,12 @@ export class ProgressBar {
   /** Shows that `fraction` of `total` units is done; draws at most ten times a second. */
   update(fraction: number, total: number, detail = ''): void {
     const now = performance.now();
-    if (!this.#stream.isTTY || (now - this.#drawn < 100 && fraction < 1)) return;
+    if (!this.#stream.isTTY) {
+      if (this.#drawn < 0) this.#stream.write(`${this.#label} ${total} ${this.#unit}\n`);
+      this.#drawn = now;
+      return;
+    }
+    if (now - this.#drawn < 100 && fraction < 1) return;
     this.#drawn = now;
     const seconds = (now - this.#start) / 1000;
     const parts = [
