@@ -66,6 +66,22 @@ export class NonFiniteScoreError extends FastsdeError {
   }
 }
 
+/** An adaptive integration whose steps became too small to go on, with the global index of the sample. */
+export class IntegrationError extends FastsdeError {
+  readonly sample: number;
+  readonly time: number;
+
+  constructor(sample: number, time: number, rtol: number, atol: number) {
+    super(
+      'ERR_FASTSDE_INTEGRATION',
+      `The integration of sample ${sample} cannot go on from t = ${time}: its step size fell to rounding before the error ` +
+        `met rtol ${rtol} and atol ${atol}. Use larger tolerances (float32 networks reach about 1e-6), or a larger epsilon.`,
+    );
+    this.sample = sample;
+    this.time = time;
+  }
+}
+
 /** The native addon, or a library that fastsde needs at run time, cannot be loaded. */
 export class LoadError extends FastsdeError {
   constructor(message: string, detail: ErrorDetail = {}) {

@@ -21,7 +21,7 @@ export {
 export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Spacing, type Step } from './sde/grid.js';
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 
-export type { At, Parameterization, ScoreCoefficients, ScoreModel } from './score/model.js';
+export type { At, ClosedForm, Parameterization, ScoreCoefficients, ScoreModel } from './score/model.js';
 export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/onnx.js';
 export { inspectModel, type Inspection, type ModelSummary } from './score/inspect.js';
 export type { Finding, LevelReading, ProbeReport } from './score/probe.js';
@@ -60,6 +60,10 @@ export {
 } from './solvers/predictor-corrector.js';
 export { annealedLangevin, type AnnealedLangevinOptions } from './solvers/annealed-langevin.js';
 export { langevinDynamics, type LangevinDynamicsOptions } from './solvers/langevin-dynamics.js';
+export { rk45, type Rk45Options } from './solvers/rk45.js';
+export { fixedStep, type FixedStepOptions } from './solvers/fixed-step.js';
+export type { RungeKuttaMethod } from './solvers/runge-kutta.js';
+export type { Coupling, Tolerances } from './solvers/adaptive-step.js';
 export type { Observer, Plan, Solver } from './solvers/solver.js';
 export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
 

@@ -1,3 +1,4 @@
+import type { State } from '../native/binding.js';
 import type { Ladder } from '../sde/ladder.js';
 import type { Sde } from '../sde/sde.js';
 
@@ -17,6 +18,16 @@ export interface ScoreCoefficients {
   readonly output: number;
 }
 
+/** F, its Jacobian products and its divergence in closed form and double precision; row-major, one row per time. */
+export interface ClosedForm {
+  /** F(x, t). */
+  evaluate(x: Float64Array, at: At, labels?: Int32Array): Float64Array;
+  /** (dF/dx) v. */
+  jvp(x: Float64Array, v: State, at: At, labels?: Int32Array): Float64Array;
+  /** tr dF/dx, one number per row. */
+  divergence(x: Float64Array, at: At, labels?: Int32Array): Float64Array;
+}
+
 /**
  * A score model: a network, a closed form or a user's function, in the form that the fused kernels take.
  *
@@ -32,6 +43,8 @@ export interface ScoreModel {
   readonly classes?: number;
   /** The trained noise levels where the network knows only these; absent in continuous time. */
   readonly ladder?: Ladder;
+  /** Present where F is known in closed form: integrations in double precision then use it. */
+  readonly closedForm?: ClosedForm;
   /** Score coefficients at time t (and level `index` on a discrete ladder). */
   coefficients(t: number, index?: number): ScoreCoefficients;
   /**

@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NonFiniteScoreError } from '../errors.js';
 import { Stream, type NoiseAddress } from '../native/binding.js';
 import { affine, dots, fillNormal } from '../native/kernels.js';
 import type { At, ScoreModel } from '../score/model.js';
 import type { Update } from './predictors.js';
+import { Turns } from './turns.js';
 
 /** Network evaluations that each sample went through, by purpose. */
 export interface Counts {
@@ -40,39 +40,43 @@ export interface BatchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Milliseconds that a synchronous model may hold the event loop before other work gets a turn. */
-const TURN = 10;
-
 /** A batch on its way through a solver: its state, the network's last output for it, and what it cost so far. */
 export class Batch {
   readonly model: ScoreModel;
   readonly size: number;
   readonly first: number;
+  /** A class for every sample. */
+  readonly labels: Int32Array | undefined;
+  readonly signal: AbortSignal | undefined;
   readonly x: Float32Array;
   /** Raw output F of the last evaluation; the score is `model.coefficients` applied to x and F. */
   readonly output: Float32Array;
   readonly counts: Counts = noCounts();
-  readonly #options: BatchOptions;
+  /** Evaluations of every sample, rejected ones included, after an adaptive solver. */
+  evaluations: Int32Array | undefined;
+  readonly #seed: bigint;
   readonly #times: Float64Array;
   readonly #indices: Int32Array;
   readonly #norms: Float64Array;
-  #turn = performance.now();
+  readonly #turns = new Turns();
 
   constructor(model: ScoreModel, options: BatchOptions) {
     const elements = options.size * model.shape.reduce((product, n) => product * n, 1);
     this.model = model;
     this.size = options.size;
     this.first = options.first;
+    this.labels = options.labels;
+    this.signal = options.signal;
     this.x = new Float32Array(elements);
     this.output = new Float32Array(elements);
-    this.#options = options;
+    this.#seed = options.seed;
     this.#times = new Float64Array(options.size);
     this.#indices = new Int32Array(options.size);
     this.#norms = new Float64Array(options.size);
   }
 
   noise(stream: number, step = 0, substep = 0): NoiseAddress {
-    return { seed: this.#options.seed, samples: this.first, step, stream, substep };
+    return { seed: this.#seed, samples: this.first, step, stream, substep };
   }
 
   /** Draws the state from the prior N(0, sigma(T)^2 I). */
@@ -83,20 +87,25 @@ export class Batch {
 
   /** Runs the network on the state. Throws the signal's reason when aborted, and on a score that is not finite. */
   async evaluate({ t, index }: Time, step: number, purpose: 'score' | 'denoise' = 'score'): Promise<void> {
-    this.#options.signal?.throwIfAborted();
+    this.signal?.throwIfAborted();
     this.#times.fill(t);
     let at: At = { t: this.#times };
     if (index !== undefined) at = { ...at, index: this.#indices.fill(index) };
-    const pending = this.model.evaluate(this.x, at, this.output, this.#options.labels);
+    const pending = this.model.evaluate(this.x, at, this.output, this.labels);
     if (pending) await pending;
-    else if (performance.now() - this.#turn > TURN) {
-      await nextTurn();
-      this.#turn = performance.now();
-    }
+    else await this.#turns.yield();
     this.counts[purpose]++;
     dots(this.output, this.output, this.#norms);
     const bad = this.#norms.findIndex((norm) => !Number.isFinite(norm));
     if (bad >= 0) throw new NonFiniteScoreError(step, this.first + bad, t);
+  }
+
+  /** Takes the evaluations of an adaptive solver: `counts` becomes those of the sample that took the most. */
+  adapted(evaluations: Int32Array, rejected: Int32Array): void {
+    this.evaluations = evaluations;
+    const most = evaluations.indexOf(evaluations.reduce((a, b) => Math.max(a, b)));
+    this.counts.score += evaluations[most]! - rejected[most]!;
+    this.counts.rejected += rejected[most]!;
   }
 
   /** x <- state x + score s + noise z with the score of the last evaluation, which was at `time`. */

@@ -96,8 +96,10 @@ export interface SampleResult {
   /** [count, ...shape], row-major, in the model's own space (`sde.dataRange`). */
   readonly samples: Float32Array;
   readonly shape: readonly number[];
-  /** Evaluations per sample, by purpose. */
+  /** Evaluations per sample, by purpose; after an adaptive solver, those of the sample that took the most. */
   readonly counts: Counts;
+  /** Evaluations of every sample, rejected and denoising ones included, after an adaptive solver. */
+  readonly evaluations?: Int32Array;
   readonly seconds: number;
   /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -143,6 +145,7 @@ async function run(
   const samples = new Float32Array(count * elements);
   const trajectory = options.trajectory === undefined ? undefined : emptyTrajectory();
   let counts = noCounts();
+  let evaluations: Int32Array | undefined;
   for (let done = 0; done < count; done += job.batch) {
     const size = Math.min(job.batch, count - done);
     const rows = [done * elements, (done + size) * elements] as const;
@@ -173,12 +176,20 @@ async function run(
       },
     });
     samples.set(batch.x, rows[0]);
-    counts = batch.counts;
+    if (total(batch.counts) > total(counts)) counts = batch.counts;
+    if (batch.evaluations) {
+      evaluations ??= new Int32Array(count);
+      evaluations.set(
+        batch.evaluations.map((n) => n + batch.counts.denoise),
+        done,
+      );
+    }
   }
   return {
     samples,
     shape: [count, ...model.shape],
     counts,
+    ...(evaluations && { evaluations }),
     seconds: (performance.now() - start) / 1000,
     options: {
       sde: model.sde.name,
@@ -192,6 +203,10 @@ async function run(
     warnings: plan.warnings ?? [],
     ...(trajectory && { trajectory }),
   };
+}
+
+function total({ score, denoise, rejected, jvp, vjp }: Counts): number {
+  return score + denoise + rejected + jvp + vjp;
 }
 
 function classOf({ classLabel }: SampleOptions): { classLabel?: number | number[] } {

@@ -1,0 +1,156 @@
+import { OptionError } from '../errors.js';
+import type { State } from '../native/binding.js';
+import type { At, ClosedForm, ScoreModel } from './model.js';
+import { marginalAt } from './parameterization.js';
+
+/** States at which a model is evaluated: [rows, ...shape] in double precision, a time and perhaps a class for each. */
+export interface Points {
+  readonly x: Float64Array;
+  readonly at: At;
+  readonly labels?: Int32Array | undefined;
+}
+
+/** Vectors that the Jacobian is multiplied with: `count` for every row. */
+export interface Probes {
+  readonly count: number;
+  /** Vector j of all rows, in the layout of x; valid until the next call. */
+  vector(j: number): Float32Array;
+}
+
+/** How the products with the Jacobian of F are computed. */
+export type DerivativeMethod = 'closed-form' | 'vjp' | 'central-difference';
+
+/** Evaluations that a row goes through. A run of a network that gives F and a product at once counts as the product. */
+export interface DerivativeCost {
+  readonly score: number;
+  readonly jvp: number;
+  readonly vjp: number;
+}
+
+/** The output F of a model together with products with its Jacobian. */
+export interface ScoreDerivative {
+  readonly method: DerivativeMethod;
+  /** What `products` costs with this many probes. */
+  cost(probes: number): DerivativeCost;
+  /** Returns F, and writes v . (dF/dx) v for vector j of row i to out[i * count + j]. */
+  products(points: Points, probes: Probes, out: Float64Array): Promise<State>;
+  /** For a method with an error of its own: |products| may be off by about this, one number per row, for vector 0. */
+  discrepancy?(points: Points, probes: Probes): Promise<Float64Array>;
+}
+
+/** F at states in double precision: in double precision where the model has a closed form, else in float32. */
+export async function evaluateAt(model: ScoreModel, { x, at, labels }: Points): Promise<State> {
+  if (model.closedForm) return model.closedForm.evaluate(x, at, labels);
+  const output = new Float32Array(x.length);
+  await model.evaluate(Float32Array.from(x), at, output, labels);
+  return output;
+}
+
+/**
+ * The best way to differentiate this model, or the one that is asked for.
+ * @throws OptionError for a closed form that the model does not have.
+ */
+export function scoreDerivative(model: ScoreModel, method?: DerivativeMethod): ScoreDerivative {
+  const { closedForm } = model;
+  if (method === 'central-difference' || (method === undefined && !closedForm)) {
+    return new CentralDifference(model);
+  }
+  if (closedForm) return new ClosedFormDerivative(closedForm);
+  throw new OptionError(
+    'derivative',
+    method,
+    'central-difference: the score of this model is not known in closed form',
+  );
+}
+
+class ClosedFormDerivative implements ScoreDerivative {
+  readonly method = 'closed-form';
+  readonly #form: ClosedForm;
+
+  constructor(form: ClosedForm) {
+    this.#form = form;
+  }
+
+  cost(probes: number): DerivativeCost {
+    return { score: 1, jvp: probes, vjp: 0 };
+  }
+
+  products({ x, at, labels }: Points, probes: Probes, out: Float64Array): Promise<State> {
+    for (let j = 0; j < probes.count; j++) {
+      const v = probes.vector(j);
+      const product = this.#form.jvp(x, v, at, labels);
+      rowSums(at.t.length, x.length, (i) => v[i]! * product[i]!).forEach((sum, i) => {
+        out[i * probes.count + j] = sum;
+      });
+    }
+    return Promise.resolve(this.#form.evaluate(x, at, labels));
+  }
+}
+
+/** Step of the central difference in units of sigma(t), the length on which a score varies; measured to be best in float32. */
+const STEP = 0.003;
+
+/**
+ * v . (dF/dx) v by (F(x + h v) - F(x - h v)) / 2h with h = 0.003 sigma(t): two evaluations for every probe. Truncation
+ * grows as h^2 and the rounding of a float32 network as 1 / h.
+ */
+class CentralDifference implements ScoreDerivative {
+  readonly method = 'central-difference';
+  readonly #model: ScoreModel;
+
+  constructor(model: ScoreModel) {
+    this.#model = model;
+  }
+
+  cost(probes: number): DerivativeCost {
+    return { score: 1 + 2 * probes, jvp: 0, vjp: 0 };
+  }
+
+  async products(points: Points, probes: Probes, out: Float64Array): Promise<State> {
+    for (let j = 0; j < probes.count; j++) {
+      const product = await this.#difference(points, probes.vector(j), STEP);
+      product.forEach((value, i) => {
+        out[i * probes.count + j] = value;
+      });
+    }
+    return evaluateAt(this.#model, points);
+  }
+
+  /** The change when the step is doubled. */
+  async discrepancy(points: Points, probes: Probes): Promise<Float64Array> {
+    const fine = await this.#difference(points, probes.vector(0), STEP);
+    const coarse = await this.#difference(points, probes.vector(0), 2 * STEP);
+    return fine.map((value, i) => Math.abs(value - coarse[i]!));
+  }
+
+  async #difference(points: Points, v: Float32Array, step: number): Promise<Float64Array> {
+    const { x, at } = points;
+    const rows = at.t.length;
+    const width = x.length / rows;
+    const h = at.t.map((t, i) => step * marginalAt(this.#model, t, at.index?.[i]).sigma);
+    const shifted = (sign: 1 | -1) =>
+      x.map((value, e) => this.#rounded(value + sign * h[Math.floor(e / width)]! * v[e]!));
+    const [right, left] = [shifted(1), shifted(-1)];
+    const above = await evaluateAt(this.#model, { ...points, x: right });
+    const below = await evaluateAt(this.#model, { ...points, x: left });
+    // Where float32 rounds the displacement, the quotient takes it as it was rounded.
+    return rowSums(rows, x.length, (e) => {
+      const displacement = right[e]! - left[e]!;
+      return displacement === 0 ? 0 : (v[e]! ** 2 * (above[e]! - below[e]!)) / displacement;
+    });
+  }
+
+  #rounded(value: number): number {
+    return this.#model.closedForm ? value : Math.fround(value);
+  }
+}
+
+/** The sum of term(e) over the elements e of every row. */
+function rowSums(rows: number, elements: number, term: (e: number) => number): Float64Array {
+  const width = elements / rows;
+  const sums = new Float64Array(rows);
+  for (let i = 0, e = 0; i < rows; i++) {
+    for (const end = e + width; e < end; e++) sums[i]! += term(e);
+  }
+  return sums;
+}
