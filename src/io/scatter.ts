@@ -19,7 +19,7 @@ export async function writeScatter(path: string, scatter: Scatter): Promise<void
 
 /**
  * A scatter picture with axes as a PNG file: a kernel density estimate as shading, up to 4000 points as dots over it, up
- * to 200 paths as faint lines. Both axes have one scale and reach over all points, or over the central 99.9 % where a
+ * to 50 paths as faint lines. Both axes have one scale and reach over all points, or over the central 99.9 % where a
  * few lie far out.
  */
 export async function scatterPng({ points, paths = [] }: Scatter): Promise<Uint8Array> {
@@ -116,7 +116,7 @@ function svg(points: Float32Array, paths: readonly Float32Array[], view: View): 
   const at = (state: Float32Array, n: number): string => `${px(state[2 * n]!)},${py(state[2 * n + 1]!)}`;
   const count = points.length / 2;
 
-  const lines = Array.from({ length: paths.length > 0 ? Math.min(count, 200) : 0 }, (_, n) => {
+  const lines = Array.from({ length: paths.length > 0 ? Math.min(count, 50) : 0 }, (_, n) => {
     return `<polyline points="${[...paths, points].map((state) => at(state, n)).join(' ')}"/>`;
   });
   const dots = Array.from({ length: Math.min(count, 4000) }, (_, n) => {
@@ -139,7 +139,7 @@ function svg(points: Float32Array, paths: readonly Float32Array[], view: View): 
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}">
   <clipPath id="plot"><rect ${frame}/></clipPath>
   <g clip-path="url(#plot)">
-    <g fill="none" stroke="#b2582b" stroke-width="0.6" stroke-opacity="0.35">${lines.join('')}</g>
+    <g fill="none" stroke="#b2582b" stroke-width="0.5" stroke-opacity="0.3">${lines.join('')}</g>
     <g fill="#08306b" fill-opacity="${count > 1000 ? 0.35 : 0.6}">${dots.join('')}</g>
   </g>
   <g fill="none" stroke="#444"><rect ${frame}/><path d="${marks.join('')}"/></g>

@@ -74,7 +74,7 @@ Output, by the ending of --output (an old file stays until the new one is comple
   samples.npy    float32 [count, ...shape], in the model's own space
   samples.npz    the same as "samples"; with --trajectory also "trajectory"
                  [frames, count, ...shape], "times" and "steps"
-  samples.webp   an animation of the trajectory (without --trajectory: 60 frames)
+  samples.webp   an animation of the trajectory (by default at most 60 frames)
   samples/       a folder with one PNG per sample, named by its index
 
 Examples:
