@@ -32,8 +32,10 @@ export function toBytes(values: Float32Array, [low, high]: readonly [number, num
 
 /** 8 bits to values: 0..255 to `range`; the inverse of {@link toBytes} on its result. */
 export function fromBytes(bytes: Uint8Array, [low, high]: readonly [number, number]): Float32Array {
+  // Each of the 256 values correctly rounded, so that 255 is the upper end exactly.
+  const table = Float32Array.from({ length: 256 }, (_, byte) => low + ((high - low) * byte) / 255);
   const values = new Float32Array(bytes.length);
-  native.fromBytes(bytes, low, high, values);
+  for (let i = 0; i < bytes.length; i++) values[i] = table[bytes[i]!]!;
   return values;
 }
 
