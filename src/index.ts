@@ -24,7 +24,8 @@ export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNois
 export type { At, ClosedForm, Parameterization, ScoreCoefficients, ScoreModel } from './score/model.js';
 export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/onnx.js';
 export { inspectModel, type Inspection, type ModelSummary } from './score/inspect.js';
-export type { Finding, LevelReading, ProbeReport } from './score/probe.js';
+export type { ProbeReport } from './score/probe.js';
+export type { Finding, LevelReading } from './score/findings.js';
 export { metadataProperties, readMetadata, type ModelMetadata, type TensorNames } from './score/metadata.js';
 export { labelNames } from './score/labels.js';
 export type { DescriptionOptions } from './score/description.js';

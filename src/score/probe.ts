@@ -1,8 +1,19 @@
 import { Stream } from '../native/binding.js';
 import { fillNormal } from '../native/kernels.js';
-import { labelRule, type LabelPoint, type LabelRule } from './labels.js';
 import type { Description } from './description.js';
-import type { Parameterization } from './model.js';
+import {
+  misplaced,
+  misread,
+  notFinite,
+  undrowned,
+  unrecognized,
+  type Finding,
+  type LevelReading,
+  type Reading,
+  type Repair,
+  type Verdict,
+} from './findings.js';
+import { labelRule, type LabelPoint, type LabelRule } from './labels.js';
 import type { Network } from './network.js';
 import { inputScale, marginalAt, parameterizations, scoreCoefficients } from './parameterization.js';
 
@@ -27,42 +38,7 @@ export interface ProbeReport {
   readonly levels: readonly LevelReading[];
 }
 
-export interface Finding {
-  readonly cause: 'parameterization' | 'sign' | 'labels' | 'data-range' | 'not-finite' | 'unrecognized';
-  /** `error` where the output is clearly not what was said, `warning` for a doubt. */
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-  /** Command-line flags that repair it, where there are some. */
-  readonly flag?: string;
-}
-
-/** How the estimate of x_0 depends on what it was computed from, at one noise level. */
-export interface LevelReading {
-  readonly t: number;
-  /** sigma / alpha. */
-  readonly rho: number;
-  /** Regression of the estimate on the noise z, in data units; rightly at most half the data's standard deviation. */
-  readonly leak: number;
-  /** Mean of the estimate where x_0 was at the low and at the high end of the data range. */
-  readonly low: number;
-  readonly high: number;
-}
-
-/** A way to read the network: with labels fed by one rule, and the output taken for one quantity, or its opposite. */
-interface Reading {
-  readonly labels: LabelRule;
-  readonly parameterization: Parameterization;
-  readonly sign: 1 | -1;
-}
-
 type Runner = Pick<Network, 'run'>;
-
-type Verdict = 'right' | 'doubtful' | 'wrong';
-
-/** Another reading that denoises, and how sure it is that the declared one is wrong. */
-interface Repair extends Reading {
-  readonly severity: Finding['severity'];
-}
 
 /** Elements over which a regression is taken, at least, so that its error is below 5 %. */
 const ELEMENTS = 512;
@@ -82,14 +58,7 @@ export async function probe(network: Runner, description: Description): Promise<
   const repair = await trial.repair(declared, levels, verdict);
   if (repair) return reported(levels, [misread(declared, repair)]);
   if (!levels.every(({ leak, low, high }) => Number.isFinite(leak + low + high))) {
-    return reported(levels, [
-      {
-        cause: 'not-finite',
-        severity: 'error',
-        message:
-          'Its output is NaN or infinite on noised data: check the labels (--labels) and the file itself.',
-      },
-    ]);
+    return reported(levels, [notFinite]);
   }
   if (verdict !== 'right') return reported(levels, [unrecognized(verdict, levels)]);
   const range = misplaced(levels, description.sde.dataRange);
@@ -175,11 +144,14 @@ class Trial {
     const [low, high] = this.#description.sde.dataRange;
     // Where F is the noise up to a factor, its relative error is multiplied by rho in the estimate of x_0.
     const noiseLike = parameterization === 'eps' || parameterization === 'score';
-    const leak = Math.abs(large.leak) / (noiseLike ? large.rho : this.#radius);
+    const unit = noiseLike ? large.rho : this.#radius;
+    const leak = Math.abs(large.leak) / unit;
+    // White noise of the whole range is the worst that data can be: its estimate carries r^2 rho / (r^2 + rho^2).
+    const inherent = (this.#radius ** 2 * large.rho) / (this.#radius ** 2 + large.rho ** 2) / unit;
     const lost = Math.abs((small.high - small.low) / (high - low) - 1);
     const amplified = Math.max(-middle.leak / middle.rho, middle.leak / middle.rho - 1);
     const within = (factor: number) =>
-      leak < factor * (noiseLike ? 0.06 : 0.25) && lost < factor * 0.4 && amplified < factor * 0.3;
+      leak < inherent + factor * (noiseLike ? 0.06 : 0.2) && lost < factor * 0.4 && amplified < factor * 0.3;
     return within(1) ? 'right' : within(2.5) ? 'doubtful' : 'wrong';
   }
 
@@ -295,94 +267,4 @@ function noiseLevels(description: Description): LabelPoint[] {
     const t = Math.min(Math.max(sde.timeOfLambda(lambda), sde.epsilon), sde.T);
     return { t, ...marginalAt(description, t) };
   });
-}
-
-function misread(declared: Reading, found: Repair): Finding {
-  const { severity } = found;
-  const flags = [
-    ...(found.labels.name === declared.labels.name ? [] : [`--labels '${found.labels.name}'`]),
-    ...(found.parameterization === declared.parameterization
-      ? []
-      : [`--parameterization ${found.parameterization}`]),
-  ];
-  const read = `read as ${declared.parameterization} with labels ${declared.labels.name}, its output does not denoise`;
-  if (found.sign < 0) {
-    const opposite = `it is the opposite of ${found.parameterization}${flags.length > 0 ? ` (with ${flags.join(' ')})` : ''}`;
-    return {
-      cause: 'sign',
-      severity,
-      message: `The sign is flipped: ${read}; ${opposite}. No flag turns it: export the network with the other sign.`,
-    };
-  }
-  const cause = found.labels.name === declared.labels.name ? 'parameterization' : 'labels';
-  const what =
-    cause === 'labels' ? `fed with labels ${found.labels.name}` : `read as ${found.parameterization}`;
-  const flag = flags.join(' ');
-  return {
-    cause,
-    severity,
-    message: `The ${cause} ${cause === 'labels' ? 'look' : 'looks'} wrong: ${read}; ${what} it does. Give ${flag}.`,
-    flag,
-  };
-}
-
-function unrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
-  const [, , large] = levels as [LevelReading, LevelReading, LevelReading];
-  return {
-    cause: 'unrecognized',
-    severity: verdict === 'wrong' ? 'error' : 'warning',
-    message:
-      `Its output ${verdict === 'wrong' ? 'does not denoise' : 'denoises poorly'} under any parameterization and labels ` +
-      `that were tried (at sigma / alpha = ${large.rho.toPrecision(3)} the estimate of x_0 carries ` +
-      `${large.leak.toPrecision(2)} times the noise). Check the SDE and its constants (--sde), the labels (--labels) ` +
-      'and that the network is trained.',
-  };
-}
-
-/** A finding where the largest noise of the process does not drown data of the declared range. */
-function undrowned(
-  levels: readonly LevelReading[],
-  [low, high]: readonly [number, number],
-): Finding | undefined {
-  const { rho } = levels[2]!;
-  if (rho >= (high - low) / 2) return undefined;
-  return {
-    cause: 'data-range',
-    severity: 'error',
-    message:
-      `The data range looks wrong: it is declared as [${low}, ${high}], and the SDE's noise ends at ` +
-      `${rho.toPrecision(3)} times the data. Give --data-range, such as 0,1, or the constants of the SDE.`,
-    flag: '--data-range',
-  };
-}
-
-/** A finding where the estimates of x_0 lie elsewhere than the declared data range. */
-function misplaced(levels: readonly LevelReading[], range: readonly [number, number]): Finding | undefined {
-  const [, middle, large] = levels as [LevelReading, LevelReading, LevelReading];
-  const [low, high] = range;
-  const relative = (value: number) => (value - low) / (high - low);
-  const mean = relative((large.low + large.high) / 2);
-  const outside = Math.max(-mean, mean - 1);
-  const declared = `[${low}, ${high}]`;
-  if (outside > 0.3) {
-    return {
-      cause: 'data-range',
-      severity: outside > 0.6 ? 'error' : 'warning',
-      message:
-        `The data range looks wrong: it is declared as ${declared}, and the network takes the mean of its data for ` +
-        `${((large.low + large.high) / 2).toPrecision(2)}. Give --data-range, such as -1,1.`,
-      flag: '--data-range',
-    };
-  }
-  if (mean > 0.45 && relative(middle.low) > 0.35 && relative(middle.high) > 0.75) {
-    return {
-      cause: 'data-range',
-      severity: 'warning',
-      message:
-        `The data range looks wrong: it is declared as ${declared}, and the network takes a noised ${low} for ` +
-        `${middle.low.toPrecision(2)} and keeps ${high}. Give --data-range, such as 0,1.`,
-      flag: '--data-range',
-    };
-  }
-  return undefined;
 }
