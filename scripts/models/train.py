@@ -99,11 +99,13 @@ def worker(rank: int, args):
     dist.init_process_group("gloo", rank=rank, world_size=2)
     torch.manual_seed(0)
     net, average = UNet(), UNet()
+    if args.start:
+        net.load_state_dict(torch.load(args.start, weights_only=True)["average"])
     average.load_state_dict(net.state_dict())
-    torch.manual_seed(1 + rank)
+    torch.manual_seed(1 + rank if args.start is None else 3 + rank)
     data = mnist.images(args.data, "train")
     shared = args.output / "shared.pt"
-    optimise(net, data, shared_noise, unit_weight, 60 * args.minutes, 2e-3, 64, shared if rank == 0 else None, average, parallel=True)
+    optimise(net, data, shared_noise, unit_weight, 60 * args.minutes, args.rate, 64, shared if rank == 0 else None, average, parallel=True)
     name, noise = [("vp", vp_noise), ("ve", ve_noise)][rank]
     net.load_state_dict(average.state_dict())
     optimise(net, data, noise, noise_prediction_weight, 60 * args.tune, 2e-4, 128, args.output / f"{name}.pt", average)
@@ -114,6 +116,8 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True, help="folder with the four IDX files of MNIST, gzip")
     parser.add_argument("--output", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--minutes", type=float, default=60, help="time for the shared stage, two processes of one thread")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate of the shared stage")
+    parser.add_argument("--start", type=Path, help="checkpoint whose averaged weights the shared stage starts from")
     parser.add_argument("--tune", type=float, default=6, help="minutes for the VP and the VE stage, side by side")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
