@@ -49,7 +49,7 @@ test('class labels choose the mean', async (t) => {
   t.true(error < 1e-5, `error ${error}`);
   await t.throwsAsync(() => scoreError(model, { t: Float64Array.of(0.05) }, signed), { message: /class/ });
   await t.throwsAsync(() => scoreError(model, { t: Float64Array.of(0.05) }, signed, Int32Array.of(3)), {
-    message: /labels\[0\] must be an integer from 0 to 2; got 3/,
+    message: /classLabel\[0\] must be an integer from 0 to 2; got 3/,
   });
   await model.close();
 });

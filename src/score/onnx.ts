@@ -123,13 +123,10 @@ export class OnnxScoreModel implements ScoreModel {
     const { classes } = this;
     if (classes === undefined) return count;
     if (labels?.length !== count) {
-      throw new OptionError(
-        'labels',
-        labels,
-        `an Int32Array of ${count} classes: the model is class-conditional`,
-      );
+      const expected = `a class from 0 to ${classes - 1} for every sample: the model is class-conditional`;
+      throw new OptionError('classLabel', labels, expected);
     }
-    labels.forEach((label, i) => checkInteger(`labels[${i}]`, label, 0, classes - 1));
+    labels.forEach((label, i) => checkInteger(`classLabel[${i}]`, label, 0, classes - 1));
     return count;
   }
 }
