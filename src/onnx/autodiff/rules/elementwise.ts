@@ -152,7 +152,9 @@ export const elementwiseRules: RuleTable = {
     const quotient: Linear = (value) => b.op('Div', [value, node.input[1]!]);
     return input === 0 ? quotient : (value) => b.op('Neg', [quotient(b.mul(value, node.output[0]!))]);
   }),
-  Mean: elementwise((b, node) => (value) => b.mul(value, b.scalar(1 / node.input.length, node.input[0]!))),
+  Mean: elementwise(
+    (b, node) => (value) => b.op('Div', [value, b.scalar(node.input.length, node.input[0]!)]),
+  ),
   Pow: elementwise(power),
   Min: elementwise(extremum),
   Max: elementwise(extremum),

@@ -59,7 +59,7 @@ const averagePool: Rule = linear((b, node, cotangent) => {
     const pads = [...begin.map(() => 0), ...beyond];
     const count = b.op('Conv', [inside, ones], { kernel_shape: kernel, strides, dilations, pads });
     scaled = b.op('Div', [g, count]);
-  } else scaled = b.mul(g, b.scalar(1 / size, x));
+  } else scaled = b.op('Div', [g, b.scalar(size, x)]);
   const covered = { ...shape, end: end.map((pad, axis) => pad + beyond[axis]!) };
   return b.reshapeLike(
     inputGradient(b, x, ones, scaled, covered, () => ones),
