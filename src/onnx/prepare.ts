@@ -63,7 +63,8 @@ export async function prepare(
   return {
     opset,
     inputs: [...inputs, ...weights.filter(({ name }) => parameters.includes(name ?? '')).map(weightInput)],
-    outputs: original!.output,
+    // What ONNX Runtime found out is often more than what the file declares.
+    outputs: original!.output.map(({ name }) => makeValueInfo(name ?? '', types.get(name ?? ''))),
     initializers: new Map(
       [...lowered.initializer, ...weights.filter(({ name }) => !parameters.includes(name ?? ''))].map(
         (tensor) => [tensor.name ?? '', tensor],

@@ -131,7 +131,9 @@ function wrap(ort: typeof Ort, session: Ort.InferenceSession): Session {
       } catch (cause) {
         if (cause instanceof FastsdeError) throw cause;
         const shapes = Object.entries(feeds).map(([name, { dims }]) => `${name} [${dims.join(', ')}]`);
-        throw new ModelError(`The network failed on ${shapes.join(', ')}: ${message(cause)}`, { cause });
+        const rest = shapes.length > 8 ? ` and ${shapes.length - 8} more inputs` : '';
+        const shown = shapes.slice(0, 8).join(', ');
+        throw new ModelError(`The network failed on ${shown}${rest}: ${message(cause)}`, { cause });
       }
     },
     release: () => session.release(),
