@@ -88,3 +88,21 @@ export type { FitOptions, ImageBatch, Picture } from './io/image.js';
 export { writeScatter, type Scatter } from './io/scatter.js';
 export { decodeNpy, encodeNpy, type NdArray, type NumericArray } from './io/npy.js';
 export { decodeNpz, encodeNpz } from './io/npz.js';
+
+export { readModel, withMetadata, writeModel, type Model, type TensorInfo } from './onnx/model.js';
+export { createSession, type Session, type SessionOptions, type Tensor } from './onnx/runtime.js';
+export { vjp, type VjpOptions } from './onnx/autodiff/vjp.js';
+export { jvp, type JvpOptions } from './onnx/autodiff/jvp.js';
+export { grad, type GradOptions } from './onnx/autodiff/grad.js';
+export {
+  readTrainingGraph,
+  trainingGraph,
+  type Parameter,
+  type TrainingGraph,
+  type TrainingOptions,
+} from './onnx/autodiff/training.js';
+export { parameterValues, withParameters, type ParameterSelection } from './onnx/autodiff/parameters.js';
+export type { Loss } from './onnx/autodiff/loss.js';
+export { support, type Support, type SupportOptions } from './onnx/autodiff/support.js';
+export { operators, registerJvp, registerVjp } from './onnx/autodiff/registry.js';
+export { checkDerivative, type CheckOptions, type DirectionCheck } from './onnx/autodiff/check.js';

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { gradCommand } from './commands/grad.js';
 import { infoCommand } from './commands/info.js';
 import { inspectCommand } from './commands/inspect.js';
 import { sampleCommand } from './commands/sample.js';
@@ -10,6 +11,7 @@ const program = new Command('fastsde')
   .description('Score-based generative models through stochastic differential equations')
   .version(fastsde.version, '-V, --version', 'print the version')
   .addCommand(sampleCommand())
+  .addCommand(gradCommand())
   .addCommand(inspectCommand())
   .addCommand(infoCommand());
 
