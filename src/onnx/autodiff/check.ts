@@ -13,7 +13,7 @@ export interface DirectionCheck {
   readonly difference: number;
   /** The step h of that difference. */
   readonly step: number;
-  /** |derivative - difference| over the larger of the two and of the rounding scale. */
+  /** |derivative - difference|, relative to the derivative or, where that cancels, to its typical size. */
   readonly error: number;
 }
 
@@ -99,9 +99,11 @@ async function checkDirection(
       return values[target]!;
     };
     const [ahead, behind] = [await at(step), await at(-step)];
-    const difference = (dot(weights, ahead) - dot(weights, behind)) / (2 * step);
-    const error =
-      Math.abs(derivative - difference) / Math.max(Math.abs(derivative), Math.abs(difference), 1e-6);
+    const slope = move(ahead, -1, behind);
+    const difference = dot(weights, slope) / (2 * step);
+    // Two vectors without relation have an inner product of about this size; a smaller one is cancellation.
+    const typical = Math.sqrt((dot(weights, weights) * dot(slope, slope)) / slope.data.length) / (2 * step);
+    const error = Math.abs(derivative - difference) / Math.max(Math.abs(derivative), typical, 1e-30);
     if (best === undefined || error < best.error) best = { derivative, difference, step, error };
   }
   return best!;
