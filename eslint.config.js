@@ -9,7 +9,10 @@ export default defineConfig(
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       // Indices in numeric loops are in bounds by construction; noUncheckedIndexedAccess asks for the mark.
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
