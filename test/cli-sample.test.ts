@@ -85,6 +85,8 @@ for (const [args, message] of [
   ],
   [['sample', '--mixture', 'absent.json'], /absent\.json/],
   [['sample', 'absent.onnx'], /absent\.onnx/],
+  [['sample', '--shape', '3,28,28'], /--shape must be as in the network's input/],
+  [['sample', '--solver', 'rk45', '--snr', '0.1'], /--snr must be left out with --solver rk45; got 0\.1/],
 ] as const) {
   test.serial(`refused with exit code 1: fastsde ${args.join(' ')}`, async (t) => {
     const { code, stdout, stderr } = await fastsde(args);
@@ -159,6 +161,16 @@ test.serial('the embedded model draws a grid of digits as a PNG file', async (t)
   t.regex(stderr, /4 samples, 7 score evaluations each, .*: samples\.png/);
   const { format, width, height, channels } = await sharp(join(folder, 'samples.png')).metadata();
   t.deepEqual({ format, width, height, channels }, { format: 'png', width: 510, height: 510, channels: 1 });
+});
+
+test.serial('an adaptive solver counts its rejected steps', async (t) => {
+  const args = ['--mixture', 'mixture.json', '--solver', 'rk45', '--rtol', '1e-3', '--atol', '1e-3'];
+  const { stdout, code } = await fastsde(['sample', ...args, '--output', 'ode.npy', '--json', '--quiet']);
+  t.is(code, 0);
+  const { counts, options } = JSON.parse(stdout) as { counts: Record<string, number>; options: object };
+  t.like(options, { solver: 'rk45', rtol: 1e-3, atol: 1e-3, coupling: 'sample', epsilon: 1e-3 });
+  // Dormand-Prince makes six evaluations a step, and the first one and that of the initial step size besides.
+  t.is((counts['score']! + counts['rejected']! - 2) % 6, 0);
 });
 
 test.serial('a damaged model is refused with its name', async (t) => {

@@ -4,7 +4,7 @@ import { DataError, FastsdeError, OptionError } from '../errors.js';
 import type { Parameterization, ScoreModel } from '../score/model.js';
 import type { LoadOptions } from '../score/onnx.js';
 import type { SdeName } from '../sde/named.js';
-import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
+import { addOptions, choice, constants, defined, integer, numbers, real } from './arguments.js';
 
 /** Flags that say which model is used and what a model file leaves open. */
 export interface ModelFlags {
@@ -103,12 +103,7 @@ export function loadOptions(flags: ModelFlags): LoadOptions {
   return {
     ...options,
     ...(sdeConstants && { constants: sdeConstants }),
-    names: {
-      ...(stateInput !== undefined && { state: stateInput }),
-      ...(timeInput !== undefined && { time: timeInput }),
-      ...(classInput !== undefined && { class: classInput }),
-      ...(outputName !== undefined && { output: outputName }),
-    },
+    names: defined({ state: stateInput, time: timeInput, class: classInput, output: outputName }),
   };
 }
 

@@ -1,15 +1,19 @@
 import { Command, Option } from 'commander';
 import type { ScoreModel } from '../../score/model.js';
 import type { SampleOptions, SampleResult } from '../../workflows/sample.js';
-import { addOptions, bigInteger, choice, integer, real } from '../arguments.js';
+import { addOptions, bigInteger, defined, integer } from '../arguments.js';
 import { addModelOptions, openModel, type ModelFlags } from '../model.js';
 import type { Output } from '../outputs.js';
 import { run } from '../run.js';
+import { addSolverOptions, defaultSteps, solverOptions, type SolverFlags } from '../solver.js';
 
-interface SampleFlags extends ModelFlags, Omit<SampleOptions, 'epsilon' | 'classLabel'> {
-  readonly eps?: number;
+interface SampleFlags extends ModelFlags, SolverFlags {
+  readonly count?: number;
+  readonly seed?: bigint;
+  readonly first?: number;
   readonly class?: number;
   readonly output?: string;
+  readonly trajectory?: number;
   readonly json?: true;
   readonly quiet?: true;
 }
@@ -19,8 +23,8 @@ export function sampleCommand(): Command {
   const command = new Command('sample')
     .summary('draw samples from a score network or a Gaussian mixture')
     .description(
-      'Draws samples by predictor-corrector sampling (Song et al. 2021) from a score network in an ONNX file ' +
-        'or from a Gaussian mixture. Sample i depends on the model, the options, the seed and i, not on its batch.',
+      'Draws samples by the methods of Song et al. 2021 from a score network in an ONNX file or from a Gaussian ' +
+        'mixture. Sample i depends on the model, the options, the seed and i, not on its batch.',
     )
     .argument(
       '[model]',
@@ -33,19 +37,7 @@ export function sampleCommand(): Command {
     integer('--first <index>', 'index of the first sample, to continue a sequence (default: 0)'),
     integer('--class <n>', 'class of the samples, for a model with a class input'),
   ]);
-  addOptions(command, 'Sampler:', [
-    choice('--predictor <name>', 'step of the reverse process', predictors, 'reverse-diffusion'),
-    choice('--corrector <name>', 'Langevin steps at every time', correctors, 'langevin; ald with --mixture'),
-    real('--snr <ratio>', "signal-to-noise ratio of the corrector's step size (default: 0.16)"),
-    integer('--corrector-steps <n>', 'corrector steps at every time (default: 1)'),
-    choice('--norm <mode>', 'norms in the step size of langevin', norms, 'sample'),
-    integer('--steps <n>', 'solver steps (default: 1000; the trained levels of a discrete model)'),
-    choice('--order <name>', 'which comes first at a time', orders, 'corrector-first'),
-    choice('--grid <kind>', 'times: exact steps from T to eps, or the published loop', grids, 'exact'),
-    choice('--spacing <name>', 'spacing of the exact grid', spacings, 'uniform-t'),
-    real('--eps <t>', 'time at which sampling stops; T is 1 (default: 1e-3 for vp and subvp, 1e-5 for ve)'),
-    choice('--denoise <how>', 'removal of the last noise', denoises, 'tweedie; mean on the published grid'),
-  ]);
+  addSolverOptions(command);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the samples go, see below (default: samples.png)'),
@@ -60,14 +52,6 @@ export function sampleCommand(): Command {
     );
 }
 
-const predictors = ['euler-maruyama', 'reverse-diffusion', 'ancestral', 'probability-flow', 'none'];
-const correctors = ['langevin', 'ald', 'none'];
-const norms = ['batch', 'sample', 'sqrt-d'];
-const orders = ['corrector-first', 'predictor-first'];
-const grids = ['exact', 'reference'];
-const spacings = ['uniform-t', 'uniform-lambda', 'quadratic', 'karras', 'power'];
-const denoises = ['tweedie', 'mean', 'none'];
-
 const outputHelp = `
 Output, by the ending of --output (an old file stays until the new one is complete):
   samples.png    a grid of images; a scatter picture of points of the plane
@@ -81,6 +65,7 @@ Examples:
   $ fastsde sample --corrector langevin --snr 0.16
   $ fastsde sample --sde ve --count 64 --seed 7 --output digits.webp
   $ fastsde sample model.onnx --predictor ancestral --output samples.npy --json
+  $ fastsde sample model.onnx --solver rk45 --rtol 1e-5 --atol 1e-5
   $ fastsde sample unet.onnx --sde vp --parameterization eps --labels index
   $ fastsde sample --mixture mixture.json --count 5000 --trajectory 50
 `;
@@ -100,7 +85,7 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
     await assertWritable(output.path);
     const bar = flags.quiet ? undefined : new ProgressBar('Sampling', 'samples');
     const sampling = sample(model, {
-      ...sampleOptions(flags, output, model),
+      ...(await sampleOptions(flags, output, model)),
       signal,
       onProgress: ({ fraction, count, step, steps }) => {
         bar?.update(fraction, count, `step ${step}/${steps}`);
@@ -122,18 +107,13 @@ function warn(warnings: readonly string[]): void {
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
 }
 
-function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): SampleOptions {
-  const { eps, class: classLabel } = flags;
-  const steps = flags.steps ?? model.ladder?.levels ?? 1000;
-  // In few dimensions |s| comes near 0, and Langevin steps in proportion to 1 / |s|^2 blow up.
-  const corrector = flags.corrector ?? (flags.mixture === undefined ? 'langevin' : 'ald');
+async function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): Promise<SampleOptions> {
+  const { count, batch, seed, first, class: classLabel } = flags;
+  const steps = flags.steps ?? defaultSteps(flags, model.ladder?.levels);
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
   return {
-    ...flags,
-    corrector,
-    ...(eps !== undefined && { epsilon: eps }),
-    ...(classLabel !== undefined && { classLabel }),
-    ...(trajectory !== undefined && { trajectory }),
+    ...(await solverOptions(flags, flags.mixture !== undefined)),
+    ...defined({ count, batch, seed, first, classLabel, trajectory }),
   };
 }
 
@@ -163,5 +143,6 @@ function record(
 
 function summary({ counts, shape, seconds }: SampleResult, output: string): string {
   const what = shape[0] === 1 ? '1 sample' : `${shape[0]!} samples`;
-  return `${what}, ${counts.score + counts.denoise} score evaluations each, ${seconds.toFixed(1)} s: ${output}`;
+  const evaluations = counts.score + counts.rejected + counts.denoise;
+  return `${what}, ${evaluations} score evaluations each, ${seconds.toFixed(1)} s: ${output}`;
 }
