@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
+import { choice } from '../arguments.js';
 import { run } from '../run.js';
 
 import type { GradCommandOptions } from '../differentiate.js';
@@ -9,21 +10,20 @@ export function gradCommand(): Command {
     .description('differentiate an ONNX model into another ONNX model')
     .argument('<model>', 'the ONNX file')
     .addOption(
-      new Option(
+      choice(
         '--mode <mode>',
         'J^T v, J v, the gradient of one number per sample, or a loss and all its gradients',
-      )
-        .choices(['vjp', 'jvp', 'grad', 'train'])
-        .default('vjp'),
+        ['vjp', 'jvp', 'grad', 'train'],
+      ).default('vjp'),
     )
     .option('--wrt <inputs...>', "inputs to differentiate with respect to (default: the model's first)")
     .option('--of <output>', "value to differentiate (default: the model's first output)")
     .option('--labels <input>', 'grad: class labels [N]; the value is then log p(label | x) of the logits')
-    .addOption(new Option('--reduce <how>', 'vjp: give the inner product with v per sample').choices(['dot']))
+    .addOption(choice('--reduce <how>', 'vjp: give the inner product with v per sample', ['dot']))
     .addOption(
-      new Option('--loss <kind>', 'train: the loss')
-        .choices(['mean-squared-error', 'cross-entropy', 'output'])
-        .default('mean-squared-error'),
+      choice('--loss <kind>', 'train: the loss', ['mean-squared-error', 'cross-entropy', 'output']).default(
+        'mean-squared-error',
+      ),
     )
     .option('--weight <input>', 'train: name of a new input with a weight per sample')
     .option('--parameters <pattern>', 'train: regular expression for the names of the trained initializers')
