@@ -17,6 +17,16 @@ struct AdamWStep {
     float decay;          // learning rate * weight decay
 };
 
+/** The two passes of a Langevin step for a state x and a network output F. */
+template <typename X, typename F>
+struct LangevinKernels {
+    // sums[0] = sum of the squares of the score s = p x + q F, sums[1] of z (0 if z is null). The order of
+    // summation depends on n alone.
+    void (*norms)(const X* x, const F* f, X p, X q, const float* z, size_t n, double sums[2]);
+    // x = mean + cz z, mean = x + e s. mean may be null.
+    void (*update)(X* x, X* mean, const F* f, X p, X q, X e, X cz, const float* z, size_t n);
+};
+
 struct Kernels {
     const char* isa;
 
@@ -36,20 +46,9 @@ struct Kernels {
     void (*accumulateDouble)(double* sum, double c, const double* x, size_t n);
     void (*addNoise)(double* sum, double cz, const float* z, size_t n);
 
-    // Sum of squares of z, and of the score s = p x + q F; the order of summation depends on n alone. n <=
-    // normBlock.
-    double (*squares)(const float* z, size_t n);
-    double (*scoreSquares)(const float* x, const float* f, float p, float q, size_t n);
-    double (*scoreSquaresDouble)(const double* x, const float* f, double p, double q, size_t n);
-    double (*scoreSquaresDoubleDouble)(const double* x, const double* f, double p, double q, size_t n);
-
-    // x = mean + cz z, mean = x + e s. mean may be null.
-    void (*langevin)(float* x, float* mean, const float* f, float p, float q, float e, float cz,
-                     const float* z, size_t n);
-    void (*langevinDouble)(double* x, double* mean, const float* f, double p, double q, double e, double cz,
-                           const float* z, size_t n);
-    void (*langevinDoubleDouble)(double* x, double* mean, const double* f, double p, double q, double e,
-                                 double cz, const float* z, size_t n);
+    const LangevinKernels<float, float>* langevinFloat;
+    const LangevinKernels<double, float>* langevinMixed;
+    const LangevinKernels<double, double>* langevinDouble;
 
     // Dot products in double over 16 lanes; the order depends on n alone.
     double (*dot)(const float* a, const float* b, size_t n);

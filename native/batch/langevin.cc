@@ -8,11 +8,17 @@
 namespace fastsde {
 namespace {
 
-/** Samples up to this size are handled one or a few at a time, their noise kept in L2 between the two passes.
- */
-constexpr std::size_t groupSize = 16384, largestCachedSample = 65536;
-/** Whole batches up to this size keep their noise between the passes; larger ones make it twice. */
-constexpr std::size_t largestCachedBatch = std::size_t{1} << 22;
+/** Samples handled at a time, in elements, so that their noise stays in cache between the two passes. */
+constexpr std::size_t groupSize = 8192;
+/** Samples and batches up to these sizes keep their noise between the passes; larger ones make it twice. */
+constexpr std::size_t largestKeptSample = 65536, largestKeptBatch = std::size_t{1} << 22;
+
+/** Elements of noise that this thread keeps between the passes. */
+float* keptNoise(std::size_t elements) {
+    thread_local std::vector<float> kept;
+    if (kept.size() < elements) kept.resize(elements);
+    return kept.data();
+}
 
 struct Norms {
     double score = 0, noise = 0;  // squared
@@ -30,89 +36,69 @@ Step stepOf(double factor, double noiseNorm, double scoreNorm) {
     return {e, std::sqrt(2 * e)};
 }
 
-class Langevin {
+template <typename X, typename F>
+class Corrector {
   public:
-    Langevin(const Shape& shape, const Array& x, const Array& output, std::span<const double> coefficients,
-             NormMode norm, const Noise& noise, const std::optional<Array>& mean, std::span<double> steps)
-        : shape_(shape),
-          x_(x),
-          output_(output),
+    Corrector(const LangevinKernels<X, F>& kernels, const Shape& shape, const Array& x, const Array& output,
+              std::span<const double> coefficients, NormMode norm, const Noise& noise,
+              const std::optional<Array>& mean, std::span<double> steps)
+        : kernels_(kernels),
+          shape_(shape),
+          x_(x.as<X>()),
+          output_(output.as<const F>()),
+          mean_(mean ? mean->as<X>() : nullptr),
           coefficients_(coefficients),
           norm_(norm),
-          source_(noise, shape, k_.normal),
-          mean_(mean),
+          source_(noise, shape, fastsde::kernels().normal),
           steps_(steps) {}
 
     void run() const {
-        if (norm_ != NormMode::batch && shape_.size <= largestCachedSample)
+        if (norm_ != NormMode::batch && shape_.size <= largestKeptSample)
             inGroups();
         else
             inTwoSweeps();
     }
 
   private:
-    static constexpr double nanoseconds_ = normalNanoseconds + 3 * streamNanoseconds;
+    double cost() const {
+        return static_cast<double>(shape_.elements()) * (normalNanoseconds + 3 * streamNanoseconds);
+    }
+
+    std::size_t samplesPerGroup() const { return std::max<std::size_t>(1, groupSize / shape_.size); }
+
+    std::size_t groups() const { return (shape_.count + samplesPerGroup() - 1) / samplesPerGroup(); }
 
     /** Both passes over a few samples at a time. */
     void inGroups() const {
-        const std::size_t samples = std::max<std::size_t>(1, groupSize / shape_.size);
-        const double cost = static_cast<double>(shape_.elements()) * nanoseconds_;
-        parallelTiles((shape_.count + samples - 1) / samples, cost, [&](std::size_t group) {
-            thread_local std::vector<float> z(std::max(groupSize, largestCachedSample));
+        const std::size_t samples = samplesPerGroup();
+        parallelTiles(groups(), cost(), [&](std::size_t group) {
             const std::size_t first = group * samples, last = std::min(first + samples, shape_.count);
-            const std::size_t begin = first * shape_.size;
-            source_.fill(begin, last * shape_.size - begin, z.data());
-            for (std::size_t b = first; b < last; ++b) {
-                const float* zb = z.data() + (b - first) * shape_.size;
-                Norms norms;
-                for (std::size_t block = 0; block < shape_.size; block += normBlock)
-                    addNorms(norms, b, block, zb + block);
-                const Step step = stepOf(b, norms);
-                update(b, step, b * shape_.size, shape_.size, zb);
+            const std::size_t n = (last - first) * shape_.size;
+            float* z = keptNoise(n);
+            source_.fill(first * shape_.size, n, z);
+            for (std::size_t b = first; b < last; ++b, z += shape_.size) {
+                const Step step = sampleStep(b, normsOf(b, z));
+                update(b, step, b * shape_.size, shape_.size, z);
             }
         });
     }
 
     /** All norms, then all updates: for norms over the batch, and for large samples. */
     void inTwoSweeps() const {
-        const std::size_t blocks = (shape_.size + normBlock - 1) / normBlock, elements = shape_.elements();
-        const double cost = static_cast<double>(elements) * nanoseconds_;
-        std::vector<float> kept(elements <= largestCachedBatch && norm_ != NormMode::sqrtD ? elements : 0);
-        std::vector<Norms> partial(shape_.count * blocks);
-        parallelTiles(partial.size(), cost, [&](std::size_t tile) {
-            const std::size_t b = tile / blocks, block = tile % blocks * normBlock,
-                              begin = b * shape_.size + block;
-            std::array<float, normBlock> buffer;
-            float* z = kept.empty() ? buffer.data() : kept.data() + begin;
-            if (norm_ != NormMode::sqrtD) source_.fill(begin, std::min(normBlock, shape_.size - block), z);
-            addNorms(partial[tile], b, block, z);
-        });
+        const bool keep = norm_ != NormMode::sqrtD && shape_.elements() <= largestKeptBatch;
+        float* kept = keep ? keptNoise(shape_.elements()) : nullptr;
+        const std::vector<Step> steps = stepsOf(allNorms(kept));
+        const bool oneStep = norm_ == NormMode::batch && rowsEqual();
 
-        std::vector<Norms> norms(shape_.count);
-        double scoreMean = 0, noiseMean = 0;
-        for (std::size_t b = 0; b < shape_.count; ++b) {
-            for (std::size_t i = 0; i < blocks; ++i) {
-                norms[b].score += partial[b * blocks + i].score;
-                norms[b].noise += partial[b * blocks + i].noise;
-            }
-            scoreMean += std::sqrt(norms[b].score) / static_cast<double>(shape_.count);
-            noiseMean += std::sqrt(norms[b].noise) / static_cast<double>(shape_.count);
-        }
-        std::vector<Step> steps(shape_.count);
-        for (std::size_t b = 0; b < shape_.count; ++b)
-            steps[b] = norm_ == NormMode::batch ? fastsde::stepOf(factor(b), noiseMean, scoreMean)
-                                                : stepOf(b, norms[b]);
-        if (norm_ == NormMode::batch && !steps_.empty())
-            for (std::size_t b = 0; b < shape_.count; ++b) steps_[b] = steps[b].e;
-
-        parallelRange(elements, cost, [&](std::size_t begin, std::size_t end) {
+        parallelRange(shape_.elements(), cost(), [&](std::size_t begin, std::size_t end) {
             std::array<float, pieceSize> buffer;
             while (begin < end) {
-                const std::size_t piece = begin, next = kept.empty() ? source_.pieceEnd(begin, end) : end;
-                if (kept.empty()) source_.fill(piece, next - piece, buffer.data());
-                const float* z = kept.empty() ? buffer.data() : kept.data() + piece;
+                const std::size_t piece = begin, next = keep ? end : source_.pieceEnd(begin, end);
+                if (!keep) source_.fill(piece, next - piece, buffer.data());
+                const float* z = keep ? kept + piece : buffer.data();
                 while (begin < next) {
-                    const std::size_t b = begin / shape_.size, to = std::min(next, (b + 1) * shape_.size);
+                    const std::size_t b = begin / shape_.size;
+                    const std::size_t to = oneStep ? next : std::min(next, (b + 1) * shape_.size);
                     update(b, steps[b], begin, to - begin, z + (begin - piece));
                     begin = to;
                 }
@@ -120,52 +106,100 @@ class Langevin {
         });
     }
 
-    double factor(std::size_t b) const { return coefficients_[3 * b + 2]; }
+    /** Norms of all samples, in parallel over groups of samples or, in large samples, over blocks. */
+    std::vector<Norms> allNorms(float* kept) const {
+        std::vector<Norms> norms(shape_.count);
+        const std::size_t blocks = (shape_.size + normBlock - 1) / normBlock;
+        if (blocks == 1) {
+            const std::size_t samples = samplesPerGroup();
+            parallelTiles(groups(), cost(), [&](std::size_t group) {
+                const std::size_t first = group * samples, last = std::min(first + samples, shape_.count);
+                const std::size_t begin = first * shape_.size, n = (last - first) * shape_.size;
+                float* z = kept != nullptr ? kept + begin : keptNoise(n);
+                if (norm_ != NormMode::sqrtD) source_.fill(begin, n, z);
+                for (std::size_t b = first; b < last; ++b, z += shape_.size) norms[b] = normsOf(b, z);
+            });
+            return norms;
+        }
+        std::vector<Norms> partial(shape_.count * blocks);
+        parallelTiles(partial.size(), cost(), [&](std::size_t tile) {
+            const std::size_t b = tile / blocks, block = tile % blocks * normBlock;
+            const std::size_t begin = b * shape_.size + block;
+            std::array<float, normBlock> buffer;
+            float* z = kept != nullptr ? kept + begin : buffer.data();
+            if (norm_ != NormMode::sqrtD) source_.fill(begin, std::min(normBlock, shape_.size - block), z);
+            addNorms(partial[tile], b, block, z);
+        });
+        for (std::size_t tile = 0; tile < partial.size(); ++tile) {
+            norms[tile / blocks].score += partial[tile].score;
+            norms[tile / blocks].noise += partial[tile].noise;
+        }
+        return norms;
+    }
 
-    Step stepOf(std::size_t b, const Norms& norms) const {
+    std::vector<Step> stepsOf(const std::vector<Norms>& norms) const {
+        std::vector<Step> steps(shape_.count);
+        if (norm_ != NormMode::batch) {
+            for (std::size_t b = 0; b < shape_.count; ++b) steps[b] = sampleStep(b, norms[b]);
+            return steps;
+        }
+        double score = 0, noise = 0;
+        for (const Norms& sample : norms) {
+            score += std::sqrt(sample.score) / static_cast<double>(shape_.count);
+            noise += std::sqrt(sample.noise) / static_cast<double>(shape_.count);
+        }
+        for (std::size_t b = 0; b < shape_.count; ++b) {
+            steps[b] = stepOf(row(b)[2], noise, score);
+            if (!steps_.empty()) steps_[b] = steps[b].e;
+        }
+        return steps;
+    }
+
+    Step sampleStep(std::size_t b, const Norms& norms) const {
         const double noise = norm_ == NormMode::sqrtD ? static_cast<double>(shape_.size) : norms.noise;
-        const Step step = fastsde::stepOf(factor(b), std::sqrt(noise), std::sqrt(norms.score));
+        const Step step = stepOf(row(b)[2], std::sqrt(noise), std::sqrt(norms.score));
         if (!steps_.empty()) steps_[b] = step.e;
         return step;
+    }
+
+    Norms normsOf(std::size_t b, const float* z) const {
+        Norms norms;
+        for (std::size_t block = 0; block < shape_.size; block += normBlock)
+            addNorms(norms, b, block, z + block);
+        return norms;
     }
 
     /** Adds the squared norms of one block of sample b. */
     void addNorms(Norms& norms, std::size_t b, std::size_t block, const float* z) const {
         const std::size_t n = std::min(normBlock, shape_.size - block), i = b * shape_.size + block;
-        const double p = coefficients_[3 * b], q = coefficients_[3 * b + 1];
-        if (norm_ != NormMode::sqrtD) norms.noise += k_.squares(z, n);
-        if (!x_.isDouble)
-            norms.score += k_.scoreSquares(x_.as<const float>() + i, output_.as<const float>() + i,
-                                           static_cast<float>(p), static_cast<float>(q), n);
-        else if (output_.isDouble)
-            norms.score += k_.scoreSquaresDoubleDouble(x_.as<const double>() + i,
-                                                       output_.as<const double>() + i, p, q, n);
-        else
-            norms.score +=
-                k_.scoreSquaresDouble(x_.as<const double>() + i, output_.as<const float>() + i, p, q, n);
+        double sums[2];
+        kernels_.norms(x_ + i, output_ + i, static_cast<X>(row(b)[0]), static_cast<X>(row(b)[1]),
+                       norm_ == NormMode::sqrtD ? nullptr : z, n, sums);
+        norms.score += sums[0];
+        norms.noise += sums[1];
     }
 
     void update(std::size_t b, const Step& step, std::size_t i, std::size_t n, const float* z) const {
-        const double p = coefficients_[3 * b], q = coefficients_[3 * b + 1];
-        if (!x_.isDouble)
-            k_.langevin(x_.as<float>() + i, mean_ ? mean_->as<float>() + i : nullptr,
-                        output_.as<const float>() + i, static_cast<float>(p), static_cast<float>(q),
-                        static_cast<float>(step.e), static_cast<float>(step.noise), z, n);
-        else if (output_.isDouble)
-            k_.langevinDoubleDouble(x_.as<double>() + i, mean_ ? mean_->as<double>() + i : nullptr,
-                                    output_.as<const double>() + i, p, q, step.e, step.noise, z, n);
-        else
-            k_.langevinDouble(x_.as<double>() + i, mean_ ? mean_->as<double>() + i : nullptr,
-                              output_.as<const float>() + i, p, q, step.e, step.noise, z, n);
+        kernels_.update(x_ + i, mean_ == nullptr ? nullptr : mean_ + i, output_ + i,
+                        static_cast<X>(row(b)[0]), static_cast<X>(row(b)[1]), static_cast<X>(step.e),
+                        static_cast<X>(step.noise), z, n);
     }
 
-    const Kernels& k_ = kernels();
+    /** p, q, factor of sample b. */
+    const double* row(std::size_t b) const { return coefficients_.data() + 3 * b; }
+
+    bool rowsEqual() const {
+        return std::equal(coefficients_.begin() + 3, coefficients_.end(), coefficients_.begin());
+    }
+
+    const LangevinKernels<X, F>& kernels_;
     Shape shape_;
-    Array x_, output_;
+    X* x_;
+    const F* output_;
+    X* mean_;
     std::span<const double> coefficients_;
     NormMode norm_;
     BatchNoise source_;
-    std::optional<Array> mean_;
     std::span<double> steps_;
 };
 
@@ -173,7 +207,13 @@ class Langevin {
 
 void langevin(const Shape& shape, const Array& x, const Array& output, std::span<const double> coefficients,
               NormMode norm, const Noise& noise, const std::optional<Array>& mean, std::span<double> steps) {
-    Langevin(shape, x, output, coefficients, norm, noise, mean, steps).run();
+    const Kernels& k = kernels();
+    if (!x.isDouble)
+        Corrector(*k.langevinFloat, shape, x, output, coefficients, norm, noise, mean, steps).run();
+    else if (!output.isDouble)
+        Corrector(*k.langevinMixed, shape, x, output, coefficients, norm, noise, mean, steps).run();
+    else
+        Corrector(*k.langevinDouble, shape, x, output, coefficients, norm, noise, mean, steps).run();
 }
 
 }  // namespace fastsde

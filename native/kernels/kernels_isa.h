@@ -17,16 +17,9 @@ void accumulateFloat(double* sum, double c, const float* x, size_t n);
 void accumulateDouble(double* sum, double c, const double* x, size_t n);
 void addNoise(double* sum, double cz, const float* z, size_t n);
 
-double squares(const float* z, size_t n);
-double scoreSquares(const float* x, const float* f, float p, float q, size_t n);
-double scoreSquaresDouble(const double* x, const float* f, double p, double q, size_t n);
-double scoreSquaresDoubleDouble(const double* x, const double* f, double p, double q, size_t n);
-void langevin(float* x, float* mean, const float* f, float p, float q, float e, float cz, const float* z,
-              size_t n);
-void langevinDouble(double* x, double* mean, const float* f, double p, double q, double e, double cz,
-                    const float* z, size_t n);
-void langevinDoubleDouble(double* x, double* mean, const double* f, double p, double q, double e, double cz,
-                          const float* z, size_t n);
+extern const LangevinKernels<float, float> langevinFloat;
+extern const LangevinKernels<double, float> langevinMixed;
+extern const LangevinKernels<double, double> langevinDouble;
 
 double dot(const float* a, const float* b, size_t n);
 double dotDouble(const double* a, const double* b, size_t n);

@@ -1,0 +1,14 @@
+// npm run bench [-- name ...]: all benchmarks, or those named. Each prints ratios measured in one run.
+const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void }>> = {
+  kernels: () => import('./kernels.js'),
+};
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);
+for (const name of names) {
+  const load = benchmarks[name];
+  if (load === undefined) {
+    console.error(`No benchmark named "${name}"; there are: ${Object.keys(benchmarks).join(', ')}.`);
+    process.exit(1);
+  }
+  await (await load()).run();
+}

@@ -1,0 +1,25 @@
+import { performance } from 'node:perf_hooks';
+
+/** Best time of one call in nanoseconds, over `runs` runs of at least 5 ms each. */
+export function nanoseconds(call: () => unknown, runs = 9): number {
+  const time = (calls: number) => {
+    const start = performance.now();
+    for (let i = 0; i < calls; i++) call();
+    return (performance.now() - start) * 1e6;
+  };
+  let calls = 1;
+  while (time(calls) < 5e6) calls *= 2;
+  let best = Infinity;
+  for (let i = 0; i < runs; i++) best = Math.min(best, time(calls) / calls);
+  return best;
+}
+
+/** Prints rows under a header, numbers aligned to the right. */
+export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
+  console.log(line(header));
+  console.log(widths.map((width) => '-'.repeat(width)).join('  '));
+  for (const row of rows) console.log(line(row));
+}
