@@ -10,6 +10,11 @@
 #include <thread>
 #include <vector>
 
+#include "symbol_version.h"
+
+FASTSDE_SYMBOL_VERSION("pthread_mutex_trylock", "GLIBC_2.2.5");
+FASTSDE_SYMBOL_VERSION("_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE", "GLIBCXX_3.4.11");
+
 namespace fastsde {
 namespace {
 

@@ -2,7 +2,10 @@
 #include <vector>
 
 #include "../isa.h"
+#include "../symbol_version.h"
 #include "operations.h"
+
+FASTSDE_SYMBOL_VERSION("pow", "GLIBC_2.2.5");
 
 namespace fastsde {
 
