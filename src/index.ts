@@ -21,7 +21,7 @@ export {
 export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Spacing, type Step } from './sde/grid.js';
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 
-export type { At, ClosedForm, Parameterization, ScoreCoefficients, ScoreModel } from './score/model.js';
+export type { At, ClosedForm, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './score/model.js';
 export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/onnx.js';
 export { inspectModel, type Inspection, type ModelSummary } from './score/inspect.js';
 export type { ProbeReport } from './score/probe.js';
@@ -71,6 +71,24 @@ export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
 export { sample } from './workflows/sample.js';
 export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './workflows/sample.js';
 export type { Sampling } from './workflows/sampling.js';
+
+export { likelihood } from './workflows/likelihood.js';
+export type {
+  LikelihoodOptions,
+  LikelihoodProgress,
+  LikelihoodResult,
+  MeanBits,
+} from './workflows/likelihood.js';
+export { decode, encode, interpolate } from './workflows/latent.js';
+export type {
+  DecodeOptions,
+  Flowed,
+  InterpolateOptions,
+  LatentOptions,
+  LatentProgress,
+} from './workflows/latent.js';
+export type { Data } from './workflows/model-space.js';
+export type { DerivativeMethod } from './score/derivative.js';
 
 export { fillNormal, fillRademacher, fillUniform } from './native/kernels.js';
 export { Stream, type NoiseAddress, type NormMode, type State } from './native/binding.js';

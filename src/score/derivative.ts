@@ -1,6 +1,8 @@
-import { OptionError } from '../errors.js';
+import { ModelError, OptionError } from '../errors.js';
 import type { State } from '../native/binding.js';
-import type { At, ClosedForm, ScoreModel } from './model.js';
+import { dots } from '../native/kernels.js';
+import { checkChoice } from '../options.js';
+import type { At, ClosedForm, ScoreModel, Vjp } from './model.js';
 import { marginalAt } from './parameterization.js';
 
 /** States at which a model is evaluated: [rows, ...shape] in double precision, a time and perhaps a class for each. */
@@ -30,11 +32,15 @@ export interface DerivativeCost {
 /** The output F of a model together with products with its Jacobian. */
 export interface ScoreDerivative {
   readonly method: DerivativeMethod;
+  /** Why it is not a better one. */
+  readonly reason?: string;
   /** What `products` costs with this many probes. */
   cost(probes: number): DerivativeCost;
   /** Returns F, and writes v . (dF/dx) v for vector j of row i to out[i * count + j]. */
   products(points: Points, probes: Probes, out: Float64Array): Promise<State>;
-  /** For a method with an error of its own: |products| may be off by about this, one number per row, for vector 0. */
+  /** Returns F, and writes the trace of dF/dx: for a method that has it without unit vectors. */
+  trace?(points: Points, out: Float64Array): Promise<State>;
+  /** For a method with an error of its own: by how much the products of a row may be off, summed over its vectors. */
   discrepancy?(points: Points, probes: Probes): Promise<Float64Array>;
 }
 
@@ -47,19 +53,33 @@ export async function evaluateAt(model: ScoreModel, { x, at, labels }: Points): 
 }
 
 /**
- * The best way to differentiate this model, or the one that is asked for.
- * @throws OptionError for a closed form that the model does not have.
+ * The best way to differentiate this model, or the one that is asked for: its closed form, the differentiated network,
+ * or, where an operator of the network has no derivative and no method is asked for, central differences.
+ *
+ * @throws OptionError for a closed form or a graph that the model does not have; ModelError for a network without a
+ *   derivative where `vjp` is asked for.
  */
-export function scoreDerivative(model: ScoreModel, method?: DerivativeMethod): ScoreDerivative {
-  const { closedForm } = model;
-  if (method === 'central-difference' || (method === undefined && !closedForm)) {
-    return new CentralDifference(model);
+export async function scoreDerivative(
+  model: ScoreModel,
+  method?: DerivativeMethod,
+): Promise<ScoreDerivative> {
+  if (method !== undefined) checkChoice('derivative', method, ['closed-form', 'vjp', 'central-difference']);
+  if (method === 'central-difference') return new CentralDifference(model);
+  if (method !== 'vjp' && model.closedForm) return new ClosedFormDerivative(model.closedForm);
+  if (method !== 'closed-form' && model.differentiate) {
+    try {
+      return new NetworkDerivative(await model.differentiate());
+    } catch (error) {
+      if (method === 'vjp' || !(error instanceof ModelError)) throw error;
+      return new CentralDifference(model, error.message);
+    }
   }
-  if (closedForm) return new ClosedFormDerivative(closedForm);
+  if (method === undefined) return new CentralDifference(model);
+  const known = method === 'vjp' ? 'a network in an ONNX file' : 'known in closed form';
   throw new OptionError(
     'derivative',
     method,
-    'central-difference: the score of this model is not known in closed form',
+    `'central-difference': the score of this model is not ${known}`,
   );
 }
 
@@ -85,6 +105,41 @@ class ClosedFormDerivative implements ScoreDerivative {
     }
     return Promise.resolve(this.#form.evaluate(x, at, labels));
   }
+
+  trace({ x, at, labels }: Points, out: Float64Array): Promise<State> {
+    out.set(this.#form.divergence(x, at, labels));
+    return Promise.resolve(this.#form.evaluate(x, at, labels));
+  }
+}
+
+/** J^T v of a network, from the same run as its output. */
+class NetworkDerivative implements ScoreDerivative {
+  readonly method = 'vjp';
+  readonly #vjp: Vjp;
+
+  constructor(vjp: Vjp) {
+    this.#vjp = vjp;
+  }
+
+  cost(probes: number): DerivativeCost {
+    return { score: 0, jvp: 0, vjp: probes };
+  }
+
+  async products({ x, at, labels }: Points, probes: Probes, out: Float64Array): Promise<State> {
+    const state = Float32Array.from(x);
+    const output = new Float32Array(x.length);
+    const product = new Float32Array(x.length);
+    const sums = new Float64Array(at.t.length);
+    for (let j = 0; j < probes.count; j++) {
+      const v = probes.vector(j);
+      await this.#vjp(state, v, at, output, product, labels);
+      dots(v, product, sums);
+      sums.forEach((sum, i) => {
+        out[i * probes.count + j] = sum;
+      });
+    }
+    return output;
+  }
 }
 
 /** Step of the central difference in units of sigma(t), the length on which a score varies; measured to be best in float32. */
@@ -96,10 +151,12 @@ const STEP = 0.003;
  */
 class CentralDifference implements ScoreDerivative {
   readonly method = 'central-difference';
+  readonly reason?: string;
   readonly #model: ScoreModel;
 
-  constructor(model: ScoreModel) {
+  constructor(model: ScoreModel, reason?: string) {
     this.#model = model;
+    if (reason !== undefined) this.reason = reason;
   }
 
   cost(probes: number): DerivativeCost {
@@ -118,9 +175,13 @@ class CentralDifference implements ScoreDerivative {
 
   /** The change when the step is doubled. */
   async discrepancy(points: Points, probes: Probes): Promise<Float64Array> {
-    const fine = await this.#difference(points, probes.vector(0), STEP);
-    const coarse = await this.#difference(points, probes.vector(0), 2 * STEP);
-    return fine.map((value, i) => Math.abs(value - coarse[i]!));
+    const sums = new Float64Array(points.at.t.length);
+    for (let j = 0; j < probes.count; j++) {
+      const fine = await this.#difference(points, probes.vector(j), STEP);
+      const coarse = await this.#difference(points, probes.vector(j), 2 * STEP);
+      sums.forEach((sum, i) => (sums[i] = sum + Math.abs(fine[i]! - coarse[i]!)));
+    }
+    return sums;
   }
 
   async #difference(points: Points, v: Float32Array, step: number): Promise<Float64Array> {

@@ -29,6 +29,19 @@ export interface ClosedForm {
 }
 
 /**
+ * Writes F at x into `output`, and its transposed Jacobian times v, (dF/dx)^T v, into `product`. All arrays are
+ * [batch, ...shape], and none may be touched by the caller until the promise settles.
+ */
+export type Vjp = (
+  x: Float32Array,
+  v: Float32Array,
+  at: At,
+  output: Float32Array,
+  product: Float32Array,
+  labels?: Int32Array,
+) => Promise<void>;
+
+/**
  * A score model: a network, a closed form or a user's function, in the form that the fused kernels take.
  *
  * The score is never materialised: `evaluate` writes the raw output F, and the score is
@@ -52,6 +65,11 @@ export interface ScoreModel {
    * Neither array may be touched by the caller until the promise settles.
    */
   evaluate(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): void | Promise<void>;
+  /**
+   * Makes the differentiated network, once. Absent where there is no graph to differentiate.
+   * @throws ModelError that lists the operators without a derivative.
+   */
+  differentiate?(): Promise<Vjp>;
   /** Releases the session; the model cannot be used afterwards. */
   close(): Promise<void>;
 }

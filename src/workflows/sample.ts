@@ -9,6 +9,7 @@ import { predictorCorrector, type Denoise, type Order } from '../solvers/predict
 import type { Predictor } from '../solvers/predictors.js';
 import type { Plan, Solver } from '../solvers/solver.js';
 import type { NormMode } from '../native/binding.js';
+import { labelsOf, seedOf } from './arguments.js';
 import { Sampling } from './sampling.js';
 
 export interface SampleOptions {
@@ -286,31 +287,4 @@ function resolve(model: ScoreModel, options: SampleOptions, plan: Plan): Job {
     previewEvery: checkInteger('previewEvery', options.previewEvery ?? Math.ceil(plan.steps / 10), 1),
     preview: checkChoice('preview', options.preview ?? 'x', ['x', 'x0']),
   };
-}
-
-function seedOf(seed: bigint | number): bigint {
-  if (typeof seed === 'number' ? Number.isSafeInteger(seed) && seed >= 0 : seed >= 0n && seed < 1n << 64n)
-    return BigInt(seed);
-  throw new OptionError('seed', seed, 'an integer from 0 to 2^64 - 1 (above 2^53 as a bigint)');
-}
-
-function labelsOf(
-  { classes }: ScoreModel,
-  label: number | Int32Array | undefined,
-  count: number,
-): Int32Array | undefined {
-  if (classes === undefined) {
-    if (label === undefined) return undefined;
-    throw new OptionError('classLabel', label, 'left out: this model takes no class label');
-  }
-  // A conditional mixture has an unconditional law too; a network without its label refuses by itself.
-  if (label === undefined) return undefined;
-  const labels =
-    typeof label === 'number'
-      ? new Int32Array(count).fill(checkInteger('classLabel', label, 0, classes - 1))
-      : label;
-  if (labels.length !== count)
-    throw new OptionError('classLabel', labels, `one class, or an Int32Array of count = ${count} classes`);
-  labels.forEach((value, i) => checkInteger(`classLabel[${i}]`, value, 0, classes - 1));
-  return labels;
 }
