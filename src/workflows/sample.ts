@@ -1,18 +1,18 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
-import type { Spacing } from '../sde/grid.js';
 import { Batch, noCounts, type Counts } from '../solvers/batch.js';
 import type { Corrector } from '../solvers/correctors.js';
 import { namedCorrector, namedPredictor, type CorrectorName, type PredictorName } from '../solvers/named.js';
-import { predictorCorrector, type Denoise, type Order } from '../solvers/predictor-corrector.js';
+import { predictorCorrector, type PredictorCorrectorOptions } from '../solvers/predictor-corrector.js';
 import type { Predictor } from '../solvers/predictors.js';
 import type { Plan, Solver } from '../solvers/solver.js';
 import type { NormMode } from '../native/binding.js';
 import { labelsOf, seedOf } from './arguments.js';
 import { Sampling } from './sampling.js';
 
-export interface SampleOptions {
+/** The solver's options, unless `solver` is given, and those of the run. */
+export interface SampleOptions extends Omit<PredictorCorrectorOptions, 'predictor' | 'corrector'> {
   /** Number of samples. Default 16. */
   readonly count?: number;
   /** Samples that go through the network at once. Default: count, at most 64. */
@@ -31,18 +31,6 @@ export interface SampleOptions {
   readonly correctorSteps?: number;
   /** Norms of the Langevin corrector given by name. Default `sample`. */
   readonly norm?: NormMode;
-  /** Solver steps. Default 1000; for a model with trained levels, their number. */
-  readonly steps?: number;
-  /** Default `exact`; see {@link PredictorCorrectorOptions.grid}. */
-  readonly grid?: 'exact' | 'reference';
-  /** Spacing of the exact grid. Default `uniform-t`. */
-  readonly spacing?: Spacing;
-  /** Time at which sampling stops. Default: the SDE's, 1e-3 for VP and sub-VP, 1e-5 for VE. */
-  readonly epsilon?: number;
-  /** Default `corrector-first`; see {@link PredictorCorrectorOptions.order}. */
-  readonly order?: Order;
-  /** See {@link PredictorCorrectorOptions.denoise}. */
-  readonly denoise?: Denoise;
   /** Another solver instead of predictor-corrector; it takes the place of all options from `predictor` to `denoise`. */
   readonly solver?: Solver;
   /** Class of every sample, or one class per sample, for a model with a class input. */
