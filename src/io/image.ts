@@ -39,16 +39,21 @@ export function fromBytes(bytes: Uint8Array, [low, high]: readonly [number, numb
   return values;
 }
 
-/**
- * A grid of images, nearly square, in reading order. Small images are magnified by a whole factor, the
- * largest with which the grid stays within 512 pixels of width.
- */
-export function imageGrid(batch: ImageBatch): Picture {
+/** How {@link imageGrid} lays images out. */
+export interface GridLayout {
+  /** Images side by side. Default: as many as make the grid nearly square. */
+  readonly columns?: number;
+  /** Small images are magnified by a whole factor, the largest with which the grid is no wider. Default 512 pixels. */
+  readonly width?: number;
+}
+
+/** A grid of images in reading order. */
+export function imageGrid(batch: ImageBatch, layout: GridLayout = {}): Picture {
   const { count, channels, height, width } = dimensions(batch.shape);
-  const columns = Math.ceil(Math.sqrt(count));
+  const { columns = Math.ceil(Math.sqrt(count)), width: limit = 512 } = layout;
   const rows = Math.ceil(count / columns);
   const gap = 2;
-  const factor = Math.max(1, Math.floor((512 - gap * (columns + 1)) / (columns * width)));
+  const factor = Math.max(1, Math.floor((limit - gap * (columns + 1)) / (columns * width)));
   const cellWidth = factor * width + gap;
   const cellHeight = factor * height + gap;
   const gridWidth = columns * cellWidth + gap;
@@ -88,8 +93,8 @@ export function pictures(batch: ImageBatch): Picture[] {
 }
 
 /** Writes a grid of images as a PNG file, atomically. */
-export async function writeImageGrid(path: string, batch: ImageBatch): Promise<void> {
-  await writeAtomically(path, await encodePng(imageGrid(batch)));
+export async function writeImageGrid(path: string, batch: ImageBatch, layout?: GridLayout): Promise<void> {
+  await writeAtomically(path, await encodePng(imageGrid(batch, layout)));
 }
 
 /**
@@ -115,7 +120,7 @@ export async function writeAnimation(
   frames: readonly ImageBatch[],
   frameTime = 60,
 ): Promise<void> {
-  const grids = frames.map(imageGrid);
+  const grids = frames.map((frame) => imageGrid(frame));
   const { width, height, channels } = grids[0]!;
   const sharp = await loadSharp();
   const raw = { width, height: height * grids.length, channels, pageHeight: height };

@@ -1,4 +1,5 @@
 import { writeAtomically } from './atomic.js';
+import { tickLabel, ticks, typeface } from './axis.js';
 
 /** What {@link scatterPng} shows: points of the plane, and if given the paths that led to them. */
 export interface Scatter {
@@ -130,9 +131,11 @@ function svg(points: Float32Array, paths: readonly Float32Array[], view: View): 
     ...yTicks.map((y) => `M${margin.left} ${py(y)}h-5`),
   ];
   const labels = [
-    ...xTicks.map((x) => `<text x="${px(x)}" y="${baseline + 20}" text-anchor="middle">${label(x)}</text>`),
+    ...xTicks.map(
+      (x) => `<text x="${px(x)}" y="${baseline + 20}" text-anchor="middle">${tickLabel(x)}</text>`,
+    ),
     ...yTicks.map(
-      (y) => `<text x="${margin.left - 9}" y="${py(y)}" dy="4" text-anchor="end">${label(y)}</text>`,
+      (y) => `<text x="${margin.left - 9}" y="${py(y)}" dy="4" text-anchor="end">${tickLabel(y)}</text>`,
     ),
   ];
   const frame = `x="${margin.left}" y="${margin.top}" width="${plot.width}" height="${plot.height}"`;
@@ -143,20 +146,6 @@ function svg(points: Float32Array, paths: readonly Float32Array[], view: View): 
     <g fill="#08306b" fill-opacity="${count > 1000 ? 0.35 : 0.6}">${dots.join('')}</g>
   </g>
   <g fill="none" stroke="#444"><rect ${frame}/><path d="${marks.join('')}"/></g>
-  <g fill="#222" font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="13">${labels.join('')}</g>
+  <g fill="#222" font-family="${typeface}" font-size="13">${labels.join('')}</g>
 </svg>`;
-}
-
-/** Up to eight round numbers within an interval: multiples of 1, 2 or 5 times a power of ten. */
-function ticks(low: number, extent: number): number[] {
-  const rough = extent / 8;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((multiple) => multiple * power >= rough) ?? 10);
-  const first = Math.ceil(low / step);
-  const last = Math.floor((low + extent) / step);
-  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
-}
-
-function label(value: number): string {
-  return (Math.abs(value) >= 1e4 ? value.toExponential() : String(value)).replace('-', '−');
 }

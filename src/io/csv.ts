@@ -1,0 +1,11 @@
+/**
+ * Columns of numbers by name as comma-separated values (RFC 4180): a line of names, then one line per row. Numbers have as
+ * many digits as it takes to read them back unchanged.
+ */
+export function encodeCsv(columns: Readonly<Record<string, ArrayLike<number>>>): string {
+  const values = Object.values(columns);
+  const rows = Array.from({ length: values[0]?.length ?? 0 }, (_, row) =>
+    values.map((column) => String(column[row])).join(','),
+  );
+  return [Object.keys(columns).join(','), ...rows, ''].join('\r\n');
+}
