@@ -102,10 +102,19 @@ export {
   writeImageFolder,
   writeImageGrid,
 } from './io/image.js';
-export type { FitOptions, ImageBatch, Picture } from './io/image.js';
+export type { FitOptions, GridLayout, ImageBatch, Picture } from './io/image.js';
 export { writeScatter, type Scatter } from './io/scatter.js';
 export { decodeNpy, encodeNpy, type NdArray, type NumericArray } from './io/npy.js';
 export { decodeNpz, encodeNpz } from './io/npz.js';
+
+export { encodeCsv } from './io/csv.js';
+export { writeHistogram, type Histogram } from './io/histogram.js';
+
+export { loadData, type LoadDataOptions } from './data/load.js';
+export { modelValues, type Dataset, type DataSpace } from './data/dataset.js';
+export { dataFolder, mnist, type Split } from './data/mnist.js';
+export { decodeIdx } from './data/idx.js';
+export { decodeCifar10 } from './data/cifar10.js';
 
 export { readModel, withMetadata, writeModel, type Model, type TensorInfo } from './onnx/model.js';
 export { createSession, type Session, type SessionOptions, type Tensor } from './onnx/runtime.js';

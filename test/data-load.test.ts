@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { decodeCifar10 } from '../src/data/cifar10.js';
-import { modelValues, slice } from '../src/data/dataset.js';
+import { modelValues, pick, slice } from '../src/data/dataset.js';
 import { decodeIdx } from '../src/data/idx.js';
 import { loadData } from '../src/data/load.js';
 import { mnist } from '../src/data/mnist.js';
@@ -103,6 +103,11 @@ test('bytes go to the ends of the data range, and what does not fit the model is
     data: Uint8Array.of(255, 0),
     shape: [1, 1, 1, 2],
     labels: Int32Array.of(2),
+  });
+  t.deepEqual(pick(set, [1, 0, 1]), {
+    data: Uint8Array.of(255, 0, 0, 255, 255, 0),
+    shape: [3, 1, 1, 2],
+    labels: Int32Array.of(2, 1, 2),
   });
   t.throws(() => modelValues({ ...set, shape: [1, 1, 2, 2] }, model), {
     message: /\[1, 2, 2\], the model takes \[1, 1, 2\]/,

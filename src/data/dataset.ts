@@ -24,10 +24,39 @@ export function slice({ data, shape, labels }: Dataset, first: number, count: nu
   };
 }
 
+/** The samples of these indices in this order, copied. */
+export function pick({ data, shape, labels }: Dataset, indices: readonly number[]): Dataset {
+  const sample = shape.slice(1);
+  const elements = sample.reduce((product, extent) => product * extent, 1);
+  const length = indices.length * elements;
+  const picked = data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
+  for (const [i, n] of indices.entries()) {
+    picked.set(data.subarray(n * elements, (n + 1) * elements), i * elements);
+  }
+  return {
+    data: picked,
+    shape: [indices.length, ...sample],
+    ...(labels && { labels: Int32Array.from(indices, (n) => labels[n]!) }),
+  };
+}
+
 /** What {@link modelValues} needs to know of a model. */
 export interface DataSpace {
   readonly shape: readonly number[];
   readonly sde: { readonly dataRange: readonly [number, number] };
+}
+
+/**
+ * @throws DataError where the samples of a data set do not have the model's shape.
+ */
+export function checkSampleShape(
+  { shape }: Pick<Dataset, 'shape'>,
+  { shape: expected }: Pick<DataSpace, 'shape'>,
+): void {
+  const sample = shape.slice(1);
+  if (sample.join() === expected.join()) return;
+  const sizes = `[${sample.join(', ')}], the model takes [${expected.join(', ')}]`;
+  throw new DataError(`The data have samples of shape ${sizes}.`, { option: 'data', value: sample });
 }
 
 /**
@@ -37,11 +66,7 @@ export interface DataSpace {
  *   outside its data range than half its width.
  */
 export function modelValues({ data, shape }: Dataset, { shape: expected, sde }: DataSpace): Float32Array {
-  const sample = shape.slice(1);
-  if (sample.join() !== expected.join()) {
-    const sizes = `[${sample.join(', ')}], the model takes [${expected.join(', ')}]`;
-    throw new DataError(`The data have samples of shape ${sizes}.`, { option: 'data', value: sample });
-  }
+  checkSampleShape({ shape }, { shape: expected });
   if (data instanceof Uint8Array) return fromBytes(data, sde.dataRange);
   const [low, high] = sde.dataRange;
   const slack = (high - low) / 2;

@@ -119,7 +119,7 @@ async function pictureFolder(folder: string, { size, channels }: LoadDataOptions
     if (picture.height !== height || picture.width !== width) {
       throw new DataError(
         `${join(folder, name)} is ${picture.width} x ${picture.height} pixels, ${names[0]!} ${width} x ${height}. ` +
-          'Give a size to which all are scaled and cropped.',
+          'Give a size to which all are scaled and cropped (--resize).',
         { option: 'size' },
       );
     }
