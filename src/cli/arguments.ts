@@ -56,6 +56,14 @@ export function numbers(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string) => value.split(',').map(toNumber));
 }
 
+/** An option that may be given several times; its value is all of them. */
+export function list(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
+    ...(previous ?? []),
+    value,
+  ]);
+}
+
 /** An option whose value is named numbers, `name=value` with commas between them. */
 export function constants(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string) =>

@@ -1,8 +1,12 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { decodeCommand } from './commands/decode.js';
+import { encodeCommand } from './commands/encode.js';
 import { gradCommand } from './commands/grad.js';
 import { infoCommand } from './commands/info.js';
 import { inspectCommand } from './commands/inspect.js';
+import { interpolateCommand } from './commands/interpolate.js';
+import { likelihoodCommand } from './commands/likelihood.js';
 import { sampleCommand } from './commands/sample.js';
 import { fastsde } from './package.js';
 
@@ -11,6 +15,10 @@ const program = new Command('fastsde')
   .description('Score-based generative models through stochastic differential equations')
   .version(fastsde.version, '-V, --version', 'print the version')
   .addCommand(sampleCommand())
+  .addCommand(likelihoodCommand())
+  .addCommand(encodeCommand())
+  .addCommand(decodeCommand())
+  .addCommand(interpolateCommand())
   .addCommand(gradCommand())
   .addCommand(inspectCommand())
   .addCommand(infoCommand());

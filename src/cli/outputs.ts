@@ -4,7 +4,7 @@ import { isFolder, writeAtomically } from '../io/atomic.js';
 import { encodeNpy } from '../io/npy.js';
 import { encodeNpz, type NamedArrays } from '../io/npz.js';
 import type { Sde } from '../sde/sde.js';
-import type { SampleResult, Trajectory } from '../workflows/sample.js';
+import type { Trajectory } from '../workflows/sample.js';
 
 export type Form = 'npy' | 'npz' | 'grid' | 'scatter' | 'folder' | 'animation';
 
@@ -18,16 +18,19 @@ export interface Output {
  * The form that a path asks for, given the shape of one sample. Without a path: `samples.png`, or `samples.npy` where
  * samples are neither images nor points of the plane.
  *
+ * @param stem The name without an ending of what is written without a path.
+ *
  * @throws OptionError where samples of this shape, or their trajectory, cannot be written in that form.
  */
 export async function resolveOutput(
   given: string | undefined,
   shape: readonly number[],
   trajectory: boolean,
+  stem = 'samples',
 ): Promise<Output> {
   const image = shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
   const plane = shape.length === 1 && shape[0] === 2;
-  const path = given ?? `samples.${image || plane ? 'png' : 'npy'}`;
+  const path = given ?? `${stem}.${image || plane ? 'png' : 'npy'}`;
   const form = await formOf(path, plane);
   if (!image && (form === 'grid' || form === 'folder' || form === 'animation')) {
     const size = `[${shape.join(', ')}]`;
@@ -67,9 +70,17 @@ async function formOf(path: string, plane: boolean): Promise<Form> {
   }
 }
 
+/** Samples [count, ...shape] in the model's own space, of which the first has the index `first`. */
+export interface Drawn {
+  readonly samples: Float32Array;
+  readonly shape: readonly number[];
+  readonly first: number;
+  readonly trajectory?: Trajectory;
+}
+
 /** Writes samples and, where the form has room for it, their trajectory. */
-export async function writeSamples({ path, form }: Output, result: SampleResult, sde: Sde): Promise<void> {
-  const { samples, shape, trajectory } = result;
+export async function writeSamples({ path, form }: Output, drawn: Drawn, sde: Sde): Promise<void> {
+  const { samples, shape, first, trajectory } = drawn;
   const images = { samples, shape, range: sde.dataRange };
   switch (form) {
     case 'npy':
@@ -89,7 +100,7 @@ export async function writeSamples({ path, form }: Output, result: SampleResult,
     }
     case 'folder': {
       const { writeImageFolder } = await import('../io/image.js');
-      return writeImageFolder(path, images, Number(result.options['first']));
+      return writeImageFolder(path, images, first);
     }
     case 'animation': {
       const { writeAnimation } = await import('../io/image.js');
@@ -98,6 +109,54 @@ export async function writeSamples({ path, form }: Output, result: SampleResult,
       return writeAnimation(path, [...shown, images]);
     }
   }
+}
+
+/** Writes paths [paths, points, ...shape], row by row where they are images. */
+export async function writePaths(
+  { path, form }: Output,
+  { samples, shape }: Pick<Drawn, 'samples' | 'shape'>,
+  sde: Sde,
+): Promise<void> {
+  const [paths, points, ...sample] = shape as [number, number, ...number[]];
+  const range = sde.dataRange;
+  const images = { samples, shape: [paths * points, ...sample], range };
+  switch (form) {
+    case 'npy':
+      return writeAtomically(path, encodeNpy({ data: samples, shape }));
+    case 'npz':
+      return writeAtomically(path, encodeNpz({ samples: { data: samples, shape } }));
+    case 'scatter': {
+      const { writeScatter } = await import('../io/scatter.js');
+      return writeScatter(path, { points: samples });
+    }
+    case 'grid': {
+      const { writeImageGrid } = await import('../io/image.js');
+      return writeImageGrid(path, images, { columns: points, width: 1024 });
+    }
+    case 'folder': {
+      const { writeImageFolder } = await import('../io/image.js');
+      return writeImageFolder(path, images);
+    }
+    case 'animation': {
+      const { writeAnimation } = await import('../io/image.js');
+      const frames = alongPaths(samples, paths, points);
+      const shown = frames.map((frame) => ({ samples: frame, shape: [paths, ...sample], range }));
+      return writeAnimation(path, shown, 200);
+    }
+  }
+}
+
+/** The k-th points of all paths, [paths, ...shape], for every k. */
+function alongPaths(samples: Float32Array, paths: number, points: number): Float32Array[] {
+  const elements = samples.length / (paths * points);
+  return Array.from({ length: points }, (_, k) => {
+    const frame = new Float32Array(paths * elements);
+    for (let n = 0; n < paths; n++) {
+      const start = (n * points + k) * elements;
+      frame.set(samples.subarray(start, start + elements), n * elements);
+    }
+    return frame;
+  });
 }
 
 function framesOf(trajectory: Trajectory | undefined, shape: readonly number[]): NamedArrays {

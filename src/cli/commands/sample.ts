@@ -4,6 +4,7 @@ import type { SampleOptions, SampleResult } from '../../workflows/sample.js';
 import { addOptions, bigInteger, defined, integer } from '../arguments.js';
 import { addModelOptions, openModel, type ModelFlags } from '../model.js';
 import type { Output } from '../outputs.js';
+import { jsonSeed, warn } from '../report.js';
 import { run } from '../run.js';
 import { addSolverOptions, defaultSteps, solverOptions, type SolverFlags } from '../solver.js';
 
@@ -95,16 +96,12 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
       bar?.clear();
     });
     if (!flags.quiet) warn(result.warnings);
-    await writeSamples(output, result, model.sde);
+    await writeSamples(output, { ...result, first: Number(result.options['first']) }, model.sde);
     if (flags.json) process.stdout.write(`${JSON.stringify(record(result, output.path, options))}\n`);
     if (!flags.quiet) process.stderr.write(`${summary(result, output.path)}\n`);
   } finally {
     await model.close();
   }
-}
-
-function warn(warnings: readonly string[]): void {
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
 }
 
 async function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): Promise<SampleOptions> {
@@ -124,9 +121,7 @@ function record(
   modelOptions: Readonly<Record<string, unknown>>,
 ): object {
   const { counts, shape, seconds, options, warnings } = result;
-  // A seed above 2^53 is no JSON number that every reader keeps.
-  const exact = options['seed'] as bigint;
-  const seed = exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : String(exact);
+  const seed = jsonSeed(options['seed'] as bigint);
   const resolved = { ...modelOptions, ...options, seed, output };
   return {
     counts,

@@ -1,0 +1,152 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { OptionError } from '../../errors.js';
+import { addOptions, defined, integer } from '../arguments.js';
+import { addDataOptions, classesOf, dataHelp, openData, type DataFlags } from '../data.js';
+import { addModelOptions, openModel, type ModelFlags } from '../model.js';
+import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../ode.js';
+import { counted, evaluationRange, warn } from '../report.js';
+import { run } from '../run.js';
+
+type Pair = readonly [number, number];
+
+interface InterpolateFlags extends ModelFlags, DataFlags, OdeFlags {
+  readonly pairs?: readonly Pair[];
+  readonly points?: number;
+  readonly output?: string;
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+/** `fastsde interpolate`: paths between data through the latent space. */
+export function interpolateCommand(): Command {
+  const command = new Command('interpolate')
+    .summary('paths between data through the latent space')
+    .description(
+      'Encodes pairs of data, joins their latent codes by great circles, and decodes points on these paths. In the ' +
+        'picture every row is one path.',
+    )
+    .argument(
+      '[model]',
+      'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
+    );
+  addDataOptions(command, { range: false });
+  addOptions(command, 'Paths:', [
+    new Option(
+      '--pairs <list>',
+      'ends of the paths as indices in the data (default: 0:1,2:3, at most four)',
+    ).argParser(pairsOf),
+    integer('--points <n>', 'points on every path, its two ends included (default: 8)'),
+  ]);
+  addOdeOptions(command);
+  addModelOptions(command, { mixture: true });
+  addOptions(command, 'Output:', [
+    new Option('--output <path>', 'where the paths go, see below (default: path.png)'),
+    new Option('--json', 'print one JSON object about the run on stdout'),
+    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+  ]);
+  return command
+    .addHelpText('after', help)
+    .action((model: string | undefined, flags: InterpolateFlags) =>
+      run((signal) => interpolateTo(model, flags, signal), flagNames),
+    );
+}
+
+const help = `${dataHelp}
+Output, by the ending of --output:
+  path.png       a row of images for every path; a scatter picture of points of
+                 the plane
+  path.npy       float32 [paths, points, ...shape], in the model's own space
+  path.npz       the same as "samples"
+  path.webp      an animation that goes along all paths at once
+  path/          a folder with one PNG per image, path by path
+
+Examples:
+  $ fastsde interpolate --data mnist
+  $ fastsde interpolate --data mnist --pairs 0:5,7:12 --points 12 --output digits.webp
+  $ fastsde interpolate model.onnx --data faces/ --resize --rtol 1e-4 --atol 1e-4
+`;
+
+function pairsOf(text: string): Pair[] {
+  return text.split(',').map((pair) => {
+    const ends = /^\s*(\d+):(\d+)\s*$/.exec(pair);
+    if (!ends)
+      throw new InvalidArgumentError(
+        'Expected two indices with a colon, and commas between pairs: 0:1,7:12.',
+      );
+    return [Number(ends[1]), Number(ends[2])];
+  });
+}
+
+async function interpolateTo(
+  path: string | undefined,
+  flags: InterpolateFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const { interpolate } = await import('../../workflows/latent.js');
+  const { pick } = await import('../../data/dataset.js');
+  const { resolveOutput, writePaths } = await import('../outputs.js');
+  const { assertWritable } = await import('../../io/atomic.js');
+  const { ProgressBar } = await import('../../io/progress.js');
+  const { quiet } = flags;
+  const { model, options, warnings } = await openModel(path, flags);
+  try {
+    if (!quiet) warn(warnings);
+    const output = await resolveOutput(flags.output, model.shape, false, 'path');
+    await assertWritable(output.path);
+    const set = await openData(flags, model);
+    const pairs = pairsWithin(set.shape[0]!, flags.pairs);
+    const from = pick(
+      set,
+      pairs.map(([end]) => end),
+    );
+    const to = pick(
+      set,
+      pairs.map(([, end]) => end),
+    );
+    const bar = quiet ? undefined : new ProgressBar('Interpolating', 'paths');
+    const result = await interpolate(model, from.data, to.data, {
+      ...odeOptions(flags),
+      ...defined({ points: flags.points }),
+      ...classesOf({}, flags, model),
+      signal,
+      onProgress: ({ fraction, time }) => {
+        bar?.update(fraction, pairs.length, reached(time));
+      },
+    }).finally(() => {
+      bar?.clear();
+    });
+    const { values, shape, evaluations, seconds } = result;
+    await writePaths(output, { samples: Float32Array.from(values), shape }, model.sde);
+    if (flags.json) {
+      const record = {
+        pairs,
+        shape,
+        evaluations: Array.from(evaluations),
+        output: output.path,
+        seconds,
+        warnings,
+        options: { ...options, ...result.options, output: output.path },
+      };
+      process.stdout.write(`${JSON.stringify(record)}\n`);
+    }
+    if (!quiet) {
+      process.stderr.write(
+        `${counted(pairs.length, 'path')} of ${counted(shape[1]!, 'point')}, ${evaluationRange(evaluations)} score ` +
+          `evaluations to decode each, ${seconds.toFixed(1)} s: ${output.path}\n`,
+      );
+    }
+  } finally {
+    await model.close();
+  }
+}
+
+/** The pairs that are asked for, or else the first samples two by two, at most four pairs. */
+function pairsWithin(total: number, pairs: readonly Pair[] | undefined): readonly Pair[] {
+  if (pairs) {
+    const outside = pairs.flat().find((index) => index >= total);
+    if (outside === undefined) return pairs;
+    throw new OptionError('pairs', outside, `indices from 0 to ${total - 1}, as the data have it`);
+  }
+  if (total < 2) throw new OptionError('data', total, 'two samples or more, the ends of a path');
+  return Array.from({ length: Math.min(4, Math.floor(total / 2)) }, (_, i) => [2 * i, 2 * i + 1]);
+}
