@@ -70,8 +70,10 @@ export class NonFiniteScoreError extends FastsdeError {
 export class IntegrationError extends FastsdeError {
   readonly sample: number;
   readonly time: number;
+  readonly tolerances: { readonly rtol: number; readonly atol: number };
 
-  constructor(sample: number, time: number, rtol: number, atol: number) {
+  constructor(sample: number, time: number, tolerances: { readonly rtol: number; readonly atol: number }) {
+    const { rtol, atol } = tolerances;
     super(
       'ERR_FASTSDE_INTEGRATION',
       `The integration of sample ${sample} cannot go on from t = ${time}: its step size fell to rounding before the error ` +
@@ -79,6 +81,7 @@ export class IntegrationError extends FastsdeError {
     );
     this.sample = sample;
     this.time = time;
+    this.tolerances = tolerances;
   }
 }
 

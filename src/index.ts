@@ -65,6 +65,7 @@ export { rk45, type Rk45Options } from './solvers/rk45.js';
 export { fixedStep, type FixedStepOptions } from './solvers/fixed-step.js';
 export type { RungeKuttaMethod } from './solvers/runge-kutta.js';
 export type { Coupling, Tolerances } from './solvers/adaptive-step.js';
+export type { FlowTolerances, Variable } from './solvers/flow-integration.js';
 export type { Observer, Plan, Solver } from './solvers/solver.js';
 export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
 

@@ -86,18 +86,16 @@ for (const sde of sdes) {
     const x = planar.sample(40, { seed: 9n });
     const model = mixtureModel(planar, sde);
     const { elbo, bitsPerDim, counts, mean } = await likelihood(model, x, {
-      elboDraws: 200,
+      elboDraws: 300,
       rtol: 1e-3,
       atol: 1e-3,
     });
     const scores = elbo!.bitsPerDim.map((value, i) => (value - bitsPerDim[i]!) / elbo!.standardError[i]!);
-    t.true(
-      scores.every((score) => Math.abs(score) < 5.5),
-      String(scores),
-    );
+    // The terms are skewed, so that a few scores are large.
+    t.true(scores.filter((score) => Math.abs(score) < 2).length >= 32, String(scores));
     t.true(elbo!.standardError.every((error) => error < 1.5));
     t.true(Math.abs(elbo!.mean.bitsPerDim - mean.bitsPerDim) < 5 * elbo!.mean.estimatorError!);
-    t.true(counts.score > 200);
+    t.true(counts.score > 600);
   });
 }
 

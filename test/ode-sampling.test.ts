@@ -10,7 +10,7 @@ import { vp } from '../src/sde/vp.js';
 import { integrateAdaptively } from '../src/solvers/adaptive-step.js';
 import { fixedStep } from '../src/solvers/fixed-step.js';
 import { ProbabilityFlow } from '../src/solvers/probability-flow-ode.js';
-import { rk45 } from '../src/solvers/rk45.js';
+import { rk45, type Rk45Options } from '../src/solvers/rk45.js';
 import { integrateOnGrid, tableaus, type RungeKuttaMethod } from '../src/solvers/runge-kutta.js';
 import { sample } from '../src/workflows/sample.js';
 import { gaussianModel, moments } from './gaussian.js';
@@ -77,6 +77,7 @@ for (const sde of [vp(), subvp(), ve(), edm()]) {
     const solvers = [
       rk45(),
       rk45({ coupling: 'batch', rtol: 1e-4, denoise: 'none' }),
+      rk45({ variable: 'lambda' }),
       fixedStep({ method: 'euler', steps: 800, spacing }),
       fixedStep({ method: 'midpoint', steps: 60, spacing }),
       fixedStep({ steps: 60, spacing }),
@@ -89,6 +90,19 @@ for (const sde of [vp(), subvp(), ve(), edm()]) {
     }
   });
 }
+
+test('steps in lambda lead to the same samples', async (t) => {
+  const run = (options: Rk45Options) =>
+    sample(model, {
+      count: 16,
+      solver: rk45({ rtol: 1e-7, atol: 1e-7, epsilon: 1e-5, denoise: 'none', ...options }),
+    });
+  const [inTime, inLambda] = [await run({}), await run({ variable: 'lambda' })];
+  inLambda.samples.forEach((value, i) => {
+    t.true(Math.abs(value - inTime.samples[i]!) < 1e-5);
+  });
+  t.is(inLambda.options['variable'], 'lambda');
+});
 
 test('samples of the mixture are in its components as often as they should be', async (t) => {
   const { samples, evaluations } = await sample(model, {

@@ -210,8 +210,7 @@ class Integration implements Evaluations {
     if (this.#h[i]! >= least) return this.#h[i]!;
     if (this.#retry[i] === 0) return least;
     const { first = 0 } = this.#options;
-    const { rtol, atol } = this.#tolerances;
-    throw new IntegrationError(first + this.#rows[i]!, this.#t[i]!, rtol, atol);
+    throw new IntegrationError(first + this.#rows[i]!, this.#t[i]!, this.#tolerances);
   }
 
   async #evaluate(t: Float64Array, y: Blocks, out: Blocks): Promise<void> {

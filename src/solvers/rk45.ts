@@ -1,10 +1,17 @@
 import { checkChoice } from '../options.js';
 import { checkEpsilon } from '../sde/constants.js';
-import { checkTolerances, integrateAdaptively, type Tolerances } from './adaptive-step.js';
+import {
+  checkFlowTolerances,
+  integrateFlow,
+  type FlowTolerances,
+  type Variable,
+} from './flow-integration.js';
 import { ProbabilityFlow, requireContinuousTime, show } from './probability-flow-ode.js';
 import type { Plan, Solver } from './solver.js';
 
-export interface Rk45Options extends Tolerances {
+export interface Rk45Options extends FlowTolerances {
+  /** What the ODE is integrated in. Default `t`, as published. */
+  readonly variable?: Variable;
   /** Time at which sampling stops. Default: the SDE's (1e-3 for VP and sub-VP, 1e-5 for VE). */
   readonly epsilon?: number;
   /** `tweedie` (default): one more evaluation at epsilon gives the posterior mean of x_0. `none`: x at epsilon. */
@@ -21,7 +28,7 @@ const PARTS = 100;
  * Its plan counts hundredths of the way in time instead of steps; what observers see there is the dense output.
  */
 export function rk45(options: Rk45Options = {}): Solver {
-  const tolerances = checkTolerances(options);
+  const tolerances = checkFlowTolerances(options, 't');
   const { denoise = 'tweedie' } = options;
   checkChoice('denoise', denoise, ['tweedie', 'none']);
   return {
@@ -42,7 +49,7 @@ export function rk45(options: Rk45Options = {}): Solver {
         async run(batch, observer) {
           const x = Float64Array.from(batch.x);
           const flow = new ProbabilityFlow(model, batch);
-          const { evaluations, rejected } = await integrateAdaptively(flow, [x], {
+          const { evaluations, rejected } = await integrateFlow(flow, sde, [x], {
             ...tolerances,
             from: sde.T,
             to: epsilon,

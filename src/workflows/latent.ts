@@ -2,13 +2,20 @@ import { OptionError } from '../errors.js';
 import { checkInteger, checkNumber } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
-import { checkTolerances, integrateAdaptively, type Tolerances } from '../solvers/adaptive-step.js';
+import {
+  checkFlowTolerances,
+  integrateFlow,
+  type FlowTolerances,
+  type Variable,
+} from '../solvers/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/probability-flow-ode.js';
 import { labelsOf } from './arguments.js';
 import { likelihoodEpsilon } from './likelihood.js';
 import { countOf, dimensionOf, inModelSpace, type Data } from './model-space.js';
 
-export interface LatentOptions extends Tolerances {
+export interface LatentOptions extends FlowTolerances {
+  /** What the ODE is integrated in. Default `lambda`. */
+  readonly variable?: Variable;
   /** Time at which the data are. Default 1e-5 for VP, sub-VP and VE; otherwise the SDE's. */
   readonly epsilon?: number;
   /** Samples that go through the network at once. Default: all, at most 64. */
@@ -179,7 +186,7 @@ async function flow(
   const { sde } = model;
   const d = dimensionOf(model);
   const count = x.length / d;
-  const tolerances = checkTolerances(options);
+  const tolerances = checkFlowTolerances(options, 'lambda');
   const epsilon = checkEpsilon(options.epsilon ?? likelihoodEpsilon(sde), sde.T);
   const batch = Math.min(count, checkInteger('batch', options.batch ?? 64, 1));
   const labels = labelsOf(model, options.classLabel, count);
@@ -192,7 +199,7 @@ async function flow(
       labels: labels?.subarray(start, end),
       signal: options.signal,
     });
-    const part = await integrateAdaptively(ode, [x.subarray(start * d, end * d)], {
+    const part = await integrateFlow(ode, sde, [x.subarray(start * d, end * d)], {
       ...tolerances,
       from,
       to,

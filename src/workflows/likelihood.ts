@@ -12,16 +12,23 @@ import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
 import { priorLogDensity } from '../sde/prior.js';
 import type { Sde } from '../sde/sde.js';
-import { checkTolerances, integrateAdaptively, type Tolerances } from '../solvers/adaptive-step.js';
 import { noCounts, type Counts } from '../solvers/batch.js';
 import { DerivativeCheck } from '../solvers/derivative-check.js';
+import {
+  checkFlowTolerances,
+  integrateFlow,
+  type FlowTolerances,
+  type Variable,
+} from '../solvers/flow-integration.js';
 import { LogDensityFlow, type Trace } from '../solvers/log-density-ode.js';
 import { ProbabilityFlow } from '../solvers/probability-flow-ode.js';
 import { labelsOf, seedOf } from './arguments.js';
 import { elbo } from './elbo.js';
 import { countOf, dequantized, dimensionOf, isImage, type Data } from './model-space.js';
 
-export interface LikelihoodOptions extends Tolerances {
+export interface LikelihoodOptions extends FlowTolerances {
+  /** What the ODE is integrated in. Default `lambda`. */
+  readonly variable?: Variable;
   /**
    * Time at which the density is taken: the result is ln p_epsilon, of data with noise sigma(epsilon). Default 1e-5 for
    * VP, sub-VP and VE; otherwise the SDE's.
@@ -222,7 +229,7 @@ export async function likelihood(
 interface Job {
   readonly count: number;
   readonly dimension: number;
-  readonly tolerances: Required<Tolerances>;
+  readonly tolerances: Required<FlowTolerances>;
   readonly epsilon: number;
   readonly exact: boolean;
   readonly probes: number;
@@ -252,7 +259,7 @@ function resolve(model: ScoreModel, data: Data, options: LikelihoodOptions): Job
   return {
     count,
     dimension,
-    tolerances: checkTolerances(options),
+    tolerances: checkFlowTolerances(options, 'lambda'),
     epsilon: checkEpsilon(options.epsilon ?? likelihoodEpsilon(sde), sde.T),
     exact: dimension <= checkInteger('exactUpTo', options.exactUpTo ?? 16, 0),
     probes: checkInteger('probes', options.probes ?? 1, 1),
@@ -333,7 +340,7 @@ async function integratePart(
   const check = derivative.discrepancy
     ? new DerivativeCheck(ode, flow, derivative, epsilon, samples)
     : undefined;
-  const { evaluations, rejected } = await integrateAdaptively(ode, [x, traces], {
+  const { evaluations, rejected } = await integrateFlow(ode, sde, [x, traces], {
     ...job.tolerances,
     from: epsilon,
     to: sde.T,
