@@ -1,6 +1,7 @@
 // npm run bench [-- name ...]: all benchmarks, or those named. Each prints ratios measured in one run.
 const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void }>> = {
   kernels: () => import('./kernels.js'),
+  sampling: () => import('./sampling.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);

@@ -4,7 +4,7 @@ import type { ScoreModel } from '../src/score/model.js';
 import { sample } from '../src/workflows/sample.js';
 
 /** Time of a predictor-corrector run against its bare network calls, both in this process, in turns. */
-export async function benchSampling(): Promise<void> {
+export async function run(): Promise<void> {
   const batch = 64;
   const steps = 20;
   const model = await loadModel('models/mnist-vp.onnx', { probe: false });
