@@ -189,7 +189,8 @@ function torchTimes(): Record<string, number> {
   return status === 0 ? (JSON.parse(stdout) as Record<string, number>) : {};
 }
 
-export function run(): void {
+/** Prints one table; see docs/performance.md. */
+export function benchKernels(): void {
   const { isa, threads } = nativeInfo();
   const torch = torchTimes();
   console.log(

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { pathToFileURL } from 'node:url';
 import path from 'node:path';
+import { Worker } from 'node:worker_threads';
 
 import test from 'ava';
 
@@ -20,9 +22,10 @@ import { scrambled } from './native-reference.js';
 
 const address = { seed: 99n, step: 3, stream: Stream.corrector } as const;
 
+const digestsModule = pathToFileURL(path.join(import.meta.dirname, 'native-digests.js')).href;
+
 test('every instruction set gives the same bits', (t) => {
-  const script = pathToFileURL(path.join(import.meta.dirname, 'native-digests.js')).href;
-  const run = `import(${JSON.stringify(script)}).then((m) => process.stdout.write(m.digests()))`;
+  const run = `import(${JSON.stringify(digestsModule)}).then((m) => process.stdout.write(m.digests()))`;
   const expected = digests();
   for (const isa of nativeInfo().supported) {
     const env = { ...process.env, FASTSDE_ISA: isa };
@@ -41,6 +44,18 @@ test.serial('every number of threads gives the same bits', (t) => {
     setThreads(count);
     t.is(digests(), expected, `${count} threads`);
   }
+});
+
+test.serial('JavaScript threads that use the kernels at the same time get the same bits', async (t) => {
+  setThreads(3);
+  const code = `
+    const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(digestsModule)}).then((m) => parentPort.postMessage(m.digests()));`;
+  const workers = [1, 2].map(() => new Worker(code, { eval: true }));
+  const results = workers.map((worker) => once(worker, 'message') as Promise<[string]>);
+  const expected = digests();
+  for (const result of results) t.is((await result)[0], expected);
+  t.is(nativeInfo().threads, 3, 'a worker thread keeps what was set before it');
 });
 
 /** Whether two arrays hold the same bytes; far faster on long arrays than t.deepEqual. */

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -174,6 +175,12 @@ Napi::Value info(const Napi::CallbackInfo& info) {
     return result;
 }
 
+/** isFirstLoad(): true to the first caller in this process, whatever its JavaScript thread */
+Napi::Value isFirstLoad(const Napi::CallbackInfo& info) {
+    static std::atomic<bool> first = true;
+    return Napi::Boolean::New(info.Env(), first.exchange(false));
+}
+
 /** selectIsa(name): whether this CPU and build have it */
 Napi::Value selectIsa(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), fastsde::selectIsa(info[0].ToString().Utf8Value()));
@@ -198,6 +205,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports["adamw"] = Napi::Function::New<checked<adamw>>(env, "adamw");
     exports["sumOfSquares"] = Napi::Function::New<sumOfSquares>(env, "sumOfSquares");
     exports["info"] = Napi::Function::New<info>(env, "info");
+    exports["isFirstLoad"] = Napi::Function::New<isFirstLoad>(env, "isFirstLoad");
     exports["selectIsa"] = Napi::Function::New<selectIsa>(env, "selectIsa");
     exports["setThreads"] = Napi::Function::New<setThreads>(env, "setThreads");
     return exports;

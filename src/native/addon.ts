@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import os from 'node:os';
 import path from 'node:path';
 
 import { LoadError, OptionError } from '../errors.js';
@@ -55,6 +54,8 @@ interface Addon {
   ): void;
   sumOfSquares(tensors: readonly Float32Array[]): number;
   info(): NativeInfo;
+  /** Whether nothing in this process has called it before. */
+  isFirstLoad(): boolean;
   selectIsa(name: string): boolean;
   setThreads(count: number): void;
 }
@@ -130,22 +131,21 @@ export function load(paths: readonly string[], require: (file: string) => unknow
   );
 }
 
+/** Applies the environment variables, once per process: worker threads share the addon and what was set since. */
 function configure(native: Addon): Addon {
-  const isa = process.env['FASTSDE_ISA'];
-  if (isa !== undefined && isa !== '' && !native.selectIsa(isa)) {
-    const { supported } = native.info();
-    throw new OptionError(
-      'FASTSDE_ISA',
-      isa,
-      `an instruction set that this CPU and build have (${supported.join(', ')})`,
-    );
+  const isa = process.env['FASTSDE_ISA'] ?? '';
+  const { supported } = native.info();
+  if (isa !== '' && !supported.includes(isa)) {
+    const names = supported.join(', ');
+    throw new OptionError('FASTSDE_ISA', isa, `an instruction set that this CPU and build have (${names})`);
   }
-  const threads = process.env['FASTSDE_THREADS'];
-  native.setThreads(
-    threads === undefined || threads === ''
-      ? Math.min(os.availableParallelism(), 1024)
-      : threadCount('FASTSDE_THREADS', /^\d+$/.test(threads) ? Number(threads) : threads),
-  );
+  const variable = process.env['FASTSDE_THREADS'] ?? '';
+  const threads = /^\d+$/.test(variable) ? Number(variable) : variable;
+  if (threads !== '') threadCount('FASTSDE_THREADS', threads);
+  if (native.isFirstLoad()) {
+    if (isa !== '') native.selectIsa(isa);
+    if (typeof threads === 'number') native.setThreads(threads);
+  }
   return native;
 }
 
