@@ -122,14 +122,21 @@ function requireSamples(samples: unknown, batch: number, size: number): void {
   if (samples instanceof Float64Array) {
     if (samples.length !== batch)
       throw new OptionError('noise.samples', samples, `of length ${batch} (one index per sample)`);
-    for (let i = 0; i < batch; i++) requireInteger(`noise.samples[${i}]`, samples[i], limit);
+    for (let i = 0; i < batch; i++) {
+      // The name is made for a bad index alone: this loop runs at every step of a sampler.
+      if (!isIndex(samples[i], limit)) requireInteger(`noise.samples[${i}]`, samples[i], limit);
+    }
   } else {
     requireInteger('noise.samples', samples, limit, ' or a Float64Array of them');
   }
 }
 
+function isIndex(value: unknown, limit: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= limit;
+}
+
 function requireInteger(name: string, value: unknown, limit: number, otherwise = ''): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > limit) {
+  if (!isIndex(value, limit)) {
     throw new OptionError(name, value, `an integer from 0 to ${limit}${otherwise}`);
   }
 }

@@ -16,7 +16,11 @@ import {
 import type { NoiseAddress, NormMode, State } from './binding.js';
 
 const maxOperands = 8;
+const operandNames = Array.from({ length: maxOperands }, (_, j) => `operands[${j}]`);
 const normModes: readonly NormMode[] = ['batch', 'sample', 'sqrt-d'];
+
+/** Array.isArray would forget the type of the elements. */
+const isList: (value: unknown) => boolean = Array.isArray;
 
 /**
  * The update that every solver step is made of: out = sum_j c[b][j] operands[j] + c[b][last] z, in place if `out` is one of
@@ -37,12 +41,13 @@ export function affine(
   mean?: State,
 ): void {
   requireState('out', out);
-  if (!Array.isArray(operands) || operands.length < 1 || operands.length > maxOperands) {
+  if (!isList(operands) || operands.length < 1 || operands.length > maxOperands) {
     throw new OptionError('operands', operands, `an array of 1 to ${maxOperands} arrays`);
   }
   const batch = requireCoefficients(coefficients, operands.length + 1, out.length);
-  for (const [j, operand] of operands.entries()) {
-    const name = `operands[${j}]`;
+  for (let j = 0; j < operands.length; j++) {
+    const operand = operands[j]!;
+    const name = operandNames[j]!;
     requireOperand(name, operand, out);
     requireSameOrDisjoint(name, operand, 'out', out);
     if (mean !== undefined) requireSameOrDisjoint(name, operand, 'mean', mean);
