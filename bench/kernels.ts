@@ -190,7 +190,7 @@ function torchTimes(): Record<string, number> {
 }
 
 /** Prints one table; see docs/performance.md. */
-export function benchKernels(): void {
+export function run(): void {
   const { isa, threads } = nativeInfo();
   const torch = torchTimes();
   console.log(
