@@ -50,8 +50,9 @@ const einsum: Operator = (inputs, node) => {
   const [left, right] = text(node, 'equation', '').replaceAll(' ', '').split('->') as [string, string];
   const operands = left.split(',');
   const sizes = new Map<string, number>();
-  operands.forEach((names, k) => { names.split('').forEach((name, axis) => sizes.set(name, inputs[k]!.shape[axis]!)); },
-  );
+  operands.forEach((names, k) => {
+    names.split('').forEach((name, axis) => sizes.set(name, inputs[k]!.shape[axis]!));
+  });
   const summed = [...sizes.keys()].filter((name) => !right.includes(name));
   const order = [...right.split('').filter((name) => name !== ''), ...summed];
   return build(

@@ -7,7 +7,9 @@ const average = (values: number[]): number => total(values) / values.length;
 
 function reduction(f: (values: number[]) => number): Operator {
   return ([x, axes], node) => {
-    const given = [...(axes?.data ?? ints(node, 'axes') ?? [])].map((axis) => normalAxis(axis, x!.shape.length));
+    const given = [...(axes?.data ?? ints(node, 'axes') ?? [])].map((axis) =>
+      normalAxis(axis, x!.shape.length),
+    );
     if (given.length === 0 && int(node, 'noop_with_empty_axes', 0)) return x!;
     const all = given.length === 0 ? x!.shape.map((_, axis) => axis) : given;
     return reduce(x!, all, int(node, 'keepdims', 1) === 1, f);
