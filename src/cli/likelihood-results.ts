@@ -97,18 +97,24 @@ export function summaryOf(result: LikelihoodResult): string {
           `bound by the reverse-time SDE: at most ${withError(elbo.mean.bitsPerDim, elbo.mean.standardError)} bits/dim`,
         ]
       : []),
-    `density at t = ${epsilon.t}, noise ${epsilon.sigma.toPrecision(3)}${noise}; ${trace} trace by ${derivative.method}`,
+    `density at t = ${epsilon.t}, noise ${epsilon.sigma.toPrecision(3)}${noise}`,
+    `${trace} trace by ${derivative.method}${derivativeError(derivative.error)}`,
     `${evaluationRange(evaluations)} evaluations each, ${seconds.toFixed(1)} s`,
   ].join('\n');
+}
+
+function derivativeError(errors: Float64Array | undefined): string {
+  if (!errors) return '';
+  return `, whose error may reach ${errors.reduce((a, b) => Math.max(a, b)).toPrecision(2)} bits/dim`;
 }
 
 /** Doubts about the figures, in plain words. */
 export function doubtsOf({ derivative, epsilon }: LikelihoodResult): string[] {
   const doubts: string[] = [];
   if (derivative.reason !== undefined) {
-    const most = derivative.error?.reduce((a, b) => Math.max(a, b), 0);
-    const error = most === undefined ? '' : `, whose error may reach ${most.toPrecision(2)} bits/dim`;
-    doubts.push(`derivatives are central differences${error}: ${derivative.reason}`);
+    doubts.push(
+      `derivatives are central differences${derivativeError(derivative.error)}: ${derivative.reason}`,
+    );
   }
   if (epsilon.bins !== undefined && epsilon.bins > 1) {
     doubts.push(

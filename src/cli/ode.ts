@@ -1,10 +1,13 @@
 import type { Command } from 'commander';
-import { addOptions, defined, integer, real } from './arguments.js';
+import type { Variable } from '../solvers/flow-integration.js';
+import type { LatentOptions } from '../workflows/latent.js';
+import { addOptions, choice, defined, integer, real } from './arguments.js';
 
 /** Flags of the integration of the probability-flow ODE between epsilon and T. */
 export interface OdeFlags {
   readonly rtol?: number;
   readonly atol?: number;
+  readonly variable?: Variable;
   readonly epsilon?: number;
   readonly batch?: number;
 }
@@ -14,6 +17,7 @@ export function addOdeOptions(command: Command): void {
   addOptions(command, 'Probability-flow ODE:', [
     real('--rtol <tolerance>', 'relative tolerance (default: 1e-5)'),
     real('--atol <tolerance>', "absolute tolerance, in the model's own space (default: 1e-5)"),
+    choice('--variable <name>', 'what it is integrated in', ['lambda', 't'], 'lambda'),
     real(
       '--eps, --epsilon <t>',
       "time of the data, T is 1 (default: 1e-5 for vp, subvp and ve, else the SDE's)",
@@ -26,13 +30,8 @@ export function addOdeOptions(command: Command): void {
 export const flagNames = { epsilon: '--eps', classLabel: '--class', constants: '--sde-constants' };
 
 /** The options of the library that the flags stand for. */
-export function odeOptions({
-  rtol,
-  atol,
-  epsilon,
-  batch,
-}: OdeFlags): Partial<Record<keyof OdeFlags, number>> {
-  return defined({ rtol, atol, epsilon, batch });
+export function odeOptions({ rtol, atol, variable, epsilon, batch }: OdeFlags): LatentOptions {
+  return defined({ rtol, atol, variable, epsilon, batch });
 }
 
 /** How a progress bar tells the time that a run has reached. */

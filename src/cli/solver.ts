@@ -14,7 +14,7 @@ const solvers: Readonly<Record<SolverName, readonly string[]>> = {
     ...['predictor', 'corrector', 'snr', 'correctorSteps', 'norm', 'order', 'grid'],
     ...onGrid,
   ],
-  rk45: ['rtol', 'atol', 'coupling', 'epsilon', 'denoise'],
+  rk45: ['rtol', 'atol', 'variable', 'coupling', 'epsilon', 'denoise'],
   euler: onGrid,
   midpoint: onGrid,
   heun: onGrid,
@@ -65,6 +65,7 @@ export function addSolverOptions(command: Command): void {
   addOptions(command, 'Solver, rk45:', [
     real('--rtol <tolerance>', 'relative tolerance (default: 1e-5)'),
     real('--atol <tolerance>', "absolute tolerance, in the model's own space (default: 1e-5)"),
+    choice('--variable <name>', 'what the ODE is integrated in', ['lambda', 't'], 't, as published'),
     choice('--coupling <how>', 'step size for each sample, or one for the batch', couplings, 'sample'),
   ]);
 }
