@@ -72,6 +72,9 @@ export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
 export { sample } from './workflows/sample.js';
 export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './workflows/sample.js';
 export type { Sampling } from './workflows/sampling.js';
+export { sampleShards, type ShardsOptions, type ShardsResult } from './workflows/shards.js';
+export { mergeShards, type Merged } from './workflows/merge.js';
+export type { Manifest, Run, Shard } from './workflows/manifest.js';
 
 export { likelihood } from './workflows/likelihood.js';
 export type {

@@ -7,6 +7,7 @@ import { infoCommand } from './commands/info.js';
 import { inspectCommand } from './commands/inspect.js';
 import { interpolateCommand } from './commands/interpolate.js';
 import { likelihoodCommand } from './commands/likelihood.js';
+import { mergeCommand } from './commands/merge.js';
 import { sampleCommand } from './commands/sample.js';
 import { fastsde } from './package.js';
 
@@ -19,6 +20,7 @@ const program = new Command('fastsde')
   .addCommand(encodeCommand())
   .addCommand(decodeCommand())
   .addCommand(interpolateCommand())
+  .addCommand(mergeCommand())
   .addCommand(gradCommand())
   .addCommand(inspectCommand())
   .addCommand(infoCommand());

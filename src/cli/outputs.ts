@@ -50,8 +50,13 @@ export async function resolveOutput(
   return { path, form };
 }
 
+/** Whether a path is that of a folder: it ends in a slash, or a folder is there. */
+export async function namesFolder(path: string): Promise<boolean> {
+  return /[/\\]$/.test(path) || (await isFolder(path));
+}
+
 async function formOf(path: string, plane: boolean): Promise<Form> {
-  if (/[/\\]$/.test(path) || (await isFolder(path))) return 'folder';
+  if (await namesFolder(path)) return 'folder';
   switch (extname(path).toLowerCase()) {
     case '.npy':
       return 'npy';

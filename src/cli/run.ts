@@ -20,7 +20,7 @@ export async function run(
     await body(controller.signal);
   } catch (error) {
     if (controller.signal.aborted) {
-      complain('Interrupted; nothing was written.');
+      complain(error instanceof FastsdeError ? error.message : 'Interrupted; nothing was written.');
       process.exitCode = 130;
     } else {
       complain(messageOf(error, flags));

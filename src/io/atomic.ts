@@ -1,22 +1,48 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { OutputError } from '../errors.js';
+import { FastsdeError, OutputError } from '../errors.js';
 
 /**
- * Writes a file so that no reader ever sees half of it: the data go to a temporary file beside it, which then
- * takes its name. An existing file is replaced; on failure it stays as it was.
+ * Writes a file so that no reader ever sees half of it: the data go to a temporary file beside it, which is brought to
+ * the disk and then takes its name. An existing file is replaced; on failure it stays as it was.
  *
- * @throws OutputError with the path and the reason.
+ * @throws OutputError with the path and the reason; a FastsdeError of the data's own iteration as it is.
  */
-export async function writeAtomically(path: string, data: Uint8Array | string): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  data: Uint8Array | string | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    await writeFile(temporary, data, { flag: 'wx' });
+    await writeFile(temporary, data, { flag: 'wx', flush: true });
     await rename(temporary, path);
   } catch (cause) {
     await rm(temporary, { force: true });
-    throw outputError(path, cause);
+    throw cause instanceof FastsdeError ? cause : outputError(path, cause);
+  }
+}
+
+/** Removes what a process that was killed left of files in this folder, by their names. */
+export async function removeLeftovers(folder: string, isOurs: (name: string) => boolean): Promise<void> {
+  for (const entry of await readdir(folder)) {
+    const name = /^\.(.+)\.[\da-f]{8}\.tmp$/.exec(entry)?.[1];
+    if (name !== undefined && isOurs(name)) await rm(join(folder, entry), { force: true });
+  }
+}
+
+/**
+ * Creates a folder where there is none; the folder above it has to exist.
+ *
+ * @throws OutputError with the path and the reason.
+ */
+export async function ensureFolder(path: string): Promise<void> {
+  const target = join(path, '.');
+  if (await isFolder(target)) return;
+  try {
+    await mkdir(target);
+  } catch (cause) {
+    if (!(await isFolder(target))) throw outputError(path, cause);
   }
 }
 
@@ -77,6 +103,8 @@ const reasons: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
   ENOSPC: 'no space is left on the device',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file would be larger than allowed here',
   EISDIR: 'a folder of this name exists',
   ENOTDIR: 'a part of its path is not a folder',
 };

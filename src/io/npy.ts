@@ -38,16 +38,23 @@ const magic = Buffer.from('\x93NUMPY', 'latin1');
 export function encodeNpy({ data, shape }: NdArray): Uint8Array {
   const type = Object.entries(arrayTypes).find(([, constructor]) => data instanceof constructor)![0];
   const order = data.BYTES_PER_ELEMENT === 1 ? '|' : '<';
+  return Buffer.concat([
+    npyHeader(`${order}${type}`, shape),
+    Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+  ]);
+}
+
+/** What a .npy file begins with; the elements follow in row-major order. `type` is NumPy's, such as `<f4`. */
+export function npyHeader(type: string, shape: readonly number[]): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape.join()},)` : `(${shape.join(', ')})`;
-  const dictionary = `{'descr': '${order}${type}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const dictionary = `{'descr': '${type}', 'fortran_order': False, 'shape': ${tuple}, }`;
   // The data start at a multiple of 64 bytes: 10 bytes of preamble, the dictionary, spaces, a newline.
   const length = Math.ceil((10 + dictionary.length + 1) / 64) * 64 - 10;
   const header = Buffer.alloc(10);
   magic.copy(header);
   header.writeUInt8(1, 6);
   header.writeUInt16LE(length, 8);
-  const values = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return Buffer.concat([header, Buffer.from(`${dictionary.padEnd(length - 1)}\n`, 'latin1'), values]);
+  return Buffer.concat([header, Buffer.from(`${dictionary.padEnd(length - 1)}\n`, 'latin1')]);
 }
 
 /**

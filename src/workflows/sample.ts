@@ -105,9 +105,14 @@ export interface SampleResult {
  * @throws OptionError (at once) for options that cannot be used, NonFiniteScoreError when the score is NaN or infinite.
  */
 export function sample(model: ScoreModel, options: SampleOptions = {}): Sampling {
-  const plan = solverOf(options).plan(model);
+  const plan = planOf(model, options);
   const job = resolve(model, options, plan);
   return new Sampling((emit) => run(model, plan, job, options, emit));
+}
+
+/** @internal The solver that `sample` takes, with its options resolved. */
+export function planOf(model: ScoreModel, options: SampleOptions): Plan {
+  return solverOf(options).plan(model);
 }
 
 /** The part of a run that does not depend on the solver. */

@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
 import type { ScoreModel } from '../../score/model.js';
 import type { SampleOptions, SampleResult } from '../../workflows/sample.js';
+import { OptionError } from '../../errors.js';
 import { addOptions, bigInteger, defined, integer } from '../arguments.js';
-import { addModelOptions, openModel, type ModelFlags } from '../model.js';
+import { addModelOptions, openModel, type ModelFlags, type OpenModel } from '../model.js';
 import type { Output } from '../outputs.js';
 import { jsonSeed, warn } from '../report.js';
+import { shardOption, type Part } from '../shard.js';
 import { run } from '../run.js';
 import { addSolverOptions, defaultSteps, solverOptions, type SolverFlags } from '../solver.js';
 
@@ -14,6 +16,7 @@ interface SampleFlags extends ModelFlags, SolverFlags {
   readonly first?: number;
   readonly class?: number;
   readonly output?: string;
+  readonly shard?: Part;
   readonly trajectory?: number;
   readonly json?: true;
   readonly quiet?: true;
@@ -42,6 +45,7 @@ export function sampleCommand(): Command {
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the samples go, see below (default: samples.png)'),
+    shardOption(),
     integer('--trajectory <k>', 'keep the state at every k-th step, for .npz, .webp and scatter pictures'),
     new Option('--json', 'print one JSON object about the run on stdout'),
     new Option('--quiet', 'no progress, warnings or summary on stderr'),
@@ -60,7 +64,9 @@ Output, by the ending of --output (an old file stays until the new one is comple
   samples.npz    the same as "samples"; with --trajectory also "trajectory"
                  [frames, count, ...shape], "times" and "steps"
   samples.webp   an animation of the trajectory (by default at most 60 frames)
-  samples/       a folder with one PNG per sample, named by its index
+  samples/       a folder with a .npy file per batch, a manifest, and for images a
+                 PNG per sample; a run that was stopped goes on when it is started
+                 again, "fastsde merge" joins the files
 
 Examples:
   $ fastsde sample --corrector langevin --snr 0.16
@@ -69,39 +75,78 @@ Examples:
   $ fastsde sample model.onnx --solver rk45 --rtol 1e-5 --atol 1e-5
   $ fastsde sample unet.onnx --sde vp --parameterization eps --labels index
   $ fastsde sample --mixture mixture.json --count 5000 --trajectory 50
+  $ fastsde sample --count 50000 --output digits/ --shard $SLURM_ARRAY_TASK_ID/8
 `;
 
 /** Flags by the names of the library's options, where these differ. */
 const flagNames = { epsilon: '--eps', classLabel: '--class', constants: '--sde-constants' };
 
 async function sampleTo(path: string | undefined, flags: SampleFlags, signal: AbortSignal): Promise<void> {
+  const { namesFolder } = await import('../outputs.js');
+  const inFolder = flags.output !== undefined && (await namesFolder(flags.output));
+  if (!inFolder && flags.shard)
+    throw new OptionError(
+      'shard',
+      flags.shard.text,
+      'left out unless --output is a folder, such as samples/',
+    );
+  const opened = await openModel(path, flags);
+  try {
+    if (!flags.quiet) warn(opened.warnings);
+    const { output, ...result } = await (inFolder ? toFolder : toFile)(opened, flags, signal);
+    if (!flags.quiet) warn(result.warnings);
+    if (flags.json) process.stdout.write(`${JSON.stringify(record(result, output, opened.options))}\n`);
+    if (!flags.quiet) process.stderr.write(`${summary(result, output)}\n`);
+  } finally {
+    await opened.model.close();
+  }
+}
+
+/** What there is to say about a run that is over. */
+type Report = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options' | 'warnings'> & {
+  output: string;
+};
+
+async function toFile({ model }: OpenModel, flags: SampleFlags, signal: AbortSignal): Promise<Report> {
   const { sample } = await import('../../workflows/sample.js');
   const { resolveOutput, writeSamples } = await import('../outputs.js');
   const { assertWritable } = await import('../../io/atomic.js');
   const { ProgressBar } = await import('../../io/progress.js');
-  const { model, options, warnings } = await openModel(path, flags);
-  try {
-    if (!flags.quiet) warn(warnings);
-    const output = await resolveOutput(flags.output, model.shape, flags.trajectory !== undefined);
-    await assertWritable(output.path);
-    const bar = flags.quiet ? undefined : new ProgressBar('Sampling', 'samples');
-    const sampling = sample(model, {
-      ...(await sampleOptions(flags, output, model)),
-      signal,
-      onProgress: ({ fraction, count, step, steps }) => {
-        bar?.update(fraction, count, `step ${step}/${steps}`);
-      },
-    });
-    const result = await Promise.resolve(sampling).finally(() => {
-      bar?.clear();
-    });
-    if (!flags.quiet) warn(result.warnings);
-    await writeSamples(output, { ...result, first: Number(result.options['first']) }, model.sde);
-    if (flags.json) process.stdout.write(`${JSON.stringify(record(result, output.path, options))}\n`);
-    if (!flags.quiet) process.stderr.write(`${summary(result, output.path)}\n`);
-  } finally {
-    await model.close();
-  }
+  const output = await resolveOutput(flags.output, model.shape, flags.trajectory !== undefined);
+  await assertWritable(output.path);
+  const bar = flags.quiet ? undefined : new ProgressBar('Sampling', 'samples');
+  const sampling = sample(model, {
+    ...(await sampleOptions(flags, output, model)),
+    signal,
+    onProgress: ({ fraction, count, step, steps }) => {
+      bar?.update(fraction, count, `step ${step}/${steps}`);
+    },
+  });
+  const result = await Promise.resolve(sampling).finally(() => {
+    bar?.clear();
+  });
+  await writeSamples(output, { ...result, first: Number(result.options['first']) }, model.sde);
+  return { ...result, output: output.path };
+}
+
+async function toFolder(
+  { model, options: modelOptions }: OpenModel,
+  flags: SampleFlags,
+  signal: AbortSignal,
+): Promise<Report> {
+  const { sampleInto } = await import('../shard.js');
+  const { count, batch, seed, first, class: classLabel, trajectory, quiet } = flags;
+  const output = flags.output!;
+  if (trajectory !== undefined)
+    throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
+  const solver: Omit<SampleOptions, 'classLabel'> = await solverOptions(flags, flags.mixture !== undefined);
+  const options = {
+    ...solver,
+    ...defined({ count, batch, seed, first, classLabel, shard: flags.shard }),
+    signal,
+  };
+  const result = await sampleInto(output, model, modelOptions, options, !quiet);
+  return { ...result, output };
 }
 
 async function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): Promise<SampleOptions> {
@@ -116,7 +161,7 @@ async function sampleOptions(flags: SampleFlags, output: Output, model: ScoreMod
 
 /** The object that --json prints. */
 function record(
-  result: SampleResult,
+  result: Omit<Report, 'output'>,
   output: string,
   modelOptions: Readonly<Record<string, unknown>>,
 ): object {
@@ -136,7 +181,7 @@ function record(
   };
 }
 
-function summary({ counts, shape, seconds }: SampleResult, output: string): string {
+function summary({ counts, shape, seconds }: Omit<Report, 'output'>, output: string): string {
   const what = shape[0] === 1 ? '1 sample' : `${shape[0]!} samples`;
   const evaluations = counts.score + counts.rejected + counts.denoise;
   return `${what}, ${evaluations} score evaluations each, ${seconds.toFixed(1)} s: ${output}`;

@@ -1,0 +1,44 @@
+import { extname } from 'node:path';
+import { Command } from 'commander';
+import { OptionError } from '../../errors.js';
+import { run } from '../run.js';
+
+interface MergeFlags {
+  readonly output?: string;
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+/** `fastsde merge`: verifies the folders of a run and joins their samples. */
+export function mergeCommand(): Command {
+  return new Command('merge')
+    .summary('verify and join the samples of a folder')
+    .description(
+      'Checks that the folders which "fastsde sample" wrote hold one whole run, every file as it was written, and joins ' +
+        'the samples in the order of their indices.',
+    )
+    .argument('<folders...>', 'the folder of a run, or the folders of its parts')
+    .option('--output <file>', 'a .npy file for all samples; without it they are only verified')
+    .option('--json', 'print one JSON object on stdout')
+    .option('--quiet', 'no summary on stderr')
+    .action((folders: string[], flags: MergeFlags) => run(() => merge(folders, flags)));
+}
+
+async function merge(folders: string[], { output, json, quiet }: MergeFlags): Promise<void> {
+  if (output !== undefined && extname(output).toLowerCase() !== '.npy')
+    throw new OptionError('output', output, 'a file ending in .npy');
+  const { mergeShards } = await import('../../workflows/merge.js');
+  const { run, shards } = await mergeShards(folders, output);
+  const { first, count, shape } = run;
+  const report = {
+    first,
+    count,
+    shape: [count, ...shape],
+    shards,
+    ...(output !== undefined && { output }),
+    run,
+  };
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  const where = output === undefined ? 'complete and undamaged' : output;
+  if (!quiet) process.stderr.write(`${count} samples of ${shards} files: ${where}\n`);
+}

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { DataError } from '../errors.js';
+import type { Counts } from '../solvers/batch.js';
+
+const FORMAT = 'fastsde shards 1';
+
+/** What a folder of samples holds, the same in the manifest of every part of the run. */
+export interface Run {
+  /** What the caller said of the model: for the command line its hash, its options and the version of fastsde. */
+  readonly origin: Readonly<Record<string, unknown>>;
+  /** Every option of the sampler as resolved, with `seed` and `batch`. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Index of the first sample. */
+  readonly first: number;
+  readonly count: number;
+  /** Shape of one sample. */
+  readonly shape: readonly number[];
+}
+
+/** A file of consecutive samples: float32 [count, ...shape]. */
+export interface Shard {
+  readonly file: string;
+  readonly first: number;
+  readonly count: number;
+  /** Of the whole file, in hexadecimal. */
+  readonly sha256: string;
+  /** Evaluations of each sample. */
+  readonly counts: Counts;
+}
+
+/** The record of a run, or of one part of it, as far as it has come. */
+export interface Manifest {
+  readonly run: Run;
+  /** Complete shards, by index. */
+  readonly shards: readonly Shard[];
+}
+
+/** The name of a shard; indices have six digits or more, so that names sort as indices do. */
+export function shardName(first: number, count: number): string {
+  const [from, to] = [first, first + count - 1].map((index) => String(index).padStart(6, '0'));
+  return `samples-${from}-${to}.npy`;
+}
+
+export function manifestName(shard: { index: number; of: number } | undefined): string {
+  return shard ? `manifest-${shard.index}-of-${shard.of}.json` : 'manifest.json';
+}
+
+export function encodeManifest({ run, shards }: Manifest): string {
+  return `${JSON.stringify({ format: FORMAT, run, shards }, undefined, 1)}\n`;
+}
+
+/**
+ * All manifests of a folder, by file name; empty where there is none.
+ *
+ * @throws DataError where the folder cannot be read, or a manifest is damaged or of another version of the format.
+ */
+export async function readManifests(folder: string): Promise<ReadonlyMap<string, Manifest>> {
+  const manifests = new Map<string, Manifest>();
+  for (const name of await namesIn(folder)) {
+    if (/^manifest(-\d+-of-\d+)?\.json$/.test(name)) {
+      const path = join(folder, name);
+      manifests.set(name, decodeManifest(await readFile(path, 'utf8'), path));
+    }
+  }
+  return manifests;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (cause) {
+    throw new DataError(`Cannot read the folder ${folder}: ${(cause as Error).message}.`, { cause });
+  }
+}
+
+function decodeManifest(text: string, path: string): Manifest {
+  let parsed: { format?: unknown; run: Run; shards: readonly Shard[] };
+  try {
+    parsed = JSON.parse(text) as typeof parsed;
+  } catch (cause) {
+    throw new DataError(`${path} is damaged: ${(cause as Error).message}.`, { value: path, cause });
+  }
+  if (parsed.format !== FORMAT)
+    throw new DataError(`${path} is not a manifest of this version of fastsde (${FORMAT}).`, { value: path });
+  // Names are derived, so that a manifest cannot point out of its folder.
+  const stray = parsed.shards.find(({ file, first, count }) => file !== shardName(first, count));
+  if (stray) throw new DataError(`${path} is damaged: it names a file ${JSON.stringify(stray.file)}.`);
+  return { run: parsed.run, shards: parsed.shards };
+}
+
+/** How two runs differ, as "options.steps is 10 there and 20 here"; undefined where they are the same. */
+export function difference(there: Run, here: Run): string | undefined {
+  for (const [name, value] of differing(there, here)) {
+    const [a, b] = value.map((side) => (side === undefined ? 'absent' : JSON.stringify(side)));
+    return `${name} is ${a} there and ${b} here`;
+  }
+  return undefined;
+}
+
+function* differing(a: unknown, b: unknown, name = ''): Generator<[string, [unknown, unknown]]> {
+  if (isDeepStrictEqual(a, b)) return;
+  if (!isRecord(a) || !isRecord(b)) yield [name, [a, b]];
+  else
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
+      yield* differing(a[key], b[key], name === '' ? key : `${name}.${key}`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The bytes of a shard.
+ *
+ * @throws DataError where the file is missing, or is not the one that was written.
+ */
+export async function readShard(folder: string, { file, sha256: expected }: Shard): Promise<Uint8Array> {
+  const path = join(folder, file);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, { value: path, cause });
+  }
+  if (sha256(bytes) !== expected)
+    throw new DataError(`${path} is damaged: its SHA-256 is not that of the manifest.`, { value: path });
+  return bytes;
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
