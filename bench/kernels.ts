@@ -194,7 +194,7 @@ export function run(): void {
   const { isa, threads } = nativeInfo();
   const torch = torchTimes();
   console.log(
-    `Kernels on ${os.cpus()[0]?.model ?? 'an unknown CPU'}, ${isa}; nanoseconds per element, best of 50 short runs.`,
+    `Kernels on ${os.cpus()[0]?.model ?? 'an unknown CPU'}, ${isa}; nanoseconds per element, best of many short runs.`,
   );
   console.log(
     'floor: the same bytes read and written without arithmetic to speak of. Chains run on one thread.',
@@ -205,7 +205,7 @@ export function run(): void {
     setThreads(1);
     const native = nanoseconds(work.native) / n;
     const floor = work.floor && nanoseconds(work.floor) / n;
-    const chain = work.chain && nanoseconds(work.chain, 10) / n;
+    const chain = work.chain && nanoseconds(work.chain) / n;
     const other = work.torch === undefined ? undefined : torch[`${work.torch} ${shape}`];
     setThreads(threads);
     const parallel = nanoseconds(work.native) / n;
