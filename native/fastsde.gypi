@@ -34,7 +34,8 @@
     ["target_arch!='arm64'", {
       "targets": [{
         "target_name": "kernels_baseline", "type": "static_library",
-        "sources": ["<@(kernel_sources)"], "defines": ["FASTSDE_ISA=baseline"], "cflags_cc": ["<@(kernel_flags)"]
+        "sources": ["<@(kernel_sources)"], "defines": ["FASTSDE_ISA=baseline"], "cflags_cc": ["<@(kernel_flags)"],
+        "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["<@(kernel_flags)"] }
       }]
     }, {
       "targets": [{
