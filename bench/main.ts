@@ -2,6 +2,7 @@
 const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void }>> = {
   kernels: () => import('./kernels.js'),
   sampling: () => import('./sampling.js'),
+  autodiff: () => import('./autodiff.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);

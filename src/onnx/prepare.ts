@@ -3,17 +3,35 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { ModelError } from '../errors.js';
-import { makeValueInfo, sortNodes, type Graph, type TensorType } from './graph.js';
+import {
+  intAttribute,
+  makeValueInfo,
+  operatorOf,
+  sortNodes,
+  type Dim,
+  type Graph,
+  type TensorType,
+} from './graph.js';
 import { inferTypes } from './infer.js';
 import { lowerFunctions, lowerNormalizations } from './lower.js';
 import { modelBytes, type Model } from './model.js';
 import { decodeModel, type GraphProto, type ModelProto, type NodeProto, type TensorProto } from './proto.js';
 import { createSession } from './runtime.js';
-import { dataTypeName, elementCount, isExternal, isFloat } from './tensor.js';
+import { dataTypeName, elementCount, isExternal, isFloat, makeTensor, tensorNumbers } from './tensor.js';
 import { upgradeOpset } from './upgrade.js';
 
 /** A constant with more elements is a weight: it stays out of sight of the simplification, which would copy it. */
 const SMALL = 64;
+
+/** What a transform needs of a graph. */
+export interface Preparation {
+  /** Values beside the model's outputs that must survive. */
+  readonly keep?: readonly string[];
+  /** Initializers that become inputs of the graph. */
+  readonly parameters?: readonly string[];
+  /** Appends nodes, inputs and outputs, knowing the types of what is there. */
+  readonly extend?: (graph: GraphProto, types: ReadonlyMap<string, TensorType>) => GraphProto;
+}
 
 /**
  * Makes a model ready for a transform: operator set 18 or newer, local functions inlined, constants and chains of
@@ -23,57 +41,96 @@ const SMALL = 64;
  * neither read nor copied, and keep their names.
  *
  * @param model any model of operator set 13 or newer
- * @param keep values beside the model's outputs that must survive
- * @param parameters initializers that become inputs of the graph
+ * @throws ModelError for a graph that is not well formed, or that ONNX Runtime refuses.
  */
-export async function prepare(
-  model: Model,
-  keep: readonly string[],
-  parameters: readonly string[],
-): Promise<Graph> {
+export async function prepare(model: Model, preparation: Preparation = {}): Promise<Graph> {
+  const { keep = [], parameters = [], extend } = preparation;
   sortNodes(model.proto.graph);
   const { graph: original, ...rest } = upgradeOpset(model.proto);
   const opset = rest.opset_import.find(
     ({ domain }) => (domain ?? '') === '' || domain === 'ai.onnx',
   )!.version!;
+  const { shown, weights } = hideWeights(original!, parameters);
+  const output = [...shown.output, ...missingOutputs(shown, keep)];
+  const functions = lowerFunctions({ ...shown, output, value_info: [] }, opset);
+  const inlined = await simplify({ ...rest, graph: functions }, model.folder);
+  const plain = { ...rest, functions: [] };
+  const found = await inferTypes({ ...plain, graph: inlined }, model.folder);
+  const extended = extend === undefined ? inlined : extend(inlined, found);
+  const folded = await simplify({ ...plain, graph: foldSizes(extended, found) }, model.folder);
+  const lowered = lowerNormalizations(folded);
+  const types = await inferTypes({ ...plain, graph: lowered }, model.folder);
+
+  const hidden = new Set(weights.map(({ name }) => name ?? ''));
   const exposed = new Set(parameters);
-  const visible = original!.initializer.filter((tensor) => {
-    const weight = exposed.has(tensor.name ?? '') || isWeight(tensor);
-    if (weight) exposed.add(tensor.name ?? '');
-    return !weight;
-  });
-  const weights = original!.initializer.filter(({ name }) => exposed.has(name ?? ''));
-  const constants = new Set(original!.initializer.map(({ name }) => name));
-  const inputs = original!.input.filter(({ name }) => !constants.has(name));
-  const graph: GraphProto = lowerFunctions(
-    {
-      ...original!,
-      initializer: visible,
-      input: [...inputs, ...weights.map(weightInput)],
-      output: [...original!.output, ...missingOutputs(original!, keep)],
-      value_info: [],
-    },
-    opset,
-  );
-  const simplified = await simplify({ ...rest, graph }, model.folder);
-  const lowered = lowerNormalizations(simplified.graph!);
-  const output = lowered.output.filter(({ name }) => original!.output.some((each) => each.name === name));
-  const proto: ModelProto = { ...rest, functions: [], graph: { ...lowered, output } };
-  const types = await inferTypes(proto, model.folder);
+  const kept = new Set(keep.filter((name) => !shown.output.some((each) => each.name === name)));
+  const constants = [...lowered.initializer, ...weights.filter(({ name }) => !exposed.has(name ?? ''))];
   return {
     opset,
-    inputs: [...inputs, ...weights.filter(({ name }) => parameters.includes(name ?? '')).map(weightInput)],
+    inputs: extended.input.filter(({ name }) => exposed.has(name ?? '') || !hidden.has(name ?? '')),
     // What ONNX Runtime found out is often more than what the file declares.
-    outputs: original!.output.map(({ name }) => makeValueInfo(name ?? '', types.get(name ?? ''))),
-    initializers: new Map(
-      [...lowered.initializer, ...weights.filter(({ name }) => !parameters.includes(name ?? ''))].map(
-        (tensor) => [tensor.name ?? '', tensor],
-      ),
-    ),
-    nodes: sortNodes(proto.graph!),
+    outputs: extended.output
+      .filter(({ name }) => !kept.has(name ?? ''))
+      .map(({ name }) => makeValueInfo(name ?? '', types.get(name ?? ''))),
+    initializers: new Map(constants.map((tensor) => [tensor.name ?? '', tensor])),
+    nodes: sortNodes(lowered),
     types,
     ...(model.folder === undefined ? {} : { folder: model.folder }),
   };
+}
+
+/** The graph with its weights as inputs. */
+function hideWeights(
+  graph: GraphProto,
+  parameters: readonly string[],
+): { shown: GraphProto; weights: readonly TensorProto[] } {
+  const hidden = (tensor: TensorProto): boolean => parameters.includes(tensor.name ?? '') || isWeight(tensor);
+  const weights = graph.initializer.filter(hidden);
+  const constants = new Set(graph.initializer.map(({ name }) => name));
+  const inputs = graph.input.filter(({ name }) => !constants.has(name));
+  const shown = {
+    ...graph,
+    initializer: graph.initializer.filter((tensor) => !hidden(tensor)),
+    input: [...inputs, ...weights.map(weightInput)],
+  };
+  return { shown, weights };
+}
+
+/**
+ * Sizes that are known although the whole shape is not, such as the channels in a batch of unknown size, as constants:
+ * ONNX Runtime folds Shape only where every size is known.
+ */
+function foldSizes(graph: GraphProto, types: ReadonlyMap<string, TensorType>): GraphProto {
+  const shapes = new Map<string, readonly Dim[]>();
+  const constants = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
+  const found: TensorProto[] = [];
+  const node = graph.node.flatMap((each) => {
+    const [source, pick] = each.input;
+    const whole = types.get(source ?? '')?.shape;
+    if (operatorOf(each) === 'Shape' && whole !== undefined) {
+      shapes.set(
+        each.output[0]!,
+        whole.slice(intAttribute(each, 'start', 0), intAttribute(each, 'end', whole.length)),
+      );
+    }
+    const target = shapes.get(pick ?? '');
+    if (operatorOf(each) === 'Reshape' && target !== undefined) {
+      const open = target.filter((size) => typeof size !== 'number');
+      if (open.length > 1 || target.includes(0)) return each;
+      const name = `${each.output[0]!}/shape`;
+      const sizes = target.map((size) => (typeof size === 'number' ? size : -1));
+      found.push(makeTensor(name, 'int64', [sizes.length], sizes));
+      return { ...each, input: [source!, name] };
+    }
+    const shape = shapes.get(source ?? '');
+    const index = constants.get(pick ?? '');
+    if (operatorOf(each) !== 'Gather' || shape === undefined || index === undefined) return each;
+    const sizes = tensorNumbers(index).map((position) => shape.at(position));
+    if (!sizes.every((size) => typeof size === 'number')) return each;
+    found.push(makeTensor(each.output[0]!, 'int64', index.dims, sizes));
+    return [];
+  });
+  return found.length === 0 ? graph : { ...graph, node, initializer: [...graph.initializer, ...found] };
 }
 
 function isWeight(tensor: TensorProto): boolean {
@@ -101,7 +158,7 @@ function missingOutputs(graph: GraphProto, keep: readonly string[]): ReturnType<
 }
 
 /** Inlining and constant folding by ONNX Runtime, within the standard operators. */
-async function simplify(proto: ModelProto, folder: string | undefined): Promise<ModelProto> {
+async function simplify(proto: ModelProto, folder: string | undefined): Promise<GraphProto> {
   const place = await mkdtemp(join(tmpdir(), 'fastsde-'));
   try {
     const path = join(place, 'simplified.onnx');
@@ -112,7 +169,7 @@ async function simplify(proto: ModelProto, folder: string | undefined): Promise<
       ...(folder === undefined ? {} : { folder }),
     });
     await session.release();
-    return decodeModel(await readFile(path));
+    return decodeModel(await readFile(path)).graph!;
   } finally {
     await rm(place, { recursive: true, force: true });
   }

@@ -27,10 +27,14 @@ export interface GradOptions {
  */
 export async function grad(model: Model, options: GradOptions): Promise<Model> {
   const wrt = inputNames(model, 'wrt', options.wrt);
-  const source =
-    options.labels === undefined ? model : appendLogProbability(model, options.of, options.labels);
-  const of = options.labels === undefined ? targetName(model, options.of) : 'log-probability';
-  const graph = await prepare(source, [of], []);
+  const { labels } = options;
+  const of = labels === undefined ? targetName(model, options.of) : 'log-probability';
+  const graph = await prepare(
+    model,
+    labels === undefined
+      ? { keep: [of] }
+      : { extend: (simple, types) => appendLogProbability(simple, types, options.of, labels) },
+  );
   const b = new Builder(graph);
   if (
     b
@@ -42,7 +46,7 @@ export async function grad(model: Model, options: GradOptions): Promise<Model> {
   }
   const ones = b.op('Expand', [b.scalar(1, of), b.shapeOf(of)]);
   const gradients = pullBack(b, new Map([[of, ones]]), wrt);
-  return assemble(source, b, {
+  return assemble(model, b, {
     inputs: new Map(),
     outputs: new Map(
       wrt.map((name) => [

@@ -29,7 +29,7 @@ export async function jvp(model: Model, options: JvpOptions): Promise<Model> {
   if (tangents.length !== wrt.length || model.inputs.some(({ name }) => tangents.includes(name))) {
     throw new OptionError('tangent', options.tangent, `${wrt.length} names that no input of the model has`);
   }
-  const graph = await prepare(model, of, []);
+  const graph = await prepare(model, { keep: of });
   const b = new Builder(graph);
   const results = pushForward(b, new Map(wrt.map((name, index) => [name, tangents[index]!])), of);
   return assemble(model, b, {

@@ -1,7 +1,7 @@
 import { OptionError } from '../../errors.js';
-import { makeNode, makeValueInfo, type AttributeValue, type Dim, type TensorType } from '../graph.js';
-import { makeModel, type Model, type TensorInfo } from '../model.js';
-import type { NodeProto, TensorProto, ValueInfo } from '../proto.js';
+import { makeNode, makeValueInfo, type AttributeValue, type TensorType } from '../graph.js';
+import type { TensorInfo } from '../model.js';
+import type { GraphProto, NodeProto, TensorProto, ValueInfo } from '../proto.js';
 import { makeTensor } from '../tensor.js';
 
 /** A scalar that training minimises, with the inputs that it adds to the model. */
@@ -35,12 +35,15 @@ export interface OwnLoss {
   output: string;
 }
 
+/** The types of a graph's values by name. */
+type Types = ReadonlyMap<string, TensorType>;
+
 /**
- * The model with the loss as a further output "loss" (a scalar).
- * @throws OptionError for an output that the model does not have.
+ * The graph with the loss as a further output "loss" (a scalar).
+ * @throws OptionError for an output that the graph does not have.
  */
-export function appendLoss(model: Model, loss: Loss): Model {
-  const tail = new Tail(model);
+export function appendLoss(graph: GraphProto, types: Types, loss: Loss): GraphProto {
+  const tail = new Tail(graph, types);
   const output = tail.modelOutput('loss.output', loss.output);
   if (loss.kind === 'output') {
     tail.emit('ReduceSum', [output.name], { keepdims: 0 }, 'loss');
@@ -77,42 +80,46 @@ function logProbability(tail: Tail, logits: TensorInfo, labels: string): string 
 }
 
 /**
- * The model with log softmax(logits)[label] of each sample as a further output "log-probability" [N].
- * @throws OptionError for an output that the model does not have.
+ * The graph with log softmax(logits)[label] of each sample as a further output "log-probability" [N].
+ * @throws OptionError for an output that the graph does not have.
  */
-export function appendLogProbability(model: Model, of: string | undefined, labels: string): Model {
-  const tail = new Tail(model);
+export function appendLogProbability(
+  graph: GraphProto,
+  types: Types,
+  of: string | undefined,
+  labels: string,
+): GraphProto {
+  const tail = new Tail(graph, types);
   const logits = tail.modelOutput('of', of);
   tail.emit('Identity', [logProbability(tail, logits, labels)], {}, 'log-probability');
   return tail.finish('log-probability', { type: logits.type, shape: [logits.shape?.[0] ?? ''] });
 }
 
-/** Nodes appended to a model. */
+/** Nodes appended to a graph. */
 class Tail {
-  readonly #model: Model;
+  readonly #graph: GraphProto;
+  readonly #types: Types;
   readonly #nodes: NodeProto[] = [];
   readonly #constants = new Map<string, TensorProto>();
   readonly #inputs: ValueInfo[] = [];
 
-  constructor(model: Model) {
-    this.#model = model;
+  constructor(graph: GraphProto, types: Types) {
+    this.#graph = graph;
+    this.#types = types;
   }
 
   modelOutput(option: string, name: string | undefined): TensorInfo {
-    const { outputs } = this.#model;
-    const found = name === undefined ? outputs[0] : outputs.find((each) => each.name === name);
-    if (found === undefined) {
-      throw new OptionError(
-        option,
-        name,
-        `one of the outputs ${outputs.map((each) => each.name).join(', ')}`,
-      );
+    const known = this.#graph.output.map((each) => each.name ?? '');
+    const found = name ?? known[0] ?? '';
+    const type = this.#types.get(found);
+    if (!known.includes(found) || type === undefined) {
+      throw new OptionError(option, name, `one of the outputs ${known.join(', ')}`);
     }
-    return found;
+    return { name: found, ...type };
   }
 
   input(name: string, type: TensorType): string {
-    if (!this.#model.inputs.some((each) => each.name === name)) this.#inputs.push(makeValueInfo(name, type));
+    if (!this.#graph.input.some((each) => each.name === name)) this.#inputs.push(makeValueInfo(name, type));
     return name;
   }
 
@@ -132,21 +139,14 @@ class Tail {
     return output;
   }
 
-  finish(output: string, type: { type: TensorType['type']; shape: readonly Dim[] }): Model {
-    const { proto, folder } = this.#model;
-    const { graph } = proto;
-    return makeModel(
-      {
-        ...proto,
-        graph: {
-          ...graph,
-          node: [...graph.node, ...this.#nodes],
-          initializer: [...graph.initializer, ...this.#constants.values()],
-          input: [...graph.input, ...this.#inputs],
-          output: [...graph.output, makeValueInfo(output, type)],
-        },
-      },
-      folder,
-    );
+  finish(output: string, type: TensorType): GraphProto {
+    const { node, initializer, input, output: outputs } = this.#graph;
+    return {
+      ...this.#graph,
+      node: [...node, ...this.#nodes],
+      initializer: [...initializer, ...this.#constants.values()],
+      input: [...input, ...this.#inputs],
+      output: [...outputs, makeValueInfo(output, type)],
+    };
   }
 }

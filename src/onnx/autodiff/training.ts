@@ -1,5 +1,4 @@
 import { ModelError, OptionError } from '../../errors.js';
-import { makeValueInfo, type Graph } from '../graph.js';
 import type { Model, TensorInfo } from '../model.js';
 import { prepare } from '../prepare.js';
 import { assemble } from './assemble.js';
@@ -44,15 +43,17 @@ export interface TrainingGraph {
  */
 export async function trainingGraph(model: Model, options: TrainingOptions): Promise<TrainingGraph> {
   const parameters = parameterNames(model, options.parameters ?? 'all');
-  const source = appendLoss(model, options.loss);
-  const graph = withTargetShape(await prepare(source, [], parameters), source, options.loss);
+  const graph = await prepare(model, {
+    parameters,
+    extend: (simple, types) => appendLoss(simple, types, options.loss),
+  });
   const b = new Builder(graph);
   const gradients = pullBack(b, new Map([['loss', b.scalar(1, 'loss')]]), parameters);
   const idle = parameters.filter((name) => !gradients.has(name));
   if (idle.length > 0) {
     throw new OptionError('parameters', idle, 'tensors that the loss depends on');
   }
-  const derived = assemble(source, b, {
+  const derived = assemble(model, b, {
     inputs: new Map(),
     outputs: new Map(
       parameters.map((name) => [
@@ -63,16 +64,6 @@ export async function trainingGraph(model: Model, options: TrainingOptions): Pro
     description: { kind: 'train', of: 'loss', wrt: parameters, loss: options.loss },
   });
   return readTrainingGraph(derived);
-}
-
-/** The target has the shape that ONNX Runtime found for the output, which may be more exact than the declared one. */
-function withTargetShape(graph: Graph, source: Model, loss: Loss): Graph {
-  if (loss.kind !== 'mean-squared-error') return graph;
-  const { output = source.outputs[0]!.name, target = 'target' } = loss;
-  const inputs = graph.inputs.map((info) =>
-    info.name === target ? makeValueInfo(target, graph.types.get(output)) : info,
-  );
-  return { ...graph, inputs };
 }
 
 /**

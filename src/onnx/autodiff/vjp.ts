@@ -35,7 +35,7 @@ export async function vjp(model: Model, options: VjpOptions): Promise<Model> {
   if (model.inputs.some(({ name }) => name === cotangent)) {
     throw new OptionError('cotangent', cotangent, 'a name that no input of the model has');
   }
-  const graph = await prepare(model, [of], []);
+  const graph = await prepare(model, { keep: [of] });
   const b = new Builder(graph);
   const shape = b.shape(of);
   const gradients = pullBack(b, new Map([[of, cotangent]]), wrt);

@@ -14,11 +14,55 @@ interface Shapes {
  */
 export function weightGradient(b: Builder, x: Value, g: Value, shape: Geometry, shapes: Shapes): Value {
   const { kernel, strides, begin, end, group } = shape;
-  const pointwise =
-    [...kernel, ...strides].every((size) => size === 1) && [...begin, ...end].every((pad) => pad === 0);
-  return pointwise && group === 1
-    ? pointwiseGradient(b, x, g, shapes)
-    : swappedGradient(b, x, g, shape, shapes);
+  const taps = kernel.reduce((product, size) => product * size, 1);
+  const plain =
+    [...strides, ...kernel].every((size) => size === 1) && [...begin, ...end].every((pad) => pad === 0);
+  if (group === 1 && plain) return pointwiseGradient(b, x, g, shapes);
+  const sizes = b.shape(shapes.output).slice(2);
+  const known = sizes.every((size) => typeof size === 'number');
+  if (group === 1 && taps <= MAX_TAPS && known) return tapGradient(b, x, g, shape, sizes, shapes.weight);
+  return swappedGradient(b, x, g, shape, shapes);
+}
+
+/** A larger kernel would write too many nodes. */
+const MAX_TAPS = 49;
+
+/**
+ * One matrix product per position of the kernel, between the cotangent and the part of x that this position meets. The
+ * fastest form measured on CPUs, for known sizes and a single group.
+ */
+function tapGradient(
+  b: Builder,
+  x: Value,
+  g: Value,
+  { kernel, strides, dilations, begin, end }: Geometry,
+  output: readonly number[],
+  weight: Value,
+): Value {
+  const rank = kernel.length + 2;
+  const [m, c] = b.shape(weight) as [number, number];
+  const axes = b.ints(kernel.map((_, axis) => axis + 2));
+  const padding = [...begin, ...end].some((pad) => pad > 0);
+  const framed = padding ? b.op('Pad', [x, b.ints([0, 0, ...begin, 0, 0, ...end]), b.scalar(0, weight)]) : x;
+  const source = b.transpose(framed, swapFirst(rank));
+  const rows = channelRows(b, g, m, rank);
+  const last = b.ints([-1]);
+  const products = positions(kernel).map((position) => {
+    const start = position.map((each, axis) => each * dilations[axis]!);
+    const stop = start.map((each, axis) => each + (output[axis]! - 1) * strides[axis]! + 1);
+    const part = b.op('Slice', [source, b.ints(start), b.ints(stop), axes, b.ints(strides)]);
+    const product = b.op('Gemm', [rows, b.reshape(part, [c, -1])], { transB: 1 });
+    return b.op('Unsqueeze', [product, last]);
+  });
+  return b.reshapeLike(b.op('Concat', products, { axis: -1 }), weight);
+}
+
+/** All positions of a kernel, in row-major order. */
+function positions(kernel: readonly number[]): number[][] {
+  return kernel.reduce<number[][]>(
+    (found, size) => found.flatMap((head) => Array.from({ length: size }, (_, each) => [...head, each])),
+    [[]],
+  );
 }
 
 /** A 1 x 1 convolution is one matrix product over samples and positions. */
