@@ -66,10 +66,12 @@ export function misread(declared: Reading, found: Repair): Finding {
   const what =
     cause === 'labels' ? `fed with labels ${found.labels.name}` : `read as ${found.parameterization}`;
   const flag = flags.join(' ');
+  // Under a wrong SDE, two flags together may happen to make a denoiser.
+  const doubt = flags.length > 1 ? ' If it was not trained so, the SDE may be another: check --sde.' : '';
   return {
     cause,
     severity,
-    message: `The ${cause} ${cause === 'labels' ? 'look' : 'looks'} wrong: ${read}; ${what} it does. Give ${flag}.`,
+    message: `The ${cause} ${cause === 'labels' ? 'look' : 'looks'} wrong: ${read}; ${what} it does. Give ${flag}.${doubt}`,
     flag,
   };
 }
@@ -126,7 +128,7 @@ export function misplaced(
       flag: '--data-range',
     };
   }
-  if (mean > 0.45 && relative(middle.low) > 0.35 && relative(middle.high) > 0.75) {
+  if (mean > 0.45 && relative(middle.low) > 0.35 && relative(middle.high) > 0.7) {
     return {
       cause: 'data-range',
       severity: 'warning',
