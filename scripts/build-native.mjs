@@ -4,7 +4,7 @@
 //   node scripts/build-native.mjs [--force] [--cmake | --gyp] [--cuda]
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,6 +92,7 @@ const compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find(
 const nodeGyp = options.cmake ? undefined : npmNodeGyp();
 if (compiler && !options.gyp && succeeds('cmake', ['--version'])) {
   buildWithCMake();
+  utimesSync(addon, new Date(), new Date()); // it may have been up to date but for its time
 } else if (compiler && nodeGyp) {
   buildWithGyp(nodeGyp);
 } else if (existsSync(path.join(root, 'prebuilds', `${process.platform}-${process.arch}`))) {
