@@ -3,6 +3,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   kernels: () => import('./kernels.js'),
   sampling: () => import('./sampling.js'),
   autodiff: () => import('./autodiff.js'),
+  startup: () => import('./startup.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);

@@ -1,5 +1,6 @@
-import { EigenvalueDecomposition, Matrix, SingularValueDecomposition } from 'ml-matrix';
+import type { Matrix } from 'ml-matrix';
 import { OptionError } from '../errors.js';
+import { linearAlgebra } from './linear-algebra.js';
 
 /** factor factor^T + scalar I: `factor` has one row for every dimension. */
 export interface LowRankCovariance {
@@ -127,7 +128,9 @@ function lowRank(path: string, { factor, scalar }: LowRankCovariance, d: number)
     throw new OptionError(`${path}.factor`, factor, `${d} rows, one for every dimension`);
   }
   const rows = matrixRows(`${path}.factor`, factor, factor[0].length);
-  if (rows.columns >= d) return full(path, rows.mmul(rows.transpose()).add(Matrix.eye(d).mul(rest)), d);
+  if (rows.columns >= d)
+    return full(path, rows.mmul(rows.transpose()).add(linearAlgebra().Matrix.eye(d).mul(rest)), d);
+  const { SingularValueDecomposition } = linearAlgebra();
   const { leftSingularVectors, diagonal } = new SingularValueDecomposition(rows, {
     computeRightSingularVectors: false,
   });
@@ -149,6 +152,7 @@ function full(path: string, matrix: Matrix, d: number): Covariance {
       }
     }
   }
+  const { EigenvalueDecomposition } = linearAlgebra();
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(matrix, {
     assumeSymmetric: true,
   });
@@ -162,6 +166,7 @@ function full(path: string, matrix: Matrix, d: number): Covariance {
 
 /** The rows as a matrix, every entry checked. */
 export function matrixRows(path: string, rows: ArrayLike<unknown>, columns: number): Matrix {
+  const { Matrix } = linearAlgebra();
   const matrix = new Matrix(rows.length, columns);
   for (let i = 0; i < rows.length; i++) {
     finiteVector(`${path}[${i}]`, rows[i], columns).forEach((value, j) => matrix.set(i, j, value));

@@ -1,4 +1,4 @@
-import { Matrix } from 'ml-matrix';
+import type { Matrix } from 'ml-matrix';
 import { OptionError } from '../errors.js';
 import {
   covariance,
@@ -9,6 +9,7 @@ import {
   type CovarianceSpec,
 } from './mixture-covariance.js';
 import { GaussianMixture } from './mixture.js';
+import { linearAlgebra } from './linear-algebra.js';
 
 /** y = A x + n with n ~ N(0, R). */
 export interface LinearObservation {
@@ -29,6 +30,7 @@ export function mixturePosterior(prior: GaussianMixture, observation: LinearObse
     throw new OptionError('matrix', observation.matrix, 'rows, one for every observed number');
   }
   const A = matrixRows('matrix', observation.matrix, prior.dimension);
+  const { Matrix } = linearAlgebra();
   const y = Matrix.columnVector(finiteVector('value', observation.value, A.rows));
   const R = covariance('noise', observation.noise, A.rows);
   // A^T R^-1: the gain of the observation, and times A the precision that it adds.
@@ -69,10 +71,11 @@ function inverse(matrix: Covariance): Covariance {
 }
 
 function dense(matrix: Covariance): Matrix {
-  return product(matrix, Matrix.eye(matrix.dimension));
+  return product(matrix, linearAlgebra().Matrix.eye(matrix.dimension));
 }
 
 function product(matrix: Covariance, columns: Matrix): Matrix {
+  const { Matrix } = linearAlgebra();
   const out = new Matrix(columns.rows, columns.columns);
   const column = new Float64Array(columns.rows);
   for (let j = 0; j < columns.columns; j++) {
