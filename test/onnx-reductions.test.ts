@@ -43,6 +43,13 @@ const cases: Record<string, Case & { operator: string }> = {
     inputs: { x: image },
     constants: { scale: ones(4), bias: ones(4, 0) },
   },
+  GroupNormalization: {
+    operator: 'GroupNormalization',
+    inputs: { x: image, wscale: [4], wbias: [4] },
+    attributes: { num_groups: 2 },
+    opset: 21,
+  },
+  RMSNormalization: { operator: 'RMSNormalization', inputs: { x, wscale: [4] }, opset: 23 },
   LayerNormalization: { operator: 'LayerNormalization', inputs: { x, wscale: [4], wbias: [4] } },
   'LayerNormalization over two axes': {
     operator: 'LayerNormalization',

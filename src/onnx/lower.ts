@@ -27,19 +27,31 @@ export function lowerNormalizations(graph: GraphProto): GraphProto {
     },
     LayerNormalization: (node, emit) => {
       const [x, scale, bias] = node.input as [string, string, string?];
-      if (node.output.length > 1 || (bias === undefined && everywhere(scale, 1))) return false;
-      const normal = normalize(emit, x, intAttribute(node, 'axis', -1), node);
-      const scaled = emit('Mul', [normal, scale], {}, bias === undefined ? node.output : undefined);
-      if (bias !== undefined) emit('Add', [scaled, bias], {}, node.output);
+      if (bias === undefined && everywhere(scale, 1)) return false;
+      // The statistics, where somebody reads them, stay those of the normalised values.
+      const normal = normalize(emit, x, intAttribute(node, 'axis', -1), node, node.output.slice(1));
+      const scaled = emit(
+        'Mul',
+        [normal, scale],
+        {},
+        bias === undefined ? node.output.slice(0, 1) : undefined,
+      );
+      if (bias !== undefined) emit('Add', [scaled, bias], {}, node.output.slice(0, 1));
       return true;
     },
   });
 }
 
-/** (x - mean) / sqrt(var + epsilon) over the axes from `axis`. */
-function normalize(emit: Emit, x: string, axis: number, node: NodeProto): string {
+/** (x - mean) / sqrt(var + epsilon) over the axes from `axis`, with the names of the statistics that are read. */
+function normalize(
+  emit: Emit,
+  x: string,
+  axis: number,
+  node: NodeProto,
+  statistics: readonly string[] = [],
+): string {
   const epsilon = { float: floatAttribute(node, 'epsilon', 1e-5) };
-  return emit('LayerNormalization', [x, emit.float(1)], { axis, epsilon });
+  return emit('LayerNormalization', [x, emit.float(1)], { axis, epsilon }, undefined, statistics);
 }
 
 /** Operators that ONNX Runtime has no kernel for and would expand into many small ones. */
@@ -61,8 +73,11 @@ export function lowerFunctions(graph: GraphProto, opset: number): GraphProto {
     },
     RMSNormalization: (node, emit) => {
       const [x, scale] = node.input as [string, string];
-      if (intAttribute(node, 'axis', -1) !== -1) return false;
-      const square = emit('ReduceMean', [emit('Mul', [x, x]), emit.ints([-1])]);
+      const axis = intAttribute(node, 'axis', -1);
+      // Counted from the front, the axes depend on a rank that is not known yet.
+      if (axis >= 0) return false;
+      const axes = Array.from({ length: -axis }, (_, index) => axis + index);
+      const square = emit('ReduceMean', [emit('Mul', [x, x]), emit.ints(axes)]);
       const epsilon = emit('CastLike', [emit.float(floatAttribute(node, 'epsilon', 1e-5)), x]);
       const inverse = emit('Reciprocal', [emit('Sqrt', [emit('Add', [square, epsilon])])]);
       emit('Mul', [emit('Mul', [x, inverse]), scale], {}, node.output);
@@ -71,13 +86,14 @@ export function lowerFunctions(graph: GraphProto, opset: number): GraphProto {
   });
 }
 
-/** Emits a node of the replacement; `output` where it computes the replaced node's own outputs. */
+/** Emits a node of the replacement; `output` where it computes the replaced node's own output, `more` for further ones. */
 interface Emit {
   (
     operator: string,
     inputs: readonly string[],
     attributes?: Readonly<Record<string, AttributeValue>>,
     output?: readonly string[],
+    more?: readonly string[],
   ): string;
   ints(values: readonly number[]): string;
   float(value: number): string;
@@ -105,8 +121,9 @@ function rewrite(graph: GraphProto, lowerings: Readonly<Record<string, Lowering>
         inputs: readonly string[],
         attributes: Readonly<Record<string, AttributeValue>> = {},
         output: readonly string[] = [fresh(operator)],
+        more: readonly string[] = [],
       ) => {
-        nodes.push(makeNode(operator, inputs, output, attributes));
+        nodes.push(makeNode(operator, inputs, [...output, ...more], attributes));
         return output[0]!;
       },
       {

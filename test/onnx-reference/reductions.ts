@@ -63,6 +63,22 @@ const instanceNormalization: Operator = ([x, scale, bias], node) => {
   return build(x!.shape, (index) => at(normal!, index) * scale!.data[index[1]!]! + bias!.data[index[1]!]!);
 };
 
+/** Operator set 21: scale and bias per channel. */
+const groupNormalization: Operator = ([x, scale, bias], node) => {
+  const groups = int(node, 'num_groups', 1);
+  const rows = array([x!.shape[0]!, groups, x!.data.length / x!.shape[0]! / groups], x!.data);
+  const [normal] = layerNormalization([rows, array([], [1])], node) as NdArray[];
+  const back = array(x!.shape, normal!.data);
+  return build(x!.shape, (index) => at(back, index) * scale!.data[index[1]!]! + bias!.data[index[1]!]!);
+};
+
+const rmsNormalization: Operator = ([x, scale], node) => {
+  const epsilon = float(node, 'epsilon', 1e-5);
+  const square = (line: number[]): number => average(line.map((value) => value * value));
+  const normal = alongAxis(x!, -1, (line, k) => line[k]! / Math.sqrt(square(line) + epsilon));
+  return build(x!.shape, (index) => at(normal, index) * broadcastAt(scale!, index));
+};
+
 const batchNormalization: Operator = ([x, scale, bias, mean, variance], node) =>
   build(x!.shape, (index) => {
     const c = index[1]!;
@@ -157,6 +173,8 @@ export const reductions: Readonly<Record<string, Operator>> = {
   LogSoftmax: ([x], node) => alongAxis(x!, int(node, 'axis', -1), (line, k) => line[k]! - logSumExp(line)),
   LayerNormalization: layerNormalization,
   InstanceNormalization: instanceNormalization,
+  GroupNormalization: groupNormalization,
+  RMSNormalization: rmsNormalization,
   BatchNormalization: batchNormalization,
   AveragePool: averagePool,
   MaxPool: maxPool,

@@ -1,4 +1,4 @@
-import { ancestors, operatorOf, sortNodes } from '../graph.js';
+import { ancestors, intAttribute, operatorOf, sortNodes } from '../graph.js';
 import type { Model } from '../model.js';
 import type { FunctionProto, NodeProto } from '../proto.js';
 import { activeValues } from './activity.js';
@@ -27,7 +27,11 @@ export interface Support {
 }
 
 /** Operators that preparation rewrites into operators with a rule. */
-const LOWERED = new Set(['InstanceNormalization', 'GroupNormalization', 'RMSNormalization', 'CastLike']);
+function isLowered(node: NodeProto): boolean {
+  const operator = operatorOf(node);
+  if (operator === 'RMSNormalization') return intAttribute(node, 'axis', -1) < 0;
+  return operator === 'InstanceNormalization' || operator === 'GroupNormalization';
+}
 
 /**
  * Which nodes between the inputs and an output lack a rule in reverse mode, found without running anything. A rule may
@@ -70,7 +74,7 @@ function unsupported(
       const moving = body.input.filter((_, index) => active.has(node.input[index] ?? ''));
       return unsupported(body.node, moving, body.output, functions, [...path, name], new Set());
     }
-    if (ruleOf(node)?.vjp !== undefined || LOWERED.has(operatorOf(node))) return [];
+    if (ruleOf(node)?.vjp !== undefined || isLowered(node)) return [];
     return [{ operator: operatorOf(node), node: name, path }];
   });
 }
