@@ -4,6 +4,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   sampling: () => import('./sampling.js'),
   autodiff: () => import('./autodiff.js'),
   startup: () => import('./startup.js'),
+  likelihood: () => import('./likelihood.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);
