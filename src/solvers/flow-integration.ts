@@ -12,8 +12,8 @@ import { advance, type Blocks, type Ode } from './ode.js';
 
 /**
  * What a probability-flow ODE is integrated in. The published code integrates in `t`, where nearly all change is close to
- * the data. In `lambda`, half the log signal-to-noise ratio, the error at one tolerance is several times smaller, and a
- * likelihood of images takes a third fewer evaluations. For VE the two differ by a constant factor.
+ * the data. In `lambda`, half the log signal-to-noise ratio, the likelihood of an image takes a third fewer evaluations at one
+ * tolerance, or has a tenth of the error at one number of evaluations. For VE the two differ by a constant factor.
  */
 export type Variable = 'lambda' | 't';
 
