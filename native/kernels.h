@@ -17,6 +17,11 @@ struct AdamWStep {
     float decay;          // learning rate * weight decay
 };
 
+/** x = a x0 + b z and target = c x0 + d z. */
+struct Diffusion {
+    float a, b, c, d;
+};
+
 /** The two passes of a Langevin step for a state x and a network output F. */
 template <typename X, typename F>
 struct LangevinKernels {
@@ -67,6 +72,11 @@ struct Kernels {
     // shift.
     void (*toBytes)(const float* x, float scale, float shift, uint8_t* out, size_t n);
     void (*fromBytes)(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
+
+    // Noised data and their target (which may be null), and x0 read backwards.
+    void (*diffuse)(float* x, float* target, const float* x0, const float* z, const Diffusion& at, size_t n);
+    void (*mirror)(const float* in, float* out, size_t n);
+    void (*mirrorBytes)(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
 
     // One AdamW step in place, and mean = decay mean + (1 - decay) p.
     void (*adamw)(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);

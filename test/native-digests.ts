@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { adamw, globalNorm } from '../src/native/adamw.js';
 import { type NoiseAddress, type State, Stream } from '../src/native/binding.js';
+import { diffuse } from '../src/native/diffuse.js';
 import {
   affine,
   dots,
@@ -57,6 +58,12 @@ function everyKernel(batch: number, size: number): State[] {
   const back = new Float32Array(n);
   fromBytes(bytes, -1, 1, back);
   results.push(back);
+  const flips = Uint8Array.from({ length: batch }, (_, b) => b % 2);
+  for (const x0 of [float32(n, 1), bytes]) {
+    const [x, target] = [new Float32Array(n), new Float32Array(n)];
+    diffuse(x, target, x0, float64(4 * batch, 3), address, { range: [-1, 1], flips, width: size });
+    results.push(x, target);
+  }
   const [p, m, v, average] = [1, 2, 3, 4].map((seed) => float32(n, seed).map(Math.abs)) as [
     Float32Array,
     Float32Array,

@@ -7,6 +7,7 @@ import test from 'ava';
 import { LoadError, OptionError } from '../src/errors.js';
 import { addon, load, nativeInfo, setThreads } from '../src/native/addon.js';
 import { type NoiseAddress, Stream } from '../src/native/binding.js';
+import { diffuse } from '../src/native/diffuse.js';
 import {
   affine,
   dots,
@@ -285,6 +286,34 @@ const refused: [title: string, option: string, run: () => void][] = [
     },
   ],
   [
+    'a row of pixels that does not divide the sample',
+    'width',
+    () => {
+      diffuse(f32(8), undefined, f32(8), f64(1, 1, 1, 1), noise, { flips: new Uint8Array(1), width: 3 });
+    },
+  ],
+  [
+    'a flip too few',
+    'flips',
+    () => {
+      diffuse(f32(8), undefined, f32(8), new Float64Array(8), noise, { flips: new Uint8Array(1), width: 4 });
+    },
+  ],
+  [
+    'data that are the result',
+    'x0',
+    () => {
+      diffuse(shared, undefined, shared, f64(1, 1, 1, 1), noise);
+    },
+  ],
+  [
+    'a target that is the data',
+    'target',
+    () => {
+      diffuse(f32(20), shared, shared, f64(1, 1, 1, 1), noise);
+    },
+  ],
+  [
     'steps of another length',
     'results.steps',
     () => {
@@ -426,6 +455,28 @@ test('the addon bounds every length again', (t) => {
     () => {
       native.fromBytes(new Uint8Array(7), 0, 1, f32(8));
     },
+    ...[
+      { x0: f32(7) },
+      { x0: new Uint8Array(7) },
+      { target: f32(7) },
+      { coefficients: f64(1, 1, 1) },
+      { coefficients: new Float64Array(12) },
+      { flips: new Uint8Array(2) },
+      { width: 0 },
+      { width: 3 },
+      { width: 9 },
+    ].map((bad) => () => {
+      const all = {
+        x0: f32(8),
+        target: f32(8),
+        coefficients: f64(1, 1, 1, 1),
+        flips: new Uint8Array(1),
+        width: 4,
+        ...bad,
+      };
+      const { x0, target, coefficients, flips, width } = all;
+      native.diffuse(f32(8), target, x0, 0, 1, flips, width, coefficients, address, 0);
+    }),
     () => {
       native.adamw(f32(8), f32(8), f32(7), f32(8), [], f64(), new Float64Array(7));
     },

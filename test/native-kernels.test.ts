@@ -1,6 +1,7 @@
 import test from 'ava';
 
 import { type NoiseAddress, type NormMode, type State, Stream } from '../src/native/binding.js';
+import { diffuse } from '../src/native/diffuse.js';
 import {
   affine,
   dots,
@@ -238,3 +239,41 @@ test('float64 noise is the float32 noise, widened', (t) => {
   fillNormal(wide, 2, address);
   t.deepEqual(wide, Float64Array.from(narrow));
 });
+
+for (const [channels, height, width] of [
+  [1, 1, 2],
+  [1, 28, 28],
+  [3, 31, 33],
+] as const) {
+  test(`diffuse reads, mirrors and noises ${channels} x ${height} x ${width} as its formula says`, (t) => {
+    const batch = 3;
+    const size = channels * height * width;
+    const z = normals(address, batch, size);
+    const coefficients = float64(4 * batch, 5);
+    const flips = Uint8Array.of(0, 1, 255);
+    const bytes = Uint8Array.from(scrambled(batch * size, 6), (value) => 127.5 * (value + 1));
+    const scaled = Float32Array.from(bytes, (byte) => fma(byte, Math.fround(2 / 255), -1));
+    for (const [x0, clean] of [
+      [scaled, scaled],
+      [bytes, scaled],
+    ] as const) {
+      const expected = (first: number, flip: boolean) =>
+        Float32Array.from(z, (noise, i) => {
+          const b = Math.floor(i / size);
+          const column = i % width;
+          const from = flip && flips[b] !== 0 ? i - column + (width - 1 - column) : i;
+          const [c, d] = [
+            Math.fround(coefficients[4 * b + first]!),
+            Math.fround(coefficients[4 * b + first + 1]!),
+          ];
+          return fma(d, noise, Math.fround(c * clean[from]!));
+        });
+      const [x, target] = [new Float32Array(batch * size), new Float32Array(batch * size)];
+      diffuse(x, target, x0, coefficients, address, { range: [-1, 1], flips, width });
+      t.deepEqual(x, expected(0, true));
+      t.deepEqual(target, expected(2, true));
+      diffuse(x, undefined, x0, coefficients, address, { range: [-1, 1] });
+      t.deepEqual(x, expected(0, false));
+    }
+  });
+}

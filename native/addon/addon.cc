@@ -128,6 +128,42 @@ void fromBytes(const Napi::CallbackInfo& info) {
     fastsde::fromBytes(in, info[1].ToNumber().DoubleValue(), info[2].ToNumber().DoubleValue(), out.data());
 }
 
+/** diffuse(x, target?, x0: Float32Array | Uint8Array, low, high, flips?, width, coefficients, address,
+ * samples) */
+void diffuse(const Napi::CallbackInfo& info) {
+    const std::span x = floats(info[0], "x");
+    const std::span coefficients = doubles(info[7], "coefficients");
+    requireLength(coefficients.size() % 4, 0, "rest of coefficients");
+    const Shape shape = shapeOf(x.size(), coefficients.size() / 4);
+    std::span<float> target;
+    if (!info[1].IsUndefined()) {
+        target = floats(info[1], "target");
+        requireLength(target.size(), x.size(), "target");
+    }
+    const double low = info[3].ToNumber().DoubleValue(), high = info[4].ToNumber().DoubleValue();
+    CleanData data{nullptr, nullptr, low, high, {}, 1};
+    if (info[2].IsTypedArray() && info[2].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array) {
+        const std::span x0 = bytes(info[2], "x0");
+        requireLength(x0.size(), x.size(), "x0");
+        data.bytes = x0.data();
+    } else {
+        const std::span x0 = floats(info[2], "x0");
+        requireLength(x0.size(), x.size(), "x0");
+        data.floats = x0.data();
+    }
+    if (!info[5].IsUndefined()) {
+        const double width = info[6].ToNumber().DoubleValue();
+        data.flips = bytes(info[5], "flips");
+        requireLength(data.flips.size(), shape.count, "flips");
+        if (!(width >= 1 && width <= static_cast<double>(shape.size)) ||
+            shape.size % static_cast<std::size_t>(width) != 0)
+            throw std::length_error("width must divide the sample");
+        data.width = static_cast<std::size_t>(width);
+    }
+    fastsde::diffuse(shape, x.data(), target.empty() ? nullptr : target.data(), data, coefficients,
+                     noise(info[8], info[9], shape));
+}
+
 /** adamw(parameters, gradients, m, v, averages: Float32Array[], decays: Float64Array, options:
  * Float64Array(7)) */
 void adamw(const Napi::CallbackInfo& info) {
@@ -202,6 +238,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
         Napi::Function::New<checked<projectMeasurement>>(env, "projectMeasurement");
     exports["toBytes"] = Napi::Function::New<checked<toBytes>>(env, "toBytes");
     exports["fromBytes"] = Napi::Function::New<checked<fromBytes>>(env, "fromBytes");
+    exports["diffuse"] = Napi::Function::New<checked<diffuse>>(env, "diffuse");
     exports["adamw"] = Napi::Function::New<checked<adamw>>(env, "adamw");
     exports["sumOfSquares"] = Napi::Function::New<sumOfSquares>(env, "sumOfSquares");
     exports["info"] = Napi::Function::New<info>(env, "info");

@@ -44,6 +44,22 @@ void projectMeasurement(const Shape& shape, float* x, const float* y, const floa
 void toBytes(std::span<const float> x, double low, double high, std::uint8_t* out);
 void fromBytes(std::span<const std::uint8_t> bytes, double low, double high, float* out);
 
+/** Training data: floats, or bytes that stand for low + (high - low) byte / 255 where `bytes` is not null. */
+struct CleanData {
+    const float* floats;
+    const std::uint8_t* bytes;
+    double low, high;
+    std::span<const std::uint8_t> flips;  // empty, or per sample: not 0 where its rows of `width` are mirrored
+    std::size_t width;
+};
+
+/**
+ * x = a x0 + b z and, unless it is null, target = c x0 + d z, z standard normal. Coefficients: [count][4] =
+ * a, b, c, d.
+ */
+void diffuse(const Shape& shape, float* x, float* target, const CleanData& data,
+             std::span<const double> coefficients, const Noise& noise);
+
 struct AdamW {
     double learningRate, beta1, beta2, epsilon, weightDecay;
     double gradientScale;  // of global-norm clipping; 1 for none

@@ -32,6 +32,10 @@ void replaceInBasis(float* x, const float* y, const float* mask, const float* ba
 void toBytes(const float* x, float scale, float shift, uint8_t* out, size_t n);
 void fromBytes(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
 
+void diffuse(float* x, float* target, const float* x0, const float* z, const Diffusion& at, size_t n);
+void mirror(const float* in, float* out, size_t n);
+void mirrorBytes(const uint8_t* bytes, float scale, float shift, float* out, size_t n);
+
 void adamw(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
 void average(float* mean, const float* p, float decay, size_t n);
 

@@ -27,6 +27,9 @@ const Kernels kernels = {
     .replaceInBasis = replaceInBasis,
     .toBytes = toBytes,
     .fromBytes = fromBytes,
+    .diffuse = diffuse,
+    .mirror = mirror,
+    .mirrorBytes = mirrorBytes,
     .adamw = adamw,
     .average = average,
 };

@@ -43,6 +43,18 @@ interface Addon {
   ): void;
   toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
   fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
+  diffuse(
+    x: Float32Array,
+    target: Float32Array | undefined,
+    x0: Float32Array | Uint8Array,
+    low: number,
+    high: number,
+    flips: Uint8Array | undefined,
+    width: number,
+    coefficients: Float64Array,
+    address: Uint32Array,
+    samples: number | Float64Array,
+  ): void;
   adamw(
     parameters: Float32Array,
     gradients: Float32Array,

@@ -61,7 +61,12 @@ export function requireSameOrDisjoint(name: string, value: State, otherName: str
     throw new OptionError(name, value, `${otherName} itself or memory apart from it`);
 }
 
-export function requireDisjoint(name: string, value: State, otherName: string, other: State): void {
+export function requireDisjoint(
+  name: string,
+  value: ArrayBufferView,
+  otherName: string,
+  other: ArrayBufferView,
+): void {
   if (overlap(value, other)) throw new OptionError(name, value, `memory apart from ${otherName}`);
 }
 
@@ -71,6 +76,12 @@ function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
     a.byteOffset < b.byteOffset + b.byteLength &&
     b.byteOffset < a.byteOffset + a.byteLength
   );
+}
+
+export function requireRange(low: number, high: number): void {
+  if (!Number.isFinite(low)) throw new OptionError('low', low, 'a finite number');
+  if (!Number.isFinite(high) || high <= low)
+    throw new OptionError('high', high, `a finite number above low (${low})`);
 }
 
 /** Row-major [batch][columns] finite numbers for `elements` elements; returns the number of rows. */

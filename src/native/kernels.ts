@@ -10,6 +10,7 @@ import {
   requireLength,
   requireLike,
   requireOperand,
+  requireRange,
   requireSameOrDisjoint,
   requireState,
 } from './arguments.js';
@@ -209,10 +210,4 @@ export function fromBytes(bytes: Uint8Array, low: number, high: number, out: Flo
   requireRange(low, high);
   requireFloat32('out', out, bytes.length);
   addon().fromBytes(bytes, low, high, out);
-}
-
-function requireRange(low: number, high: number): void {
-  if (!Number.isFinite(low)) throw new OptionError('low', low, 'a finite number');
-  if (!Number.isFinite(high) || high <= low)
-    throw new OptionError('high', high, `a finite number above low (${low})`);
 }
