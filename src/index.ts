@@ -137,3 +137,16 @@ export type { Loss } from './onnx/autodiff/loss.js';
 export { support, type Support, type SupportOptions } from './onnx/autodiff/support.js';
 export { operators, registerJvp, registerVjp } from './onnx/autodiff/registry.js';
 export { checkDerivative, type CheckOptions, type DirectionCheck } from './onnx/autodiff/check.js';
+
+export type {
+  CheckpointOptions,
+  TimeBucket,
+  Training,
+  TrainOptions,
+  TrainProgress,
+  TrainResult,
+  Validation,
+} from './workflows/train.js';
+export type { Ema } from './training/ema.js';
+export type { ScheduleOptions } from './training/schedule.js';
+export type { ObjectiveOptions } from './training/objective.js';
