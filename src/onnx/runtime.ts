@@ -2,6 +2,7 @@ import type * as Ort from 'onnxruntime-node';
 
 import { FastsdeError, LoadError, ModelError, OptionError } from '../errors.js';
 import type { TensorInfo } from './model.js';
+import { networkCall } from './network-thread.js';
 import type { DataType } from './tensor.js';
 
 /** How ONNX Runtime executes a model. */
@@ -52,7 +53,7 @@ let loading: Promise<typeof Ort> | undefined;
  * @throws LoadError that says how to install it.
  */
 export function loadRuntime(): Promise<typeof Ort> {
-  loading ??= import('onnxruntime-node').catch((cause: unknown) => {
+  loading ??= networkCall(() => import('onnxruntime-node')).catch((cause: unknown) => {
     loading = undefined;
     throw new LoadError(
       'onnxruntime-node cannot be loaded. Install it beside fastsde: npm install onnxruntime-node ' +
@@ -94,10 +95,11 @@ export async function createSession(
   };
   let session: Ort.InferenceSession;
   try {
-    session =
+    session = await networkCall(() =>
       typeof source === 'string'
-        ? await ort.InferenceSession.create(source, settings)
-        : await ort.InferenceSession.create(source, settings);
+        ? ort.InferenceSession.create(source, settings)
+        : ort.InferenceSession.create(source, settings),
+    );
   } catch (cause) {
     const where = typeof source === 'string' ? ` ${source}` : '';
     if (provider !== 'cpu' && /provider|shared library|backend/i.test(String(cause))) {
@@ -123,10 +125,11 @@ function wrap(ort: typeof Ort, session: Ort.InferenceSession): Session {
     async run(feeds, fetches) {
       const tensors = toTensors(ort, feeds, inputs);
       try {
-        const result =
+        const result = await networkCall(() =>
           fetches === undefined
-            ? await session.run(tensors)
-            : await session.run(tensors, isNames(fetches) ? fetches : toTensors(ort, fetches, outputs));
+            ? session.run(tensors)
+            : session.run(tensors, isNames(fetches) ? fetches : toTensors(ort, fetches, outputs)),
+        );
         return Object.fromEntries(Object.entries(result).map(([name, tensor]) => [name, toArray(tensor)]));
       } catch (cause) {
         if (cause instanceof FastsdeError) throw cause;
@@ -136,7 +139,7 @@ function wrap(ort: typeof Ort, session: Ort.InferenceSession): Session {
         throw new ModelError(`The network failed on ${shown}${rest}: ${message(cause)}`, { cause });
       }
     },
-    release: () => session.release(),
+    release: () => networkCall(() => session.release()),
   };
 }
 
