@@ -115,7 +115,9 @@ export { encodeCsv } from './io/csv.js';
 export { writeHistogram, type Histogram } from './io/histogram.js';
 
 export { loadData, type LoadDataOptions } from './data/load.js';
-export { modelValues, type Dataset, type DataSpace } from './data/dataset.js';
+export type { PictureOptions } from './data/pictures.js';
+export { holdOut, modelValues, type Dataset, type DataSpace } from './data/dataset.js';
+export { eightGaussians, toys, type Toy, type ToyName, type ToyOptions } from './data/toys.js';
 export { dataFolder, mnist, type Split } from './data/mnist.js';
 export { decodeIdx } from './data/idx.js';
 export { decodeCifar10 } from './data/cifar10.js';

@@ -2,12 +2,15 @@ import { type Command, Option } from 'commander';
 import type { Dataset } from '../data/dataset.js';
 import { DataError, OptionError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
-import { addOptions, choice, integer } from './arguments.js';
+import { addOptions, choice, defined, integer } from './arguments.js';
+import { counted, warn } from './report.js';
 
 /** Flags that say which data a command takes. */
 export interface DataFlags {
   readonly data: string;
   readonly split?: 'train' | 'test';
+  readonly dataLabels?: string;
+  readonly skipCorrupted?: true;
   readonly resize?: true;
   readonly class?: number;
 }
@@ -15,8 +18,13 @@ export interface DataFlags {
 /** Adds the flags of {@link DataFlags} and, where a command takes a run of samples, those of {@link RangeFlags}. */
 export function addDataOptions(command: Command, { range }: { range: boolean }): void {
   addOptions(command, 'Data:', [
-    new Option('--data <source>', 'mnist, a folder of pictures, or a file, see below').makeOptionMandatory(),
-    choice('--split <name>', 'which part of mnist', ['train', 'test'], 'test'),
+    new Option(
+      '--data <source>',
+      'mnist, a toy, a folder or archive of pictures, or a file, see below',
+    ).makeOptionMandatory(),
+    choice('--split <name>', 'which part, where the data have these', ['train', 'test'], 'test'),
+    new Option('--data-labels <file>', 'a .npy or IDX file with the class of every sample'),
+    new Option('--skip-corrupted', 'leave out pictures that cannot be read, and count them'),
     new Option('--resize', "scale pictures to cover the model's size and crop them evenly"),
     ...(range
       ? [
@@ -34,7 +42,11 @@ export function addDataOptions(command: Command, { range }: { range: boolean }):
 export const dataHelp = `
 Data, by --data:
   mnist          the standard files, in the folder FASTSDE_DATA or the cache
-  digits/        the pictures in a folder by name, as grey or RGB as the model
+  swiss-roll, two-moons, checkerboard, eight-gaussians
+                 points of the plane: 50000 to train, 10000 to test
+  digits/        the pictures below a folder by name, as grey or RGB as the
+                 model; sub-folders are classes, train/ and test/ above them splits
+  digits.tar.gz  the same in a tar archive, plain or .gz
   x.npy, x.npz   bytes are images [count, (channels,) height, width] or with the
                  channels last; floats are values in the model's own space
   x.bin          CIFAR-10, binary version
@@ -51,11 +63,15 @@ export async function openData(flags: DataFlags, model: ScoreModel): Promise<Dat
   const { checkSampleShape } = await import('../data/dataset.js');
   const [channels, height, width] = model.shape;
   const image = model.shape.length === 3 && (channels === 1 || channels === 3);
+  const { split, dataLabels, skipCorrupted } = flags;
+  let corrupted = 0;
   const set = await loadData(flags.data, {
     ...(image && { channels }),
     ...(image && flags.resize && { size: [height!, width!] }),
-    ...(flags.split && { split: flags.split }),
+    ...defined({ split, labels: dataLabels }),
+    ...(skipCorrupted && { onCorrupted: () => (corrupted += 1) }),
   });
+  if (corrupted > 0) warn([`${flags.data}: ${counted(corrupted, 'picture')} that cannot be read left out.`]);
   try {
     checkSampleShape(set, model);
   } catch (cause) {

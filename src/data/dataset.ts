@@ -1,5 +1,7 @@
-import { DataError } from '../errors.js';
+import { DataError, OptionError } from '../errors.js';
 import { fromBytes } from '../io/image.js';
+import { Stream } from '../native/binding.js';
+import { fillUniform } from '../native/kernels.js';
 
 /** A set of samples, all of one shape. */
 export interface Dataset {
@@ -10,14 +12,18 @@ export interface Dataset {
   readonly shape: readonly number[];
   /** One class per sample, where the source has classes. */
   readonly labels?: Int32Array;
+  /** Names of the classes by label, where the source has them. */
+  readonly classNames?: readonly string[];
 }
 
 /** Samples from `first` on, at most `count` of them; both arrays are views. */
-export function slice({ data, shape, labels }: Dataset, first: number, count: number): Dataset {
+export function slice(set: Dataset, first: number, count: number): Dataset {
+  const { data, shape, labels } = set;
   const [total, ...sample] = shape;
   const elements = sample.reduce((product, extent) => product * extent, 1);
   const end = Math.min(total!, first + count);
   return {
+    ...set,
     data: data.subarray(first * elements, end * elements),
     shape: [Math.max(0, end - first), ...sample],
     ...(labels && { labels: labels.subarray(first, end) }),
@@ -25,19 +31,61 @@ export function slice({ data, shape, labels }: Dataset, first: number, count: nu
 }
 
 /** The samples of these indices in this order, copied. */
-export function pick({ data, shape, labels }: Dataset, indices: readonly number[]): Dataset {
+export function pick(set: Dataset, indices: ArrayLike<number>): Dataset {
+  const { data, shape, labels } = set;
   const sample = shape.slice(1);
   const elements = sample.reduce((product, extent) => product * extent, 1);
   const length = indices.length * elements;
   const picked = data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
-  for (const [i, n] of indices.entries()) {
+  for (let i = 0; i < indices.length; i++) {
+    const n = indices[i]!;
     picked.set(data.subarray(n * elements, (n + 1) * elements), i * elements);
   }
   return {
+    ...set,
     data: picked,
     shape: [indices.length, ...sample],
     ...(labels && { labels: Int32Array.from(indices, (n) => labels[n]!) }),
   };
+}
+
+/**
+ * The set without a random `share` of its samples, and these: what is kept from training to measure its loss.
+ *
+ * @param share Above 0 and below 1; at least one sample goes to either part.
+ * @param seed Of the choice; the same samples are held out whenever it is the same. Default 0.
+ */
+export function holdOut(set: Dataset, share: number, seed = 0n): { train: Dataset; heldOut: Dataset } {
+  const count = set.shape[0]!;
+  if (!(share > 0 && share < 1) || count < 2) {
+    throw new OptionError(
+      'holdOut',
+      share,
+      `a share between 0 and 1 of at least 2 samples (here are ${count})`,
+    );
+  }
+  const ranks = new Float64Array(count);
+  fillUniform(ranks, count, { seed, samples: 0, step: 0, stream: Stream.dataOrder, substep: 1 });
+  const order = Uint32Array.from(ranks.keys()).sort((a, b) => ranks[a]! - ranks[b]! || a - b);
+  const held = Math.min(count - 1, Math.max(1, Math.round(share * count)));
+  return {
+    train: pick(set, order.subarray(held).sort()),
+    heldOut: pick(set, order.subarray(0, held).sort()),
+  };
+}
+
+/**
+ * @throws DataError where the classes of a set do not lie in 0 to classes - 1.
+ */
+export function checkClasses({ labels }: Pick<Dataset, 'labels'>, classes: number): void {
+  if (!labels)
+    throw new DataError(`The data have no classes, the network takes ${classes}.`, { option: 'data' });
+  const n = labels.findIndex((label) => !(label >= 0 && label < classes));
+  if (n < 0) return;
+  throw new DataError(
+    `The data have the class ${labels[n]!} at index ${n}; the network takes classes from 0 to ${classes - 1}.`,
+    { option: 'data', value: labels[n] },
+  );
 }
 
 /** What {@link modelValues} needs to know of a model. */

@@ -1,28 +1,30 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { DataError } from '../errors.js';
 import { isFolder } from '../io/atomic.js';
-import { planes, readImage } from '../io/image.js';
+import { planes } from '../io/image.js';
 import { decodeNpy, type NdArray } from '../io/npy.js';
 import { decodeNpz } from '../io/npz.js';
 import { decodeCifar10 } from './cifar10.js';
 import type { Dataset } from './dataset.js';
 import { decodeIdx } from './idx.js';
-import { mnist, type Split } from './mnist.js';
+import { mnist } from './mnist.js';
+import { pictureArchive, pictureFolder, type PictureOptions } from './pictures.js';
+import { isToy, toys } from './toys.js';
 
-export interface LoadDataOptions {
-  /** Height and width to which pictures are scaled, covering it, and cropped at both sides. Default: their own. */
-  readonly size?: readonly [number, number];
-  /** Channels to which pictures are converted. Default: grey where the first picture is grey, else RGB. */
-  readonly channels?: 1 | 3;
-  /** Which part of a data set given by name. Default `test`. */
-  readonly split?: Split;
+export interface LoadDataOptions extends PictureOptions {
+  /** A .npy or IDX file with one class per sample, in place of the classes of the source. */
+  readonly labels?: string;
 }
 
+/** Points of a toy that make its training and its test set; the test set follows in the sequence of seed 0. */
+const toyPoints = { train: { first: 0, count: 50_000 }, test: { first: 50_000, count: 10_000 } } as const;
+
 /**
- * Reads a data set: `mnist`, or a path, by its ending
+ * Reads a data set: `mnist`; a two-dimensional toy (`swiss-roll`, `two-moons`, `checkerboard`, `eight-gaussians`); or a
+ * path, by its ending
  *
- * - a folder: the pictures in it, in the order of their names;
+ * - a folder, `.tar`, `.tar.gz` or `.tgz`: the pictures in it, in the order of their paths, whose sub-folder names the class;
  * - `.npy`, `.npz`: bytes are images, floats values in the model's own space. In an .npz file the array `samples`, `x`,
  *   `images`, `data` or `arr_0`, or else the only one, and the classes `labels` or `y` if there;
  * - `.bin`: a CIFAR-10 batch of the binary version;
@@ -33,15 +35,20 @@ export interface LoadDataOptions {
  * @throws DataError for what cannot be read.
  */
 export async function loadData(source: string, options: LoadDataOptions = {}): Promise<Dataset> {
+  const set = await open(source, options);
+  if (options.labels === undefined) return set;
+  return { ...set, labels: classesFrom(await labelFile(options.labels), set.shape[0]!, options.labels) };
+}
+
+async function open(source: string, options: LoadDataOptions): Promise<Dataset> {
   if (source === 'mnist') return mnist(options.split);
+  if (isToy(source)) {
+    const { first, count } = toyPoints[options.split ?? 'test'];
+    return toys[source].sample(count, { first });
+  }
   if (await isFolder(source)) return pictureFolder(source, options);
-  const bytes = await readFile(source).catch((cause: unknown) => {
-    throw new DataError(`Cannot read ${source}: ${(cause as Error).message}.`, {
-      option: 'data',
-      value: source,
-      cause,
-    });
-  });
+  if (/\.(tar|tgz|tar\.gz)$/i.test(source)) return pictureArchive(source, options);
+  const bytes = await fileOf(source);
   switch (extname(source).toLowerCase()) {
     case '.npy':
       return imageSet(decodeNpy(bytes, source), source);
@@ -52,6 +59,35 @@ export async function loadData(source: string, options: LoadDataOptions = {}): P
     default:
       return imageSet(decodeIdx(bytes, source), source);
   }
+}
+
+async function fileOf(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause: unknown) => {
+    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, {
+      option: 'data',
+      value: path,
+      cause,
+    });
+  });
+}
+
+async function labelFile(path: string): Promise<NdArray> {
+  const bytes = await fileOf(path);
+  return extname(path).toLowerCase() === '.npy' ? decodeNpy(bytes, path) : decodeIdx(bytes, path);
+}
+
+/** @throws DataError where these are not one class, an integer from 0 on, for each of so many samples. */
+function classesFrom({ data, shape }: NdArray, count: number, name: string): Int32Array {
+  if (data.length !== count) {
+    throw new DataError(
+      `${name} should hold a class for each of ${count} samples, and has shape [${shape.join(', ')}].`,
+    );
+  }
+  return Int32Array.from({ length: count }, (_, n) => {
+    const label = Number(data[n]);
+    if (Number.isInteger(label) && label >= 0 && label < 2 ** 31) return label;
+    throw new DataError(`${name} holds the class ${label} at index ${n}; an integer from 0 on expected.`);
+  });
 }
 
 const sampleKeys = ['samples', 'x', 'images', 'data', 'arr_0'];
@@ -68,7 +104,8 @@ function archive(arrays: Readonly<Record<string, NdArray>>, name: string): Datas
   }
   const labelKey = labelKeys.find((candidate) => candidate in arrays);
   const set = imageSet(arrays[key]!, `${key} in ${name}`);
-  return labelKey === undefined ? set : { ...set, labels: Int32Array.from(arrays[labelKey]!.data, Number) };
+  if (labelKey === undefined) return set;
+  return { ...set, labels: classesFrom(arrays[labelKey]!, set.shape[0]!, `${labelKey} in ${name}`) };
 }
 
 function imageSet({ data, shape }: NdArray, name: string): Dataset {
@@ -94,36 +131,4 @@ function imageSet({ data, shape }: NdArray, name: string): Dataset {
     ordered.set(planes(picture), start);
   }
   return { data: ordered, shape: [count!, channels, height!, width!] };
-}
-
-const pictureEndings = ['.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.avif', '.gif', '.bmp'];
-
-async function pictureFolder(folder: string, { size, channels }: LoadDataOptions): Promise<Dataset> {
-  const names = (await readdir(folder))
-    .filter((name) => pictureEndings.includes(extname(name).toLowerCase()))
-    .sort();
-  if (names.length === 0) {
-    throw new DataError(`${folder} holds no pictures (${pictureEndings.join(', ')}).`, {
-      option: 'data',
-      value: folder,
-    });
-  }
-  const first = await readImage(join(folder, names[0]!), {
-    ...(size && { size }),
-    ...(channels && { channels }),
-  });
-  const { height, width } = first;
-  const data = new Uint8Array(names.length * first.data.length);
-  for (const [n, name] of names.entries()) {
-    const picture = await readImage(join(folder, name), { ...(size && { size }), channels: first.channels });
-    if (picture.height !== height || picture.width !== width) {
-      throw new DataError(
-        `${join(folder, name)} is ${picture.width} x ${picture.height} pixels, ${names[0]!} ${width} x ${height}. ` +
-          'Give a size to which all are scaled and cropped (--resize).',
-        { option: 'size' },
-      );
-    }
-    data.set(planes(picture), n * first.data.length);
-  }
-  return { data, shape: [names.length, first.channels, height, width] };
 }

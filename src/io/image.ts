@@ -150,18 +150,31 @@ export interface FitOptions {
  *
  * @throws DataError where the file is missing or is not a picture.
  */
-export async function readImage(path: string, { size, channels }: FitOptions = {}): Promise<Picture> {
+export function readImage(path: string, fit: FitOptions = {}): Promise<Picture> {
+  return decodeImage(path, fit, path);
+}
+
+/**
+ * A picture from the bytes of its file, or the file's path, as {@link readImage} reads it.
+ *
+ * @param name How errors call it.
+ */
+export async function decodeImage(
+  source: Uint8Array | string,
+  { size, channels }: FitOptions,
+  name: string,
+): Promise<Picture> {
   const sharp = await loadSharp();
   try {
-    let image = sharp(path).autoOrient();
+    let image = sharp(source).autoOrient();
     const grey = channels === undefined ? (await image.metadata()).space === 'b-w' : channels === 1;
     if (size) image = image.resize({ height: size[0], width: size[1], fit: 'cover', position: 'centre' });
     image = image.flatten({ background: '#000' }).toColourspace(grey ? 'b-w' : 'srgb');
     const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
     return { data, width: info.width, height: info.height, channels: grey ? 1 : 3 };
   } catch (cause) {
-    throw new DataError(`Cannot read ${path} as a picture: ${(cause as Error).message}.`, {
-      value: path,
+    throw new DataError(`Cannot read ${name} as a picture: ${(cause as Error).message}.`, {
+      value: name,
       cause,
     });
   }
