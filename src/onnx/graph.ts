@@ -173,7 +173,7 @@ export function makeAttribute(name: string, value: AttributeValue): AttributePro
   return { ...base, type: INTS, ints: value.map(BigInt) };
 }
 
-/** Makes a node; undefined inputs are not given. */
+/** Makes a node of an operator as {@link operatorOf} names it; undefined inputs are not given. */
 export function makeNode(
   operator: string,
   input: readonly (string | undefined)[],
@@ -182,8 +182,10 @@ export function makeNode(
 ): NodeProto {
   const names = input.map((name) => name ?? '');
   while (names.at(-1) === '') names.pop();
+  const [op_type, domain] = operator.split(':').reverse() as [string, string?];
   return {
-    op_type: operator,
+    op_type,
+    ...(domain === undefined ? {} : { domain }),
     input: names,
     output: [...output],
     attribute: Object.entries(attributes).map(([name, value]) => makeAttribute(name, value)),

@@ -41,16 +41,26 @@ function tapGradient(
 ): Value {
   const rank = kernel.length + 2;
   const [m, c] = b.shape(weight) as [number, number];
-  const axes = b.ints(kernel.map((_, axis) => axis + 2));
   const padding = [...begin, ...end].some((pad) => pad > 0);
   const framed = padding ? b.op('Pad', [x, b.ints([0, 0, ...begin, 0, 0, ...end]), b.scalar(0, weight)]) : x;
   const source = b.transpose(framed, swapFirst(rank));
   const rows = channelRows(b, g, m, rank);
   const last = b.ints([-1]);
+  // Axis by axis from the last one, so that positions share slices and the later slices copy long runs of memory.
+  const at = (position: readonly number[]): Value =>
+    position.reduceRight<Value>((part, each, axis) => {
+      const start = each * dilations[axis]!;
+      const stop = start + (output[axis]! - 1) * strides[axis]! + 1;
+      return b.op('Slice', [
+        part,
+        b.ints([start]),
+        b.ints([stop]),
+        b.ints([axis + 2]),
+        b.ints([strides[axis]!]),
+      ]);
+    }, source);
   const products = positions(kernel).map((position) => {
-    const start = position.map((each, axis) => each * dilations[axis]!);
-    const stop = start.map((each, axis) => each + (output[axis]! - 1) * strides[axis]! + 1);
-    const part = b.op('Slice', [source, b.ints(start), b.ints(stop), axes, b.ints(strides)]);
+    const part = at(position);
     const product = b.op('Gemm', [rows, b.reshape(part, [c, -1])], { transB: 1 });
     return b.op('Unsqueeze', [product, last]);
   });
