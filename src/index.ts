@@ -136,6 +136,20 @@ export {
 } from './onnx/autodiff/training.js';
 export { parameterValues, withParameters, type ParameterSelection } from './onnx/autodiff/parameters.js';
 export type { Loss } from './onnx/autodiff/loss.js';
+export {
+  objective,
+  objectiveKinds,
+  type Feeds,
+  type Objective,
+  type ObjectiveKind,
+  type ObjectiveOptions,
+  type Rows,
+} from './training/objective.js';
+export { timeLaws, type TimeLaw, type TimesOptions } from './training/times.js';
+export { weightings, type Weighting, type WeightingOptions } from './training/weighting.js';
+export type { NoisingOptions } from './training/noising.js';
+export type { ImplicitOptions } from './training/implicit.js';
+export type { ConditionOptions } from './training/conditions.js';
 export { support, type Support, type SupportOptions } from './onnx/autodiff/support.js';
 export { operators, registerJvp, registerVjp } from './onnx/autodiff/registry.js';
 export { checkDerivative, type CheckOptions, type DirectionCheck } from './onnx/autodiff/check.js';
@@ -151,4 +165,3 @@ export type {
 } from './workflows/train.js';
 export type { Ema } from './training/ema.js';
 export type { ScheduleOptions } from './training/schedule.js';
-export type { ObjectiveOptions } from './training/objective.js';

@@ -182,8 +182,7 @@ export function ladderGrid(
 ): Step[] {
   const { steps, epsilon } = validated(sde, { steps: ladder.levels, ...options }, 1);
   const levels = respacedLevels(ladder, steps).reverse();
-  const time = (index: number) =>
-    index < 0 ? 0 : ladder.levels === 1 ? sde.T : epsilon + (sde.T - epsilon) * (index / (ladder.levels - 1));
+  const time = (index: number) => (index < 0 ? 0 : levelTime(sde, ladder.levels, index, epsilon));
   return Array.from(levels, (index, k) => {
     const nextIndex = levels[k + 1] ?? -1;
     const t = time(index);
@@ -196,6 +195,11 @@ export function ladderGrid(
       ...levelOf(ladder, index, nextIndex),
     };
   });
+}
+
+/** The time of the continuous SDE at which level `index` of a ladder with `levels` levels lies. */
+export function levelTime(sde: Sde, levels: number, index: number, epsilon: number): number {
+  return levels === 1 ? sde.T : epsilon + (sde.T - epsilon) * (index / (levels - 1));
 }
 
 function levelOf(ladder: Ladder, index: number, nextIndex: number): Level {

@@ -1,6 +1,21 @@
+import { DataError, ModelError } from '../errors.js';
+import type { ParameterSelection } from '../onnx/autodiff/parameters.js';
 import type { TrainingGraph } from '../onnx/autodiff/training.js';
+import type { Model } from '../onnx/model.js';
 import type { Tensor } from '../onnx/runtime.js';
-import type { TimesOptions } from './times.js';
+import { checkChoice } from '../options.js';
+import { describeModel, type Description, type DescriptionOptions } from '../score/description.js';
+import { isShared, timeTensor } from '../score/feeds.js';
+import { readMetadata } from '../score/metadata.js';
+import { marginalAt } from '../score/parameterization.js';
+import { inferRoles } from '../score/roles.js';
+import { classification } from './classification.js';
+import { classesOf, DROPOUT, masksOf, type ConditionOptions } from './conditions.js';
+import { denoising } from './denoising.js';
+import type { Form, TrainedNetwork } from './form.js';
+import { implicit, type ImplicitOptions } from './implicit.js';
+import { noising, type NoisingOptions } from './noising.js';
+import { timesOf, type TimesOptions } from './times.js';
 import type { WeightingOptions } from './weighting.js';
 
 /**
@@ -9,23 +24,20 @@ import type { WeightingOptions } from './weighting.js';
  * - `denoising`: denoising score matching, in the network's own parameterization (Vincent 2011; Song et al. 2021,
  *   equation 7);
  * - `implicit`: Hyvärinen's objective with the exact trace, for a few dimensions (Hyvärinen 2005);
- * - `sliced`: the same with random projections instead of the trace (Song et al. 2019);
- * - `classifier`: cross-entropy of a classifier of noisy data (Song et al. 2021, section 5).
+ * - `sliced`: the same with random projections instead of the trace (Song, Garg, Shi and Ermon 2019);
+ * - `classifier`: cross-entropy of a classifier of noisy data (Song et al. 2021, appendix I).
+ *
+ * Losses are means over the elements of a sample, so that they compare across shapes.
  */
-export interface ObjectiveOptions extends WeightingOptions, TimesOptions {
+export interface ObjectiveOptions
+  extends WeightingOptions, TimesOptions, NoisingOptions, ImplicitOptions, ConditionOptions {
   /** Default `denoising`. */
-  readonly kind?: 'denoising' | 'implicit' | 'sliced' | 'classifier';
-  /** How x_t is drawn: from its Gaussian law (`kernel`, the default), or by simulating the SDE. */
-  readonly diffusion?: 'kernel' | 'simulation';
-  /** Euler-Maruyama steps of a simulation; default 100. */
-  readonly simulationSteps?: number;
-  /** Random projections of each row of `sliced`; default 1. */
-  readonly probes?: number;
-  /** Law of these projections; default `rademacher`. */
-  readonly probe?: 'rademacher' | 'normal';
-  /** Probability with which a label becomes the model's null class (Ho and Salimans 2022); default 0. */
-  readonly dropLabels?: number;
+  readonly kind?: ObjectiveKind;
 }
+
+export type ObjectiveKind = 'denoising' | 'implicit' | 'sliced' | 'classifier';
+
+export const objectiveKinds: readonly ObjectiveKind[] = ['denoising', 'implicit', 'sliced', 'classifier'];
 
 /** Rows of a batch of training data. */
 export interface Rows {
@@ -43,7 +55,7 @@ export interface Rows {
   readonly seed: bigint;
 }
 
-/** The data inputs of a training graph, and the time of each row. */
+/** The data inputs of a training graph, and the time of each row. The arrays are used again by the next call. */
 export interface Feeds {
   readonly tensors: Record<string, Tensor>;
   readonly times: Float64Array;
@@ -51,14 +63,113 @@ export interface Feeds {
 
 /** An objective for one model. */
 export interface Objective {
+  readonly description: Description;
   /**
    * The network with its loss and gradients: outputs `loss` (the mean over rows of `losses`), `losses` [N] (weighted), and
    * `grad.<p>` for each parameter p.
+   * @param parameters default "all"
+   * @throws ModelError that lists every operator without a derivative.
    */
-  trainingGraph(): Promise<TrainingGraph>;
+  trainingGraph(parameters?: ParameterSelection): Promise<TrainingGraph>;
   /**
    * All data inputs of that graph for these rows. Times, noise, projections and dropout are pure functions of
    * (seed, step, row of the batch), so that every split of a batch sees the same.
+   * @throws DataError for rows or labels that do not fit the network.
    */
   feeds(rows: Rows): Feeds;
+}
+
+/**
+ * The objective for a model, made anew wherever it is needed: it depends on the model and the options alone.
+ *
+ * @param model the network, with or without mask inputs for dropout
+ * @param description what the file does not say of itself, as for `loadModel`
+ * @throws OptionError for options that cannot be used; ModelError for a network that they do not fit.
+ */
+export function objective(
+  model: Model,
+  options: ObjectiveOptions = {},
+  description: DescriptionOptions = {},
+): Objective {
+  const kind = checkChoice('kind', options.kind ?? 'denoising', objectiveKinds);
+  const network = networkOf(model, kind, description);
+  const form = forms[kind](network, options);
+  const times = timesOf(network.description, options);
+  const noised = noising(network, options, form.target);
+  const classes = classesOf(network, options);
+  const masks = masksOf(model, options);
+  return {
+    description: network.description,
+    trainingGraph: (parameters = 'all') => form.trainingGraph(parameters),
+    feeds(rows) {
+      const { labels, step, seed, first } = rows;
+      const address = { seed, step, first };
+      const count = rowsOf(rows, network);
+      const { t, index, weight } = times(count, address);
+      const points = Array.from(t, (time, i) => ({
+        t: time,
+        index: index?.[i],
+        weight: weight[i]!,
+        ...marginalAt(network.description, time, index?.[i]),
+      }));
+      const { labels: rule, levels } = network.description;
+      const label = Float64Array.from(points, (point) => rule.label(point, levels));
+      return {
+        times: t,
+        tensors: {
+          ...noised(rows, points),
+          [network.roles.time.name]: timeTensor(network.roles.time, label, false),
+          ...classes(count, labels, address),
+          ...masks(count, address),
+          ...form.feeds(points, rows),
+        },
+      };
+    },
+  };
+}
+
+const forms: Readonly<Record<ObjectiveKind, (network: TrainedNetwork, options: ObjectiveOptions) => Form>> = {
+  denoising,
+  implicit: (network, options) => implicit(network, options, 'exact'),
+  sliced: (network, options) => implicit(network, options, 'sliced'),
+  classifier: classification,
+};
+
+function networkOf(model: Model, kind: ObjectiveKind, options: DescriptionOptions): TrainedNetwork {
+  const metadata = readMetadata(model.metadata);
+  const inputs = model.inputs.filter(({ name }) => !name.startsWith(DROPOUT));
+  const roles = inferRoles(inputs, model.outputs, { ...metadata.names, ...options.names });
+  const { state, time } = roles;
+  if (state.type !== 'float32') {
+    throw new ModelError(`Its input "${state.name}" is ${state.type}; only float32 networks can be trained.`);
+  }
+  if (isShared(time, undefined)) {
+    throw new ModelError(
+      `Its time input "${time.name}" holds one number for the whole batch; training needs one for every row.`,
+    );
+  }
+  // The logits of a classifier are no score, and have another shape than the state.
+  const description =
+    kind === 'classifier'
+      ? describeModel({ parameterization: 'score', ...options }, metadata, { ...roles, output: state })
+      : describeModel(options, metadata, roles);
+  const elements = description.shape.reduce((product, size) => product * size, 1);
+  return { model, roles, description, elements };
+}
+
+function rowsOf({ x0, flips }: Rows, { elements, description: { shape } }: TrainedNetwork): number {
+  const count = x0.length / elements;
+  if (!(Number.isInteger(count) && count > 0)) {
+    throw new DataError(`Rows of ${x0.length} elements are no samples of shape [${shape.join(', ')}].`, {
+      option: 'x0',
+      value: x0,
+    });
+  }
+  if (flips !== undefined && shape.length !== 3) {
+    throw new DataError(`Samples of shape [${shape.join(', ')}] are no images that could be mirrored.`, {
+      option: 'flips',
+      value: flips,
+    });
+  }
+  return count;
 }

@@ -23,15 +23,40 @@ function normalJacobian(b: Builder, node: NodeProto, value: Value): Value {
   return b.mul(b.op('Sub', [centred, along]), inverse);
 }
 
-/** Only the scale 1 that lowering writes; a scale that remains belongs to a type that was not lowered. */
+/**
+ * The statistics mean and r as functions of x: d mean = mean(v) and dr = -r^2 mean(y v), which a second derivative needs,
+ * since the first one reads them. Only the scale 1 that lowering writes; a scale that remains belongs to a type that was
+ * not lowered.
+ */
 const layerNormalization: Rule = {
-  vjp: (b, node, [cotangent, ...statistics]) =>
-    isPlain(b, node) && statistics.every((each) => each === undefined)
-      ? [normalJacobian(b, node, cotangent!)]
-      : [undefined],
-  jvp: (b, node, [tangent]) =>
-    tangent && isPlain(b, node) ? [normalJacobian(b, node, tangent)] : [undefined],
+  vjp: (b, node, [cotangent, mean, inverse]) => {
+    if (!isPlain(b, node)) return [undefined];
+    const [x, y] = [node.input[0]!, node.output[0]!];
+    const count = b.count(x, trailing(b, node, x));
+    const terms: Value[] = [];
+    if (cotangent !== undefined) terms.push(normalJacobian(b, node, cotangent));
+    if (mean !== undefined) terms.push(b.op('Expand', [b.op('Div', [mean, count]), b.shapeOf(x)]));
+    if (inverse !== undefined) {
+      const factor = b.op('Div', [b.mul(inverse, square(b, b.output(node, 2))), count]);
+      terms.push(b.op('Neg', [b.mul(y, factor)]));
+    }
+    return [b.add(terms)];
+  },
+  jvp: (b, node, [tangent]) => {
+    if (tangent === undefined || !isPlain(b, node)) return [undefined];
+    const axes = trailing(b, node, node.input[0]!);
+    const along = (): Value => b.mean(b.mul(node.output[0]!, tangent), axes);
+    return [
+      normalJacobian(b, node, tangent),
+      node.output[1] ? b.mean(tangent, axes) : undefined,
+      node.output[2] ? b.op('Neg', [b.mul(square(b, node.output[2]), along())]) : undefined,
+    ];
+  },
 };
+
+function square(b: Builder, value: Value): Value {
+  return b.mul(value, value);
+}
 
 function isPlain(b: Builder, node: NodeProto): boolean {
   const scale = b.numbers(node.input[1]);

@@ -1,0 +1,38 @@
+import type { ParameterSelection } from '../onnx/autodiff/parameters.js';
+import type { TrainingGraph } from '../onnx/autodiff/training.js';
+import type { Model } from '../onnx/model.js';
+import type { Tensor } from '../onnx/runtime.js';
+import type { Description } from '../score/description.js';
+import type { LabelPoint } from '../score/labels.js';
+import type { Marginal } from '../score/parameterization.js';
+import type { Roles } from '../score/roles.js';
+import type { Rows } from './objective.js';
+import type { Target } from './target.js';
+
+/** A network that is trained, and what it is. */
+export interface TrainedNetwork {
+  readonly model: Model;
+  readonly roles: Roles;
+  readonly description: Description;
+  /** Elements of a sample. */
+  readonly elements: number;
+}
+
+/** Where one row is trained: its time, level and marginal, and the factor of its loss that its law of times asks for. */
+export interface TrainingPoint extends LabelPoint {
+  readonly weight: number;
+}
+
+/** What one kind of objective adds to noised rows. */
+export interface Form {
+  trainingGraph(parameters: ParameterSelection): Promise<TrainingGraph>;
+  /** What the network should say, fed as the input "target"; absent where nothing is compared with the output. */
+  readonly target?: (marginal: Marginal) => Target;
+  /** Inputs of the graph beside the network's own and the target. */
+  feeds(points: readonly TrainingPoint[], rows: Rows): Record<string, Tensor>;
+}
+
+/** An input [N] of one number for every row. */
+export function rowTensor(points: readonly TrainingPoint[], value: (point: TrainingPoint) => number): Tensor {
+  return { data: Float32Array.from(points, value), dims: [points.length] };
+}

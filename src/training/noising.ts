@@ -1,0 +1,80 @@
+import { OptionError } from '../errors.js';
+import { Stream } from '../native/binding.js';
+import { diffuse } from '../native/diffuse.js';
+import { affine } from '../native/kernels.js';
+import type { Tensor } from '../onnx/runtime.js';
+import { checkChoice, checkInteger } from '../options.js';
+import { inputScale, type Marginal } from '../score/parameterization.js';
+import type { TrainedNetwork, TrainingPoint } from './form.js';
+import type { Rows } from './objective.js';
+import { simulatedNoise } from './simulation.js';
+import type { Target } from './target.js';
+
+/** How x_t is drawn. */
+export interface NoisingOptions {
+  /** From its Gaussian law (`kernel`, the default), or by simulating the SDE. */
+  readonly diffusion?: 'kernel' | 'simulation';
+  /** Euler-Maruyama steps of a simulation; default 100. */
+  readonly simulationSteps?: number;
+}
+
+/**
+ * The inputs of a training graph that depend on the data: the noised state, scaled as the network takes it, and the target.
+ * @param target the input "target", left out where absent
+ */
+export function noising(
+  { description, roles, elements }: TrainedNetwork,
+  { diffusion = 'kernel', simulationSteps = 100 }: NoisingOptions,
+  target: ((marginal: Marginal) => Target) | undefined,
+): (rows: Rows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
+  checkChoice('diffusion', diffusion, ['kernel', 'simulation']);
+  checkInteger('simulationSteps', simulationSteps, 1, 2 ** 24);
+  const { sde, ladder, shape, parameterization, sigmaData } = description;
+  const simulates = diffusion === 'simulation';
+  if (simulates && ladder !== undefined) {
+    throw new OptionError('diffusion', diffusion, "'kernel' for a network with trained levels");
+  }
+  let state = new Float32Array(0);
+  let wanted = target && state;
+  return ({ x0, flips, seed, step, first }, points) => {
+    if (state.length !== x0.length) {
+      state = new Float32Array(x0.length);
+      wanted = target && new Float32Array(x0.length);
+    }
+    const coefficients = new Float64Array(4 * points.length);
+    for (const [i, point] of points.entries()) {
+      const scale = inputScale(parameterization, point, sigmaData);
+      const { clean, noise } = target?.(point) ?? { clean: 0, noise: 0 };
+      coefficients.set([scale * point.alpha, scale * point.sigma, clean, noise], 4 * i);
+    }
+    const address = { seed, samples: first, step, stream: Stream.trainingNoise };
+    const reading = { range: sde.dataRange, flips, width: shape.at(-1)! };
+    if (simulates) {
+      const clean = new Float32Array(x0.length);
+      diffuse(clean, undefined, x0, plain(points.length), address, reading);
+      const times = Float64Array.from(points, ({ t }) => t);
+      const z = simulatedNoise(sde, clean, times, simulationSteps, { seed, step, first });
+      affine(state, [clean, z], columns(coefficients, 0));
+      if (wanted) affine(wanted, [clean, z], columns(coefficients, 2));
+    } else {
+      diffuse(state, wanted, x0, coefficients, address, reading);
+    }
+    const dims = [x0.length / elements, ...shape];
+    return {
+      [roles.state.name]: { data: state, dims },
+      ...(wanted && { target: { data: wanted, dims } }),
+    };
+  };
+}
+
+/** Coefficients that leave x_0 as it is. */
+function plain(rows: number): Float64Array {
+  return Float64Array.from({ length: 4 * rows }, (_, i) => (i % 4 === 0 ? 1 : 0));
+}
+
+/** Two of four columns, and none for noise. */
+function columns(coefficients: Float64Array, first: number): Float64Array {
+  return Float64Array.from({ length: (coefficients.length / 4) * 3 }, (_, i) =>
+    i % 3 === 2 ? 0 : coefficients[4 * Math.floor(i / 3) + first + (i % 3)]!,
+  );
+}
