@@ -20,6 +20,7 @@ export const Stream = {
   forward: 14,
   data: 15,
   user: 16,
+  initialization: 17,
 } as const;
 
 /**

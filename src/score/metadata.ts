@@ -15,6 +15,8 @@ export interface TensorNames {
 
 /** What a model file says of itself in its metadata properties, keys `fastsde.*`; every entry is optional. */
 export interface ModelMetadata {
+  /** What the network is: a score network, where the entry is absent, or a classifier p(y | x_t, t) with logits. */
+  kind?: 'score' | 'classifier';
   sde?: SdeName;
   /** Constants of the SDE that differ from its defaults. */
   constants?: Readonly<Record<string, number>>;
@@ -28,6 +30,10 @@ export interface ModelMetadata {
   dataRange?: readonly [number, number];
   trainedLevels?: number;
   classes?: number;
+  /** The class label that stands for no class, in a network trained with and without its labels. */
+  nullClass?: number;
+  /** Probability that an element of the network's dropout masks (inputs `dropout.*`) is zero while it is trained. */
+  dropout?: number;
   names?: TensorNames;
 }
 
@@ -68,6 +74,7 @@ export function readMetadata(properties: ReadonlyMap<string, string>): ModelMeta
     if (name !== undefined) names[role] = name;
   }
   return present({
+    kind: entry('kind', (text) => checkChoice('kind', text, ['score', 'classifier'])),
     sde: entry('sde', (text) => checkChoice('sde', text, sdeNames)),
     constants: Object.keys(constants).length > 0 ? constants : undefined,
     parameterization: entry('parameterization', (text) =>
@@ -81,16 +88,19 @@ export function readMetadata(properties: ReadonlyMap<string, string>): ModelMeta
       checkInteger('trained_levels', number('trained_levels', text), 1),
     ),
     classes: entry('classes', (text) => checkInteger('classes', number('classes', text), 1)),
+    nullClass: entry('null_class', (text) => checkInteger('null_class', number('null_class', text), 0)),
+    dropout: entry('dropout', (text) => checkNumber('dropout', number('dropout', text), 0, true)),
     names: Object.keys(names).length > 0 ? names : undefined,
   });
 }
 
 /** The metadata properties that `readMetadata` reads back. */
 export function metadataProperties(metadata: ModelMetadata): Record<string, string> {
-  const { sde, constants, parameterization, sigmaData, labels, shape, dataRange, names } = metadata;
-  const { trainedLevels, classes } = metadata;
+  const { kind, sde, constants, parameterization, sigmaData, labels, shape, dataRange, names } = metadata;
+  const { trainedLevels, classes, nullClass, dropout } = metadata;
   const entries: Record<string, string | number | undefined> = {
     format: FORMAT,
+    kind,
     sde,
     ...Object.fromEntries(Object.entries(constants ?? {}).map(([key, value]) => [`sde.${key}`, value])),
     parameterization,
@@ -100,6 +110,8 @@ export function metadataProperties(metadata: ModelMetadata): Record<string, stri
     data_range: dataRange?.join(','),
     trained_levels: trainedLevels,
     classes,
+    null_class: nullClass,
+    dropout,
     'input.state': names?.state,
     'input.time': names?.time,
     'input.class': names?.class,

@@ -1,0 +1,22 @@
+import type { Levels } from './description.js';
+import { Blocks, encoder, encoderWidths } from './encoder.js';
+import type { NetworkGraph, Value } from './graph.js';
+import { groupNorm, linear, silu } from './layers.js';
+
+/**
+ * The way down of the U-Net, the mean over positions, and a linear map: an encoder that tells classes apart.
+ * @returns logits [N, classes], which start at zero
+ */
+export function convolutionalClassifier(
+  g: NetworkGraph,
+  x: Value,
+  embedding: Value,
+  classes: number,
+  settings: Levels & { readonly dropout: number },
+): Value {
+  const blocks = new Blocks(g, embedding, encoderWidths(settings), settings.dropout);
+  const { coarsest } = encoder(g, x, blocks, settings);
+  const h = silu(g, groupNorm(g, 'norm', coarsest));
+  const pooled = g.op('ReduceMean', [h, g.ints([2, 3])], [h.shape[0]!], { keepdims: 0 });
+  return linear(g, 'head', pooled, classes, 'zero');
+}
