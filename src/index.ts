@@ -122,6 +122,16 @@ export { dataFolder, mnist, type Split } from './data/mnist.js';
 export { decodeIdx } from './data/idx.js';
 export { decodeCifar10 } from './data/cifar10.js';
 
+export { buildNetwork } from './networks/build.js';
+export { withoutDropout } from './networks/dropout.js';
+export { defaultNetwork } from './networks/presets.js';
+export type {
+  ClassifierDescription,
+  MlpDescription,
+  NetworkDescription,
+  UNetDescription,
+} from './networks/description.js';
+
 export { readModel, withMetadata, writeModel, type Model, type TensorInfo } from './onnx/model.js';
 export { createSession, type Session, type SessionOptions, type Tensor } from './onnx/runtime.js';
 export { vjp, type VjpOptions } from './onnx/autodiff/vjp.js';

@@ -47,6 +47,8 @@ export interface Description {
   readonly levels: number;
   readonly shape: readonly number[];
   readonly classes?: number;
+  /** The class label that stands for no class. */
+  readonly nullClass?: number;
 }
 
 /** Levels of DDPM. */
@@ -113,6 +115,7 @@ export function describeModel(
     levels: ladder?.levels ?? trainedLevels ?? LEVELS,
     shape,
     ...(classes !== undefined && { classes }),
+    ...(classes !== undefined && metadata.nullClass !== undefined && { nullClass: metadata.nullClass }),
   };
 }
 

@@ -54,6 +54,8 @@ export interface ScoreModel {
   readonly parameterization: Parameterization;
   /** Number of classes where the model takes a class label. */
   readonly classes?: number;
+  /** The class label that stands for no class, where the model was trained with and without labels. */
+  readonly nullClass?: number;
   /** The trained noise levels where the network knows only these; absent in continuous time. */
   readonly ladder?: Ladder;
   /** Present where F is known in closed form: integrations in double precision then use it. */

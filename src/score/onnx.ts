@@ -5,6 +5,7 @@ import { createSession, type SessionOptions } from '../onnx/runtime.js';
 import { checkInteger } from '../options.js';
 import type { Ladder } from '../sde/ladder.js';
 import type { Sde } from '../sde/sde.js';
+import { checkClassLabel } from './class-label.js';
 import { describeModel, type Description, type DescriptionOptions } from './description.js';
 import { readMetadata, type ModelMetadata } from './metadata.js';
 import type { At, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './model.js';
@@ -37,6 +38,7 @@ export class OnnxScoreModel implements ScoreModel {
   readonly ladder?: Ladder;
   readonly parameterization: Parameterization;
   readonly classes?: number;
+  readonly nullClass?: number;
   /** Name of the label rule. */
   readonly labels: string;
   /** What the file says of itself. */
@@ -72,6 +74,7 @@ export class OnnxScoreModel implements ScoreModel {
     this.labels = description.labels.name;
     if (description.ladder) this.ladder = description.ladder;
     if (description.classes !== undefined) this.classes = description.classes;
+    if (description.nullClass !== undefined) this.nullClass = description.nullClass;
     if (report) this.report = report;
     this.#description = description;
     this.#network = network;
@@ -154,7 +157,7 @@ export class OnnxScoreModel implements ScoreModel {
       const expected = `a class from 0 to ${classes - 1} for every sample: the model is class-conditional`;
       throw new OptionError('classLabel', labels, expected);
     }
-    labels.forEach((label, i) => checkInteger(`classLabel[${i}]`, label, 0, classes - 1));
+    labels.forEach((label, i) => checkClassLabel(`classLabel[${i}]`, label, this));
   }
 }
 
@@ -208,6 +211,14 @@ export async function openNetwork(
   options: LoadOptions,
 ): Promise<OpenNetwork> {
   const metadata = readMetadata(file.metadata);
+  if (metadata.kind === 'classifier') {
+    throw new ModelError(
+      'It is a classifier of noisy data, not a score network (fastsde.kind in its metadata).',
+      {
+        option: 'model',
+      },
+    );
+  }
   const roles = inferRoles(file.inputs, file.outputs, { ...metadata.names, ...options.names });
   const description = describeModel(options, metadata, roles);
   if (options.batch !== undefined) checkInteger('batch', options.batch, 1);

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkInteger } from '../options.js';
+import { checkClassLabel } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 
 /** The seed as the noise address takes it. */
@@ -11,11 +11,11 @@ export function seedOf(seed: bigint | number): bigint {
 
 /** One class for every sample, where the model takes classes. */
 export function labelsOf(
-  { classes }: ScoreModel,
+  model: ScoreModel,
   label: number | Int32Array | undefined,
   count: number,
 ): Int32Array | undefined {
-  if (classes === undefined) {
+  if (model.classes === undefined) {
     if (label === undefined) return undefined;
     throw new OptionError('classLabel', label, 'left out: this model takes no class label');
   }
@@ -23,10 +23,10 @@ export function labelsOf(
   if (label === undefined) return undefined;
   const labels =
     typeof label === 'number'
-      ? new Int32Array(count).fill(checkInteger('classLabel', label, 0, classes - 1))
+      ? new Int32Array(count).fill(checkClassLabel('classLabel', label, model))
       : label;
   if (labels.length !== count)
     throw new OptionError('classLabel', labels, `one class, or an Int32Array of count = ${count} classes`);
-  labels.forEach((value, i) => checkInteger(`classLabel[${i}]`, value, 0, classes - 1));
+  labels.forEach((value, i) => checkClassLabel(`classLabel[${i}]`, value, model));
   return labels;
 }
