@@ -56,7 +56,7 @@ for (const [name, description, option, message] of refused) {
   test(`${name} is refused by its path`, (t) => {
     const error = t.throws(() => buildNetwork(description as NetworkDescription), {
       instanceOf: FastsdeError,
-    })!;
+    });
     t.is(error.code, 'ERR_FASTSDE_OPTION');
     t.is(error.option, option);
     t.regex(error.message, message);
