@@ -26,15 +26,13 @@ void checked(const Napi::CallbackInfo& info) {
 
 /** affine(out, operands, coefficients, mean?, address?, samples?) */
 void affine(const Napi::CallbackInfo& info) {
+    const std::vector<Napi::Value> list = typedArrays(info[1], "operands");
     const Array out = state(info[0], "out");
-    if (!info[1].IsArray()) throw Napi::TypeError::New(info.Env(), "operands must be an array");
-    const Napi::Array list = info[1].As<Napi::Array>();
-    const std::size_t count = list.Length();
+    const std::size_t count = list.size();
     if (count < 1 || count > maxOperands) throw std::length_error("there must be 1 to 8 operands");
     std::array<Array, maxOperands> operands;
     for (std::size_t j = 0; j < count; ++j) {
-        const Napi::Value operand = list[static_cast<std::uint32_t>(j)];
-        operands[j] = state(operand, "operand");
+        operands[j] = state(list[j], "operand");
         if (operands[j].isDouble && !out.isDouble)
             throw Napi::TypeError::New(info.Env(), "a Float32Array result takes Float32Array operands");
         requireLength(operands[j].size, out.size, "operand");
@@ -57,7 +55,7 @@ void langevin(const Napi::CallbackInfo& info) {
     const std::span coefficients = doubles(info[2], "coefficients");
     requireLength(coefficients.size() % 3, 0, "rest of coefficients");
     const Shape shape = shapeOf(x.size, coefficients.size() / 3);
-    const double norm = info[3].ToNumber().DoubleValue();
+    const double norm = number(info[3], "norm");
     if (norm != 0 && norm != 1 && norm != 2)
         throw Napi::RangeError::New(info.Env(), "norm must be 0, 1 or 2");
     const Noise z = noise(info[4], info[5], shape);
@@ -81,7 +79,7 @@ void dots(const Napi::CallbackInfo& info) {
 /** fill(out, batch, distribution: 0 normal | 1 uniform | 2 Rademacher, address, samples) */
 void fill(const Napi::CallbackInfo& info) {
     const Array out = state(info[0], "out");
-    const double batch = info[1].ToNumber().DoubleValue(), distribution = info[2].ToNumber().DoubleValue();
+    const double batch = number(info[1], "batch"), distribution = number(info[2], "distribution");
     if (!(batch >= 1 && batch <= static_cast<double>(out.size)))
         throw std::length_error("batch must be 1 or more");
     if (distribution != 0 && distribution != 1 && distribution != 2)
@@ -117,7 +115,7 @@ void toBytes(const Napi::CallbackInfo& info) {
     const std::span x = floats(info[0], "x");
     const std::span out = bytes(info[3], "out");
     requireLength(out.size(), x.size(), "out");
-    fastsde::toBytes(x, info[1].ToNumber().DoubleValue(), info[2].ToNumber().DoubleValue(), out.data());
+    fastsde::toBytes(x, number(info[1], "low"), number(info[2], "high"), out.data());
 }
 
 /** fromBytes(bytes, low, high, out) */
@@ -125,7 +123,7 @@ void fromBytes(const Napi::CallbackInfo& info) {
     const std::span in = bytes(info[0], "bytes");
     const std::span out = floats(info[3], "out");
     requireLength(out.size(), in.size(), "out");
-    fastsde::fromBytes(in, info[1].ToNumber().DoubleValue(), info[2].ToNumber().DoubleValue(), out.data());
+    fastsde::fromBytes(in, number(info[1], "low"), number(info[2], "high"), out.data());
 }
 
 /** diffuse(x, target?, x0: Float32Array | Uint8Array, low, high, flips?, width, coefficients, address,
@@ -140,7 +138,7 @@ void diffuse(const Napi::CallbackInfo& info) {
         target = floats(info[1], "target");
         requireLength(target.size(), x.size(), "target");
     }
-    const double low = info[3].ToNumber().DoubleValue(), high = info[4].ToNumber().DoubleValue();
+    const double low = number(info[3], "low"), high = number(info[4], "high");
     CleanData data{nullptr, nullptr, low, high, {}, 1};
     if (info[2].IsTypedArray() && info[2].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array) {
         const std::span x0 = bytes(info[2], "x0");
@@ -152,7 +150,7 @@ void diffuse(const Napi::CallbackInfo& info) {
         data.floats = x0.data();
     }
     if (!info[5].IsUndefined()) {
-        const double width = info[6].ToNumber().DoubleValue();
+        const double width = number(info[6], "width");
         data.flips = bytes(info[5], "flips");
         requireLength(data.flips.size(), shape.count, "flips");
         if (!(width >= 1 && width <= static_cast<double>(shape.size)) ||
@@ -167,18 +165,16 @@ void diffuse(const Napi::CallbackInfo& info) {
 /** adamw(parameters, gradients, m, v, averages: Float32Array[], decays: Float64Array, options:
  * Float64Array(7)) */
 void adamw(const Napi::CallbackInfo& info) {
+    const std::vector<Napi::Value> list = typedArrays(info[4], "averages");
     const std::span p = floats(info[0], "parameters");
     const std::span g = floats(info[1], "gradients"), m = floats(info[2], "m"), v = floats(info[3], "v");
     for (const std::size_t length : {g.size(), m.size(), v.size()}) requireLength(length, p.size(), "tensor");
-    if (!info[4].IsArray()) throw Napi::TypeError::New(info.Env(), "averages must be an array");
-    const Napi::Array list = info[4].As<Napi::Array>();
     const std::span decays = doubles(info[5], "decays"), options = doubles(info[6], "options");
-    requireLength(decays.size(), list.Length(), "decays");
+    requireLength(decays.size(), list.size(), "decays");
     requireLength(options.size(), 7, "options");
     std::vector<Average> averages;
-    for (std::uint32_t i = 0; i < list.Length(); ++i) {
-        const Napi::Value value = list[i];
-        const std::span average = floats(value, "average");
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const std::span average = floats(list[i], "average");
         requireLength(average.size(), p.size(), "average");
         averages.push_back({average.data(), decays[i]});
     }
@@ -188,13 +184,9 @@ void adamw(const Napi::CallbackInfo& info) {
 
 /** sumOfSquares(tensors: Float32Array[]) */
 Napi::Value sumOfSquares(const Napi::CallbackInfo& info) {
-    if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "tensors must be an array");
-    const Napi::Array list = info[0].As<Napi::Array>();
     std::vector<std::span<const float>> tensors;
-    for (std::uint32_t i = 0; i < list.Length(); ++i) {
-        const Napi::Value tensor = list[i];
+    for (const Napi::Value& tensor : typedArrays(info[0], "tensors"))
         tensors.push_back(floats(tensor, "tensor"));
-    }
     return Napi::Number::New(info.Env(), fastsde::sumOfSquares(tensors));
 }
 
@@ -219,12 +211,13 @@ Napi::Value isFirstLoad(const Napi::CallbackInfo& info) {
 
 /** selectIsa(name): whether this CPU and build have it */
 Napi::Value selectIsa(const Napi::CallbackInfo& info) {
-    return Napi::Boolean::New(info.Env(), fastsde::selectIsa(info[0].ToString().Utf8Value()));
+    if (!info[0].IsString()) throw Napi::TypeError::New(info.Env(), "the instruction set must be a string");
+    return Napi::Boolean::New(info.Env(), fastsde::selectIsa(info[0].As<Napi::String>().Utf8Value()));
 }
 
 /** setThreads(count) */
 void setThreads(const Napi::CallbackInfo& info) {
-    const double count = info[0].ToNumber().DoubleValue();
+    const double count = number(info[0], "threads");
     if (!(count >= 1 && count <= 1024)) throw Napi::RangeError::New(info.Env(), "threads must be 1 to 1024");
     setThreadCount(static_cast<std::size_t>(count));
 }

@@ -41,6 +41,24 @@ std::uint64_t sampleIndex(Napi::Env env, double index) {
 
 }  // namespace
 
+std::vector<Napi::Value> typedArrays(const Napi::Value& list, const char* name) {
+    const Napi::Env env = list.Env();
+    if (!list.IsArray()) throw Napi::TypeError::New(env, std::string(name) + " must be an array");
+    const Napi::Array array = list.As<Napi::Array>();
+    std::vector<Napi::Value> elements;
+    for (std::uint32_t i = 0, count = array.Length(); i < count; ++i) {
+        elements.push_back(array[i]);
+        if (!elements.back().IsTypedArray())
+            throw Napi::TypeError::New(env, std::string(name) + " must be typed arrays");
+    }
+    return elements;
+}
+
+double number(const Napi::Value& value, const char* name) {
+    if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a number");
+    return value.As<Napi::Number>().DoubleValue();
+}
+
 Array state(const Napi::Value& value, const char* name) {
     const View v = view(value, name, "Float32Array or Float64Array");
     if (v.type != napi_float32_array && v.type != napi_float64_array)

@@ -12,6 +12,14 @@
 
 namespace fastsde::addon {
 
+// Pointers into typed arrays hold as long as no JavaScript runs: a getter may detach or shrink any buffer. So lists
+// are read first, and nothing is converted to a number.
+
+/** The elements of a list of typed arrays, of any type. */
+std::vector<Napi::Value> typedArrays(const Napi::Value& list, const char* name);
+
+double number(const Napi::Value& value, const char* name);
+
 /** Float32Array or Float64Array. */
 Array state(const Napi::Value& value, const char* name);
 
