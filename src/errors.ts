@@ -92,6 +92,24 @@ export class LoadError extends FastsdeError {
   }
 }
 
+/** An engine that ended in the middle of a request, or engines that are closed. */
+export class EngineError extends FastsdeError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super('ERR_FASTSDE_ENGINE', message, detail);
+  }
+}
+
+/** A request that is refused because as many as are allowed wait already. */
+export class QueueFullError extends FastsdeError {
+  constructor(waiting: number) {
+    super(
+      'ERR_FASTSDE_QUEUE_FULL',
+      `All engines are busy and ${waiting} requests wait, as many as queue allows. ` +
+        'Try again later, await engines.room() before a request, or give more engines or a longer queue.',
+    );
+  }
+}
+
 /** A value as an error message shows it: short, and never a page of array elements. */
 export function describe(value: unknown): string {
   if (typeof value === 'string')

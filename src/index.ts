@@ -95,6 +95,9 @@ export type {
 export type { Data } from './workflows/model-space.js';
 export type { DerivativeMethod } from './score/derivative.js';
 
+export { openEngines, type Engines, type EnginesOptions } from './engine/engines.js';
+export type { MixtureSource, ModelSource } from './engine/source.js';
+
 export { fillNormal, fillRademacher, fillUniform } from './native/kernels.js';
 export { Stream, type NoiseAddress, type NormMode, type State } from './native/binding.js';
 export { nativeInfo, setThreads, type NativeInfo } from './native/addon.js';

@@ -1,3 +1,4 @@
+import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
 import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
@@ -17,7 +18,7 @@ export function subvp(options: SubVpOptions = {}): Sde {
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
   const sigma = (t: number) => -Math.expm1(-integral(t));
-  return {
+  return specified('subvp', options, {
     name: 'subvp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
@@ -38,5 +39,5 @@ export function subvp(options: SubVpOptions = {}): Sde {
       const difference = -Math.expm1(-0.5 * B) * (1 + retain * Math.exp(-integral(from)));
       return { retain, spread: difference * (sigma(to) + retain * sigma(from)) };
     },
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { specified } from '../specification.js';
 import { checkDataRange, checkEpsilon, checkSigmas, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
 
@@ -20,7 +21,7 @@ export function ve(options: VeOptions = {}): Sde {
   const logRatio = Math.log(sigmaMax / sigmaMin);
   const logMin = Math.log(sigmaMin);
   const sigma = (t: number) => sigmaMin * Math.pow(sigmaMax / sigmaMin, t);
-  return {
+  return specified('ve', options, {
     name: 've',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
@@ -37,5 +38,5 @@ export function ve(options: VeOptions = {}): Sde {
       retain: 1,
       spread: sigma(from) ** 2 * Math.expm1(2 * logRatio * (to - from)),
     }),
-  };
+  });
 }

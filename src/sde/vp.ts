@@ -1,3 +1,4 @@
+import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
 import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
@@ -16,7 +17,7 @@ export interface VpOptions extends CommonOptions {
 export function vp(options: VpOptions = {}): Sde {
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
-  return {
+  return specified('vp', options, {
     name: 'vp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
@@ -33,7 +34,7 @@ export function vp(options: VpOptions = {}): Sde {
       const B = increment(from, to);
       return { retain: Math.exp(-0.5 * B), spread: -Math.expm1(-B) };
     },
-  };
+  });
 }
 
 /** ln(1 + e^x). */

@@ -4,6 +4,7 @@ import { fillUniform } from '../native/kernels.js';
 import { checkInteger, checkNumber } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { geometricSigmas } from '../sde/ladder.js';
+import { specified } from '../specification.js';
 import type { Time } from './batch.js';
 import type { Plan, Solver } from './solver.js';
 
@@ -26,7 +27,7 @@ export function annealedLangevin(options: AnnealedLangevinOptions = {}): Solver 
   const { stepSize = 6.2e-6, stepsPerLevel = 5, denoise = true } = options;
   checkNumber('stepSize', stepSize, 0);
   checkInteger('stepsPerLevel', stepsPerLevel, 1);
-  return {
+  return specified('annealedLangevin', options, {
     name: 'annealed-langevin',
     plan(model): Plan {
       const levels = noiseLevels(model, options.sigmas);
@@ -59,7 +60,7 @@ export function annealedLangevin(options: AnnealedLangevinOptions = {}): Solver 
         },
       };
     },
-  };
+  });
 }
 
 type NoiseLevel = Time & { readonly sigma: number };

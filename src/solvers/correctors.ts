@@ -2,6 +2,7 @@ import type { NormMode } from '../native/binding.js';
 import { checkChoice, checkInteger, checkNumber } from '../options.js';
 import type { Step } from '../sde/grid.js';
 import type { Sde } from '../sde/sde.js';
+import { specified } from '../specification.js';
 
 /** Langevin steps x' = x + eps s + sqrt(2 eps) z at a fixed time. */
 export interface Corrector {
@@ -39,33 +40,40 @@ export interface LangevinOptions {
 }
 
 /** Langevin corrector: eps = 2 alpha (snr |z| / |s|)^2 (Song et al. 2021, algorithms 4 and 5). */
-export function langevin({ snr = 0.16, steps = 1, norm = 'sample' }: LangevinOptions = {}): Corrector {
+export function langevin(options: LangevinOptions = {}): Corrector {
+  const { snr = 0.16, steps = 1, norm = 'sample' } = options;
   checkNumber('snr', snr, 0);
   checkInteger('correctorSteps', steps, 1);
   checkChoice('norm', norm, ['batch', 'sample', 'sqrt-d']);
-  return {
+  return specified('langevin', options, {
     name: 'langevin',
     steps,
     rule: { norm, factor: (level, sde) => 2 * stepAlpha(level, sde) * snr ** 2 },
     options: { snr, correctorSteps: steps, norm },
-  };
+  });
 }
 
 /** Annealed-Langevin corrector: eps = 2 alpha (snr sigma(t))^2, no norms (the rule of Song & Ermon 2019). */
-export function ald({ snr = 0.16, steps = 1 }: Omit<LangevinOptions, 'norm'> = {}): Corrector {
+export function ald(options: Omit<LangevinOptions, 'norm'> = {}): Corrector {
+  const { snr = 0.16, steps = 1 } = options;
   checkNumber('snr', snr, 0);
   checkInteger('correctorSteps', steps, 1);
-  return {
+  return specified('ald', options, {
     name: 'ald',
     steps,
     rule: { size: (level, sde) => 2 * stepAlpha(level, sde) * (snr * sde.sigma(level.t)) ** 2 },
     options: { snr, correctorSteps: steps },
-  };
+  });
 }
 
 /** No corrector. */
 export function noCorrector(): Corrector {
-  return { name: 'none', steps: 0, rule: { size: () => 0 }, options: {} };
+  return specified('noCorrector', undefined, {
+    name: 'none',
+    steps: 0,
+    rule: { size: () => 0 },
+    options: {},
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { checkChoice, checkInteger } from '../options.js';
 import { spacedTimes, type Spacing } from '../sde/grid.js';
+import { specified } from '../specification.js';
 import { ProbabilityFlow, requireContinuousTime, show } from './probability-flow-ode.js';
 import { integrateOnGrid, tableaus, type RungeKuttaMethod } from './runge-kutta.js';
 import type { Plan, Solver } from './solver.js';
@@ -25,7 +26,7 @@ export function fixedStep(options: FixedStepOptions = {}): Solver {
   checkChoice('method', method, ['euler', 'midpoint', 'heun', 'rk4']);
   checkInteger('steps', steps, 1);
   checkChoice('denoise', denoise, ['tweedie', 'none']);
-  return {
+  return specified('fixedStep', options, {
     name: method,
     plan(model): Plan {
       const times = spacedTimes(model.sde, { ...grid, steps });
@@ -56,5 +57,5 @@ export function fixedStep(options: FixedStepOptions = {}): Solver {
         },
       };
     },
-  };
+  });
 }

@@ -1,5 +1,6 @@
 import { Stream } from '../native/binding.js';
 import { checkInteger, checkNumber } from '../options.js';
+import { specified } from '../specification.js';
 import type { Plan, Solver } from './solver.js';
 
 export interface LangevinDynamicsOptions {
@@ -15,10 +16,11 @@ export interface LangevinDynamicsOptions {
  * Unadjusted Langevin dynamics on the score at one time (Song & Ermon 2019, eq. 4). Its stationary law has an error of
  * order stepSize: on N(0, s^2) the variance is s^2 / (1 - stepSize / (2 s^2)).
  */
-export function langevinDynamics({ stepSize, steps = 1000, time }: LangevinDynamicsOptions): Solver {
+export function langevinDynamics(options: LangevinDynamicsOptions): Solver {
+  const { stepSize, steps = 1000, time } = options;
   checkNumber('stepSize', stepSize, 0);
   checkInteger('steps', steps, 1);
-  return {
+  return specified('langevinDynamics', options, {
     name: 'langevin-dynamics',
     plan({ sde }): Plan {
       const at = { t: time ?? sde.epsilon };
@@ -39,5 +41,5 @@ export function langevinDynamics({ stepSize, steps = 1000, time }: LangevinDynam
         },
       };
     },
-  };
+  });
 }

@@ -4,6 +4,7 @@ import { langevin as langevinKernel } from '../native/kernels.js';
 import { checkChoice } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Spacing, type Step } from '../sde/grid.js';
+import { specified } from '../specification.js';
 import type { Batch, Time } from './batch.js';
 import { langevin, type Corrector, type Level } from './correctors.js';
 import { reverseDiffusion, type Predictor } from './predictors.js';
@@ -47,7 +48,7 @@ export interface PredictorCorrectorOptions {
 export function predictorCorrector(options: PredictorCorrectorOptions = {}): Solver {
   const { predictor = reverseDiffusion(), corrector = langevin(), order = 'corrector-first' } = options;
   checkChoice('order', order, ['corrector-first', 'predictor-first']);
-  return {
+  return specified('predictorCorrector', options, {
     name: 'predictor-corrector',
     plan(model): Plan {
       const steps = solverSteps(model, options);
@@ -100,7 +101,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         },
       };
     },
-  };
+  });
 }
 
 function solverSteps(model: ScoreModel, options: PredictorCorrectorOptions): Step[] {

@@ -1,5 +1,6 @@
 import type { Step } from '../sde/grid.js';
 import type { Sde } from '../sde/sde.js';
+import { specified } from '../specification.js';
 
 /** One step x' = state x + score s(x, t) + noise z; its mean is the same without the noise. */
 export interface Update {
@@ -21,13 +22,13 @@ export interface Predictor {
 
 /** Euler-Maruyama on the reverse-time SDE dx = [f - g^2 s] dt + g dw (Song et al. 2021, eq. 6). */
 export function eulerMaruyama(): Predictor {
-  return {
+  return specified('eulerMaruyama', undefined, {
     name: 'euler-maruyama',
     update({ t, h }, sde) {
       const g = sde.diffusion(t);
       return { state: 1 - sde.drift(t) * h, score: g * g * h, noise: g * Math.sqrt(h) };
     },
-  };
+  });
 }
 
 /**
@@ -35,18 +36,18 @@ export function eulerMaruyama(): Predictor {
  * the same f and G.
  */
 export function reverseDiffusion(): Predictor {
-  return {
+  return specified('reverseDiffusion', undefined, {
     name: 'reverse-diffusion',
     update: ({ retain, spread }) => ({ state: 2 - retain, score: spread, noise: Math.sqrt(spread) }),
-  };
+  });
 }
 
 /** The probability-flow ODE, discretised as reverse diffusion is: half the score term and no noise (eq. 47). */
 export function probabilityFlow(): Predictor {
-  return {
+  return specified('probabilityFlow', undefined, {
     name: 'probability-flow',
     update: ({ retain, spread }) => ({ state: 2 - retain, score: spread / 2, noise: 0 }),
-  };
+  });
 }
 
 export interface AncestralOptions {
@@ -63,8 +64,9 @@ export interface AncestralOptions {
  * Ancestral sampling: DDPM for VP (Ho et al. 2020, eq. 11), its VE form (Song et al. 2021, appendix F), and the same
  * Markov-chain posterior for every other SDE with scalar-linear drift.
  */
-export function ancestral({ variance, clip = false }: AncestralOptions = {}): Predictor {
-  return {
+export function ancestral(options: AncestralOptions = {}): Predictor {
+  const { variance, clip = false } = options;
+  return specified('ancestral', options, {
     name: 'ancestral',
     clip,
     options: { variance: variance ?? 'auto', clip },
@@ -76,10 +78,10 @@ export function ancestral({ variance, clip = false }: AncestralOptions = {}): Pr
         noise: large ? Math.sqrt(spread) : (sigmaNext / sigma) * Math.sqrt(spread),
       };
     },
-  };
+  });
 }
 
 /** No predictor: the corrector alone carries the state from level to level. */
 export function noPredictor(): Predictor {
-  return { name: 'none', update: () => undefined };
+  return specified('noPredictor', undefined, { name: 'none', update: () => undefined });
 }

@@ -1,5 +1,6 @@
 import { checkChoice } from '../options.js';
 import { checkEpsilon } from '../sde/constants.js';
+import { specified } from '../specification.js';
 import {
   checkFlowTolerances,
   integrateFlow,
@@ -31,7 +32,7 @@ export function rk45(options: Rk45Options = {}): Solver {
   const tolerances = checkFlowTolerances(options, 't');
   const { denoise = 'tweedie' } = options;
   checkChoice('denoise', denoise, ['tweedie', 'none']);
-  return {
+  return specified('rk45', options, {
     name: 'rk45',
     plan(model): Plan {
       const { sde } = model;
@@ -72,5 +73,5 @@ export function rk45(options: Rk45Options = {}): Solver {
         },
       };
     },
-  };
+  });
 }

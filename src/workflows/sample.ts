@@ -137,7 +137,7 @@ async function run(
   const start = performance.now();
   const elements = model.shape.reduce((product, n) => product * n, 1);
   const samples = new Float32Array(count * elements);
-  const trajectory = options.trajectory === undefined ? undefined : emptyTrajectory();
+  const recorder = options.trajectory === undefined ? undefined : trajectoryRecorder();
   let counts = noCounts();
   let evaluations: Int32Array | undefined;
   for (let done = 0; done < count; done += job.batch) {
@@ -155,14 +155,14 @@ async function run(
     await plan.run(batch, {
       evaluated(step, time) {
         const previewed = emit && step % job.previewEvery === 0;
-        const framed = trajectory && step % options.trajectory! === 0;
+        const framed = recorder && step % options.trajectory! === 0;
         if (!previewed && !framed) return;
         const shown = batch.x.slice();
         if (job.preview === 'x0') batch.estimate(shown, time);
         const shape = [size, ...model.shape];
         if (previewed)
           emit({ step, steps: plan.steps, t: time.t, first: batch.first, samples: shown, shape });
-        if (framed) trajectory.add(step, time.t, shown, rows[0], samples.length);
+        if (framed) recorder.add(step, time.t, shown, rows[0], samples.length);
       },
       stepped(step) {
         const fraction = (done + (size * (step + 1)) / plan.steps) / count;
@@ -195,7 +195,7 @@ async function run(
       ...classOf(options),
     },
     warnings: plan.warnings ?? [],
-    ...(trajectory && { trajectory }),
+    ...(recorder && { trajectory: recorder.trajectory }),
   };
 }
 
@@ -208,16 +208,15 @@ function classOf({ classLabel }: SampleOptions): { classLabel?: number | number[
   return { classLabel: typeof classLabel === 'number' ? classLabel : Array.from(classLabel) };
 }
 
-function emptyTrajectory(): Trajectory & {
+function trajectoryRecorder(): {
+  trajectory: Trajectory;
   add(step: number, t: number, part: Float32Array, offset: number, length: number): void;
 } {
   const steps: number[] = [];
   const times: number[] = [];
   const frames: Float32Array[] = [];
   return {
-    steps,
-    times,
-    frames,
+    trajectory: { steps, times, frames },
     add(step, t, part, offset, length) {
       let at = steps.indexOf(step);
       if (at < 0) {

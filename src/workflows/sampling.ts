@@ -3,12 +3,17 @@ import type { Preview, SampleResult } from './sample.js';
 /** A sampling run: await it for the result, iterate over it (`for await`) for previews on the way, or both. */
 export class Sampling implements PromiseLike<SampleResult>, AsyncIterable<Preview> {
   readonly #result: Promise<SampleResult>;
+  readonly #taken: (() => void) | undefined;
   #previews: Preview[] | undefined;
   #wake: () => void = () => undefined;
   #over = false;
 
-  /** @internal */
-  constructor(run: (emit: ((preview: Preview) => void) | undefined) => Promise<SampleResult>) {
+  /** @internal @param taken is called for every preview that the iterator hands out. */
+  constructor(
+    run: (emit: ((preview: Preview) => void) | undefined) => Promise<SampleResult>,
+    taken?: () => void,
+  ) {
+    this.#taken = taken;
     // The run starts after the caller had the chance to iterate; without an iterator no preview is ever copied.
     this.#result = Promise.resolve()
       .then(() =>
@@ -39,8 +44,10 @@ export class Sampling implements PromiseLike<SampleResult>, AsyncIterable<Previe
     this.#result.catch(() => undefined);
     for (;;) {
       const next = previews.shift();
-      if (next) yield next;
-      else if (this.#over) break;
+      if (next) {
+        this.#taken?.();
+        yield next;
+      } else if (this.#over) break;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     await this.#result;

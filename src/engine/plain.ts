@@ -1,0 +1,89 @@
+import { OptionError } from '../errors.js';
+import { edm } from '../sde/edm.js';
+import { subvp } from '../sde/subvp.js';
+import { ve } from '../sde/ve.js';
+import { vp } from '../sde/vp.js';
+import { annealedLangevin } from '../solvers/annealed-langevin.js';
+import { ald, langevin, noCorrector } from '../solvers/correctors.js';
+import { fixedStep } from '../solvers/fixed-step.js';
+import { langevinDynamics } from '../solvers/langevin-dynamics.js';
+import { predictorCorrector } from '../solvers/predictor-corrector.js';
+import {
+  ancestral,
+  eulerMaruyama,
+  noPredictor,
+  probabilityFlow,
+  reverseDiffusion,
+} from '../solvers/predictors.js';
+import { rk45 } from '../solvers/rk45.js';
+import { specificationOf, type Specification } from '../specification.js';
+
+/** What makes values that are not plain data, by the names under which the values remember it. */
+const constructors: Readonly<Record<string, (options: never) => object>> = {
+  ...{ vp, subvp, ve, edm },
+  ...{ eulerMaruyama, reverseDiffusion, probabilityFlow, ancestral, noPredictor },
+  ...{ langevin, ald, noCorrector },
+  ...{ predictorCorrector, annealedLangevin, langevinDynamics, rk45, fixedStep },
+};
+
+type TypedArray = Uint8Array | Float32Array | Float64Array | Int32Array;
+
+/**
+ * A copy of options that another thread can have: values that the library made become what they were made from.
+ *
+ * @throws OptionError with the path of a function, or of another value that is not plain data.
+ */
+export function plain(path: string, value: unknown): unknown {
+  if (ArrayBuffer.isView(value) && 'length' in value) {
+    // A Buffer's own slice would share its memory, and a clone would take all of the memory that a part belongs to.
+    return value instanceof Uint8Array ? new Uint8Array(value) : (value as TypedArray).slice();
+  }
+  if (Array.isArray(value)) return value.map((entry, i) => plain(`${path}[${i}]`, entry));
+  if (typeof value === 'object' && value !== null) {
+    const specification = specificationOf(value);
+    if (specification) return entriesOf(path, specification);
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) return entriesOf(path, value);
+  } else if (typeof value !== 'function' && typeof value !== 'symbol') {
+    return value;
+  }
+  throw new OptionError(
+    path,
+    value,
+    'plain data, or made by a function of fastsde such as langevin(): engines are other threads, which your own functions and classes ' +
+      'cannot enter (without engines, or in a thread of your own, they can be used)',
+  );
+}
+
+function entriesOf(path: string, value: object): object {
+  const entries = Object.entries(value).map(([key, entry]) => [
+    key,
+    plain(path === '' ? key : `${path}.${key}`, entry),
+  ]);
+  return Object.fromEntries(entries) as object;
+}
+
+/** The options that `plain` was given, in another thread. */
+export function restored(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(restored);
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  const entries = Object.entries(value).map(([key, entry]) => [key, restored(entry)]);
+  const whole: unknown = Object.fromEntries(entries);
+  return isSpecification(whole) ? constructors[whole.constructedBy]!(whole.options as never) : whole;
+}
+
+function isSpecification(value: unknown): value is Specification {
+  return typeof value === 'object' && value !== null && 'constructedBy' in value;
+}
+
+/** The memory of all arrays in plain data, to be handed over instead of copied. */
+export function buffersOf(value: unknown): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  const visit = (part: unknown): void => {
+    if (ArrayBuffer.isView(part)) {
+      if (part.buffer instanceof ArrayBuffer) buffers.add(part.buffer);
+    } else if (typeof part === 'object' && part !== null) Object.values(part).forEach(visit);
+  };
+  visit(value);
+  return [...buffers];
+}
