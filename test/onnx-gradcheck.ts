@@ -151,8 +151,57 @@ async function checkOne(t: ExecutionContext, name: string, test: Case, symbolic:
   for (const key of wrt)
     t.deepEqual(pulled.get(`vjp.${key}`)!.shape, feeds[key]!.shape, `${name}: shape of vjp.${key}`);
 
+  if (!symbolic) await checkSecond(t, name, test, reverse, { ...feeds, cotangent }, directions);
   await checkRuntime(t, name, reverse, { ...feeds, cotangent }, pulled);
   await checkRuntime(t, name, forward, { ...feeds, ...moves }, new Map([['jvp.y', pushed]]));
+}
+
+/** Checks the derivative of a derivative, both in reverse mode, against a central difference of the first one. */
+async function checkSecond(
+  t: ExecutionContext,
+  name: string,
+  test: Case,
+  reverse: Model,
+  feeds: Readonly<Record<string, NdArray>>,
+  directions: Readonly<Record<string, NdArray>>,
+): Promise<void> {
+  const wrt = Object.keys(test.inputs);
+  const first = renamed(reverse);
+  for (const key of wrt) {
+    const of = `first.${key}`;
+    let second: Model;
+    try {
+      second = await vjp(first, { of, wrt, cotangent: 'direction' });
+    } catch (error) {
+      // An operator that is linear in this input.
+      if (/does not depend on/.test(String(error))) continue;
+      throw error;
+    }
+    const moved = (step: number): NdArray => {
+      const at = wrt.map((each) => [each, axpy(feeds[each]!, step, directions[each]!)]);
+      return evaluate(first, { ...feeds, ...(Object.fromEntries(at) as Record<string, NdArray>) }).get(of)!;
+    };
+    const h = 1e-5;
+    const direction = draw(uniform(8), feeds[key]!.shape, [-1, 1]);
+    const expected = dot(direction, axpy(moved(h), -1, moved(-h))) / (2 * h);
+    const pulled = evaluate(second, { ...feeds, direction });
+    const total = wrt.reduce((sum, each) => sum + dot(directions[each]!, pulled.get(`vjp.${each}`)!), 0);
+    const error = Math.abs(total - expected) / Math.max(1, Math.abs(expected));
+    t.true(error < 1e-6, `${name}: the derivative of ${of} differs by ${error}`);
+  }
+}
+
+/** The model with its products named first.* instead of vjp.*, names that a second derivative wants for its own. */
+function renamed(model: Model): Model {
+  const rename = (name: string): string => name.replace(/^vjp\./, 'first.');
+  const { graph } = model.proto;
+  const node = graph.node.map((each) => ({
+    ...each,
+    input: each.input.map(rename),
+    output: each.output.map(rename),
+  }));
+  const output = graph.output.map((each) => ({ ...each, name: rename(each.name ?? '') }));
+  return makeModel({ ...model.proto, graph: { ...graph, node, output } });
 }
 
 async function checkRuntime(

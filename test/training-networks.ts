@@ -60,7 +60,7 @@ export class Sketch {
       output: [info('out', outputs)],
       value_info: [],
     };
-    const opset_import = [{ domain: '', version: 18 }];
+    const opset_import = [{ domain: '', version: 20 }];
     const model = makeModel({ ir_version: 8, opset_import, metadata_props: [], functions: [], graph });
     return withMetadata(model, metadataProperties({ shape, ...metadata }));
   }
