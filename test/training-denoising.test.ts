@@ -2,6 +2,7 @@ import test from 'ava';
 
 import { Stream } from '../src/native/binding.js';
 import { fillNormal } from '../src/native/kernels.js';
+import { buildNetwork } from '../src/networks/build.js';
 import type { Parameterization } from '../src/score/model.js';
 import { parameterizations } from '../src/score/parameterization.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../src/sde/ladder.js';
@@ -217,7 +218,7 @@ test('options and networks that do not fit are refused by name', (t) => {
     [{ times: 'log-normal', spread: true }, /spread/],
     [{ diffusion: 'euler' as never }, /diffusion/],
     [{ diffusion: 'simulation', simulationSteps: 0 }, /simulationSteps/],
-    [{ dropLabels: 0.1 }, /no class input/],
+    [{ dropLabels: 0.1 }, /no class label that stands for none/],
     [{ dropout: 0.1 }, /no mask inputs/],
     [{ kind: 'classifier', weighting: 'edm' }, /a classifier has no score/],
     [{ kind: 'sliced', probes: 0 }, /probes/],
@@ -231,5 +232,58 @@ test('options and networks that do not fit are refused by name', (t) => {
   const flips = new Uint8Array(2);
   t.throws(() => goal.feeds({ x0: new Float32Array(4), flips, first: 0, step, seed }), {
     message: /no images/,
+  });
+});
+
+test('labels become the null class with the given probability, and only labels of the network are taken', (t) => {
+  const model = buildNetwork({
+    kind: 'mlp',
+    shape: [2],
+    sde: 'vp',
+    parameterization: 'eps',
+    classes: 3,
+    width: 8,
+  });
+  const rows = { x0: new Float32Array(2 * 8000), first: 0, step, seed };
+  const labels = Int32Array.from({ length: 8000 }, (_, i) => i % 3);
+  const fed = (dropLabels: number) =>
+    Array.from(objective(model, { dropLabels }).feeds({ ...rows, labels }).tensors['class']!.data, Number);
+  t.deepEqual(fed(0), Array.from(labels));
+  const dropped = fed(0.2);
+  const share = dropped.filter((label) => label === 3).length / 8000;
+  t.true(Math.abs(share - 0.2) < 5 * Math.sqrt(0.16 / 8000));
+  t.true(dropped.every((label, i) => label === 3 || label === labels[i]));
+  const goal = objective(model);
+  t.throws(() => goal.feeds(rows), { message: /the data have none/ });
+  const wrong = labels.with(7, 4);
+  t.throws(() => goal.feeds({ ...rows, labels: wrong }), {
+    message: /label 4 of row 7 is not a class from 0 to 2/,
+  });
+});
+
+test('a noise-conditional classifier is trained on the cross-entropy of noised data', async (t) => {
+  const shape = [1, 8, 8];
+  const model = buildNetwork({
+    kind: 'classifier',
+    shape,
+    sde: 've',
+    classes: 4,
+    channels: [8],
+    stem: 1,
+    dropout: 0.1,
+  });
+  const x0 = normalData(5, 64, 0.3);
+  const labels = Int32Array.of(0, 3, 1, 2, 0);
+  const goal = objective(model, { dropout: 0 });
+  const { tensors } = goal.feeds({ x0, labels, first: 0, step, seed });
+  const result = await runTraining(await goal.trainingGraph(), model, tensors);
+  const logits = numbers(result['logits']);
+  numbers(result['losses']).forEach((loss, b) => {
+    const row = logits.slice(4 * b, 4 * b + 4);
+    const expected = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0)) - row[labels[b]!]!;
+    t.true(Math.abs(loss - expected) < 1e-5);
+  });
+  t.throws(() => goal.feeds({ x0, labels: Int32Array.of(0, 4, 0, 0, 0), first: 0, step, seed }), {
+    message: /label 4 of row 1/,
   });
 });

@@ -4,12 +4,13 @@ import { fillUniform } from '../native/kernels.js';
 import type { Model } from '../onnx/model.js';
 import type { Tensor } from '../onnx/runtime.js';
 import { classTensor } from '../score/feeds.js';
+import { readMetadata } from '../score/metadata.js';
 import type { TrainedNetwork } from './form.js';
 import type { TrainingAddress } from './times.js';
 
 /** What a network takes beside the state and the time while it is trained. */
 export interface ConditionOptions {
-  /** Probability with which a label becomes the null class, the number `classes` (Ho and Salimans 2022); default 0. */
+  /** Probability with which a label becomes the network's label for no class (Ho and Salimans 2022); default 0. */
   readonly dropLabels?: number;
   /** Probability of dropout, for a network with mask inputs. Default: what its file says. */
   readonly dropout?: number;
@@ -18,43 +19,42 @@ export interface ConditionOptions {
 /** Inputs whose names start so are masks of dropout: 0, or 1 / (1 - p), for each element. */
 export const DROPOUT = 'dropout.';
 
-/** Metadata entry that holds p. */
-export const DROPOUT_KEY = 'fastsde.dropout';
-
 /** The tensor of the class input for some rows, or nothing where there is no such input. */
 export function classesOf(
-  { roles: { class: info }, description: { classes } }: TrainedNetwork,
+  { roles: { class: info }, description: { classes, nullClass } }: TrainedNetwork,
   { dropLabels = 0 }: ConditionOptions,
 ): (rows: number, labels: Int32Array | undefined, address: TrainingAddress) => Record<string, Tensor> {
   checkProbability('dropLabels', dropLabels);
-  if (info === undefined || classes === undefined) {
-    if (dropLabels > 0) throw new OptionError('dropLabels', dropLabels, '0: the network has no class input');
-    return () => ({});
+  if (dropLabels > 0 && nullClass === undefined) {
+    throw new OptionError('dropLabels', dropLabels, '0: the network has no class label that stands for none');
   }
-  if (dropLabels > 0 && info.shape?.length === 2 && info.shape[1] !== 1) {
-    throw new OptionError('dropLabels', dropLabels, `0: the one-hot input "${info.name}" has no null class`);
-  }
+  if (info === undefined || classes === undefined) return () => ({});
   return (rows, labels, { seed, step, first }) => {
-    const chosen = checkLabels(labels, rows, classes).slice();
+    const chosen = checkLabels(labels, rows, classes, nullClass).slice();
     if (dropLabels > 0) {
       const u = new Float32Array(rows);
       const noise = { seed, samples: first, step, stream: Stream.augmentation, substep: 1 };
       fillUniform(u, rows, noise);
-      for (let i = 0; i < rows; i++) if (u[i]! < dropLabels) chosen[i] = classes;
+      for (let i = 0; i < rows; i++) if (u[i]! < dropLabels) chosen[i] = nullClass!;
     }
     return { [info.name]: classTensor(info, chosen, classes) };
   };
 }
 
 /** @throws DataError where labels are missing or are no classes of the network. */
-export function checkLabels(labels: Int32Array | undefined, rows: number, classes: number): Int32Array {
+export function checkLabels(
+  labels: Int32Array | undefined,
+  rows: number,
+  classes: number,
+  nullClass?: number,
+): Int32Array {
   if (labels?.length !== rows) {
     throw new DataError('The network takes a class label for every sample, and the data have none.', {
       option: 'labels',
       value: labels,
     });
   }
-  const wrong = labels.findIndex((label) => !(label >= 0 && label < classes));
+  const wrong = labels.findIndex((label) => !(label >= 0 && label < classes) && label !== nullClass);
   if (wrong < 0) return labels;
   throw new DataError(
     `The label ${labels[wrong]!} of row ${wrong} is not a class from 0 to ${classes - 1}, the network's.`,
@@ -72,8 +72,7 @@ export function masksOf(
     if (dropout) throw new OptionError('dropout', dropout, '0: the network has no mask inputs');
     return () => ({});
   }
-  const written = model.metadata.get(DROPOUT_KEY);
-  const probability = dropout ?? (written === undefined ? NaN : Number(written));
+  const probability = dropout ?? readMetadata(model.metadata).dropout ?? NaN;
   checkProbability('dropout', probability);
   const masks = inputs.map(({ name, shape }) => {
     const dims = shape?.slice(1);

@@ -6,7 +6,7 @@ import type { Tensor } from '../onnx/runtime.js';
 import { checkChoice } from '../options.js';
 import { describeModel, type Description, type DescriptionOptions } from '../score/description.js';
 import { isShared, timeTensor } from '../score/feeds.js';
-import { readMetadata } from '../score/metadata.js';
+import { readMetadata, type ModelMetadata } from '../score/metadata.js';
 import { marginalAt } from '../score/parameterization.js';
 import { inferRoles } from '../score/roles.js';
 import { classification } from './classification.js';
@@ -31,7 +31,7 @@ import type { WeightingOptions } from './weighting.js';
  */
 export interface ObjectiveOptions
   extends WeightingOptions, TimesOptions, NoisingOptions, ImplicitOptions, ConditionOptions {
-  /** Default `denoising`. */
+  /** Default `classifier` for a network that says it is one, else `denoising`. */
   readonly kind?: ObjectiveKind;
 }
 
@@ -91,8 +91,10 @@ export function objective(
   options: ObjectiveOptions = {},
   description: DescriptionOptions = {},
 ): Objective {
-  const kind = checkChoice('kind', options.kind ?? 'denoising', objectiveKinds);
-  const network = networkOf(model, kind, description);
+  const metadata = readMetadata(model.metadata);
+  const standard = metadata.kind === 'classifier' ? 'classifier' : 'denoising';
+  const kind = checkChoice('kind', options.kind ?? standard, objectiveKinds);
+  const network = networkOf(model, metadata, kind, description);
   const form = forms[kind](network, options);
   const times = timesOf(network.description, options);
   const noised = noising(network, options, form.target);
@@ -135,8 +137,12 @@ const forms: Readonly<Record<ObjectiveKind, (network: TrainedNetwork, options: O
   classifier: classification,
 };
 
-function networkOf(model: Model, kind: ObjectiveKind, options: DescriptionOptions): TrainedNetwork {
-  const metadata = readMetadata(model.metadata);
+function networkOf(
+  model: Model,
+  metadata: ModelMetadata,
+  kind: ObjectiveKind,
+  options: DescriptionOptions,
+): TrainedNetwork {
   const inputs = model.inputs.filter(({ name }) => !name.startsWith(DROPOUT));
   const roles = inferRoles(inputs, model.outputs, { ...metadata.names, ...options.names });
   const { state, time } = roles;
