@@ -85,6 +85,29 @@ export class IntegrationError extends FastsdeError {
   }
 }
 
+/** A training run that cannot go on: a loss that is NaN or infinite, or a worker that died. */
+export class TrainingError extends FastsdeError {
+  /** The step that was not made. */
+  readonly step: number;
+  /** Times of the rows whose loss is not finite. */
+  readonly times: readonly number[];
+  /** The last checkpoint, whose state is good. */
+  readonly checkpoint?: string;
+
+  constructor(
+    message: string,
+    detail: { step: number; times?: readonly number[]; checkpoint?: string | undefined; cause?: unknown },
+  ) {
+    const { step, times = [], checkpoint } = detail;
+    const last =
+      checkpoint === undefined ? 'There is no checkpoint.' : `The last checkpoint is ${checkpoint}.`;
+    super('ERR_FASTSDE_TRAINING', `${message} ${last}`, 'cause' in detail ? { cause: detail.cause } : {});
+    this.step = step;
+    this.times = times;
+    if (checkpoint !== undefined) this.checkpoint = checkpoint;
+  }
+}
+
 /** The native addon, or a library that fastsde needs at run time, cannot be loaded. */
 export class LoadError extends FastsdeError {
   constructor(message: string, detail: ErrorDetail = {}) {

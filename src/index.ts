@@ -72,7 +72,6 @@ export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
 export { sample } from './workflows/sample.js';
 export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './workflows/sample.js';
 export type { Sampling } from './workflows/sampling.js';
-export { writePlane, type PlaneOptions } from './workflows/plane.js';
 export { sampleShards, type ShardsOptions, type ShardsResult } from './workflows/shards.js';
 export { mergeShards, type Merged } from './workflows/merge.js';
 export type { Manifest, Run, Shard } from './workflows/manifest.js';
@@ -117,7 +116,6 @@ export { decodeNpz, encodeNpz } from './io/npz.js';
 
 export { encodeCsv } from './io/csv.js';
 export { writeHistogram, type Histogram } from './io/histogram.js';
-export { writeChart, type Chart, type Curve } from './io/chart.js';
 
 export { loadData, type LoadDataOptions } from './data/load.js';
 export type { PictureOptions } from './data/pictures.js';
@@ -169,6 +167,7 @@ export { support, type Support, type SupportOptions } from './onnx/autodiff/supp
 export { operators, registerJvp, registerVjp } from './onnx/autodiff/registry.js';
 export { checkDerivative, type CheckOptions, type DirectionCheck } from './onnx/autodiff/check.js';
 
+export { train } from './workflows/train.js';
 export type {
   CheckpointOptions,
   TimeBucket,
@@ -176,7 +175,7 @@ export type {
   TrainOptions,
   TrainProgress,
   TrainResult,
-  Validation,
 } from './workflows/train.js';
+export type { Validation } from './training/checkpoint.js';
 export type { Ema } from './training/ema.js';
 export type { ScheduleOptions } from './training/schedule.js';

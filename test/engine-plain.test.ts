@@ -1,5 +1,5 @@
 import test from 'ava';
-import { errorOf, failureOf } from '../src/engine/failure.js';
+import { errorOf, failureOf } from '../src/failure.js';
 import { buffersOf, plain, restored } from '../src/engine/plain.js';
 import { Window } from '../src/engine/window.js';
 import * as library from '../src/index.js';
@@ -101,6 +101,7 @@ test('every error of the library keeps its class and its properties', (t) => {
     new library.LoadError('no addon'),
     new library.EngineError('no engine'),
     new library.QueueFullError(7),
+    new library.TrainingError('no step', { step: 3, times: [0.5], checkpoint: 'last' }),
     new FastsdeError('ERR_FASTSDE_OTHER', 'other'),
     new TypeError('no type'),
   ];

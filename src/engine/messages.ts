@@ -1,7 +1,7 @@
 import type { Parameterization } from '../score/model.js';
 import type { Sde } from '../sde/sde.js';
 import type { Preview } from '../workflows/sample.js';
-import type { Failure } from './failure.js';
+import type { Failure } from '../failure.js';
 import type { PlainSource } from './source.js';
 
 /** What the thread of an engine finds when it starts. */

@@ -5,7 +5,7 @@ import { OnnxScoreModel } from '../score/onnx.js';
 import { decode, encode, interpolate } from '../workflows/latent.js';
 import { likelihood } from '../workflows/likelihood.js';
 import { sample, type Preview } from '../workflows/sample.js';
-import { failureOf } from './failure.js';
+import { failureOf } from '../failure.js';
 import type { ModelFacts, Order, Report, Task, ThreadData } from './messages.js';
 import { buffersOf, restored } from './plain.js';
 import { openSource } from './source.js';

@@ -11,7 +11,7 @@ import { FastsdeError, OutputError } from '../errors.js';
  */
 export async function writeAtomically(
   path: string,
-  data: Uint8Array | string | AsyncIterable<Uint8Array>,
+  data: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const temporary = temporaryName(path);
   try {

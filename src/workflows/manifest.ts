@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { DataError } from '../errors.js';
 import type { Counts } from '../solvers/batch.js';
 
@@ -89,27 +88,6 @@ function decodeManifest(text: string, path: string): Manifest {
   const stray = parsed.shards.find(({ file, first, count }) => file !== shardName(first, count));
   if (stray) throw new DataError(`${path} is damaged: it names a file ${JSON.stringify(stray.file)}.`);
   return { run: parsed.run, shards: parsed.shards };
-}
-
-/** How two runs differ, as "options.steps is 10 there and 20 here"; undefined where they are the same. */
-export function difference(there: Run, here: Run): string | undefined {
-  for (const [name, value] of differing(there, here)) {
-    const [a, b] = value.map((side) => (side === undefined ? 'absent' : JSON.stringify(side)));
-    return `${name} is ${a} there and ${b} here`;
-  }
-  return undefined;
-}
-
-function* differing(a: unknown, b: unknown, name = ''): Generator<[string, [unknown, unknown]]> {
-  if (isDeepStrictEqual(a, b)) return;
-  if (!isRecord(a) || !isRecord(b)) yield [name, [a, b]];
-  else
-    for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
-      yield* differing(a[key], b[key], name === '' ? key : `${name}.${key}`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

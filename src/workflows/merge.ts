@@ -1,7 +1,8 @@
+import { difference } from '../difference.js';
 import { DataError } from '../errors.js';
 import { writeAtomically } from '../io/atomic.js';
 import { decodeNpy, npyHeader } from '../io/npy.js';
-import { difference, readManifests, readShard, type Run, type Shard } from './manifest.js';
+import { readManifests, readShard, type Run, type Shard } from './manifest.js';
 
 /** What {@link mergeShards} found. */
 export interface Merged {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { difference } from '../difference.js';
 import { DataError, OptionError } from '../errors.js';
 import { ensureFolder, removeLeftovers, writeAtomically } from '../io/atomic.js';
 import { isImageShape, writeImageFolder } from '../io/image.js';
@@ -7,7 +8,6 @@ import { checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { noCounts, type Counts } from '../solvers/batch.js';
 import {
-  difference,
   encodeManifest,
   manifestName,
   readManifests,

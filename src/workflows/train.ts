@@ -1,9 +1,13 @@
 import type { Dataset } from '../data/dataset.js';
-import type { Model } from '../onnx/model.js';
 import type { ParameterSelection } from '../onnx/autodiff/parameters.js';
+import type { Model } from '../onnx/model.js';
+import type { Validation } from '../training/checkpoint.js';
 import type { Ema } from '../training/ema.js';
 import type { ObjectiveOptions } from '../training/objective.js';
 import type { ScheduleOptions } from '../training/schedule.js';
+import { Task } from './task.js';
+import { planTraining } from './training-plan.js';
+import { TrainingRun } from './training-run.js';
 
 /** Options of {@link train}; all but `steps` have defaults. */
 export interface TrainOptions extends ScheduleOptions {
@@ -86,12 +90,6 @@ export interface TimeBucket {
   readonly rows: number;
 }
 
-/** Loss of the first average on the held-out data. */
-export interface Validation {
-  readonly step: number;
-  readonly loss: number;
-}
-
 export interface TrainResult {
   /** The network with the weights of the first average and complete metadata, ready for `loadModel`. */
   readonly model: Model;
@@ -100,8 +98,8 @@ export interface TrainResult {
   /** Steps in all, and the step from which this run went on (0 for one from the beginning). */
   readonly steps: number;
   readonly resumedFrom: number;
-  /** Means over the last report. */
-  readonly loss: number;
+  /** Mean over the last report; absent where nothing was left to do. */
+  readonly loss?: number;
   /** Of this run, without a resumed one's earlier part. */
   readonly seconds: number;
   readonly imagesPerSecond: number;
@@ -116,7 +114,43 @@ export interface TrainResult {
 }
 
 /** A training run: await it for the result, iterate over it (`for await`) for progress, or both. */
-export interface Training extends PromiseLike<TrainResult>, AsyncIterable<TrainProgress> {
+export class Training extends Task<TrainResult, TrainProgress> {
+  readonly #model: () => Promise<Model>;
+
+  /** @internal */
+  constructor(start: (progress: (progress: TrainProgress) => void) => TrainingRun) {
+    let run: TrainingRun;
+    super((emit) => {
+      run = start(emit);
+      return run.train();
+    });
+    this.#model = async () => {
+      await Promise.resolve();
+      return run.model();
+    };
+  }
+
   /** The network with the weights of the first average as they are after the step under way. */
-  model(): Promise<Model>;
+  model(): Promise<Model> {
+    return this.#model();
+  }
+}
+
+/**
+ * Trains a network, in one thread per worker: this thread only receives what is reported.
+ *
+ * Each step draws the next `batch` samples of the data in the order of the epoch, gives each a time and noise, differentiates
+ * the mean of the weighted losses, and makes a step of AdamW. Order, times, noise and flips are pure functions of the seed and
+ * the step, so that a run that was killed goes on from its last checkpoint with the same bits, on the same machine and with
+ * the same number of workers.
+ *
+ * @param model the network, whose metadata say what it is (see `metadataProperties`); the run starts from its weights
+ * @param data samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes
+ * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: ModelError for
+ *   a network that cannot be differentiated; TrainingError for a loss that is not finite or a worker that died; DataError for
+ *   a folder with the checkpoints of another run; OutputError for a checkpoint that cannot be written; the signal's reason.
+ */
+export function train(model: Model, data: Dataset, options: TrainOptions): Training {
+  const plan = planTraining(model, data, options);
+  return new Training((progress) => new TrainingRun(model, plan, options.signal, progress));
 }

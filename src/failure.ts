@@ -1,5 +1,5 @@
-import * as classes from '../errors.js';
-import { describe } from '../errors.js';
+import * as classes from './errors.js';
+import { describe } from './errors.js';
 
 /** An error as plain data. */
 export interface Failure {

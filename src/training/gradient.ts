@@ -1,0 +1,143 @@
+import { pick, slice, type Dataset } from '../data/dataset.js';
+import { affine } from '../native/kernels.js';
+import type { TrainingGraph } from '../onnx/autodiff/training.js';
+import type { Session, Tensor } from '../onnx/runtime.js';
+import type { Objective, Rows } from './objective.js';
+import { flips, Order } from './order.js';
+
+/** Consecutive rows of a batch. */
+export interface Range {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Part `index` of `parts` of a range, the parts being as equal as can be. */
+export function partOf({ first, count }: Range, index: number, parts: number): Range {
+  const begin = Math.floor((index * count) / parts);
+  const end = Math.floor(((index + 1) * count) / parts);
+  return { first: first + begin, count: end - begin };
+}
+
+/** Losses of rows at their times. */
+export interface RowLosses {
+  /** The mean. */
+  readonly loss: number;
+  /** Of each row, where the graph tells. */
+  readonly losses?: Float32Array;
+  readonly times: Float64Array;
+}
+
+/** What training data a run sees, and how. */
+export interface Feeding {
+  readonly data: Dataset;
+  readonly seed: bigint;
+  readonly flip: boolean;
+  /** Images of a step. */
+  readonly batch: number;
+}
+
+/** A training graph with the parameters of one worker, and the data that it is run on. */
+export class GradientGraph {
+  readonly #graph: TrainingGraph;
+  readonly #session: Session;
+  readonly #objective: Objective;
+  readonly #feeding: Feeding;
+  readonly #order: Order;
+  /** The parameters as the session takes them: ONNX Runtime refuses shared memory. */
+  readonly #parameters: Float32Array;
+  readonly #parameterFeeds: Readonly<Record<string, Tensor>>;
+  /** Where each gradient is added up, by output. */
+  readonly #gradients: ReadonlyMap<string, Float32Array>;
+  readonly #lossOutputs: readonly string[];
+  #network = 0;
+
+  /** @param gradient all gradients, one after the other in the order of the graph's parameters */
+  constructor(
+    graph: TrainingGraph,
+    session: Session,
+    objective: Objective,
+    feeding: Feeding,
+    gradient: Float32Array,
+  ) {
+    this.#graph = graph;
+    this.#session = session;
+    this.#objective = objective;
+    this.#feeding = feeding;
+    this.#order = new Order(feeding.data.shape[0]!, feeding.seed);
+    this.#parameters = new Float32Array(gradient.length);
+    const feeds: Record<string, Tensor> = {};
+    const gradients = new Map<string, Float32Array>();
+    let begin = 0;
+    for (const parameter of graph.parameters) {
+      const end = begin + parameter.shape.reduce((product, size) => product * size, 1);
+      feeds[parameter.name] = { data: this.#parameters.subarray(begin, end), dims: parameter.shape };
+      gradients.set(parameter.gradient, gradient.subarray(begin, end));
+      begin = end;
+    }
+    this.#parameterFeeds = feeds;
+    this.#gradients = gradients;
+    const byRow = graph.model.outputs.some(({ name }) => name === 'losses');
+    this.#lossOutputs = byRow ? [graph.loss, 'losses'] : [graph.loss];
+  }
+
+  /** Milliseconds in the network so far. */
+  get network(): number {
+    return this.#network;
+  }
+
+  /** Takes new values of the parameters. */
+  load(parameters: Float32Array): void {
+    this.#parameters.set(parameters);
+  }
+
+  /** The losses of rows of a step's batch; `share` times the gradient of their mean is added up, or written at the `start`. */
+  async run(step: number, rows: Range, share: number, start: boolean): Promise<RowLosses> {
+    const { data, seed, flip, batch } = this.#feeding;
+    const position = (step - 1) * batch + rows.first;
+    const { data: x0, labels } = pick(data, this.#order.samples(position, rows.count));
+    const mirrored = flip && { flips: flips(position, rows.count, seed) };
+    const { outputs, ...losses } = await this.#evaluate(
+      { x0, ...(labels && { labels }), ...mirrored, first: rows.first, step, seed },
+      [...this.#gradients.keys()],
+    );
+    for (const [name, sum] of this.#gradients) {
+      const gradient = outputs[name]!.data as Float32Array;
+      if (start) affine(sum, [gradient], Float64Array.of(share, 0));
+      else affine(sum, [sum, gradient], Float64Array.of(1, share, 0));
+    }
+    return losses;
+  }
+
+  /** The losses of rows of a data set, without dropout, at times and with noise that depend on the row alone. */
+  async validate(data: Dataset, { first, count }: Range): Promise<RowLosses> {
+    const { data: x0, labels } = slice(data, first, count);
+    // Step 0 is none of training's.
+    const rows = { x0, ...(labels && { labels }), first, step: 0, seed: this.#feeding.seed };
+    const { loss, losses, times } = await this.#evaluate(rows, []);
+    return { loss, ...(losses && { losses }), times };
+  }
+
+  async #evaluate(
+    rows: Rows,
+    fetches: readonly string[],
+  ): Promise<RowLosses & { readonly outputs: Record<string, Tensor> }> {
+    const { tensors, times } = this.#objective.feeds(rows);
+    if (rows.step === 0) {
+      for (const [name, { data }] of Object.entries(tensors))
+        if (name.startsWith('dropout.')) data.fill(1 as never);
+    }
+    const start = performance.now();
+    const outputs = await this.#session.run({ ...this.#parameterFeeds, ...tensors }, [
+      ...this.#lossOutputs,
+      ...fetches,
+    ]);
+    this.#network += performance.now() - start;
+    const losses = outputs['losses']?.data;
+    return {
+      outputs,
+      times,
+      loss: Number(outputs[this.#graph.loss]!.data[0]),
+      ...(losses instanceof Float32Array && { losses }),
+    };
+  }
+}

@@ -1,0 +1,218 @@
+import { parentPort, workerData } from 'node:worker_threads';
+
+import type { Dataset } from '../data/dataset.js';
+import { failureOf, type Failure } from '../failure.js';
+import { ModelError } from '../errors.js';
+import { readTrainingGraph, type TrainingGraph } from '../onnx/autodiff/training.js';
+import { modelBytes, readModel } from '../onnx/model.js';
+import { createSession } from '../onnx/runtime.js';
+import { Aborted, Barrier } from './barrier.js';
+import { GradientGraph, partOf, type Feeding, type Range, type RowLosses } from './gradient.js';
+import { copyState, Figure, Flag, type Memory, type State } from './memory.js';
+import { objective, type ObjectiveOptions } from './objective.js';
+import { Optimizer, type OptimizerSettings } from './optimizer.js';
+import { Recorder, type Report } from './recorder.js';
+
+/** What a worker is started with. */
+export interface Job {
+  /** Number of this worker. */
+  readonly worker: number;
+  /** Bytes of the model, and the folder of its external data. */
+  readonly model: Uint8Array;
+  readonly folder?: string;
+  /** Bytes of a training graph made elsewhere. */
+  readonly graph?: Uint8Array;
+  /** Names of the trained tensors, in the order in which they lie in memory. */
+  readonly parameters: readonly string[];
+  readonly objective: ObjectiveOptions;
+  readonly feeding: Feeding;
+  readonly optimizer: OptimizerSettings;
+  readonly accumulation: number;
+  readonly validation?: Dataset;
+  /** Ends of the buckets of times, ascending. */
+  readonly edges: Float64Array;
+  readonly memory: Memory;
+  /** Steps made before. */
+  readonly made: number;
+  readonly checkpointEvery: number;
+  /** Steps between two reports; 0 for one every half second. */
+  readonly reportEvery: number;
+}
+
+/** What a worker tells the main thread; reports and states come from the first one. */
+export type Message =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'report'; readonly report: Report }
+  | {
+      readonly kind: 'checkpoint';
+      readonly step: number;
+      readonly state: State;
+      readonly validation?: number;
+    }
+  | { readonly kind: 'state'; readonly step: number; readonly state: State }
+  | { readonly kind: 'not-finite'; readonly step: number; readonly loss: number; readonly times: number[] }
+  | { readonly kind: 'failed'; readonly step: number; readonly failure: Failure };
+
+const job = workerData as Job;
+const barrier = new Barrier(job.memory.barrier, job.memory.gradients.length);
+const { memory } = job;
+const isFirst = job.worker === 0;
+let step = job.made;
+let served = 0;
+
+void train().then(
+  () => {
+    post({ kind: 'done' });
+  },
+  (error: unknown) => {
+    post(error instanceof Aborted ? { kind: 'done' } : { kind: 'failed', step, failure: failureOf(error) });
+    barrier.abort();
+  },
+);
+
+async function train(): Promise<void> {
+  const { steps } = job.optimizer.schedule;
+  const gradient = await openGraph();
+  const optimizer = new Optimizer(memory, job.optimizer, job.worker);
+  const rows = partOf({ first: 0, count: job.feeding.batch }, job.worker, memory.gradients.length);
+  gradient.load(memory.parameters);
+  barrier.wait();
+  const recorder = new Recorder(memory, step, job.reportEvery);
+  for (let stop = false; step < steps && !stop;) {
+    step++;
+    await differentiate(gradient, rows);
+    barrier.wait();
+    const loss = total(Figure.loss);
+    memory.figures[job.worker]![Figure.squares] = optimizer.sum();
+    barrier.wait();
+    const norm = Math.sqrt(total(Figure.squares));
+    if (!Number.isFinite(norm)) {
+      if (isFirst) post({ kind: 'not-finite', step, loss, times: [] });
+      throw new Aborted();
+    }
+    optimizer.update(step, norm);
+    if (isFirst) {
+      recorder.add(step, loss, norm);
+      Atomics.store(memory.flags, Flag.stop, Atomics.load(memory.flags, Flag.stopWanted));
+    }
+    barrier.wait();
+    stop = Atomics.load(memory.flags, Flag.stop) === 1;
+    const last = stop || step === steps;
+    if (job.checkpointEvery > 0 && (last || step % job.checkpointEvery === 0)) await checkpoint(gradient);
+    gradient.load(memory.parameters);
+    if (isFirst) {
+      answer();
+      const report = recorder.report(last);
+      if (report) post({ kind: 'report', report });
+    }
+  }
+}
+
+async function openGraph(): Promise<GradientGraph> {
+  const model = await readModel(job.model, job.folder);
+  const goal = objective(model, job.objective);
+  const made =
+    job.graph === undefined
+      ? await goal.trainingGraph(job.parameters)
+      : readTrainingGraph(await readModel(job.graph, job.folder));
+  const graph = inOrder(made, job.parameters);
+  const session = await createSession(modelBytes(graph.model), {
+    threads: 1,
+    ...(job.folder !== undefined && { folder: job.folder }),
+  });
+  return new GradientGraph(graph, session, goal, job.feeding, memory.gradients[job.worker]!);
+}
+
+/** The graph with its parameters in the order in which they lie in memory. */
+function inOrder(graph: TrainingGraph, names: readonly string[]): TrainingGraph {
+  const parameters = names.map((name) => {
+    const found = graph.parameters.find((parameter) => parameter.name === name);
+    if (found === undefined)
+      throw new ModelError(`The training graph has no gradient of "${name}".`, { value: name });
+    return found;
+  });
+  return { ...graph, parameters };
+}
+
+/** The gradient of this worker's rows of a step, with their losses in its figures. */
+async function differentiate(gradient: GradientGraph, rows: Range): Promise<void> {
+  const figures = memory.figures[job.worker]!;
+  figures[Figure.loss] = 0;
+  for (let k = 0; k < job.accumulation; k++) {
+    barrier.throwIfAborted();
+    const part = partOf(rows, k, job.accumulation);
+    const share = part.count / job.feeding.batch;
+    const found = await gradient.run(step, part, share, k === 0);
+    if (!Number.isFinite(found.loss)) {
+      post({ kind: 'not-finite', step, loss: found.loss, times: timesOfNotFinite(found) });
+      throw new Aborted();
+    }
+    figures[Figure.loss]! += share * found.loss;
+    addByTime(figures, found);
+  }
+  figures[Figure.network] = gradient.network;
+}
+
+function timesOfNotFinite({ losses, times }: RowLosses): number[] {
+  return [...times].filter((_, n) => losses === undefined || !Number.isFinite(losses[n]));
+}
+
+function addByTime(figures: Float64Array, { losses, times }: RowLosses): void {
+  if (losses === undefined) return;
+  const buckets = job.edges.length - 1;
+  for (const [n, time] of times.entries()) {
+    let bucket = 0;
+    while (bucket < buckets - 1 && time >= job.edges[bucket + 1]!) bucket++;
+    figures[Figure.buckets + bucket]! += losses[n]!;
+    figures[Figure.buckets + buckets + bucket]! += 1;
+  }
+}
+
+/** Evaluates the first average, and gives a copy of the state to the main thread. */
+async function checkpoint(gradient: GradientGraph): Promise<void> {
+  const validation = job.validation && (await validate(gradient, job.validation));
+  if (!isFirst) return;
+  // One copy at a time: where the disk is slower than the training, training waits.
+  Atomics.wait(memory.flags, Flag.writing, 1);
+  barrier.throwIfAborted();
+  Atomics.store(memory.flags, Flag.writing, 1);
+  post({
+    kind: 'checkpoint',
+    step,
+    state: copyState(memory),
+    ...(validation !== undefined && { validation }),
+  });
+}
+
+async function validate(gradient: GradientGraph, data: Dataset): Promise<number> {
+  const workers = memory.gradients.length;
+  const count = data.shape[0]!;
+  gradient.load(memory.averages[0]!);
+  const rows = partOf({ first: 0, count }, job.worker, workers);
+  const size = Math.ceil(job.feeding.batch / (workers * job.accumulation));
+  let sum = 0;
+  for (let done = 0; done < rows.count; done += size) {
+    barrier.throwIfAborted();
+    const part = { first: rows.first + done, count: Math.min(size, rows.count - done) };
+    sum += (part.count / count) * (await gradient.validate(data, part)).loss;
+  }
+  memory.figures[job.worker]![Figure.validation] = sum;
+  barrier.wait();
+  return total(Figure.validation);
+}
+
+/** Gives the state to the main thread where it asked for it. */
+function answer(): void {
+  const wanted = Atomics.load(memory.flags, Flag.stateWanted);
+  if (wanted === served) return;
+  served = wanted;
+  post({ kind: 'state', step, state: copyState(memory) });
+}
+
+function total(figure: number): number {
+  return memory.figures.reduce((sum, figures) => sum + figures[figure]!, 0);
+}
+
+function post(message: Message): void {
+  parentPort!.postMessage(message);
+}

@@ -1,0 +1,50 @@
+/** Work under way: await it for the result, iterate over it (`for await`) for what it reports, or both. */
+export class Task<Result, Item> implements PromiseLike<Result>, AsyncIterable<Item> {
+  readonly #result: Promise<Result>;
+  readonly #taken: (() => void) | undefined;
+  #items: Item[] | undefined;
+  #wake: () => void = () => undefined;
+  #over = false;
+
+  /**
+   * @internal
+   * @param run starts after the caller had the chance to iterate; `isWatched` tells whether it did
+   * @param taken is called for every item that the iterator hands out
+   */
+  constructor(run: (emit: (item: Item) => void, isWatched: boolean) => Promise<Result>, taken?: () => void) {
+    this.#taken = taken;
+    const emit = (item: Item): void => {
+      this.#items?.push(item);
+      this.#wake();
+    };
+    this.#result = Promise.resolve()
+      .then(() => run(emit, this.#items !== undefined))
+      .finally(() => {
+        this.#over = true;
+        this.#wake();
+      });
+  }
+
+  then<A = Result, B = never>(
+    onfulfilled?: ((result: Result) => A | PromiseLike<A>) | null,
+    onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#result.then(onfulfilled, onrejected);
+  }
+
+  /** Reports from the moment of the call; to see them all, iterate in the same turn in which the work was started. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    const items = (this.#items ??= []);
+    // An iterating caller learns of a failure here, and need not await the promise too.
+    this.#result.catch(() => undefined);
+    for (;;) {
+      const next = items.shift();
+      if (next) {
+        this.#taken?.();
+        yield next;
+      } else if (this.#over) break;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    await this.#result;
+  }
+}
