@@ -93,9 +93,7 @@ for (const [name, expected] of Object.entries(cases)) {
 
   test(`${name}: loss and gradients, with dropout, are PyTorch's`, async (t) => {
     const model = weighted(buildNetwork(description), expected);
-    const shapes = Object.fromEntries(
-      model.proto.graph.initializer.map((tensor) => [tensor.name, tensor.dims]),
-    );
+    const shapes = new Map(model.proto.graph.initializer.map(({ name, dims }) => [name, dims]));
     const names = parameterNames(model, 'all');
     t.deepEqual(names.toSorted(), Object.keys(parameters).sort());
     for (const each of names) t.deepEqual(shapes.get(each), parameters[each]!.shape, each);
