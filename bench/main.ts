@@ -5,6 +5,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   autodiff: () => import('./autodiff.js'),
   startup: () => import('./startup.js'),
   likelihood: () => import('./likelihood.js'),
+  engines: () => import('./engines.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);
