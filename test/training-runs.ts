@@ -13,6 +13,19 @@ export async function planarNetwork(): Promise<Model> {
   return withMetadata(network, metadataProperties({ sde: 'vp', parameterization: 'eps', labels: 't' }));
 }
 
+/** Options of runs that are broken off and continued. */
+export const TRAINING = {
+  batch: 24,
+  workers: 2,
+  seed: 5,
+  learningRate: 0.01,
+  warmup: 10,
+  ema: [
+    { kind: 'warm-up', decay: 0.99 },
+    { kind: 'power-function', deviation: 0.1 },
+  ],
+} as const;
+
 /** Points of a correlated Gaussian in the plane. */
 export function planarData(count: number): Dataset {
   const data = new Float32Array(2 * count);

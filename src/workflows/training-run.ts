@@ -23,6 +23,7 @@ export class TrainingRun {
   #made = 0;
   #step = 0;
   #isOver = false;
+  #failure: { readonly error: unknown } | undefined;
   /** Those who wait for the model as it is. */
   readonly #waiting: Waiting[] = [];
   #loss: number | undefined;
@@ -59,6 +60,7 @@ export class TrainingRun {
       for (const { resolve } of this.#waiting.splice(0)) resolve(model);
       return this.#result();
     } catch (error) {
+      this.#failure = { error };
       for (const { reject } of this.#waiting.splice(0)) reject(error);
       throw error;
     }
@@ -66,6 +68,7 @@ export class TrainingRun {
 
   /** The network with the first average as it is after the step under way. */
   async model(): Promise<Model> {
+    if (this.#failure) throw this.#failure.error;
     if (this.#isOver) return this.#export(this.#memory, 0);
     Atomics.add(this.#memory.flags, Flag.stateWanted, 1);
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
