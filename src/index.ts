@@ -72,6 +72,7 @@ export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
 export { sample } from './workflows/sample.js';
 export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './workflows/sample.js';
 export type { Sampling } from './workflows/sampling.js';
+export { writePlane, type PlaneOptions } from './workflows/plane.js';
 export { sampleShards, type ShardsOptions, type ShardsResult } from './workflows/shards.js';
 export { mergeShards, type Merged } from './workflows/merge.js';
 export type { Manifest, Run, Shard } from './workflows/manifest.js';
@@ -116,6 +117,7 @@ export { decodeNpz, encodeNpz } from './io/npz.js';
 
 export { encodeCsv } from './io/csv.js';
 export { writeHistogram, type Histogram } from './io/histogram.js';
+export { writeChart, type Chart, type Curve } from './io/chart.js';
 
 export { loadData, type LoadDataOptions } from './data/load.js';
 export type { PictureOptions } from './data/pictures.js';
