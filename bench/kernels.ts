@@ -7,6 +7,7 @@ import path from 'node:path';
 import { nativeInfo, setThreads } from '../src/native/addon.js';
 import { adamw } from '../src/native/adamw.js';
 import { type NoiseAddress, Stream } from '../src/native/binding.js';
+import { diffuse } from '../src/native/diffuse.js';
 import {
   affine,
   dots,
@@ -45,6 +46,9 @@ function cases(batch: number, size: number): Case[] {
   const corrector = Float64Array.from({ length: 3 * batch }, (_, i) => [0, 1, 2 * 0.01 ** 2][i % 3]!);
   const products = new Float64Array(batch);
   const bytes = new Uint8Array(n);
+  const flips = Uint8Array.from({ length: batch }, (_, b) => b % 2);
+  const diffusion = Float64Array.from({ length: 4 * batch }, (_, i) => [0.8, 0.6, -0.6, 0.8][i % 4]!);
+  const reading = { range: [-1, 1], flips, width: size % 784 === 0 ? 28 : size % 32 === 0 ? 32 : 1 } as const;
   const readWrite = () => {
     affine(x, [x, score], traffic);
   };
@@ -97,6 +101,13 @@ function cases(batch: number, size: number): Case[] {
       },
       floor: readWrite,
     })),
+    {
+      name: 'bytes, half mirrored, diffused, and target',
+      torch: 'diffuse',
+      native: () => {
+        diffuse(x, mean, bytes, diffusion, noise, reading);
+      },
+    },
     {
       name: 'dot products',
       native: () => {

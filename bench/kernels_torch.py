@@ -50,6 +50,15 @@ def langevin(x, score, alpha, snr=0.16):
     return mean + torch.sqrt(2 * step)[:, None] * z, mean
 
 
+def diffuse(images, flips, alpha, sigma):
+    """x_t of images in bytes, half of them mirrored, and the target v."""
+    x0 = images.float() * (2 / 255) - 1
+    x0 = torch.where(flips[:, None, None], x0.flip(-1), x0)
+    z = torch.randn_like(x0)
+    a, s = alpha[:, None, None], sigma[:, None, None]
+    return a * x0 + s * z, a * z - s * x0
+
+
 def adamw(n):
     p = torch.nn.Parameter(torch.rand(n))
     p.grad = torch.rand(n)
@@ -73,6 +82,11 @@ def main(shapes):
         times[f"normal {shape}"] = nanoseconds(lambda: torch.randn_like(x)) / n
         times[f"predictor {shape}"] = nanoseconds(lambda: predictor(x, score, beta, -0.001)) / n
         times[f"langevin {shape}"] = nanoseconds(lambda: langevin(x, score, alpha)) / n
+        width = 28 if size % 784 == 0 else 32 if size % 32 == 0 else 1
+        images = torch.randint(0, 256, (batch, size // width, width), dtype=torch.uint8)
+        flips = torch.arange(batch) % 2 == 1
+        signal, sigma = torch.full((batch,), 0.8), torch.full((batch,), 0.6)
+        times[f"diffuse {shape}"] = nanoseconds(lambda: diffuse(images, flips, signal, sigma)) / n
     for n in (1_000_000, 20_000_000):
         times[f"adamw {n}"] = nanoseconds(adamw(n)) / n
     json.dump(times, sys.stdout)

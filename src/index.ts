@@ -162,6 +162,11 @@ export {
 } from './training/objective.js';
 export { timeLaws, type TimeLaw, type TimesOptions } from './training/times.js';
 export { weightings, type Weighting, type WeightingOptions } from './training/weighting.js';
+export {
+  fisherDivergence,
+  type FisherDivergence,
+  type FisherDivergenceOptions,
+} from './training/explicit.js';
 export type { NoisingOptions } from './training/noising.js';
 export type { ImplicitOptions } from './training/implicit.js';
 export type { ConditionOptions } from './training/conditions.js';

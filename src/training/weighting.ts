@@ -25,12 +25,15 @@ export type Weighting = 'sigma2' | 'likelihood' | 'edm' | 'min-snr' | 'soft-min-
 
 export const weightings: readonly Weighting[] = ['sigma2', 'likelihood', 'edm', 'min-snr', 'soft-min-snr'];
 
+/** What a weighting may depend on beside the marginal. */
+export type WeightedProcess = Pick<Description, 'sde' | 'ladder' | 'parameterization' | 'sigmaData'>;
+
 /**
  * lambda(t), the weight of |s_theta - s|^2.
  * @throws OptionError for options that cannot be used, and for `likelihood` with trained levels, which have no g(t).
  */
 export function weightingOf(
-  { sde, ladder, parameterization, sigmaData }: Description,
+  { sde, ladder, parameterization, sigmaData }: WeightedProcess,
   { weighting = parameterization === 'edm' ? 'edm' : 'sigma2', gamma = 5 }: WeightingOptions,
 ): (t: number, marginal: Marginal) => number {
   checkChoice('weighting', weighting, weightings);
