@@ -9,6 +9,7 @@ import { parameterValues } from '../src/onnx/autodiff/parameters.js';
 import { trainingGraph } from '../src/onnx/autodiff/training.js';
 import { vjp } from '../src/onnx/autodiff/vjp.js';
 import { modelBytes, readModel, type Model } from '../src/onnx/model.js';
+import { blockConvolutions } from '../src/onnx/blocked.js';
 import { createSession, type Session, type Tensor } from '../src/onnx/runtime.js';
 import { printTable } from './measure.js';
 
@@ -18,8 +19,8 @@ interface Time {
   cpu: number;
 }
 
-type Mode = 'forward' | 'vjp' | 'jvp' | 'train';
-const MODES: readonly Mode[] = ['forward', 'vjp', 'jvp', 'train'];
+type Mode = 'forward' | 'vjp' | 'jvp' | 'train' | 'blocked';
+const MODES: readonly Mode[] = ['forward', 'vjp', 'jvp', 'train', 'blocked'];
 
 function smaller(a: Time, b: Time): Time {
   return { wall: Math.min(a.wall, b.wall), cpu: Math.min(a.cpu, b.cpu) };
@@ -62,7 +63,7 @@ function random(dims: number[]): Tensor {
 }
 
 /**
- * Forward, vjp, jvp and training graph of the embedded U-Net beside PyTorch's autograd on the same architecture,
+ * Forward, vjp, jvp and training graph, plain and in blocks, of the embedded U-Net beside PyTorch's autograd on the same architecture,
  * measured in turns: `npm run bench -- autodiff`, with THREADS, BATCHES and RUNS in the environment.
  */
 export async function run(): Promise<void> {
@@ -74,7 +75,7 @@ export async function run(): Promise<void> {
   const pulled = await vjp(model, { wrt: 'x' });
   const transform = performance.now() - start;
   const training = await trainingGraph(model, { loss: { kind: 'mean-squared-error' } });
-  const models: Record<Mode, Model> = {
+  const models: Record<Exclude<Mode, 'blocked'>, Model> = {
     forward: model,
     vjp: pulled,
     jvp: await jvp(model, { wrt: 'x' }),
@@ -101,7 +102,9 @@ export async function run(): Promise<void> {
     let forward: Time | undefined;
     let torchForward: Time | undefined;
     for (const mode of MODES) {
-      const session = await createSession(modelBytes(models[mode]), { threads });
+      const graph = mode === 'blocked' ? await blockConvolutions(training.model, batch) : models[mode];
+      if (graph === undefined) continue;
+      const session = await createSession(modelBytes(graph), { threads });
       await measure(session, feeds);
       let [ours, theirs] = [await measure(session, feeds), await torch?.measure(mode, batch)];
       for (let k = 1; k < runs; k++) {

@@ -40,7 +40,7 @@ def train(x, t, v):
     (network(x, t) - v).square().flatten(1).mean(1).mean().backward()
 
 
-MODES = {"forward": forward, "vjp": vjp, "jvp": jvp, "train": train}
+MODES = {"forward": forward, "vjp": vjp, "jvp": jvp, "train": train, "blocked": train}
 print("ready", flush=True)
 for line in sys.stdin:
     mode, batch = line.split()[0], int(line.split()[1])
