@@ -39,6 +39,7 @@ const CONV = 'com.microsoft.nchwc:Conv';
  * @throws ModelError where ONNX Runtime refuses the graph at this batch size.
  */
 export async function blockConvolutions(model: Model, batch: number): Promise<Model | undefined> {
+  if (!model.proto.graph.node.some((node) => operatorOf(node) === 'Conv')) return undefined;
   const block = await blockSize();
   if (block === undefined) return undefined;
   const proto = withBatch(model.proto, batch);

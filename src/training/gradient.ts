@@ -1,7 +1,8 @@
 import { pick, slice, type Dataset } from '../data/dataset.js';
 import { affine } from '../native/kernels.js';
 import type { TrainingGraph } from '../onnx/autodiff/training.js';
-import type { Session, Tensor } from '../onnx/runtime.js';
+import type { Tensor } from '../onnx/runtime.js';
+import type { GraphSessions } from './graph-sessions.js';
 import type { Objective, Rows } from './objective.js';
 import { flips, Order } from './order.js';
 
@@ -39,7 +40,7 @@ export interface Feeding {
 /** A training graph with the parameters of one worker, and the data that it is run on. */
 export class GradientGraph {
   readonly #graph: TrainingGraph;
-  readonly #session: Session;
+  readonly #sessions: GraphSessions;
   readonly #objective: Objective;
   readonly #feeding: Feeding;
   readonly #order: Order;
@@ -54,13 +55,13 @@ export class GradientGraph {
   /** @param gradient all gradients, one after the other in the order of the graph's parameters */
   constructor(
     graph: TrainingGraph,
-    session: Session,
+    sessions: GraphSessions,
     objective: Objective,
     feeding: Feeding,
     gradient: Float32Array,
   ) {
     this.#graph = graph;
-    this.#session = session;
+    this.#sessions = sessions;
     this.#objective = objective;
     this.#feeding = feeding;
     this.#order = new Order(feeding.data.shape[0]!, feeding.seed);
@@ -126,8 +127,9 @@ export class GradientGraph {
       for (const [name, { data }] of Object.entries(tensors))
         if (name.startsWith('dropout.')) data.fill(1 as never);
     }
+    const session = await this.#sessions.for(times.length);
     const start = performance.now();
-    const outputs = await this.#session.run({ ...this.#parameterFeeds, ...tensors }, [
+    const outputs = await session.run({ ...this.#parameterFeeds, ...tensors }, [
       ...this.#lossOutputs,
       ...fetches,
     ]);

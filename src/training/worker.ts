@@ -4,10 +4,10 @@ import type { Dataset } from '../data/dataset.js';
 import { failureOf, type Failure } from '../failure.js';
 import { ModelError } from '../errors.js';
 import { readTrainingGraph, type TrainingGraph } from '../onnx/autodiff/training.js';
-import { modelBytes, readModel } from '../onnx/model.js';
-import { createSession } from '../onnx/runtime.js';
+import { readModel } from '../onnx/model.js';
 import { Aborted, Barrier } from './barrier.js';
 import { GradientGraph, partOf, type Feeding, type Range, type RowLosses } from './gradient.js';
+import { GraphSessions } from './graph-sessions.js';
 import { copyState, Figure, Flag, type Memory, type State } from './memory.js';
 import { objective, type ObjectiveOptions } from './objective.js';
 import { Optimizer, type OptimizerSettings } from './optimizer.js';
@@ -116,11 +116,12 @@ async function openGraph(): Promise<GradientGraph> {
       ? await goal.trainingGraph(job.parameters)
       : readTrainingGraph(await readModel(job.graph, job.folder));
   const graph = inOrder(made, job.parameters);
-  const session = await createSession(modelBytes(graph.model), {
-    threads: 1,
-    ...(job.folder !== undefined && { folder: job.folder }),
-  });
-  return new GradientGraph(graph, session, goal, job.feeding, memory.gradients[job.worker]!);
+  const rows = partOf({ first: 0, count: job.feeding.batch }, job.worker, memory.gradients.length);
+  const parts = Array.from({ length: job.accumulation }, (_, k) => partOf(rows, k, job.accumulation).count);
+  const sessions = new GraphSessions(graph.model, new Set(parts));
+  // Opened now, so that what ONNX Runtime refuses is known before the first step.
+  await sessions.for(parts[0]!);
+  return new GradientGraph(graph, sessions, goal, job.feeding, memory.gradients[job.worker]!);
 }
 
 /** The graph with its parameters in the order in which they lie in memory. */

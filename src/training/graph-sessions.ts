@@ -1,0 +1,46 @@
+import { blockConvolutions } from '../onnx/blocked.js';
+import { modelBytes, type Model } from '../onnx/model.js';
+import { createSession, type Session } from '../onnx/runtime.js';
+
+/** Sessions of one thread for a training graph, by the number of rows that they are run on, opened when first asked for. */
+export class GraphSessions {
+  readonly #model: Model;
+  readonly #trained: ReadonlySet<number>;
+  readonly #open = new Map<number, Promise<Session>>();
+  #plain: Promise<Session> | undefined;
+
+  /**
+   * @param trained numbers of rows of a training step: for each of them convolutions are blocked. It is faster from 4 rows on,
+   *   and is no matter of timing, so that a resumed run rounds as the first one did.
+   */
+  constructor(model: Model, trained: ReadonlySet<number>) {
+    this.#model = model;
+    this.#trained = trained;
+  }
+
+  /** The session for so many rows. */
+  for(rows: number): Promise<Session> {
+    const known = this.#open.get(rows);
+    if (known !== undefined) return known;
+    const session = this.#trained.has(rows) ? this.#blocked(rows) : this.#asItIs();
+    this.#open.set(rows, session);
+    return session;
+  }
+
+  async #blocked(rows: number): Promise<Session> {
+    const blocked = await blockConvolutions(this.#model, rows);
+    return blocked === undefined ? this.#asItIs() : open(blocked);
+  }
+
+  #asItIs(): Promise<Session> {
+    this.#plain ??= open(this.#model);
+    return this.#plain;
+  }
+}
+
+function open(model: Model): Promise<Session> {
+  return createSession(modelBytes(model), {
+    threads: 1,
+    ...(model.folder !== undefined && { folder: model.folder }),
+  });
+}
