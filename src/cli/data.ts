@@ -5,26 +5,47 @@ import type { ScoreModel } from '../score/model.js';
 import { addOptions, choice, defined, integer } from './arguments.js';
 import { counted, warn } from './report.js';
 
-/** Flags that say which data a command takes. */
-export interface DataFlags {
-  readonly data: string;
+/** Flags that say where data lie. */
+export interface SourceFlags {
+  readonly data?: string;
   readonly split?: 'train' | 'test';
   readonly dataLabels?: string;
   readonly skipCorrupted?: true;
+}
+
+/** Flags that say which data a command takes for a model. */
+export interface DataFlags extends SourceFlags {
+  readonly data: string;
   readonly resize?: true;
   readonly class?: number;
 }
 
-/** Adds the flags of {@link DataFlags} and, where a command takes a run of samples, those of {@link RangeFlags}. */
-export function addDataOptions(command: Command, { range }: { range: boolean }): void {
+/**
+ * Adds the flags of {@link SourceFlags}, and others after them.
+ *
+ * @param split What the help calls the default.
+ * @param mandatory Whether data have to be given by a flag.
+ */
+export function addSourceOptions(
+  command: Command,
+  { split, mandatory }: { split: 'train' | 'test'; mandatory: boolean },
+  others: readonly Option[],
+): void {
   addOptions(command, 'Data:', [
     new Option(
       '--data <source>',
       'mnist, a toy, a folder or archive of pictures, or a file, see below',
-    ).makeOptionMandatory(),
-    choice('--split <name>', 'which part, where the data have these', ['train', 'test'], 'test'),
+    ).makeOptionMandatory(mandatory),
+    choice('--split <name>', 'which part, where the data have these', ['train', 'test'], split),
     new Option('--data-labels <file>', 'a .npy or IDX file with the class of every sample'),
     new Option('--skip-corrupted', 'leave out pictures that cannot be read, and count them'),
+    ...others,
+  ]);
+}
+
+/** Adds the flags of {@link DataFlags} and, where a command takes a run of samples, those of {@link RangeFlags}. */
+export function addDataOptions(command: Command, { range }: { range: boolean }): void {
+  addSourceOptions(command, { split: 'test', mandatory: true }, [
     new Option('--resize', "scale pictures to cover the model's size and crop them evenly"),
     ...(range
       ? [

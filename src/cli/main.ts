@@ -9,6 +9,7 @@ import { interpolateCommand } from './commands/interpolate.js';
 import { likelihoodCommand } from './commands/likelihood.js';
 import { mergeCommand } from './commands/merge.js';
 import { sampleCommand } from './commands/sample.js';
+import { trainCommand } from './commands/train.js';
 import { fastsde } from './package.js';
 
 // Commands load what they need when they run, so that help and mistakes are answered at once.
@@ -20,6 +21,7 @@ const program = new Command('fastsde')
   .addCommand(encodeCommand())
   .addCommand(decodeCommand())
   .addCommand(interpolateCommand())
+  .addCommand(trainCommand())
   .addCommand(mergeCommand())
   .addCommand(gradCommand())
   .addCommand(inspectCommand())

@@ -35,11 +35,15 @@ function complain(message: string): void {
   process.stderr.write(`${styleText('red', 'error:', { stream: process.stderr })} ${message}\n`);
 }
 
+/** An entry within another, such as network.channels[1], is no flag but one of a configuration file. */
+function flagOf(option: string): string {
+  return option.includes('.') ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+}
+
 /** The message with the flag in place of the library's option; an unforeseen error comes with its stack. */
 function messageOf(error: unknown, flags: Readonly<Record<string, string>>): string {
   if (error instanceof OptionError && error.option !== undefined) {
-    const flag = flags[error.option] ?? `--${error.option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
-    return error.message.replace(error.option, flag);
+    return error.message.replace(error.option, flags[error.option] ?? flagOf(error.option));
   }
   if (error instanceof FastsdeError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { OptionError } from '../errors.js';
 import type { RungeKuttaMethod } from '../solvers/runge-kutta.js';
 import type { SampleOptions } from '../workflows/sample.js';
+import type { ScoreModel } from '../score/model.js';
 import { addOptions, choice, integer, real } from './arguments.js';
+import type { ModelFlags } from './model.js';
 
 type SolverName = 'predictor-corrector' | 'rk45' | RungeKuttaMethod;
 
@@ -55,7 +57,12 @@ export function addSolverOptions(command: Command): void {
   ]);
   addOptions(command, 'Solver, predictor-corrector:', [
     choice('--predictor <name>', 'step of the reverse process', predictors, 'reverse-diffusion'),
-    choice('--corrector <name>', 'Langevin steps at every time', correctors, 'langevin; ald with --mixture'),
+    choice(
+      '--corrector <name>',
+      'Langevin steps at every time',
+      correctors,
+      'langevin; ald for mixtures and in few dimensions',
+    ),
     real('--snr <ratio>', "signal-to-noise ratio of the corrector's step size (default: 0.16)"),
     integer('--corrector-steps <n>', 'corrector steps at every time (default: 1)'),
     choice('--norm <mode>', 'norms in the step size of langevin', norms, 'sample'),
@@ -75,7 +82,10 @@ export function addSolverOptions(command: Command): void {
  *
  * @throws OptionError for a flag that the solver does not take.
  */
-export async function solverOptions(flags: SolverFlags, mixture: boolean): Promise<SampleOptions> {
+export async function solverOptions(
+  flags: SolverFlags & Pick<ModelFlags, 'mixture'>,
+  { shape }: Pick<ScoreModel, 'shape'>,
+): Promise<SampleOptions> {
   const { solver = 'predictor-corrector' } = flags;
   const known = new Set(Object.values(solvers).flat());
   const given = Object.entries(flags).filter(([name]) => known.has(name));
@@ -83,9 +93,11 @@ export async function solverOptions(flags: SolverFlags, mixture: boolean): Promi
   if (stray) throw new OptionError(...stray, `left out with --solver ${solver}`);
   const options: object = Object.fromEntries(given);
   switch (solver) {
-    case 'predictor-corrector':
-      // In few dimensions |s| comes near 0, and Langevin steps in proportion to 1 / |s|^2 blow up.
-      return { ...(mixture && { corrector: 'ald' }), ...options };
+    case 'predictor-corrector': {
+      const { hasFewDimensions } = await import('../solvers/predictor-corrector.js');
+      const ald = flags.mixture !== undefined || hasFewDimensions(shape);
+      return { ...(ald && { corrector: 'ald' }), ...options };
+    }
     case 'rk45': {
       const { rk45 } = await import('../solvers/rk45.js');
       return { solver: rk45(options) };

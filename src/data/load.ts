@@ -5,6 +5,7 @@ import { isFolder } from '../io/atomic.js';
 import { planes } from '../io/image.js';
 import { decodeNpy, type NdArray } from '../io/npy.js';
 import { decodeNpz } from '../io/npz.js';
+import { nearest } from '../options.js';
 import { decodeCifar10 } from './cifar10.js';
 import type { Dataset } from './dataset.js';
 import { decodeIdx } from './idx.js';
@@ -63,7 +64,9 @@ async function open(source: string, options: LoadDataOptions): Promise<Dataset> 
 
 async function fileOf(path: string): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
-    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, {
+    const near = nearest(path, ['mnist', ...Object.keys(toys)]);
+    const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.${hint}`, {
       option: 'data',
       value: path,
       cause,

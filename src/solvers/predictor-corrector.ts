@@ -144,9 +144,14 @@ function checkDenoise(denoise: Denoise, order: Order, predictor: Predictor): voi
 /** Below this dimension |s| of a single sample comes so near to 0 that its step size has no useful mean. */
 const FEW_DIMENSIONS = 32;
 
+/** Whether the steps of the Langevin corrector, in proportion to 1 / |s|^2, blow up in samples of this shape. */
+export function hasFewDimensions(shape: readonly number[]): boolean {
+  return shape.reduce((product, n) => product * n, 1) < FEW_DIMENSIONS;
+}
+
 function normWarnings({ shape }: ScoreModel, { rule }: Corrector): string[] {
   const d = shape.reduce((product, n) => product * n, 1);
-  if (d >= FEW_DIMENSIONS || 'size' in rule || rule.norm === 'batch') return [];
+  if (!hasFewDimensions(shape) || 'size' in rule || rule.norm === 'batch') return [];
   return [
     `The langevin corrector with norm '${rule.norm}' gives a wrong law in ${d} dimensions, because the norm of a single ` +
       "score comes near 0; use the ald corrector, or norm 'batch'.",

@@ -139,7 +139,7 @@ async function toFolder(
   const output = flags.output!;
   if (trajectory !== undefined)
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
-  const solver: Omit<SampleOptions, 'classLabel'> = await solverOptions(flags, flags.mixture !== undefined);
+  const solver: Omit<SampleOptions, 'classLabel'> = await solverOptions(flags, model);
   const options = {
     ...solver,
     ...defined({ count, batch, seed, first, classLabel, shard: flags.shard }),
@@ -154,7 +154,7 @@ async function sampleOptions(flags: SampleFlags, output: Output, model: ScoreMod
   const steps = flags.steps ?? defaultSteps(flags, model.ladder?.levels);
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
   return {
-    ...(await solverOptions(flags, flags.mixture !== undefined)),
+    ...(await solverOptions(flags, model)),
     ...defined({ count, batch, seed, first, classLabel, trajectory }),
   };
 }

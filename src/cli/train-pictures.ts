@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import { modelBytes, type Model } from '../onnx/model.js';
+import { loadModel, type OnnxScoreModel } from '../score/onnx.js';
+import { fixedStep } from '../solvers/fixed-step.js';
+import { sample } from '../workflows/sample.js';
+import { quietRuntime } from './model.js';
+import { writeSamples } from './outputs.js';
+
+/** What is drawn of a network that is being trained. */
+export class TrainingPictures {
+  readonly #folder: string;
+  readonly #count: number;
+  readonly #signal: AbortSignal;
+
+  /** @param count Samples in a picture. */
+  constructor(folder: string, count: number, signal: AbortSignal) {
+    this.#folder = folder;
+    this.#count = count;
+    this.#signal = signal;
+  }
+
+  /**
+   * Draws samples by 25 steps of Heun's method on the probability-flow ODE, always from the same noise, so that pictures of
+   * different steps show the same samples.
+   *
+   * @returns the file that holds them.
+   */
+  async samples(network: Model, step: number): Promise<string> {
+    const model = await open(network);
+    try {
+      const { shape, classes, sde } = model;
+      const image = shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
+      const plane = shape.length === 1 && shape[0] === 2;
+      const form = image ? 'grid' : plane ? 'scatter' : 'npy';
+      const path = join(
+        this.#folder,
+        `samples-${String(step).padStart(6, '0')}.${form === 'npy' ? 'npy' : 'png'}`,
+      );
+      const drawn = await sample(model, {
+        count: this.#count,
+        batch: Math.min(this.#count, image ? 36 : 4096),
+        solver: fixedStep({ steps: 25, spacing: 'uniform-lambda' }),
+        signal: this.#signal,
+        ...(classes !== undefined && {
+          classLabel: Int32Array.from({ length: this.#count }, (_, i) => i % classes),
+        }),
+      });
+      await writeSamples({ path, form }, { ...drawn, first: 0 }, sde);
+      return path;
+    } finally {
+      await model.close();
+    }
+  }
+
+  /** The density and the score field of a network of the plane; undefined for other networks. */
+  async density(network: Model, { data }: Dataset): Promise<string | undefined> {
+    const model = await open(network);
+    try {
+      if (model.shape.join() !== '2' || model.classes !== undefined || !(data instanceof Float32Array))
+        return;
+      const { writePlane } = await import('../workflows/plane.js');
+      const path = join(this.#folder, 'density.png');
+      await writePlane(path, model, { data, signal: this.#signal });
+      return path;
+    } finally {
+      await model.close();
+    }
+  }
+}
+
+/** A network in training is not probed: early on it knows nothing yet. */
+async function open(network: Model): Promise<OnnxScoreModel> {
+  await quietRuntime();
+  return loadModel(modelBytes(network), { probe: false });
+}
