@@ -95,6 +95,20 @@ test('the model can be had on the way and after the end', async (t) => {
   t.is(model.metadata.get('fastsde.training.images'), '9600');
 });
 
+test('the model of a run that was stopped is refused, with the reason', async (t) => {
+  const controller = new AbortController();
+  const run = train(await planarNetwork(), data, {
+    steps: 1e6,
+    batch: 24,
+    workers: 2,
+    signal: controller.signal,
+  });
+  await run.model();
+  controller.abort(new Error('enough'));
+  await t.throwsAsync(Promise.resolve(run), { message: 'enough' });
+  await t.throwsAsync(run.model(), { message: 'enough' });
+});
+
 test('options that cannot be used are refused by name, before anything starts', async (t) => {
   const network = await planarNetwork();
   const cases: readonly [Partial<TrainOptions>, string][] = [

@@ -66,7 +66,10 @@ export class TrainingRun {
     }
   }
 
-  /** The network with the first average as it is after the step under way. */
+  /**
+   * The network with the first average as it is after the step under way.
+   * @throws what ended the run, once it has failed or was stopped.
+   */
   async model(): Promise<Model> {
     if (this.#failure) throw this.#failure.error;
     if (this.#isOver) return this.#export(this.#memory, 0);
