@@ -1,14 +1,16 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 
 import { Stream } from '../src/native/binding.js';
 import { fillNormal } from '../src/native/kernels.js';
-import { parameterValues } from '../src/onnx/autodiff/parameters.js';
+import { buildNetwork } from '../src/networks/build.js';
+import { parameterNames, parameterValues, withParameters } from '../src/onnx/autodiff/parameters.js';
 import type { TrainingGraph } from '../src/onnx/autodiff/training.js';
 import type { Model } from '../src/onnx/model.js';
 import type { Tensor } from '../src/onnx/runtime.js';
 import { parameterizations } from '../src/score/parameterization.js';
 import { sdeFromName } from '../src/sde/named.js';
 import { objective, type ObjectiveOptions } from '../src/training/objective.js';
+import { scrambled } from './native-reference.js';
 import { array, type NdArray } from './onnx-reference/array.js';
 import { evaluate } from './onnx-reference/evaluate.js';
 import { gaussianNetwork, meanOf, numbers, runTraining, smallMlp } from './training-networks.js';
@@ -122,32 +124,55 @@ function movedLoss(
   return evaluate(graph.model, feeds).get('loss')!.data[0]!;
 }
 
-for (const activation of ['Tanh', 'SiLU', 'Softplus', 'Sigmoid', 'Gelu', 'Elu']) {
+async function checkGradients(
+  t: ExecutionContext,
+  model: Model,
+  x0: Float32Array,
+  options: ObjectiveOptions,
+): Promise<void> {
+  const goal = objective(model, options);
+  const { tensors } = goal.feeds({ x0, first: 0, step, seed });
+  const graph = await goal.trainingGraph();
+  const result = await runTraining(graph, model, tensors);
+  const slope = graph.parameters.reduce(
+    (total, { gradient }) =>
+      numbers(result[gradient]).reduce((sum, value, i) => sum + value * Math.cos(i), total),
+    0,
+  );
+  const h = 1e-4;
+  const expected = (movedLoss(graph, model, tensors, h) - movedLoss(graph, model, tensors, -h)) / (2 * h);
+  t.true(Math.abs(slope - expected) < 1e-4 * Math.max(1, Math.abs(expected)), `${slope}, not ${expected}`);
+}
+
+for (const activation of ['Tanh', 'SiLU', 'Softplus', 'Gelu']) {
   test(`gradients of the implicit and sliced losses are right through ${activation}`, async (t) => {
     const model = smallMlp(activation);
-    const kinds: ObjectiveOptions[] = [
-      { kind: 'implicit' },
-      { kind: 'sliced', varianceReduction: false, probes: 2 },
-    ];
-    for (const options of kinds) {
-      const goal = objective(model, options);
-      const { tensors } = goal.feeds({ x0: normalData(4, 3), first: 0, step, seed });
-      const graph = await goal.trainingGraph();
-      const result = await runTraining(graph, model, tensors);
-      const slope = graph.parameters.reduce(
-        (total, { gradient }) =>
-          numbers(result[gradient]).reduce((sum, value, i) => sum + value * Math.cos(i), total),
-        0,
-      );
-      const h = 1e-4;
-      const expected = (movedLoss(graph, model, tensors, h) - movedLoss(graph, model, tensors, -h)) / (2 * h);
-      t.true(
-        Math.abs(slope - expected) < 1e-4 * Math.max(1, Math.abs(expected)),
-        `${slope}, not ${expected}`,
-      );
-    }
+    await checkGradients(t, model, normalData(4, 3), { kind: 'implicit' });
+    await checkGradients(t, model, normalData(4, 3), { kind: 'sliced', varianceReduction: false, probes: 2 });
   });
 }
+
+test('gradients of the sliced loss are right through a U-Net with group normalisation and attention', async (t) => {
+  const built = buildNetwork({
+    kind: 'unet',
+    shape: [1, 4, 4],
+    sde: 'vp',
+    parameterization: 'eps',
+    channels: [8, 16],
+    blocks: 1,
+    stem: 1,
+    embedding: 8,
+  });
+  const moved = (value: Float32Array, i: number) => {
+    const shift = scrambled(value.length, i);
+    return value.map((x, j) => x + 0.2 * shift[j]!);
+  };
+  // Away from the zeros with which its heads start.
+  const values = [...parameterValues(built, parameterNames(built, 'all'))].map(
+    ([name, value], i) => [name, moved(value, i)] as const,
+  );
+  await checkGradients(t, withParameters(built, new Map(values)), normalData(2, 16), { kind: 'sliced' });
+});
 
 test('an exact trace in many dimensions is refused', (t) => {
   t.throws(() => objective(gaussianNetwork('ve', 'score', 1, 65), { kind: 'implicit' }), {
