@@ -1,12 +1,20 @@
-import { floatAttribute, intAttribute, makeNode, operatorOf, type AttributeValue } from './graph.js';
+import {
+  floatAttribute,
+  intAttribute,
+  makeNode,
+  operatorOf,
+  type AttributeValue,
+  type TensorType,
+} from './graph.js';
 import type { GraphProto, NodeProto, TensorProto } from './proto.js';
-import { makeTensor, tensorNumbers } from './tensor.js';
+import { elementCount, makeTensor, tensorNumbers } from './tensor.js';
 
 /**
  * Normalisations in terms of the one whose kernel also returns what a gradient needs: LayerNormalization with scale 1
  * gives the normalised values and the inverse standard deviation, so neither is computed again.
+ * @param types what is known of the graph's values
  */
-export function lowerNormalizations(graph: GraphProto): GraphProto {
+export function lowerNormalizations(graph: GraphProto, types: ReadonlyMap<string, TensorType>): GraphProto {
   const tensors = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
   const everywhere = (name: string | undefined, value: number): boolean => {
     const tensor = tensors.get(name ?? '');
@@ -17,7 +25,10 @@ export function lowerNormalizations(graph: GraphProto): GraphProto {
   return rewrite(graph, {
     InstanceNormalization: (node, emit) => {
       const [x, scale, bias] = node.input as [string, string, string];
-      const rows = emit('Reshape', [x, emit.ints([0, 0, -1])]);
+      const sizes = types.get(x)?.shape?.slice(2);
+      const fixed = sizes?.every((size) => typeof size === 'number');
+      const length = fixed ? elementCount(sizes) : -1;
+      const rows = emit('Reshape', [x, emit.ints([0, 0, length])]);
       const normal = normalize(emit, rows, -1, node);
       const column = (vector: string): string => emit('Reshape', [vector, emit.ints([-1, 1])]);
       const scaled = everywhere(scale, 1) ? normal : emit('Mul', [normal, column(scale)]);
@@ -40,6 +51,36 @@ export function lowerNormalizations(graph: GraphProto): GraphProto {
       return true;
     },
   });
+}
+
+/**
+ * Layer normalisations with the scale 1 as long as their rows: ONNX Runtime's kernel is four times as fast as with a scalar.
+ * The runtime folds the Expand into a constant.
+ */
+export function spreadScales(
+  nodes: readonly NodeProto[],
+  types: ReadonlyMap<string, TensorType>,
+  constants: ReadonlyMap<string, TensorProto>,
+): { nodes: NodeProto[]; lengths: TensorProto[] } {
+  const spread = new Map<string, NodeProto>();
+  const lengths = new Map<string, TensorProto>();
+  const widened = nodes.map((node) => {
+    const [x = '', scale = ''] = node.input;
+    const length = types.get(x)?.shape?.at(-1);
+    if (
+      operatorOf(node) !== 'LayerNormalization' ||
+      intAttribute(node, 'axis', -1) !== -1 ||
+      constants.get(scale)?.dims.length !== 0 ||
+      typeof length !== 'number'
+    ) {
+      return node;
+    }
+    const [size, name] = [`${scale}/length.${length}`, `${scale}/spread.${length}`];
+    lengths.set(size, makeTensor(size, 'int64', [1], [length]));
+    spread.set(name, makeNode('Expand', [scale, size], [name]));
+    return { ...node, input: [x, name, ...node.input.slice(2)] };
+  });
+  return { nodes: [...spread.values(), ...widened], lengths: [...lengths.values()] };
 }
 
 /** (x - mean) / sqrt(var + epsilon) over the axes from `axis`, with the names of the statistics that are read. */

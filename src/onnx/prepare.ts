@@ -58,7 +58,7 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   const found = await inferTypes({ ...plain, graph: inlined }, model.folder);
   const extended = extend === undefined ? inlined : extend(inlined, found);
   const folded = await simplify({ ...plain, graph: foldSizes(extended, found) }, model.folder);
-  const lowered = lowerNormalizations(folded);
+  const lowered = lowerNormalizations(folded, found);
   const types = await inferTypes({ ...plain, graph: lowered }, model.folder);
 
   const hidden = new Set(weights.map(({ name }) => name ?? ''));

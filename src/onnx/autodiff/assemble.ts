@@ -1,5 +1,6 @@
 import { ModelError, OptionError } from '../../errors.js';
 import { ancestors, makeValueInfo, reads, type TensorType } from '../graph.js';
+import { spreadScales } from '../lower.js';
 import { makeModel, withMetadata, type Model } from '../model.js';
 import type { ValueInfo } from '../proto.js';
 import type { Builder, Value } from './builder.js';
@@ -30,13 +31,14 @@ export function assemble(model: Model, b: Builder, { inputs, outputs, descriptio
     ...graph.outputs,
     ...[...outputs].map(([name, { type }]) => makeValueInfo(name, type)),
   ];
-  const node = ancestors(
+  const needed = ancestors(
     b.all,
     output.map(({ name }) => name ?? ''),
   );
+  const { nodes: node, lengths } = spreadScales(needed, graph.types, graph.initializers);
   const used = new Set([...node.flatMap(reads), ...output.map(({ name }) => name ?? '')]);
-  const initializer = [...graph.initializers.values(), ...b.initializers.values()].filter(({ name }) =>
-    used.has(name ?? ''),
+  const initializer = [...graph.initializers.values(), ...b.initializers.values(), ...lengths].filter(
+    ({ name }) => used.has(name ?? ''),
   );
   const domains = new Set(node.map(({ domain }) => domain ?? ''));
   const standard = { domain: '', version: graph.opset };
