@@ -32,6 +32,7 @@ export function checkChoice<T extends string>(option: string, value: string, cho
 
 /** The choice within a few typing errors of the word, if there is one. */
 export function nearest<T extends string>(word: string, choices: readonly T[]): T | undefined {
+  if (word.length > 100) return undefined;
   const ranked = choices
     .map((choice) => ({ choice, distance: editDistance(word.toLowerCase(), choice.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);

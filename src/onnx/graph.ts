@@ -101,7 +101,7 @@ export function sortNodes(graph: GraphProto): NodeProto[] {
         if (!done.has(source)) waiting.push(source);
       }
       if (waiting.length > 0) {
-        stack.push(waiting[0]!);
+        for (const source of waiting.reverse()) stack.push(source);
         continue;
       }
       stack.pop();

@@ -143,10 +143,11 @@ interface Emit {
 /** Replaces a node by what it emits; false leaves it as it is. */
 type Lowering = (node: NodeProto, emit: Emit) => boolean;
 
-function rewrite(graph: GraphProto, lowerings: Readonly<Record<string, Lowering>>): GraphProto {
+function rewrite(graph: GraphProto, table: Readonly<Record<string, Lowering>>): GraphProto {
+  const lowerings = new Map(Object.entries(table));
   const constants: TensorProto[] = [];
   const node = graph.node.flatMap((each) => {
-    const lowering = lowerings[operatorOf(each)];
+    const lowering = lowerings.get(operatorOf(each));
     if (lowering === undefined) return [each];
     const nodes: NodeProto[] = [];
     const fresh = (kind: string): string =>

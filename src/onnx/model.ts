@@ -2,6 +2,7 @@ import { open, rename, stat, readFile, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 import { ModelError, OutputError } from '../errors.js';
+import { checkFunctions } from './functions.js';
 import { decodeModel, encodeModel, type GraphProto, type ModelProto, type ValueInfo } from './proto.js';
 import { checkTensor, dataTypeName, externalPath, isExternal, type DataType } from './tensor.js';
 
@@ -73,6 +74,7 @@ export function makeModel(proto: ModelProto, folder?: string): Model {
   if (graph === undefined || proto.opset_import.length === 0) {
     throw new ModelError('The file is not an ONNX model: it has no graph or names no operator set.');
   }
+  checkFunctions(proto);
   const initializers = new Set<string>();
   for (const tensor of graph.initializer) {
     checkTensor(tensor);

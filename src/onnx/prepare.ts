@@ -18,7 +18,7 @@ import { modelBytes, type Model } from './model.js';
 import { decodeModel, type GraphProto, type ModelProto, type NodeProto, type TensorProto } from './proto.js';
 import { createSession } from './runtime.js';
 import { dataTypeName, elementCount, isExternal, isFloat, makeTensor, tensorNumbers } from './tensor.js';
-import { upgradeOpset } from './upgrade.js';
+import { standardVersion, upgradeOpset } from './upgrade.js';
 
 /** A constant with more elements is a weight: it stays out of sight of the simplification, which would copy it. */
 const SMALL = 64;
@@ -47,9 +47,7 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   const { keep = [], parameters = [], extend } = preparation;
   sortNodes(model.proto.graph);
   const { graph: original, ...rest } = upgradeOpset(model.proto);
-  const opset = rest.opset_import.find(
-    ({ domain }) => (domain ?? '') === '' || domain === 'ai.onnx',
-  )!.version!;
+  const opset = standardVersion(rest.opset_import);
   const { shown, weights } = hideWeights(original!, parameters);
   const output = [...shown.output, ...missingOutputs(shown, keep)];
   const functions = lowerFunctions({ ...shown, output, value_info: [] }, opset);

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { isAbsolute, join, normalize, sep } from 'node:path';
+import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
+import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 
 import { ModelError } from '../errors.js';
 import type { TensorProto } from './proto.js';
@@ -180,6 +180,9 @@ function narrow(values: NonNullable<ReturnType<typeof typedData>>, type: DataTyp
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
+/** Node reads at most 2 GiB at a time. */
+const LARGEST_READ = 2 ** 30;
+
 function externalBytes(tensor: TensorProto, folder: string | undefined): Uint8Array {
   const name = `tensor "${tensor.name ?? ''}"`;
   if (folder === undefined) {
@@ -193,8 +196,20 @@ function externalBytes(tensor: TensorProto, folder: string | undefined): Uint8Ar
   const length = elementCount(tensor.dims) * BYTES[type];
   let file: number;
   try {
-    file = openSync(path, 'r');
+    const real = realpathSync(path);
+    if (relative(realpathSync(folder), real).split(sep)[0] === '..') {
+      throw new ModelError(
+        `The external data of ${name} is a link out of the folder of the model: ${path}.`,
+        {
+          value: path,
+        },
+      );
+    }
+    // Opening a pipe or a device may never return.
+    if (!statSync(real).isFile()) throw new Error('it is no regular file');
+    file = openSync(real, 'r');
   } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
     throw new ModelError(`The external data of ${name} cannot be read: ${path}.`, { value: path, cause });
   }
   try {
@@ -205,7 +220,11 @@ function externalBytes(tensor: TensorProto, folder: string | undefined): Uint8Ar
       );
     }
     const bytes = new Uint8Array(length);
-    readSync(file, bytes, 0, length, offset);
+    for (let at = 0; at < length;) {
+      const read = readSync(file, bytes, at, Math.min(length - at, LARGEST_READ), offset + at);
+      if (read === 0) throw new ModelError(`${path} became shorter while it was read.`, { value: path });
+      at += read;
+    }
     return bytes;
   } finally {
     closeSync(file);

@@ -46,7 +46,8 @@ function isStandard(domain: string | undefined): boolean {
   return (domain ?? '') === '' || domain === 'ai.onnx';
 }
 
-function standardVersion(imports: ModelProto['opset_import']): number {
+/** The version of the standard operators; the one that gradients use where a model names none. */
+export function standardVersion(imports: ModelProto['opset_import']): number {
   return imports.find(({ domain }) => isStandard(domain))?.version ?? TARGET_OPSET;
 }
 

@@ -33,6 +33,12 @@ type Mutable = Record<string, unknown> & Message;
 /** A network nests a handful of levels; a file that nests deeper is an attack on the stack. */
 const MAX_DEPTH = 64;
 
+/**
+ * A message of two bytes becomes an object of hundreds. The largest networks have some 100,000 nodes; more messages and
+ * list elements than this, at most 1 GB of them, are an attack on memory.
+ */
+const MAX_ITEMS = 1 << 22;
+
 /** Byte strings at least this long are handed to the writer as they are, without a copy. */
 const COPY_LIMIT = 1 << 14;
 
@@ -41,42 +47,70 @@ const COPY_LIMIT = 1 << 14;
  * @throws ModelError where the data ends early or is not a message of this schema.
  */
 export function decode(schema: Schema, bytes: Uint8Array): Message {
-  return decodeMessage(schema, new Reader(bytes), 0);
+  return decodeMessage(schema, new Reader(bytes), new Budget(), 0);
 }
 
-function decodeMessage(schema: Schema, reader: Reader, depth: number): Message {
+class Budget {
+  #left = MAX_ITEMS;
+
+  spend(): void {
+    if (this.#left-- === 0) throw damaged(`it holds more than ${MAX_ITEMS} messages and list elements`);
+  }
+}
+
+function decodeMessage(schema: Schema, reader: Reader, budget: Budget, depth: number): Message {
   if (depth > MAX_DEPTH) throw damaged(`messages nest deeper than ${MAX_DEPTH}`);
   const message: Mutable = {};
+  const packed = new Map<string, PackedArray[]>();
   for (const field of schema.values()) if (field.repeated) message[field.name] = [];
   while (!reader.done) {
     const start = reader.offset;
     const tag = reader.int();
     const field = schema.get(Math.floor(tag / 8));
     if (field === undefined) {
+      budget.spend();
       reader.skip(tag % 8);
       (message.unknown ??= []).push(reader.since(start));
       continue;
     }
-    decodeField(message, field, tag % 8, reader, depth);
+    budget.spend();
+    if (isPacked(field.kind)) {
+      const chunk = decodePacked(
+        field.kind,
+        tag % 8 === 2 ? new Reader(reader.bytes()) : reader,
+        tag % 8 !== 2,
+      );
+      const chunks = packed.get(field.name);
+      if (chunks === undefined) packed.set(field.name, [chunk]);
+      else chunks.push(chunk);
+    } else decodeField(message, field, tag % 8, reader, budget, depth);
   }
+  for (const [name, chunks] of packed) message[name] = concat(chunks);
   return message;
 }
 
-function decodeField(message: Mutable, field: Field, wire: number, reader: Reader, depth: number): void {
+function decodeField(
+  message: Mutable,
+  field: Field,
+  wire: number,
+  reader: Reader,
+  budget: Budget,
+  depth: number,
+): void {
   const { name, kind } = field;
-  if (isPacked(kind)) {
-    const chunk = decodePacked(kind, wire === 2 ? new Reader(reader.bytes()) : reader, wire !== 2);
-    message[name] = name in message ? concat(message[name] as PackedArray, chunk) : chunk;
-  } else if (field.repeated) {
+  if (field.repeated) {
     const list = message[name] as unknown[];
     if (wire === 2 && (kind === 'int' || kind === 'long' || kind === 'float')) {
       const packed = new Reader(reader.bytes());
-      while (!packed.done) list.push(decodeValue(field, kind === 'float' ? 5 : 0, packed, depth));
-    } else list.push(decodeValue(field, wire, reader, depth));
-  } else message[name] = decodeValue(field, wire, reader, depth);
+      while (!packed.done) {
+        budget.spend();
+        list.push(decodeValue(field, kind === 'float' ? 5 : 0, packed, budget, depth));
+      }
+    } else list.push(decodeValue(field, wire, reader, budget, depth));
+  } else message[name] = decodeValue(field, wire, reader, budget, depth);
 }
 
-function decodeValue(field: Field, wire: number, reader: Reader, depth: number): unknown {
+function decodeValue(field: Field, wire: number, reader: Reader, budget: Budget, depth: number): unknown {
   const { kind, name } = field;
   const expected = kind === 'int' || kind === 'long' ? 0 : kind === 'float' ? 5 : 2;
   if (wire !== expected) throw damaged(`field ${name} has wire type ${wire}, expected ${expected}`);
@@ -95,7 +129,7 @@ function decodeValue(field: Field, wire: number, reader: Reader, depth: number):
     case 'bytes':
       return reader.bytes();
     default:
-      return decodeMessage(field.schema!(), new Reader(reader.bytes()), depth + 1);
+      return decodeMessage(field.schema!(), new Reader(reader.bytes()), budget, depth + 1);
   }
 }
 
@@ -128,10 +162,11 @@ function decodePacked(kind: PackedKind, reader: Reader, single: boolean): Packed
   return values;
 }
 
-function concat(first: PackedArray, second: PackedArray): PackedArray {
-  const bytes = Buffer.concat([asBytes(first), asBytes(second)]);
-  const buffer = new Uint8Array(bytes).buffer;
-  return new (first.constructor as new (buffer: ArrayBuffer) => PackedArray)(buffer);
+function concat(chunks: readonly PackedArray[]): PackedArray {
+  const [first] = chunks;
+  if (chunks.length === 1) return first!;
+  const { buffer } = new Uint8Array(Buffer.concat(chunks.map(asBytes)));
+  return new (first!.constructor as new (buffer: ArrayBuffer) => PackedArray)(buffer);
 }
 
 function asBytes(array: PackedArray): Uint8Array {
@@ -145,11 +180,9 @@ function damaged(what: string): ModelError {
 class Reader {
   offset = 0;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get done(): boolean {
@@ -165,6 +198,11 @@ class Reader {
 
   /** An unsigned varint that fits a double: tags and lengths. */
   int(): number {
+    const first = this.#bytes[this.offset];
+    if (first !== undefined && first < 0x80) {
+      this.offset++;
+      return first;
+    }
     const value = Number(BigInt.asUintN(64, this.long()));
     if (!Number.isSafeInteger(value)) throw damaged(`a length of ${value}`);
     return value;
@@ -188,8 +226,8 @@ class Reader {
   }
 
   float(): number {
-    this.take(4);
-    return this.#view.getFloat32(this.offset - 4, true);
+    const { buffer, byteOffset } = this.take(4);
+    return new DataView(buffer, byteOffset).getFloat32(0, true);
   }
 
   bytes(): Uint8Array {

@@ -54,6 +54,12 @@ export interface Description {
 /** Levels of DDPM. */
 const LEVELS = 1000;
 
+// A file says how large a sample is and how many levels and classes there are, and memory is set aside accordingly: a
+// file of a few bytes may not ask for all of it.
+const MOST_ELEMENTS = 2 ** 26;
+const MOST_LEVELS = 1e6;
+const MOST_CLASSES = 1e6;
+
 /**
  * Joins what the caller says, what the file says, and the defaults of the published networks.
  * @throws ModelError where neither says what cannot be defaulted, naming the flags to give; OptionError for values that
@@ -86,7 +92,7 @@ export function describeModel(
   const sde = resolveSde(options, metadata);
   const integer = roles.time.type.startsWith('int');
   const trainedLevels = options.trainedLevels ?? metadata.trainedLevels;
-  if (trainedLevels !== undefined) checkInteger('trainedLevels', trainedLevels, 1);
+  if (trainedLevels !== undefined) checkInteger('trainedLevels', trainedLevels, 1, MOST_LEVELS);
   const discrete = integer || trainedLevels !== undefined || options.ladder !== undefined;
   const labels = labelRule(
     options.labels ?? metadata.labels ?? defaultLabels(sde.name, parameterization, discrete),
@@ -169,7 +175,11 @@ function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, stat
     (inFile.length === shape.length &&
       inFile.every((size, i) => typeof size === 'string' || size === shape[i]));
   if (!fits) throw new OptionError('shape', shape, `as in the network's input ${written}, without the batch`);
-  return (shape as number[]).map((size, i) => checkInteger(`shape[${i}]`, size, 1));
+  const sizes = (shape as number[]).map((size, i) => checkInteger(`shape[${i}]`, size, 1));
+  if (sizes.reduce((product, size) => product * size, 1) > MOST_ELEMENTS) {
+    throw new OptionError('shape', shape, 'of at most 2^26 elements in a sample');
+  }
+  return sizes;
 }
 
 function checkOutput({ output, state }: Roles, shape: readonly number[]): void {
@@ -213,5 +223,5 @@ function resolveClasses(
       `${width}, the width of the one-hot input "${roles.class.name}"`,
     );
   }
-  return checkInteger('classes', classes, 1);
+  return checkInteger('classes', classes, 1, MOST_CLASSES);
 }

@@ -8,17 +8,17 @@ import { dataTypeName, elementCount, isFloat, makeTensor, tensorNumbers } from '
 export type ParameterSelection = 'all' | RegExp | readonly string[];
 
 /** Where an operator takes its weights. */
-const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
-  Conv: [1, 2],
-  ConvTranspose: [1, 2],
-  Gemm: [0, 1, 2],
-  MatMul: [0, 1],
-  BatchNormalization: [1, 2],
-  LayerNormalization: [1, 2],
-  GroupNormalization: [1, 2],
-  RMSNormalization: [1],
-  PRelu: [1],
-};
+const WEIGHT_INPUTS: ReadonlyMap<string, readonly number[]> = new Map([
+  ['Conv', [1, 2]],
+  ['ConvTranspose', [1, 2]],
+  ['Gemm', [0, 1, 2]],
+  ['MatMul', [0, 1]],
+  ['BatchNormalization', [1, 2]],
+  ['LayerNormalization', [1, 2]],
+  ['GroupNormalization', [1, 2]],
+  ['RMSNormalization', [1]],
+  ['PRelu', [1]],
+]);
 
 /**
  * The names of a model's parameters.
@@ -36,7 +36,7 @@ export function parameterNames(model: Model, selection: ParameterSelection): str
   if (selection === 'all') {
     const weights = new Set(
       graph.node.flatMap((node) =>
-        (WEIGHT_INPUTS[operatorOf(node)] ?? []).map((index) => node.input[index] ?? ''),
+        (WEIGHT_INPUTS.get(operatorOf(node)) ?? []).map((index) => node.input[index] ?? ''),
       ),
     );
     for (const name of affineOfInstanceNorm(graph)) weights.add(name);
@@ -59,7 +59,11 @@ export function parameterNames(model: Model, selection: ParameterSelection): str
 function affineOfInstanceNorm(graph: GraphProto): string[] {
   const readers = new Map<string, NodeProto[]>();
   for (const node of graph.node) {
-    for (const name of node.input) readers.set(name, [...(readers.get(name) ?? []), node]);
+    for (const name of node.input) {
+      const known = readers.get(name);
+      if (known === undefined) readers.set(name, [node]);
+      else known.push(node);
+    }
   }
   const follow = (names: readonly string[], operator: string): { node: NodeProto; other: string }[] =>
     names.flatMap((name) =>

@@ -1,4 +1,5 @@
 import { ancestors, intAttribute, operatorOf, sortNodes } from '../graph.js';
+import { functionKey } from '../functions.js';
 import type { Model } from '../model.js';
 import type { FunctionProto, NodeProto } from '../proto.js';
 import { activeValues } from './activity.js';
@@ -51,10 +52,6 @@ export function support(model: Model, options: SupportOptions = {}): Support {
   return { ok: missing.length === 0, missing };
 }
 
-function functionKey(domain: string | undefined, name: string | undefined): string {
-  return `${domain ?? ''}:${name ?? ''}`;
-}
-
 function unsupported(
   all: readonly NodeProto[],
   sources: readonly string[],
@@ -69,8 +66,7 @@ function unsupported(
     if (isConstant(node) || !node.output.some((name) => active.has(name))) return [];
     const name = node.name === undefined || node.name === '' ? (node.output[0] ?? '') : node.name;
     const body = functions.get(functionKey(node.domain, node.op_type));
-    // A function that calls itself has no place in ONNX; the path keeps it from running away.
-    if (body !== undefined && path.length < 32) {
+    if (body !== undefined) {
       const moving = body.input.filter((_, index) => active.has(node.input[index] ?? ''));
       return unsupported(body.node, moving, body.output, functions, [...path, name], new Set());
     }
