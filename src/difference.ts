@@ -17,6 +17,6 @@ function* differing(a: unknown, b: unknown, name = ''): Generator<[string, [unkn
       yield* differing(a[key], b[key], name === '' ? key : `${name}.${key}`);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

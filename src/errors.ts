@@ -135,16 +135,28 @@ export class QueueFullError extends FastsdeError {
 
 /** A value as an error message shows it: short, and never a page of array elements. */
 export function describe(value: unknown): string {
+  return describeWithin(value, 2);
+}
+
+/** `levels` of arrays in arrays are shown: an array can hold itself. */
+function describeWithin(value: unknown, levels: number): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
   if (ArrayBuffer.isView(value)) {
     const length = 'length' in value ? `(${String(value.length)})` : '';
-    return `${value.constructor.name}${length}`;
+    return `${typeName(value)}${length}`;
   }
   if (Array.isArray(value)) {
-    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(', ')}]`;
+    if (value.length > 8 || levels === 0) return `an array of ${value.length}`;
+    return `[${value.map((element) => describeWithin(element, levels - 1)).join(', ')}]`;
   }
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return `a ${value.constructor.name}`;
+  if (typeof value === 'object' && value !== null) return `a ${typeName(value)}`;
   return String(value);
+}
+
+/** The name of an object's class; an object need not have one. */
+function typeName(value: object): string {
+  const { constructor } = value as { constructor?: unknown };
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'Object';
 }

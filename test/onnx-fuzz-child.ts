@@ -23,12 +23,11 @@ const readers: Record<string, (bytes: Uint8Array) => Promise<unknown>> = {
     const model = await readModel(bytes, tmpdir());
     readMetadata(model.metadata);
     modelBytes(withMetadata(model, { a: 'b' }));
-    const answers = [
-      settle(() => support(model)),
-      settle(() => parameterValues(model, parameterNames(model, 'all'))),
-    ];
-    const failure = answers.find((answer) => answer !== undefined);
-    if (failure !== undefined) throw failure;
+    try {
+      support(model);
+    } finally {
+      parameterValues(model, parameterNames(model, 'all'));
+    }
   },
   load: async (bytes) => {
     const model = await loadModel(bytes, { threads: 1 });
@@ -43,15 +42,6 @@ const readers: Record<string, (bytes: Uint8Array) => Promise<unknown>> = {
     await trainingGraph(model, { loss: { kind: 'mean-squared-error' } });
   },
 };
-
-function settle(ask: () => unknown): unknown {
-  try {
-    ask();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
 
 function firstFloat(model: Model): string {
   return model.inputs.find(({ type }) => type === 'float32')?.name ?? '';

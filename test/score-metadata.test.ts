@@ -130,7 +130,7 @@ const refusals: Record<string, [file: string, options: LoadOptions, message: Reg
   'no number of levels': [
     'smld',
     { labels: 'index', trainedLevels: 0 },
-    /trainedLevels must be an integer of at least 1/,
+    /trainedLevels must be an integer from 1 to 1000000/,
   ],
 };
 for (const [what, [file, options, message]] of Object.entries(refusals)) {

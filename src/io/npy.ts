@@ -79,7 +79,7 @@ export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
     throw new DataError(`${name} has a header that cannot be read (structured types are not supported).`);
   }
   const type = descr === '|b1' ? 'u1' : descr.slice(1);
-  if (!(type in arrayTypes) || descr.startsWith('>')) {
+  if (!Object.hasOwn(arrayTypes, type) || descr.startsWith('>')) {
     throw new DataError(
       `${name} holds numbers of type ${descr}; save them as float32, float64, an integer or uint8.`,
     );
@@ -89,6 +89,9 @@ export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
     .filter((part) => part.trim() !== '')
     .map(Number);
   const count = shape.reduce((product, extent) => product * extent, 1);
+  if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0) || !Number.isSafeInteger(count)) {
+    throw new DataError(`${name} has the impossible shape (${tuple}).`);
+  }
   const ArrayType = arrayTypes[type as keyof typeof arrayTypes];
   const length = count * ArrayType.BYTES_PER_ELEMENT;
   if (buffer.length - end < length) {

@@ -41,11 +41,15 @@ export function encodeNpz(arrays: NamedArrays): Uint8Array {
   return Buffer.concat([...parts, ...directory, end]);
 }
 
+/** A few megabytes can unpack to many gigabytes; more than this in one file is refused. */
+const mostInflated = 2 ** 30;
+
 /**
  * Reads the arrays of an .npz file, stored or deflated (`numpy.savez` and `numpy.savez_compressed`).
  *
  * @param name How errors call the file.
- * @throws DataError where the bytes are not an .npz file, are damaged, or an entry does not match its checksum.
+ * @throws DataError where the bytes are not an .npz file, are damaged, an entry does not match its checksum, or deflated
+ *   arrays need more than 1 GiB.
  */
 export function decodeNpz(bytes: Uint8Array, name = 'The .npz file'): Record<string, NdArray> {
   const zip = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -53,7 +57,8 @@ export function decodeNpz(bytes: Uint8Array, name = 'The .npz file'): Record<str
   if (end < 0 || end + 22 > zip.length) {
     throw new DataError(`${name} is not a complete zip archive: the end of its directory is missing.`);
   }
-  const arrays: Record<string, NdArray> = {};
+  const arrays = new Map<string, NdArray>();
+  let room = mostInflated;
   try {
     let entry = zip.readUInt32LE(end + 16);
     for (let left = zip.readUInt16LE(end + 10); left > 0; left--) {
@@ -62,16 +67,22 @@ export function decodeNpz(bytes: Uint8Array, name = 'The .npz file'): Record<str
       const local = zip.readUInt32LE(entry + 42);
       const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
       const packed = zip.subarray(start, start + zip.readUInt32LE(entry + 20));
-      const data = zip.readUInt16LE(entry + 10) === 8 ? inflateRawSync(packed) : packed;
+      const deflated = zip.readUInt16LE(entry + 10) === 8;
+      const length = zip.readUInt32LE(entry + 24);
+      if (deflated && (room -= length) < 0) {
+        throw new DataError(`${name} unpacks to more than 1 GiB. Save it without compression (numpy.savez).`);
+      }
+      // An entry longer than it says fails here.
+      const data = deflated ? inflateRawSync(packed, { maxOutputLength: Math.max(1, length) }) : packed;
       if (crc32(data) !== zip.readUInt32LE(entry + 16)) throw new RangeError(`checksum of ${path}`);
-      arrays[path.replace(/\.npy$/, '')] = decodeNpy(data, `${path} in ${name}`);
+      arrays.set(path.replace(/\.npy$/, ''), decodeNpy(data, `${path} in ${name}`));
       entry += 46 + nameLength + zip.readUInt16LE(entry + 30) + zip.readUInt16LE(entry + 32);
     }
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     throw new DataError(`${name} is damaged (${(cause as Error).message}).`, { cause });
   }
-  return arrays;
+  return Object.fromEntries(arrays);
 }
 
 function uint32(value: number): Buffer {

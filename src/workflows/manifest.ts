@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRecord } from '../difference.js';
 import { DataError } from '../errors.js';
 import type { Counts } from '../solvers/batch.js';
 
@@ -76,18 +77,43 @@ async function namesIn(folder: string): Promise<string[]> {
 }
 
 function decodeManifest(text: string, path: string): Manifest {
-  let parsed: { format?: unknown; run: Run; shards: readonly Shard[] };
+  let parsed: unknown;
   try {
-    parsed = JSON.parse(text) as typeof parsed;
+    parsed = JSON.parse(text);
   } catch (cause) {
     throw new DataError(`${path} is damaged: ${(cause as Error).message}.`, { value: path, cause });
   }
-  if (parsed.format !== FORMAT)
+  if (!isRecord(parsed) || parsed['format'] !== FORMAT)
     throw new DataError(`${path} is not a manifest of this version of fastsde (${FORMAT}).`, { value: path });
+  if (!isManifest(parsed))
+    throw new DataError(`${path} is damaged: its run or its shards are not as they are written.`, {
+      value: path,
+    });
   // Names are derived, so that a manifest cannot point out of its folder.
   const stray = parsed.shards.find(({ file, first, count }) => file !== shardName(first, count));
   if (stray) throw new DataError(`${path} is damaged: it names a file ${JSON.stringify(stray.file)}.`);
   return { run: parsed.run, shards: parsed.shards };
+}
+
+function isManifest(value: object): value is Manifest {
+  const { run, shards } = value as Record<keyof Manifest, unknown>;
+  return isRecord(run) && isRun(run) && Array.isArray(shards) && shards.every(isShard);
+}
+
+function isRun({ origin, options, first, count, shape }: Record<string, unknown>): boolean {
+  const counted = isCount(first) && isCount(count) && Array.isArray(shape) && shape.every(isCount);
+  return counted && isRecord(origin) && isRecord(options);
+}
+
+function isShard(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { file, first, count, sha256, counts } = value;
+  const named = typeof file === 'string' && typeof sha256 === 'string';
+  return named && isCount(first) && isCount(count) && isRecord(counts);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /**
