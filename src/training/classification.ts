@@ -26,6 +26,7 @@ export function classification(
     );
   }
   return {
+    classes,
     trainingGraph: (parameters) =>
       trainingGraph(model, {
         loss: { kind: 'cross-entropy', output: output.name, labels: LABELS, weight: 'weight' },

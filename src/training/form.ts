@@ -25,6 +25,8 @@ export interface TrainingPoint extends LabelPoint {
 
 /** What one kind of objective adds to noised rows. */
 export interface Form {
+  /** Number of classes that the network tells apart, for a classifier. */
+  readonly classes?: number;
   trainingGraph(parameters: ParameterSelection): Promise<TrainingGraph>;
   /** What the network should say, fed as the input "target"; absent where nothing is compared with the output. */
   readonly target?: (marginal: Marginal) => Target;

@@ -10,7 +10,7 @@ import { readMetadata, type ModelMetadata } from '../score/metadata.js';
 import { marginalAt } from '../score/parameterization.js';
 import { inferRoles } from '../score/roles.js';
 import { classification } from './classification.js';
-import { classesOf, DROPOUT, masksOf, type ConditionOptions } from './conditions.js';
+import { checkLabels, classesOf, DROPOUT, masksOf, type ConditionOptions } from './conditions.js';
 import { denoising } from './denoising.js';
 import type { Form, TrainedNetwork } from './form.js';
 import { implicit, type ImplicitOptions } from './implicit.js';
@@ -72,6 +72,11 @@ export interface Objective {
    */
   trainingGraph(parameters?: ParameterSelection): Promise<TrainingGraph>;
   /**
+   * Finds out whether a data set has the labels that the network takes or tells.
+   * @throws DataError
+   */
+  checkLabels(labels: Int32Array | undefined, rows: number): void;
+  /**
    * All data inputs of that graph for these rows. Times, noise, projections and dropout are pure functions of
    * (seed, step, row of the batch), so that every split of a batch sees the same.
    * @throws DataError for rows or labels that do not fit the network.
@@ -103,6 +108,10 @@ export function objective(
   return {
     description: network.description,
     trainingGraph: (parameters = 'all') => form.trainingGraph(parameters),
+    checkLabels(labels, rows) {
+      const { classes = network.roles.class && network.description.classes } = form;
+      if (classes !== undefined) checkLabels(labels, rows, classes, network.description.nullClass);
+    },
     feeds(rows) {
       const { labels, step, seed, first } = rows;
       const address = { seed, step, first };

@@ -115,10 +115,12 @@ export async function runRecord({ job, options }: TrainingPlan): Promise<object>
   };
 }
 
-function checkData(option: string, data: Dataset, { description }: Objective): void {
+function checkData(option: string, data: Dataset, goal: Objective): void {
+  const { description } = goal;
   checkSampleShape(data, description);
   const [count = 0] = data.shape;
   if (count === 0) throw new DataError('The data set is empty.', { option });
+  goal.checkLabels(data.labels, count);
   if (data.data instanceof Float32Array) {
     const wrong = data.data.findIndex((value) => !Number.isFinite(value));
     if (wrong >= 0) {
