@@ -1,6 +1,16 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+
 import test from 'ava';
 
 import { OptionError } from '../src/errors.js';
+import { parameterNames, parameterValues } from '../src/onnx/autodiff/parameters.js';
+import { makeModel } from '../src/onnx/model.js';
+import { objective } from '../src/training/objective.js';
 import { train, type TrainOptions, type TrainProgress } from '../src/workflows/train.js';
 import { planarData, planarNetwork, relativeDifference, weightsOf } from './training-runs.js';
 
@@ -39,6 +49,46 @@ test('accumulated gradients are those of the whole batch', async (t) => {
       whole,
     );
     t.true(difference < 1e-5, `${difference} with ${accumulation} runs`);
+  }
+});
+
+test('a training graph made elsewhere is run as it is', async (t) => {
+  const { model: graph } = await objective(await planarNetwork()).trainingGraph();
+  t.deepEqual(await weights({ graph }), await weights({}));
+  // A graph of the loss alone, without losses by row.
+  const outputs = graph.proto.graph.output.filter(({ name }) => name !== 'losses');
+  const short = makeModel({ ...graph.proto, graph: { ...graph.proto.graph, output: outputs } });
+  t.deepEqual(await weights({ graph: short }), await weights({}));
+});
+
+test('parameters that are not chosen stay as they are', async (t) => {
+  const network = await planarNetwork();
+  const { model } = await train(network, data, { steps: 2, batch: 24, workers: 2, parameters: /^head/ });
+  const [before, after] = [network, model].map((each) => parameterValues(each, parameterNames(each, 'all')));
+  for (const [name, values] of after!) {
+    const isSame = values.every((value, i) => value === before!.get(name)![i]);
+    t.is(isSame, !name.startsWith('head'), name);
+  }
+});
+
+test('a process that ends in the middle of a run ends with its own code', async (t) => {
+  const child = join(import.meta.dirname, 'training-child.js');
+  const folder = await mkdtemp(join(tmpdir(), 'fastsde-training-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const code = `
+    process.argv.splice(1, 0, '${child}');
+    console.log = (step) => { if (step >= 5) process.exit(7); };
+    await import('${pathToFileURL(child).href}');`;
+  for (let k = 0; k < 3; k++) {
+    const run = promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      code,
+      folder,
+      '100000',
+    ]);
+    const { code: exit, stderr } = await t.throwsAsync<Error & { code: number; stderr: string }>(run);
+    t.deepEqual([exit, stderr], [7, '']);
   }
 });
 
