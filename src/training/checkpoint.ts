@@ -126,7 +126,7 @@ export class Checkpoints {
         run: JSON.stringify(this.#run),
       },
     });
-    if (validation !== undefined && !(validation >= (this.#best?.loss ?? Infinity))) {
+    if (validation !== undefined && validation < (this.#best?.loss ?? Infinity)) {
       await writeAtomically(join(this.#folder, BEST), chunks);
       this.#best = { step, loss: validation };
     }
