@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
+import { openEngines } from '../engine/engines.js';
 import { modelBytes, type Model } from '../onnx/model.js';
-import { loadModel, type OnnxScoreModel } from '../score/onnx.js';
+import { loadModel } from '../score/onnx.js';
 import { fixedStep } from '../solvers/fixed-step.js';
-import { sample } from '../workflows/sample.js';
 import { quietRuntime } from './model.js';
 import { writeSamples } from './outputs.js';
 
-/** What is drawn of a network that is being trained. */
+/** What is drawn of a network that is being trained; it is not probed, since early on it knows nothing yet. */
 export class TrainingPictures {
   readonly #folder: string;
   readonly #count: number;
@@ -21,15 +21,15 @@ export class TrainingPictures {
   }
 
   /**
-   * Draws samples by 25 steps of Heun's method on the probability-flow ODE, always from the same noise, so that pictures of
+   * Draws samples in another thread, by 25 steps of Heun's method on the probability-flow ODE, always from the same noise, so that pictures of
    * different steps show the same samples.
    *
    * @returns the file that holds them.
    */
   async samples(network: Model, step: number): Promise<string> {
-    const model = await open(network);
+    const engines = await openEngines(modelBytes(network), { probe: false, threads: 1 });
     try {
-      const { shape, classes, sde } = model;
+      const { shape, classes, sde } = engines;
       const image = shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
       const plane = shape.length === 1 && shape[0] === 2;
       const form = image ? 'grid' : plane ? 'scatter' : 'npy';
@@ -37,7 +37,7 @@ export class TrainingPictures {
         this.#folder,
         `samples-${String(step).padStart(6, '0')}.${form === 'npy' ? 'npy' : 'png'}`,
       );
-      const drawn = await sample(model, {
+      const drawn = await engines.sample({
         count: this.#count,
         batch: Math.min(this.#count, image ? 36 : 4096),
         solver: fixedStep({ steps: 25, spacing: 'uniform-lambda' }),
@@ -49,13 +49,14 @@ export class TrainingPictures {
       await writeSamples({ path, form }, { ...drawn, first: 0 }, sde);
       return path;
     } finally {
-      await model.close();
+      await engines.close();
     }
   }
 
   /** The density and the score field of a network of the plane; undefined for other networks. */
   async density(network: Model, { data }: Dataset): Promise<string | undefined> {
-    const model = await open(network);
+    await quietRuntime();
+    const model = await loadModel(modelBytes(network), { probe: false });
     try {
       if (model.shape.join() !== '2' || model.classes !== undefined || !(data instanceof Float32Array))
         return;
@@ -67,10 +68,4 @@ export class TrainingPictures {
       await model.close();
     }
   }
-}
-
-/** A network in training is not probed: early on it knows nothing yet. */
-async function open(network: Model): Promise<OnnxScoreModel> {
-  await quietRuntime();
-  return loadModel(modelBytes(network), { probe: false });
 }

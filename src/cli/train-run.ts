@@ -32,7 +32,7 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, telling:
   const { trained, heldOut } = parts(config, await openSet(config, telling.quiet));
   const seed = BigInt(config.seed ?? 0);
   const network = await networkFor(config, trained, seed);
-  const options = await optionsFor(config, network, trained);
+  const options = await optionsFor(config, trained);
   const sampled = readMetadata(network.metadata).kind !== 'classifier';
   const planar = trained.shape.length === 2;
   const pictures = new TrainingPictures(output, config.sampleCount ?? (planar ? 4000 : 36), signal);
@@ -145,18 +145,20 @@ function parts({ holdOut: share }: TrainConfig, set: Dataset): { trained: Datase
 }
 
 /** The options of the library that a configuration stands for, with the defaults of the command. */
-async function optionsFor(config: TrainConfig, network: Model, { shape }: Dataset): Promise<TrainOptions> {
+export async function optionsFor(
+  config: TrainConfig,
+  { shape }: Pick<Dataset, 'shape'>,
+): Promise<TrainOptions> {
   const planar = shape.length === 2;
-  const { kind } = readMetadata(network.metadata);
   const { batch, flip, warmup, decayFrom, beta1, beta2, epsilon, weightDecay } = config;
   const { clip, accumulation, workers, graph, parameters, ema = 0.9999 } = config;
   const averages = (Array.isArray(ema) ? ema : [ema]) as readonly (typeof ema)[];
   return {
-    steps: config.steps ?? (planar ? 4000 : 10_000),
+    steps: config.steps ?? (planar ? 2500 : 10_000),
     batch: batch ?? (planar ? 512 : 128),
     learningRate: config.learningRate ?? (planar ? 2e-3 : 5e-4),
     decay: config.decay ?? 'cosine',
-    objective: { ...(kind === 'classifier' && { kind }), ...config.objective },
+    objective: config.objective ?? {},
     ema: averages.map((each) =>
       typeof each === 'number' ? { kind: 'warm-up', decay: each } : each,
     ) as NonNullable<TrainOptions['ema']>,

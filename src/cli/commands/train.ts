@@ -92,7 +92,7 @@ export function trainCommand(): Command {
     real('--drop-labels <p>', 'share of classes left out, for classifier-free guidance (default: 0)'),
   ]);
   addOptions(command, 'Optimization:', [
-    integer('--steps <n>', 'steps of the optimizer (default: 10000; 4000 for points)'),
+    integer('--steps <n>', 'steps of the optimizer (default: 10000; 2500 for points)'),
     integer('--batch <n>', 'samples of a step (default: 128; 512 for points)'),
     real('--learning-rate <rate>', 'largest learning rate of AdamW (default: 5e-4; 2e-3 for points)'),
     integer('--warmup <n>', 'steps in which it rises from 0 (default: 200)'),
