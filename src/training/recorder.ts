@@ -32,6 +32,8 @@ export class Recorder {
   #time = performance.now();
 
   /**
+   * To be made before any worker has figures.
+   *
    * @param made steps made before
    * @param every steps between two reports; 0 for one every half second
    */

@@ -76,8 +76,8 @@ async function train(): Promise<void> {
   const optimizer = new Optimizer(memory, job.optimizer, job.worker);
   const rows = partOf({ first: 0, count: job.feeding.batch }, job.worker, memory.gradients.length);
   gradient.load(memory.parameters);
-  barrier.wait();
   const recorder = new Recorder(memory, step, job.reportEvery);
+  barrier.wait();
   for (let stop = false; step < steps && !stop;) {
     step++;
     await differentiate(gradient, rows);
