@@ -18,6 +18,12 @@ export function checkNumber(option: string, value: number, least: number, inclus
   throw new OptionError(option, value, `a finite number ${inclusive ? 'of at least' : 'above'} ${least}`);
 }
 
+/** Throws unless the value is an AbortSignal, or absent. */
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || (signal as unknown) instanceof AbortSignal) return signal;
+  throw new OptionError('signal', signal, 'an AbortSignal');
+}
+
 /** Throws unless the value is one of the choices; the message suggests the nearest one. */
 export function checkChoice<T extends string>(option: string, value: string, choices: readonly T[]): T {
   const match = choices.find((choice) => choice === value);
@@ -32,7 +38,8 @@ export function checkChoice<T extends string>(option: string, value: string, cho
 
 /** The choice within a few typing errors of the word, if there is one. */
 export function nearest<T extends string>(word: string, choices: readonly T[]): T | undefined {
-  if (word.length > 100) return undefined;
+  // Callers without types give what is no string, files give very long ones.
+  if (typeof word !== 'string' || word.length > 100) return undefined;
   const ranked = choices
     .map((choice) => ({ choice, distance: editDistance(word.toLowerCase(), choice.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);

@@ -159,11 +159,15 @@ function trainedLadder(sde: Sde, levels: number | undefined): Ladder {
   throw new OptionError('sde', sde.name, "'vp' or 've' for a network with integer labels, or give ladder");
 }
 
+/** Array.isArray would forget the type of the elements. */
+const isList: (value: unknown) => boolean = Array.isArray;
+
 function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, state: TensorInfo): number[] {
   const given = options.shape ?? metadata.shape;
   const inFile = state.shape?.slice(1);
   const written = `"${state.name}" [${(state.shape ?? []).map((size) => (size === '' ? '?' : size)).join(', ')}]`;
   const shape = given ?? inFile;
+  if (shape !== undefined && !isList(shape)) throw new OptionError('shape', shape, 'an array of sizes');
   if (shape === undefined || shape.length === 0 || shape.some((size) => typeof size !== 'number')) {
     throw new ModelError(
       `Its input ${written} leaves the shape of a sample open; give shape (--shape), such as 3,32,32.`,

@@ -27,10 +27,14 @@ export interface FunctionModelOptions {
   ) => void | Promise<void>;
 }
 
+/** Array.isArray would forget the type of the elements. */
+const isList: (value: unknown) => boolean = Array.isArray;
+
 /** A score model from a function, synchronous or not. */
 export function functionModel(options: FunctionModelOptions): ScoreModel {
   const { shape, sde, parameterization = 'score', classes, ladder, evaluate } = options;
-  if (shape.length === 0) throw new OptionError('shape', shape, 'at least one dimension');
+  if (!isList(shape) || shape.length === 0)
+    throw new OptionError('shape', shape, 'an array of at least one dimension');
   shape.forEach((size, i) => checkInteger(`shape[${i}]`, size, 1));
   checkChoice(
     'parameterization',

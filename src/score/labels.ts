@@ -48,7 +48,7 @@ export const labelNames: readonly string[] = ['t*999', ...fixedRules.map(({ name
 export function labelRule(name: string): LabelRule {
   const fixed = fixedRules.find((rule) => rule.name === name);
   if (fixed) return fixed;
-  const factor = /^t\*(.+)$/.exec(name)?.[1];
+  const factor = typeof name === 'string' ? /^t\*(.+)$/.exec(name)?.[1] : undefined;
   if (factor !== undefined) {
     const scale = Number(factor);
     if (!(Number.isFinite(scale) && scale > 0)) {

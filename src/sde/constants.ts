@@ -11,7 +11,7 @@ export interface CommonOptions {
 
 /** Throws unless 0 < epsilon < T. */
 export function checkEpsilon(epsilon: number, T: number): number {
-  if (epsilon > 0 && epsilon < T) return epsilon;
+  if (Number.isFinite(epsilon) && epsilon > 0 && epsilon < T) return epsilon;
   throw new OptionError('epsilon', epsilon, `between 0 and T (${T})`);
 }
 
@@ -20,8 +20,12 @@ export function checkSigmas(sigmaMin: number, sigmaMax: number): void {
   checkNumber('sigmaMax', sigmaMax, sigmaMin);
 }
 
+/** Array.isArray would forget the type of the elements. */
+const isList: (value: unknown) => boolean = Array.isArray;
+
 export function checkDataRange(value: readonly [number, number]): readonly [number, number] {
-  const [low, high] = value;
-  if (Number.isFinite(low) && Number.isFinite(high) && low < high) return [low, high];
+  const [low, high] = isList(value) ? value : [];
+  if (low !== undefined && high !== undefined && Number.isFinite(low) && Number.isFinite(high) && low < high)
+    return [low, high];
   throw new OptionError('dataRange', value, 'two numbers [low, high] with low < high');
 }

@@ -27,7 +27,10 @@ export const correctorNames: readonly CorrectorName[] = ['langevin', 'ald', 'non
 
 /** The predictor of this name, or the value itself. */
 export function namedPredictor(predictor: PredictorName | Predictor): Predictor {
-  if (typeof predictor !== 'string') return predictor;
+  if (typeof predictor !== 'string') {
+    if (typeof (predictor as { update?: unknown } | null)?.update === 'function') return predictor;
+    throw new OptionError('predictor', predictor, `a predictor, or one of ${predictorNames.join(', ')}`);
+  }
   return PREDICTORS[checkChoice('predictor', predictor, predictorNames)]();
 }
 
@@ -43,8 +46,11 @@ export function namedCorrector(
   settings: CorrectorSettings = {},
 ): Corrector {
   const { snr, correctorSteps, norm } = settings;
-  if (typeof corrector !== 'string')
+  if (typeof corrector !== 'string') {
+    if (typeof (corrector as { rule?: unknown } | null)?.rule !== 'object')
+      throw new OptionError('corrector', corrector, `a corrector, or one of ${correctorNames.join(', ')}`);
     return refuse(settings, 'corrector is a value that carries its own', corrector);
+  }
   switch (checkChoice('corrector', corrector, correctorNames)) {
     case 'langevin':
       return langevin({

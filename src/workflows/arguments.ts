@@ -4,8 +4,8 @@ import type { ScoreModel } from '../score/model.js';
 
 /** The seed as the noise address takes it. */
 export function seedOf(seed: bigint | number): bigint {
-  if (typeof seed === 'number' ? Number.isSafeInteger(seed) && seed >= 0 : seed >= 0n && seed < 1n << 64n)
-    return BigInt(seed);
+  if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return BigInt(seed);
+  if (typeof seed === 'bigint' && BigInt.asUintN(64, seed) === seed) return seed;
   throw new OptionError('seed', seed, 'an integer from 0 to 2^64 - 1 (above 2^53 as a bigint)');
 }
 

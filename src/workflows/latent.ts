@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkInteger, checkNumber } from '../options.js';
+import { checkInteger, checkNumber, checkSignal } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
 import {
@@ -197,7 +197,7 @@ async function flow(
     const ode = new ProbabilityFlow(model, {
       first: start,
       labels: labels?.subarray(start, end),
-      signal: options.signal,
+      signal: checkSignal(options.signal),
     });
     const part = await integrateFlow(ode, sde, [x.subarray(start * d, end * d)], {
       ...tolerances,

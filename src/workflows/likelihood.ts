@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js';
 import { Stream, type NoiseAddress } from '../native/binding.js';
 import { fillNormal, fillRademacher } from '../native/kernels.js';
-import { checkChoice, checkInteger, checkNumber } from '../options.js';
+import { checkChoice, checkInteger, checkNumber, checkSignal } from '../options.js';
 import {
   scoreDerivative,
   type DerivativeCost,
@@ -273,7 +273,7 @@ function resolve(model: ScoreModel, data: Data, options: LikelihoodOptions): Job
     seed: seedOf(options.seed ?? 0),
     first: checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count),
     labels: labelsOf(model, options.classLabel, count),
-    signal: options.signal,
+    signal: checkSignal(options.signal),
   };
 }
 

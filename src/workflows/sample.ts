@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger } from '../options.js';
+import { checkChoice, checkInteger, checkSignal } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { Batch, noCounts, type Counts } from '../solvers/batch.js';
 import type { Corrector } from '../solvers/correctors.js';
@@ -148,7 +148,7 @@ async function run(
       first: first + done,
       seed,
       labels: labels?.subarray(done, done + size),
-      signal: options.signal,
+      signal: checkSignal(options.signal),
     });
     if (options.initial) batch.x.set(options.initial.subarray(...rows));
     else plan.start(batch);

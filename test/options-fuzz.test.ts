@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import test from 'ava';
+
+import { FastsdeError } from '../src/errors.js';
+import {
+  embeddedModel,
+  encode,
+  functionModel,
+  GaussianMixture,
+  likelihood,
+  loadModel,
+  mixtureModel,
+  sample,
+  timeGrid,
+  vp,
+} from '../src/index.js';
+
+/** More: FASTSDE_FUZZ_RUNS=20000 npx ava .test-build/test/options-fuzz.test.js */
+const numRuns = Math.round(Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500) / 5);
+
+const cyclic: unknown[] = [];
+cyclic.push(cyclic);
+
+/** What no option takes, or takes by chance; small numbers, so that what is accepted ends soon. */
+const strange = fc.oneof(
+  fc.constantFrom<unknown>(undefined, null, NaN, Infinity, -1, 0, 1, 2, 0.5, 2 ** 53, -0, 10n, '', '3', 'vp'),
+  fc.constantFrom<unknown>(
+    true,
+    Symbol('s'),
+    {},
+    [],
+    cyclic,
+    Object.create(null),
+    () => 1,
+    new Float32Array(2),
+  ),
+  fc.string({ maxLength: 6 }),
+  fc.array(fc.double(), { maxLength: 4 }),
+);
+
+/** Options of which a few are strange; values that are accepted stay small. */
+function options(names: readonly string[]): fc.Arbitrary<Record<string, unknown>> {
+  return fc.dictionary(fc.constantFrom(...names), strange, { minKeys: 1, maxKeys: 3 });
+}
+
+const model = mixtureModel(new GaussianMixture({ weights: [1], means: [[0, 0]], covariances: [1] }), vp());
+const wrong = (value: unknown) => value as never;
+
+type Call = (given: Record<string, unknown>) => unknown;
+const calls: Record<string, { names: string[]; call: Call }> = {
+  sample: {
+    names: [
+      'count',
+      'batch',
+      'first',
+      'seed',
+      'steps',
+      'predictor',
+      'corrector',
+      'snr',
+      'order',
+      'denoise',
+      'grid',
+      'classLabel',
+      'signal',
+      'solver',
+      'correctorSteps',
+      'probe',
+      'spacing',
+      'norm',
+      'trajectory',
+      'preview',
+    ],
+    call: (given) => sample(model, wrong({ count: 1, steps: 1, ...given })),
+  },
+  likelihood: {
+    names: [
+      'rtol',
+      'atol',
+      'epsilon',
+      'seed',
+      'batch',
+      'trace',
+      'probes',
+      'signal',
+      'variable',
+      'classLabel',
+    ],
+    call: (given) =>
+      likelihood(model, wrong(new Float32Array([0.5, 0.5])), wrong({ rtol: 0.1, atol: 0.1, ...given })),
+  },
+  encode: {
+    names: ['rtol', 'atol', 'epsilon', 'seed', 'batch', 'signal', 'variable', 'classLabel'],
+    call: (given) =>
+      encode(model, wrong(new Float32Array([0.5, 0.5])), wrong({ rtol: 0.1, atol: 0.1, ...given })),
+  },
+  loadModel: {
+    names: [
+      'sde',
+      'constants',
+      'parameterization',
+      'sigmaData',
+      'labels',
+      'shape',
+      'dataRange',
+      'trainedLevels',
+      'ladder',
+      'classes',
+      'names',
+      'batch',
+      'threads',
+      'provider',
+    ],
+    call: async (given) => {
+      const loaded = await loadModel(embeddedModel('vp'), wrong({ probe: false, threads: 1, ...given }));
+      await loaded.close();
+    },
+  },
+  GaussianMixture: {
+    names: ['weights', 'means', 'covariances'],
+    call: (given) => new GaussianMixture(wrong({ weights: [1], means: [[0]], covariances: [1], ...given })),
+  },
+  vp: { names: ['beta0', 'beta1', 'epsilon', 'dataRange'], call: (given) => vp(wrong(given)) },
+  timeGrid: { names: ['steps', 'spacing', 'rho', 'epsilon'], call: (given) => timeGrid(vp(), wrong(given)) },
+  functionModel: {
+    names: ['shape', 'evaluate', 'parameterization', 'classes'],
+    call: (given) => functionModel(wrong({ shape: [2], sde: vp(), evaluate: () => undefined, ...given })),
+  },
+};
+
+for (const [name, { names, call }] of Object.entries(calls)) {
+  test.serial(`strange options are an error of fastsde or do no harm: ${name}`, async (t) => {
+    let refused = 0;
+    const runs = name === 'loadModel' ? Math.ceil(numRuns / 5) : numRuns;
+    const property = fc.asyncProperty(options(names), async (given) => {
+      try {
+        await call(given);
+      } catch (error) {
+        refused++;
+        if (!(error instanceof FastsdeError)) throw error;
+      }
+    });
+    await t.notThrowsAsync(fc.assert(property, { seed: 22, numRuns: runs }));
+    t.true(refused > 0);
+  });
+}
