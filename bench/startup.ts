@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
-const cli = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
-const library = new URL('../src/index.js', import.meta.url).href;
+const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const library = new URL('../../dist/index.js', import.meta.url).href;
 const rounds = 21;
 
 /** Start of the command line and of a program that imports the library, beside that of Node alone, in turns. */

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { LoadError, OptionError } from '../errors.js';
+import { packageRoot } from '../package-root.js';
 import type { State } from './binding.js';
 
 /** What the addon exports; `address` is packed by {@link packAddress} and indices are validated before the call. */
@@ -100,29 +101,13 @@ export function setThreads(count: number): void {
   addon().setThreads(threadCount('threads', count));
 }
 
-/** Where the addon may be: compiled in place, then prebuilt; both from `dist/native` and from the tests' output. */
+/** Where the addon may be: compiled in place, then prebuilt. */
 function addonPaths(): string[] {
   const root = packageRoot();
   return [
     path.join(root, 'build', 'Release', 'fastsde.node'),
     path.join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'fastsde.node'),
   ];
-}
-
-function packageRoot(): string {
-  const require = createRequire(import.meta.url);
-  let folder = import.meta.dirname;
-  for (;;) {
-    try {
-      const manifest = require(path.join(folder, 'package.json')) as { name?: string };
-      if (manifest.name === 'fastsde') return folder;
-    } catch {
-      // no package.json here: look further up
-    }
-    const parent = path.dirname(folder);
-    if (parent === folder) throw new LoadError(`No package.json of fastsde above ${import.meta.dirname}.`);
-    folder = parent;
-  }
 }
 
 /** @internal Loads the first addon that loads; otherwise the error names every path with its own reason. */

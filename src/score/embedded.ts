@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url';
-import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { OptionError } from '../errors.js';
+import { packageRoot } from '../package-root.js';
 
 /**
  * Path of the MNIST score network that comes with the package: `vp` (eps, data in [-1, 1]) or `ve` (score, data in
@@ -9,9 +9,5 @@ import { OptionError } from '../errors.js';
 export function embeddedModel(sde: string = 'vp'): string {
   if (sde !== 'vp' && sde !== 've')
     throw new OptionError('sde', sde, 'vp or ve where no model file is given');
-  // dist/score or .test-build/src/score, one and two levels below the package.
-  const candidates = ['../../models/', '../../../models/'].map((folder) =>
-    fileURLToPath(new URL(`${folder}mnist-${sde}.onnx`, import.meta.url)),
-  );
-  return candidates.find((path) => existsSync(path)) ?? candidates[0]!;
+  return join(packageRoot(), 'models', `mnist-${sde}.onnx`);
 }
