@@ -1,30 +1,14 @@
 import { OptionError } from '../errors.js';
-import { Stream, type NoiseAddress } from '../native/binding.js';
-import { fillNormal, fillRademacher } from '../native/kernels.js';
 import { checkChoice, checkInteger, checkNumber, checkSignal } from '../options.js';
-import {
-  scoreDerivative,
-  type DerivativeCost,
-  type DerivativeMethod,
-  type ScoreDerivative,
-} from '../score/derivative.js';
+import { scoreDerivative, type DerivativeCost, type DerivativeMethod } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
-import { priorLogDensity } from '../sde/prior.js';
 import type { Sde } from '../sde/sde.js';
 import { noCounts, type Counts } from '../solvers/batch.js';
-import { DerivativeCheck } from '../solvers/derivative-check.js';
-import {
-  checkFlowTolerances,
-  integrateFlow,
-  type FlowTolerances,
-  type Variable,
-} from '../solvers/flow-integration.js';
-import { LogDensityFlow, type Trace } from '../solvers/log-density-ode.js';
-import { ProbabilityFlow } from '../solvers/probability-flow-ode.js';
+import { checkFlowTolerances, type FlowTolerances, type Variable } from '../solvers/flow-integration.js';
 import { labelsOf, seedOf } from './arguments.js';
-import { elbo } from './elbo.js';
-import { countOf, dequantized, dimensionOf, isImage, type Data } from './model-space.js';
+import { integratePart, type LikelihoodJob } from './log-density.js';
+import { countOf, dimensionOf, isImage, type Data } from './model-space.js';
 
 export interface LikelihoodOptions extends FlowTolerances {
   /** What the ODE is integrated in. Default `lambda`. */
@@ -225,28 +209,7 @@ export async function likelihood(
   };
 }
 
-/** Every option of a run with its default. */
-interface Job {
-  readonly count: number;
-  readonly dimension: number;
-  readonly tolerances: Required<FlowTolerances>;
-  readonly epsilon: number;
-  readonly exact: boolean;
-  readonly probes: number;
-  readonly probe: 'rademacher' | 'gaussian';
-  readonly repeats: number;
-  readonly bins: number | undefined;
-  readonly binWidth: number;
-  readonly offset: number;
-  readonly draws: number;
-  readonly batch: number;
-  readonly seed: bigint;
-  readonly first: number;
-  readonly labels: Int32Array | undefined;
-  readonly signal: AbortSignal | undefined;
-}
-
-function resolve(model: ScoreModel, data: Data, options: LikelihoodOptions): Job {
+function resolve(model: ScoreModel, data: Data, options: LikelihoodOptions): LikelihoodJob {
   const { sde } = model;
   const count = countOf(model, data);
   const dimension = dimensionOf(model);
@@ -301,87 +264,6 @@ function emptyPass(count: number): Pass {
     bound: make(),
     boundError: make(),
   };
-}
-
-/** Integrates samples start to end of one pass. */
-async function integratePart(
-  model: ScoreModel,
-  derivative: ScoreDerivative,
-  data: Data,
-  { start, end, repeat }: { start: number; end: number; repeat: number },
-  job: Job,
-  onProgress: (time: number, share: number) => void,
-) {
-  const { sde } = model;
-  const { epsilon, dimension: d, draws } = job;
-  const samples = end - start;
-  const first = job.first + start;
-  const address = (stream: number): NoiseAddress => ({
-    seed: job.seed,
-    samples: first,
-    step: repeat,
-    stream,
-  });
-  const x = dequantized(model, data, start, end, address(Stream.dequantization));
-  const flow = new ProbabilityFlow(model, {
-    first,
-    labels: job.labels?.subarray(start, end),
-    signal: job.signal,
-  });
-  const bound =
-    draws > 0
-      ? await elbo(flow, x, { epsilon, draws, noise: { seed: job.seed, samples: first, substep: repeat } })
-      : undefined;
-
-  const ode = new LogDensityFlow(flow, derivative, traceOf(job, samples, address));
-  const width = ode.widths[1]!;
-  const traces = new Float64Array(samples * width);
-  const span = sde.lambda(epsilon) - sde.lambda(sde.T);
-  const check = derivative.discrepancy
-    ? new DerivativeCheck(ode, flow, derivative, epsilon, samples)
-    : undefined;
-  const { evaluations, rejected } = await integrateFlow(ode, sde, [x, traces], {
-    ...job.tolerances,
-    from: epsilon,
-    to: sde.T,
-    first,
-    ...(check && { output: check }),
-    onProgress: (time) => {
-      onProgress(time, (sde.lambda(epsilon) - sde.lambda(time)) / span);
-    },
-  });
-
-  const linear = d * (Math.log(sde.alpha(sde.T)) - Math.log(sde.alpha(epsilon)));
-  const mean = new Float64Array(samples);
-  const variance = new Float64Array(samples);
-  for (let i = 0; i < samples; i++) {
-    const own = traces.subarray(i * width, (i + 1) * width);
-    const average = own.reduce((sum, value) => sum + value, 0) / width;
-    const squares = own.reduce((sum, value) => sum + (value - average) ** 2, 0);
-    mean[i] = priorLogDensity(sde, x.subarray(i * d, (i + 1) * d)) + linear + d * average;
-    variance[i] = (d ** 2 * squares) / (width * (width - 1));
-  }
-  return {
-    mean,
-    variance,
-    bound,
-    derivativeError: check?.error,
-    latents: x.map((value) => value / sde.priorSigma),
-    evaluations,
-    rejected,
-    cost: ode.cost,
-    extra: 2 * draws + (check?.evaluations ?? 0),
-  };
-}
-
-function traceOf(job: Job, samples: number, address: (stream: number) => NoiseAddress): Trace {
-  if (job.exact) return 'exact';
-  return Array.from({ length: job.probes }, (_, substep) => {
-    const vectors = new Float32Array(samples * job.dimension);
-    if (job.probe === 'gaussian') fillNormal(vectors, samples, { ...address(Stream.probeNormal), substep });
-    else fillRademacher(vectors, samples, { ...address(Stream.probeRademacher), substep });
-    return vectors;
-  });
 }
 
 function countsOf(
