@@ -7,6 +7,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   likelihood: () => import('./likelihood.js'),
   engines: () => import('./engines.js'),
   toys: () => import('./toys.js'),
+  networks: () => import('./networks.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);
