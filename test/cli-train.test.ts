@@ -193,6 +193,19 @@ test.serial('a trained model is trained on, and described where it does not desc
   t.regex(misfit.stderr, /samples of shape \[1, 8, 8\], the model takes \[2\]/);
 });
 
+for (const [name, data, message] of [
+  ['empty.npy', [], /^error: empty\.npy holds no samples\./m],
+  ['infinite.npy', [0, 1, 2, 3, Infinity, 5], /^error: infinite\.npy holds the value Infinity in sample 2/m],
+] as const) {
+  test.serial(`refused before training: ${name}`, async (t) => {
+    const bytes = encodeNpy({ data: Float32Array.from(data), shape: [data.length / 2, 2] });
+    await writeFile(join(folder, name), bytes);
+    const { code, stderr } = await fastsde(['train', '--data', name]);
+    t.is(code, 1);
+    t.regex(stderr, message);
+  });
+}
+
 for (const [args, message] of [
   [['--data', 'swis-roll'], /Cannot read swis-roll: .* Did you mean swiss-roll\?/],
   [[], /--data must be given/],

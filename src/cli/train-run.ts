@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { holdOut, type Dataset } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
-import { FastsdeError } from '../errors.js';
+import { DataError, FastsdeError } from '../errors.js';
 import { assertWritable, ensureFolder, writeAtomically } from '../io/atomic.js';
 import { clock } from '../io/progress.js';
 import { parameterNames, parameterValues } from '../onnx/autodiff/parameters.js';
@@ -30,6 +30,7 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, telling:
   await assertWritable(join(output, 'model.onnx'));
   const line = telling.quiet ? undefined : new TrainingLine();
   const { trained, heldOut } = parts(config, await openSet(config, telling.quiet));
+  signal.throwIfAborted();
   const seed = BigInt(config.seed ?? 0);
   const network = await networkFor(config, trained, seed);
   const options = await optionsFor(config, trained);
@@ -96,7 +97,7 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, telling:
       const path = await pictures.samples(model, at);
       tell('samples', { step: at, path });
     } catch (cause) {
-      if (!signal.aborted) warn([`No samples at step ${at}: ${(cause as Error).message}`]);
+      if (!signal.aborted && !telling.quiet) warn([`No samples at step ${at}: ${(cause as Error).message}`]);
     }
   }
 
@@ -133,7 +134,22 @@ async function openSet(config: TrainConfig, quiet: boolean): Promise<Dataset> {
   });
   if (corrupted > 0 && !quiet)
     warn([`${data}: ${counted(corrupted, 'picture')} that cannot be read left out.`]);
+  checkValues(data, set);
   return set;
+}
+
+function checkValues(name: string, { data, shape: [count = 0] }: Dataset): void {
+  if (count === 0) throw new DataError(`${name} holds no samples.`, { option: 'data', value: name });
+  const at = data instanceof Float32Array ? data.findIndex((value) => !Number.isFinite(value)) : -1;
+  if (at < 0) return;
+  const sample = Math.floor((at * count) / data.length);
+  throw new DataError(
+    `${name} holds the value ${data[at]!} in sample ${sample}; leave out what is not finite.`,
+    {
+      option: 'data',
+      value: data[at],
+    },
+  );
 }
 
 /** What is trained on, and what the loss is measured on: by default a twentieth, at most 1000 samples. */
