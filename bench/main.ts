@@ -3,6 +3,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   kernels: () => import('./kernels.js'),
   sampling: () => import('./sampling.js'),
   autodiff: () => import('./autodiff.js'),
+  training: () => import('./training.js'),
   startup: () => import('./startup.js'),
   likelihood: () => import('./likelihood.js'),
   engines: () => import('./engines.js'),
