@@ -112,7 +112,6 @@ export async function run(): Promise<void> {
   const batch = Number(process.env['BATCH'] ?? 64);
   const steps = Number(process.env['STEPS'] ?? 10);
   const rounds = Number(process.env['ROUNDS'] ?? 5);
-  const rows: string[][] = [];
   for (const [name, network] of Object.entries(networks)) {
     const data = randomImages(network.shape);
     const rival = await pytorch(network, threads);
@@ -121,6 +120,7 @@ export async function run(): Promise<void> {
     const named = weights.filter((tensor) => /\.(weight|bias)$/.test(tensor.name ?? ''));
     const count = named.reduce((sum, { dims }) => sum + dims.reduce((a, b) => a * b, 1), 0);
     console.log(`${name}: ${count} parameters, PyTorch ${rival?.parameters ?? '-'}`);
+    const rows: string[][] = [];
     const found: { ours: Ours; eager: Time | undefined; compiled: Time | undefined }[] = [];
     for (let round = 0; round < rounds; round++) {
       found.push({
@@ -136,7 +136,6 @@ export async function run(): Promise<void> {
       const ratio = (key: keyof Time): string =>
         median(found.flatMap((each) => (each[who] ? each[who][key] / each.ours[key] : []))).toFixed(2);
       rows.push([
-        name,
         who === 'ours' ? 'fastsde' : `PyTorch, ${who}`,
         ((1000 * batch) / Math.min(...times.map(({ wall }) => wall))).toFixed(0),
         ((1000 * batch) / median(times.map(({ wall }) => wall))).toFixed(0),
@@ -144,14 +143,16 @@ export async function run(): Promise<void> {
         `${ratio('wall')} / ${ratio('cpu')}`,
       ]);
     }
+    console.log(
+      `${name}, batch ${batch}, ${threads} threads, ${rounds} rounds of ${steps} steps; over ours: time of a step on the clock / of processor time, medians of rounds`,
+    );
+    printTable(['trainer', 'best images/s', 'median images/s', 'CPU ms/image', 'over ours'], rows);
     const middle = (pick: (each: Ours) => number): number => median(found.map((each) => pick(each.ours)));
-    console.log(`  outside the network ${(100 * middle(({ outside }) => outside)).toFixed(1)} %`);
-    console.log(`  event loop delay, 99th percentile, ${middle(({ delay }) => delay).toFixed(1)} ms`);
+    console.log(
+      `outside the network ${(100 * middle(({ outside }) => outside)).toFixed(1)} %, ` +
+        `event loop delay ${middle(({ delay }) => delay).toFixed(1)} ms (99th percentile)`,
+    );
   }
-  console.log(
-    `batch ${batch}, ${threads} threads, ${rounds} rounds of ${steps} steps; time of a step over ours on the clock / of processor time`,
-  );
-  printTable(['network', 'trainer', 'best images/s', 'median images/s', 'CPU ms/image', 'over ours'], rows);
 }
 
 function median(values: number[]): number {
