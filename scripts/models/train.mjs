@@ -1,0 +1,108 @@
+// Trains the embedded MNIST models with fastsde itself: one denoiser for every noise level, then a VP and a VE model tuned
+// from it (states of equal noise-to-signal ratio are the same state in other units), and a noise-conditional classifier.
+//
+//   FASTSDE_DATA=folder node scripts/models/train.mjs <denoiser | vp | ve | classifier> --output DIR
+//     [--images N] [--start MODEL.onnx]
+//
+// A run that was stopped goes on when it is started again. models/README.md has the commands.
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  buildNetwork,
+  loadData,
+  parameterValues,
+  readModel,
+  train,
+  withParameters,
+  writeModel,
+} from '../../dist/index.js';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { output: { type: 'string' }, images: { type: 'string' }, start: { type: 'string' } },
+});
+
+// Mean and standard deviation of the pixels in [-1, 1].
+const moments = { mean: -0.7386, std: 0.6162 };
+const vp = { kind: 'unet', shape: [1, 28, 28], sde: 'vp', parameterization: 'eps', precondition: moments };
+const ve = {
+  kind: 'unet',
+  shape: [1, 28, 28],
+  sde: 've',
+  constants: { sigmaMax: 20 },
+  parameterization: 'score',
+  precondition: { mean: (moments.mean + 1) / 2, std: moments.std / 2 },
+};
+const fast = { beta2: 0.99, weightDecay: 0.01, decay: 'cosine', ema: { kind: 'warm-up', decay: 0.999 } };
+
+const stages = {
+  denoiser: {
+    network: vp,
+    images: 768_000,
+    batch: 64,
+    objective: { weighting: 'edm', times: 'log-normal', logMean: -0.4, logDeviation: 1.7 },
+    learningRate: 1.5e-3,
+    ...fast,
+    decay: 'constant',
+  },
+  vp: { network: vp, from: 'denoiser', images: 256_000, batch: 128, learningRate: 1e-3, ...fast },
+  ve: { network: ve, from: 'denoiser', images: 256_000, batch: 128, learningRate: 1e-3, ...fast },
+  classifier: {
+    network: {
+      kind: 'classifier',
+      shape: [1, 28, 28],
+      sde: 'vp',
+      classes: 10,
+      channels: [32, 64],
+      precondition: moments,
+    },
+    images: 300_000,
+    batch: 128,
+    objective: { kind: 'classifier' },
+    learningRate: 1e-3,
+    ...fast,
+  },
+};
+
+const [name] = positionals;
+const stage = stages[name];
+if (stage === undefined || flags.output === undefined) {
+  console.error(
+    `usage: train.mjs <${Object.keys(stages).join(' | ')}> --output DIR [--images N] [--start MODEL]`,
+  );
+  process.exit(1);
+}
+const { network, from, images = 0, ...options } = stage;
+const folder = join(flags.output, name);
+await mkdir(folder, { recursive: true });
+let model = buildNetwork(network, 0n);
+const start = flags.start ?? (from && join(flags.output, `${from}.onnx`));
+if (start) {
+  const trained = await readModel(start);
+  const names = trained.proto.graph.initializer.map(({ name }) => name);
+  const shared = names.filter((each) => /\.(weight|bias)$/.test(each));
+  model = withParameters(model, parameterValues(trained, shared));
+}
+const steps = Math.round(Number(flags.images ?? images) / options.batch);
+const training = train(model, await loadData('mnist', { split: 'train' }), {
+  ...options,
+  steps,
+  validation: await loadData('mnist', { split: 'test' }),
+  checkpoints: { folder, every: 1000 },
+});
+let told = 0;
+for await (const { step, loss, learningRate, imagesPerSecond, remaining, validation } of training) {
+  if (performance.now() - told < 10_000) continue;
+  told = performance.now();
+  console.log(
+    `${step}/${steps} loss ${loss.toFixed(4)} rate ${learningRate.toExponential(2)} ${imagesPerSecond.toFixed(0)} images/s ` +
+      `${(remaining / 60).toFixed(1)} min left ${validation ? `held-out ${validation.loss.toFixed(4)} at ${validation.step}` : ''}`,
+  );
+}
+const result = await training;
+console.log(
+  JSON.stringify({ seconds: result.seconds, networkShare: result.networkShare, loss: result.loss }),
+);
+await writeModel(result.model, join(flags.output, `${name}.onnx`));
