@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import test from 'ava';
 
 import { DataError, ModelError, TrainingError } from '../src/errors.js';
+import { makeValueInfo } from '../src/onnx/graph.js';
 import { makeModel } from '../src/onnx/model.js';
 import { train } from '../src/workflows/train.js';
 import { planarData, planarNetwork, TRAINING } from './training-runs.js';
@@ -44,6 +45,26 @@ test.serial('an operator without a derivative is named before training starts', 
     message: /Hardmax/,
   });
 });
+
+for (const [name, rows] of [
+  ['x', 1],
+  ['t', 4],
+] as const) {
+  test(`a network is refused whose input ${name} takes batches of ${rows} alone`, async (t) => {
+    const network = await planarNetwork();
+    const { graph } = network.proto;
+    const input = graph.input.map((each) =>
+      each.name === name
+        ? makeValueInfo(name, { type: 'float32', shape: name === 'x' ? [rows, 2] : [rows] })
+        : each,
+    );
+    const fixed = makeModel({ ...network.proto, graph: { ...graph, input } });
+    t.throws(() => train(fixed, data, { steps: 1 }), {
+      instanceOf: ModelError,
+      message: new RegExp(`input "${name}" takes batches of exactly ${rows}; .* free first dimension`),
+    });
+  });
+}
 
 test.serial('data that do not fit are refused before anything starts', async (t) => {
   const network = await planarNetwork();

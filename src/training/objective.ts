@@ -1,7 +1,7 @@
 import { DataError, ModelError } from '../errors.js';
 import type { ParameterSelection } from '../onnx/autodiff/parameters.js';
 import type { TrainingGraph } from '../onnx/autodiff/training.js';
-import type { Model } from '../onnx/model.js';
+import type { Model, TensorInfo } from '../onnx/model.js';
 import type { Tensor } from '../onnx/runtime.js';
 import { checkChoice } from '../options.js';
 import { describeModel, type Description, type DescriptionOptions } from '../score/description.js';
@@ -156,11 +156,14 @@ function networkOf(
   const roles = inferRoles(inputs, model.outputs, { ...metadata.names, ...options.names });
   const { state, time } = roles;
   if (state.type !== 'float32') {
-    throw new ModelError(`Its input "${state.name}" is ${state.type}; only float32 networks can be trained.`);
+    throw new ModelError(
+      `The network's input "${state.name}" is ${state.type}; only float32 networks can be trained.`,
+    );
   }
+  checkFreeRows(inputs.filter((info) => info !== time || !isShared(time, undefined)));
   if (isShared(time, undefined)) {
     throw new ModelError(
-      `Its time input "${time.name}" holds one number for the whole batch; training needs one for every row.`,
+      `The network's time input "${time.name}" holds one number for the whole batch; training needs one for every row.`,
     );
   }
   // The logits of a classifier are no score, and have another shape than the state.
@@ -170,6 +173,23 @@ function networkOf(
       : describeModel(options, metadata, roles);
   const elements = description.shape.reduce((product, size) => product * size, 1);
   return { model, roles, description, elements };
+}
+
+/**
+ * Training splits a batch over workers and measures held-out data in other parts, so that no number of rows can be fixed.
+ *
+ * @throws ModelError naming the input that takes no other number of rows.
+ */
+export function checkFreeRows(inputs: readonly TensorInfo[]): void {
+  for (const { name, shape } of inputs) {
+    const rows = shape?.[0];
+    if (typeof rows !== 'number') continue;
+    throw new ModelError(
+      `The network's input "${name}" takes batches of exactly ${rows}; training needs a free first dimension. ` +
+        'Export it with one (dynamic_shapes of torch.onnx.export), or give that dimension a name in the file.',
+      { value: shape },
+    );
+  }
 }
 
 function rowsOf({ x0, flips }: Rows, { elements, description: { shape } }: TrainedNetwork): number {

@@ -9,7 +9,7 @@ import { checkInteger, checkNumber } from '../options.js';
 import type { Sde } from '../sde/sde.js';
 import type { ParameterShape } from '../training/checkpoint.js';
 import { checkEma, type Ema } from '../training/ema.js';
-import { objective, type Objective } from '../training/objective.js';
+import { checkFreeRows, objective, type Objective } from '../training/objective.js';
 import { resolveSchedule } from '../training/schedule.js';
 import type { Job } from '../training/worker.js';
 import { seedOf } from './arguments.js';
@@ -66,8 +66,10 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
   };
   const progressEvery =
     options.progressEvery === undefined ? 0 : checkInteger('progressEvery', options.progressEvery, 1);
-  const names = graph
-    ? readTrainingGraph(graph).parameters.map(({ name }) => name)
+  const made = graph && readTrainingGraph(graph);
+  if (made) checkFreeRows(made.data);
+  const names = made
+    ? made.parameters.map(({ name }) => name)
     : parameterNames(model, options.parameters ?? 'all');
 
   return {
