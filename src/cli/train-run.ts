@@ -78,7 +78,7 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, telling:
   } catch (cause) {
     line?.clear();
     await shown?.catch(() => undefined);
-    await history.write().catch(() => undefined);
+    if (step > 0) await history.write().catch(() => undefined);
     if (!signal.aborted) throw cause;
     throw new FastsdeError(
       'ERR_FASTSDE_INTERRUPTED',

@@ -109,7 +109,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is not a folder',
 };
 
-function outputError(path: string, cause: unknown): OutputError {
+/** What a failed write is told as. */
+export function outputError(path: string, cause: unknown): OutputError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new OutputError(`Cannot write ${path}: ${reason}.`, { option: 'output', value: path, cause });

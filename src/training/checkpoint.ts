@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { difference } from '../difference.js';
 import { DataError, FastsdeError } from '../errors.js';
 import { ensureFolder, removeLeftovers, writeAtomically } from '../io/atomic.js';
+import { lockFolder, type FolderLock } from '../io/lock.js';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -30,10 +31,12 @@ export interface Validation {
 
 /**
  * The checkpoints of a run in a folder: the newest ones, `step-<step>.safetensors`, and `best.safetensors`, that of the
- * smallest loss on held-out data. Each holds the whole state of the run, and in its metadata the run that it is of.
+ * smallest loss on held-out data. Each holds the whole state of the run, and in its metadata the run that it is of. The folder
+ * is of this process alone until they are closed.
  */
 export class Checkpoints {
   readonly #folder: string;
+  readonly #lock: FolderLock;
   readonly #run: object;
   readonly #parameters: readonly ParameterShape[];
   readonly #keep: number;
@@ -43,12 +46,14 @@ export class Checkpoints {
 
   private constructor(
     folder: string,
+    lock: FolderLock,
     run: object,
     parameters: readonly ParameterShape[],
     keep: number,
     steps: number[],
   ) {
     this.#folder = folder;
+    this.#lock = lock;
     this.#run = asJson(run);
     this.#parameters = parameters;
     this.#keep = keep;
@@ -58,7 +63,7 @@ export class Checkpoints {
   /**
    * @param run what two runs must have in common for one to go on from the other's checkpoint
    * @param keep numbered files that stay
-   * @throws OutputError where the folder cannot be made.
+   * @throws OutputError where the folder cannot be made, or another process trains into it.
    */
   static async open(
     folder: string,
@@ -67,13 +72,24 @@ export class Checkpoints {
     keep: number,
   ): Promise<Checkpoints> {
     await ensureFolder(folder);
-    await removeLeftovers(folder, (name) => name === BEST || NUMBERED.test(name));
-    const steps = (await readdir(folder)).flatMap((name) => {
-      const step = NUMBERED.exec(name)?.[1];
-      return step === undefined ? [] : [Number(step)];
-    });
-    steps.sort((a, b) => a - b);
-    return new Checkpoints(folder, run, parameters, keep, steps);
+    const lock = await lockFolder(folder);
+    try {
+      await removeLeftovers(folder, (name) => name === BEST || NUMBERED.test(name));
+      const steps = (await readdir(folder)).flatMap((name) => {
+        const step = NUMBERED.exec(name)?.[1];
+        return step === undefined ? [] : [Number(step)];
+      });
+      steps.sort((a, b) => a - b);
+      return new Checkpoints(folder, lock, run, parameters, keep, steps);
+    } catch (cause) {
+      await lock.release();
+      throw cause;
+    }
+  }
+
+  /** Leaves the folder to other processes. */
+  close(): Promise<void> {
+    return this.#lock.release();
   }
 
   /** The newest file. */

@@ -52,7 +52,7 @@ export interface TrainOptions extends ScheduleOptions {
 }
 
 export interface CheckpointOptions {
-  /** Created where it does not exist; the folder above it has to. */
+  /** Created where it does not exist; the folder above it has to. Only one process at a time can train into it. */
   readonly folder: string;
   /** Steps between two checkpoints. Default 1000. */
   readonly every?: number;
@@ -148,7 +148,8 @@ export class Training extends Task<TrainResult, TrainProgress> {
  * @param data samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes
  * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: ModelError for
  *   a network that cannot be differentiated; TrainingError for a loss that is not finite or a worker that died; DataError for
- *   a folder with the checkpoints of another run; OutputError for a checkpoint that cannot be written; the signal's reason.
+ *   a folder with the checkpoints of another run; OutputError for a checkpoint that cannot be written or a folder into which
+ *   another process trains; the signal's reason.
  */
 export function train(model: Model, data: Dataset, options: TrainOptions): Training {
   const plan = planTraining(model, data, options);

@@ -63,6 +63,8 @@ export class TrainingRun {
       this.#failure = { error };
       for (const { reject } of this.#waiting.splice(0)) reject(error);
       throw error;
+    } finally {
+      await this.#checkpoints?.close();
     }
   }
 

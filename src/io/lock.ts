@@ -1,0 +1,97 @@
+import { rmSync } from 'node:fs';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { OutputError } from '../errors.js';
+import { outputError } from './atomic.js';
+
+/** A folder that this process has for itself until it is released or the process ends. */
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes a folder for this process alone.
+ *
+ * Each process makes a file whose name says which process it is, and then looks for those of others: one that was killed leaves
+ * a file that names a process which no longer runs, and that is removed. No file is ever taken over, so that there is no moment
+ * in which two processes can both have the folder; two that start at the same moment may both be refused.
+ *
+ * @throws OutputError that names the process which has the folder. Of another host it cannot be known whether its process still
+ *   runs; the error then names the file to remove.
+ */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const host = encodeURIComponent(hostname());
+  const { start = '0' } = (await processOf(process.pid)) ?? {};
+  const own = `process-${process.pid}-${start}-${host}.lock`;
+  const path = join(folder, own);
+  try {
+    await (await open(path, 'wx')).close();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw code === 'EEXIST' ? inUse(folder, own, 'this process') : outputError(path, cause);
+  }
+  const leave = (): void => {
+    rmSync(path, { force: true });
+  };
+  process.once('exit', leave);
+  const release = async (): Promise<void> => {
+    process.off('exit', leave);
+    await rm(path, { force: true });
+  };
+  try {
+    for (const name of await readdir(folder)) {
+      const holder = holderOf(name);
+      if (holder === undefined || name === own) continue;
+      if (holder.host !== host)
+        throw inUse(folder, name, `process ${holder.pid} of the host ${holder.host}`);
+      if (await isRunning(holder)) throw inUse(folder, name, `process ${holder.pid}`);
+      await rm(join(folder, name), { force: true });
+    }
+  } catch (cause) {
+    await release();
+    throw cause;
+  }
+  return { release };
+}
+
+interface Holder {
+  readonly pid: number;
+  /** Tells processes of one number apart. */
+  readonly start: string;
+  readonly host: string;
+}
+
+function holderOf(name: string): Holder | undefined {
+  const [, pid, start, host] = /^process-(\d+)-(\d+)-(.+)\.lock$/.exec(name) ?? [];
+  return host === undefined ? undefined : { pid: Number(pid), start: start!, host };
+}
+
+async function isRunning({ pid, start }: Holder): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (cause) {
+    // Of another user's process it is only said that it may not be signalled.
+    if ((cause as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  const found = await processOf(pid);
+  // "Z" is one that has ended, and whose parent has not asked for its exit code.
+  return found === undefined || (found.state !== 'Z' && found.start === start);
+}
+
+/** State and start of a process, in clock ticks since Linux started (proc(5), stat); undefined where the system does not tell. */
+async function processOf(pid: number): Promise<{ state: string; start: string } | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The second field is the program's name in parentheses, which may hold any character.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, start] = [fields[0], fields[19]];
+  return state === undefined || start === undefined ? undefined : { state, start };
+}
+
+function inUse(folder: string, name: string, holder: string): OutputError {
+  return new OutputError(
+    `${folder} is in use by ${holder}. Wait for it or stop it, or choose another folder; ` +
+      `where that process no longer runs, remove ${join(folder, name)}.`,
+    { option: 'checkpoints.folder', value: folder },
+  );
+}
