@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import type { Inspection } from '../src/score/inspect.js';
+import { main } from './command-line.js';
 import { fixture } from './gaussian-image.js';
 
-const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const inspect = (...args: string[]) => promisify(execFile)(process.execPath, [main, 'inspect', ...args]);
 
 test('inspect prints one JSON object', async (t) => {

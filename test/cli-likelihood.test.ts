@@ -1,17 +1,16 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import sharp from 'sharp';
 import { writeImageFolder } from '../src/io/image.js';
 import { decodeNpy, encodeNpy } from '../src/io/npy.js';
 import { decodeNpz } from '../src/io/npz.js';
+import { fastsdeIn } from './command-line.js';
 import { fixture } from './gaussian-image.js';
 
-const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-likelihood-'));
+const fastsde = fastsdeIn(folder);
 const weights = [0.25, 0.75];
 const means = [
   [-1, 0],
@@ -34,19 +33,6 @@ await writeImageFolder(join(folder, 'pictures'), {
   shape: [3, 1, 16, 12],
   range: [0, 255],
 });
-
-function fastsde(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: folder });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
-    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
-    child.on('close', (code) => {
-      resolve({ code, stdout, stderr });
-    });
-  });
-}
 
 const onMixture = ['--mixture', 'mixture.json', '--rtol', '1e-7', '--atol', '1e-7'];
 

@@ -1,15 +1,14 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import sharp from 'sharp';
 import { decodeNpy } from '../src/io/npy.js';
 import { decodeNpz } from '../src/io/npz.js';
+import { fastsdeIn } from './command-line.js';
 
-const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-cli-'));
+const fastsde = fastsdeIn(folder);
 const mixture = join(folder, 'mixture.json');
 const covariance = [
   [0.05, 0],
@@ -26,30 +25,6 @@ await writeFile(
     covariances: [covariance, covariance],
   }),
 );
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the command line in the test's folder; with `interrupted`, sends SIGINT once this appears on stderr. */
-function fastsde(args: readonly string[], interrupted?: string): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: folder });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data.toString();
-      // Once: a second Ctrl-C ends the process at once.
-      if (interrupted !== undefined && data.includes(interrupted)) child.kill('SIGINT');
-    });
-    child.on('close', (code) => {
-      resolve({ code, stdout, stderr });
-    });
-  });
-}
 
 test.serial('help lists the commands, and the flags with choices and defaults', async (t) => {
   const { stdout } = await fastsde(['--help']);
@@ -195,7 +170,7 @@ test.serial('Ctrl-C ends a run with exit code 130 and leaves nothing behind', as
     '--output',
     'late.npy',
   ];
-  const { code, stdout, stderr } = await fastsde(args, 'Sampling');
+  const { code, stdout, stderr } = await fastsde(args, { signal: 'SIGINT', when: 'Sampling' });
   t.is(code, 130);
   t.is(stdout, '');
   t.regex(stderr, /Interrupted/);

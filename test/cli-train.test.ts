@@ -1,42 +1,15 @@
-import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import sharp from 'sharp';
 import { encodePng } from '../src/io/image.js';
 import { decodeNpy, encodeNpy } from '../src/io/npy.js';
 import { readModel } from '../src/onnx/model.js';
+import { fastsdeIn } from './command-line.js';
 
-const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-train-'));
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the command line in the test's folder; with `interrupted`, sends SIGINT once this appears on stderr. */
-function fastsde(args: readonly string[], interrupted?: string): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: folder });
-    let stdout = '';
-    let stderr = '';
-    let sent = false;
-    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data.toString();
-      // Once: a second Ctrl-C ends the process at once.
-      if (interrupted === undefined || sent || !stderr.includes(interrupted)) return;
-      sent = child.kill('SIGINT');
-    });
-    child.on('close', (code) => {
-      resolve({ code, stdout, stderr });
-    });
-  });
-}
+const fastsde = fastsdeIn(folder);
 
 async function config(name: string, entries: object): Promise<string> {
   await writeFile(join(folder, name), JSON.stringify(entries));
@@ -102,12 +75,18 @@ test.serial('a run that was interrupted goes on to the same bits', async (t) => 
   });
   const whole = await fastsde(['train', '--config', file, '--output', 'whole', '--quiet']);
   t.is(whole.code, 0, whole.stderr);
-  const stopped = await fastsde(['train', '--config', file, '--output', 'parts'], 'step ');
-  t.is(stopped.code, 130);
-  t.regex(
-    stopped.stderr,
-    /Interrupted at step \d+\. The state of the run is in parts; the same command goes on from there\./,
-  );
+  for (const [signal, exitCode] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
+    const args = ['train', '--config', file, '--output', 'parts'];
+    const stopped = await fastsde(args, { signal, when: 'step ' });
+    t.is(stopped.code, exitCode);
+    t.regex(
+      stopped.stderr,
+      /Interrupted at step \d+\. The state of the run is in parts; the same command goes on from there\./,
+    );
+  }
   const resumed = await fastsde(['train', '--config', file, '--output', 'parts']);
   t.is(resumed.code, 0, resumed.stderr);
   t.regex(resumed.stderr, /1500 steps \(from step \d+\)/);

@@ -48,8 +48,9 @@ test('a run that is killed again and again ends with the bits of one that is not
   t.deepEqual(allWeights(continued), allWeights(await run(steps)));
 });
 
-test('a run that is stopped ends after the step under way, with a checkpoint', async (t) => {
+test('a run that is stopped ends after the step under way, with a checkpoint that waits for no evaluation', async (t) => {
   const folder = await temporaryFolder(t);
+  const validation = planarData(33);
   const controller = new AbortController();
   const reason = new Error('enough');
   const stopped = train(await planarNetwork(), data, {
@@ -58,6 +59,7 @@ test('a run that is stopped ends after the step under way, with a checkpoint', a
     progressEvery: 1,
     signal: controller.signal,
     checkpoints: { folder },
+    validation,
   });
   let last = 0;
   const error = await t.throwsAsync(async () => {
@@ -67,7 +69,8 @@ test('a run that is stopped ends after the step under way, with a checkpoint', a
     }
   });
   t.is(error, reason);
-  const continued = await run(last + 4, { checkpoints: { folder } });
+  t.deepEqual(await readdir(folder), [`step-${String(last).padStart(8, '0')}.safetensors`]);
+  const continued = await run(last + 4, { checkpoints: { folder }, validation });
   t.is(continued.resumedFrom, last);
   t.deepEqual(allWeights(continued), allWeights(await run(last + 4)));
 });

@@ -1,9 +1,14 @@
+import { constants } from 'node:os';
 import { styleText } from 'node:util';
 import { FastsdeError, OptionError } from '../errors.js';
 
+/** Ctrl-C, and what a supervisor sends. */
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
 /**
- * Runs the body of a command. What it throws is told on stderr and sets the exit code: 1, or 130 where Ctrl-C stopped
- * it. The first Ctrl-C aborts the signal, so that the body stops between two steps; the second ends the process at once.
+ * Runs the body of a command. What it throws is told on stderr and sets the exit code: 1, or where a signal stopped it 128
+ * and the signal's number (130 after Ctrl-C, 143 after SIGTERM). The first signal aborts the body's, so that it stops between
+ * two steps; the second ends the process at once.
  *
  * @param flags Flags by the name of the library's option, where they are not that name in kebab case.
  */
@@ -12,22 +17,24 @@ export async function run(
   flags: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const controller = new AbortController();
-  const interrupt = (): void => {
+  let exitCode = 1;
+  const leaveToSystem = (): void => {
+    for (const signal of signals) process.off(signal, interrupt);
+  };
+  const interrupt = (signal: (typeof signals)[number]): void => {
+    exitCode = 128 + constants.signals[signal];
+    leaveToSystem();
     controller.abort();
   };
-  process.once('SIGINT', interrupt);
+  for (const signal of signals) process.on(signal, interrupt);
   try {
     await body(controller.signal);
   } catch (error) {
-    if (controller.signal.aborted) {
-      complain(error instanceof FastsdeError ? error.message : 'Interrupted; nothing was written.');
-      process.exitCode = 130;
-    } else {
-      complain(messageOf(error, flags));
-      process.exitCode = 1;
-    }
+    const interrupted = controller.signal.aborted && !(error instanceof FastsdeError);
+    complain(interrupted ? 'Interrupted; nothing was written.' : messageOf(error, flags));
+    process.exitCode = exitCode;
   } finally {
-    process.off('SIGINT', interrupt);
+    leaveToSystem();
   }
 }
 

@@ -43,8 +43,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     for (const name of await readdir(folder)) {
       const holder = holderOf(name);
       if (holder === undefined || name === own) continue;
-      if (holder.host !== host)
-        throw inUse(folder, name, `process ${holder.pid} of the host ${holder.host}`);
+      if (holder.host !== host) throw inUse(folder, name, `process ${holder.pid} of the host ${holder.host}`);
       if (await isRunning(holder)) throw inUse(folder, name, `process ${holder.pid}`);
       await rm(join(folder, name), { force: true });
     }

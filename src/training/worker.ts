@@ -185,7 +185,8 @@ async function checkpoint(gradient: GradientGraph): Promise<void> {
   });
 }
 
-async function validate(gradient: GradientGraph, data: Dataset): Promise<number> {
+/** The loss of the first average on held-out data; undefined where the run is to stop, which waits for no evaluation. */
+async function validate(gradient: GradientGraph, data: Dataset): Promise<number | undefined> {
   const workers = memory.gradients.length;
   const count = data.shape[0]!;
   gradient.load(memory.averages[0]!);
@@ -194,12 +195,21 @@ async function validate(gradient: GradientGraph, data: Dataset): Promise<number>
   let sum = 0;
   for (let done = 0; done < rows.count; done += size) {
     barrier.throwIfAborted();
+    if (isStopWanted()) {
+      sum = NaN;
+      break;
+    }
     const part = { first: rows.first + done, count: Math.min(size, rows.count - done) };
     sum += (part.count / count) * (await gradient.validate(data, part)).loss;
   }
   memory.figures[job.worker]![Figure.validation] = sum;
   barrier.wait();
-  return total(Figure.validation);
+  const loss = total(Figure.validation);
+  return Number.isNaN(loss) && isStopWanted() ? undefined : loss;
+}
+
+function isStopWanted(): boolean {
+  return Atomics.load(memory.flags, Flag.stopWanted) === 1;
 }
 
 /** Gives the state to the main thread where it asked for it. */
