@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 import test, { type ExecutionContext } from 'ava';
 
-import { DataError, OutputError } from '../src/errors.js';
+import { DataError, OptionError, OutputError } from '../src/errors.js';
 import { decodeSafetensors } from '../src/io/safetensors.js';
 import { train, type TrainOptions, type TrainResult } from '../src/workflows/train.js';
 import { planarData, planarNetwork, TRAINING, weightsOf } from './training-runs.js';
@@ -152,11 +152,37 @@ test('a checkpoint of another run is refused, naming what differs', async (t) =>
   });
 });
 
-test('a run may go on with more steps, or with other workers', async (t) => {
+test('a run may go on with more steps, or with other workers, but not with fewer steps than it has made', async (t) => {
   const folder = await temporaryFolder(t);
   await run(3, { checkpoints: { folder } });
   t.is((await run(5, { checkpoints: { folder } })).resumedFrom, 3);
   t.is((await run(6, { checkpoints: { folder }, workers: 1 })).resumedFrom, 5);
+  await t.throwsAsync(run(5, { checkpoints: { folder } }), {
+    instanceOf: OptionError,
+    message: `steps must be at least 6, as many as the run in ${folder} has made; got 5.`,
+  });
+});
+
+test('a finished run that gets more steps goes on at the rate of the longer schedule', async (t) => {
+  const folder = await temporaryFolder(t);
+  const rates = async (steps: number): Promise<Map<number, number>> => {
+    const seen = new Map<number, number>();
+    const longer = train(await planarNetwork(), data, {
+      ...TRAINING,
+      steps,
+      decay: 'cosine',
+      progressEvery: 1,
+      checkpoints: { folder },
+    });
+    for await (const { step, learningRate } of longer) seen.set(step, learningRate);
+    return seen;
+  };
+  t.is((await rates(12)).get(12), 0);
+  const longer = await rates(20);
+  t.deepEqual([...longer.keys()], [13, 14, 15, 16, 17, 18, 19, 20]);
+  // Half a cosine from the end of the warm-up, 10, to 20.
+  for (const [step, rate] of longer)
+    t.true(Math.abs(rate - 0.005 * (1 + Math.cos((Math.PI * (step - 10)) / 10))) < 1e-12);
 });
 
 test('a damaged checkpoint is named', async (t) => {

@@ -74,7 +74,9 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, telling:
       shown = show(step).finally(() => (shown = undefined));
     }
     await shown;
-    await finish(await training);
+    const result = await training;
+    step = result.steps;
+    await finish(result);
   } catch (cause) {
     line?.clear();
     await shown?.catch(() => undefined);
@@ -82,7 +84,7 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, telling:
     if (!signal.aborted) throw cause;
     throw new FastsdeError(
       'ERR_FASTSDE_INTERRUPTED',
-      `Interrupted at step ${step}. The state of the run is in ${output}; the same command goes on from there.`,
+      `Interrupted ${step === 0 ? 'before a step was made' : `at step ${step}`}. The state of the run is in ${output}; the same command goes on from there.`,
       { cause },
     );
   }

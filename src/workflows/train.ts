@@ -11,7 +11,10 @@ import { TrainingRun } from './training-run.js';
 
 /** Options of {@link train}; all but `steps` have defaults. */
 export interface TrainOptions extends ScheduleOptions {
-  /** Steps of the optimizer, those before a resumption included. */
+  /**
+   * Steps of the optimizer, those before a resumption included. A run that goes on may get more of them, even when it was
+   * finished; the learning rate then follows the schedule of the new number from there on.
+   */
   readonly steps: number;
   /** Images of a step, over all workers. Default 128. */
   readonly batch?: number;
@@ -146,8 +149,8 @@ export class Training extends Task<TrainResult, TrainProgress> {
  *
  * @param model the network, whose metadata say what it is (see `metadataProperties`); the run starts from its weights
  * @param data samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes
- * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: ModelError for
- *   a network that cannot be differentiated; TrainingError for a loss that is not finite or a worker that died; DataError for
+ * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: OptionError for
+ *   fewer steps than the run has made; ModelError for a network that cannot be differentiated; TrainingError for a loss that is not finite or a worker that died; DataError for
  *   a folder with the checkpoints of another run; OutputError for a checkpoint that cannot be written or a folder into which
  *   another process trains; the signal's reason.
  */

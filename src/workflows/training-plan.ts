@@ -99,13 +99,11 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
 }
 
 /**
- * What two runs must have in common for one to go on from a checkpoint of the other. The number of steps counts only where the
- * learning rate depends on it, and that of workers not at all: it changes a result no further than by rounding.
+ * What two runs must have in common for one to go on from a checkpoint of the other. The number of steps does not count, so that
+ * a run can be made longer; nor does that of workers, which changes a result no further than by rounding.
  */
 export async function runRecord({ job, options }: TrainingPlan): Promise<object> {
-  const { steps, ...rest } = Object.fromEntries(
-    Object.entries(options).filter(([name]) => name !== 'workers'),
-  );
+  const kept = Object.entries(options).filter(([name]) => name !== 'workers' && name !== 'steps');
   const { data } = job.feeding;
   return {
     model: await sha256(job.model),
@@ -113,7 +111,7 @@ export async function runRecord({ job, options }: TrainingPlan): Promise<object>
     data: await hashes(data),
     ...(job.validation && { validation: await hashes(job.validation) }),
     parameters: job.parameters,
-    options: { ...rest, ...(rest['decay'] === 'cosine' && { steps }) },
+    options: Object.fromEntries(kept),
   };
 }
 

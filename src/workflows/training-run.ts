@@ -1,4 +1,4 @@
-import { TrainingError } from '../errors.js';
+import { OptionError, TrainingError } from '../errors.js';
 import { errorOf } from '../failure.js';
 import { withoutDropout } from '../networks/dropout.js';
 import { parameterValues, withParameters } from '../onnx/autodiff/parameters.js';
@@ -98,6 +98,10 @@ export class TrainingRun {
     const { folder, keep } = checkpoints;
     this.#checkpoints = await Checkpoints.open(folder, await runRecord(this.#plan), parameters, keep);
     this.#made = this.#step = await this.#checkpoints.restore(this.#memory);
+    if (this.#made > this.#steps) {
+      const expected = `at least ${this.#made}, as many as the run in ${folder} has made`;
+      throw new OptionError('steps', this.#steps, expected);
+    }
   }
 
   async #runWorkers(): Promise<void> {
