@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { ModelError } from '../errors.js';
 import { Builder, type Value } from './autodiff/builder.js';
+import { BLOCKED_CONV, BlockedValues, REORDER_INPUT, REORDER_OUTPUT } from './blocked-values.js';
 import {
   ancestors,
   intAttribute,
@@ -20,10 +21,6 @@ import { makeModel, modelBytes, type Model } from './model.js';
 import { decodeModel, type ModelProto, type NodeProto, type ValueInfo } from './proto.js';
 import { createSession } from './runtime.js';
 import { makeTensor, tensorNumbers } from './tensor.js';
-
-const REORDER_INPUT = 'com.microsoft.nchwc:ReorderInput';
-const REORDER_OUTPUT = 'com.microsoft.nchwc:ReorderOutput';
-const CONV = 'com.microsoft.nchwc:Conv';
 
 /**
  * The same graph for one batch size with ONNX Runtime's blocked convolutions, in which channels lie in groups of as many
@@ -122,7 +119,7 @@ async function probe(): Promise<number | undefined> {
     const session = await createSession(modelBytes({ proto }), { threads: 1, optimizedModelPath: path });
     await session.release();
     const { node, initializer } = decodeModel(await readFile(path)).graph!;
-    if (!node.some((each) => operatorOf(each) === CONV)) return undefined;
+    if (!node.some((each) => operatorOf(each) === BLOCKED_CONV)) return undefined;
     const found = tensorNumbers(initializer.find(({ dims }) => dims.length === 4)!).indexOf(1);
     return found > 0 && PROBE_CHANNELS % found === 0 ? found : undefined;
   } finally {
@@ -142,11 +139,13 @@ class BlockedPass {
   readonly b: Builder;
   readonly #block: number;
   readonly #producers: ReadonlyMap<Value, NodeProto>;
+  readonly #blocked: BlockedValues;
 
   constructor(graph: Graph, block: number) {
     this.b = new Builder(graph);
     this.#block = block;
     this.#producers = new Map(graph.nodes.flatMap((node) => node.output.map((name) => [name, node])));
+    this.#blocked = new BlockedValues(this.b, block, this.#producers);
   }
 
   /** All nodes of the rewritten graph in no order, or undefined where nothing was rewritten. */
@@ -156,7 +155,8 @@ class BlockedPass {
       const operator = operatorOf(node);
       return !(
         (operator === 'Conv' && this.#convolution(node)) ||
-        (operator === 'Reshape' && this.#weightGradient(node))
+        (operator === 'Reshape' && this.#weightGradient(node)) ||
+        this.#blocked.rewrite(node)
       );
     });
     return kept.length === nodes.length ? undefined : [...kept, ...this.b.nodes];
@@ -181,15 +181,15 @@ class BlockedPass {
     const kernel = this.#sizes(w)!.slice(2);
     const weights = this.#blockWeights(w, filters, channels, kernel, direct);
     const padded = bias ? this.#extend(bias, [this.#up(filters) - filters]) : undefined;
-    const image = direct ? x : b.op(REORDER_INPUT, [x]);
-    const product = b.op(CONV, [image, weights, padded], {
+    const image = direct ? x : this.#blocked.of(x);
+    const product = b.op(BLOCKED_CONV, [image, weights, padded], {
       kernel_shape: kernel,
       strides: intsAttribute(node, 'strides') ?? [1, 1],
       dilations: intsAttribute(node, 'dilations') ?? [1, 1],
       pads: intsAttribute(node, 'pads') ?? [0, 0, 0, 0],
       group: 1,
     });
-    b.nodes.push(makeNode(REORDER_OUTPUT, [product], [y], { channels: filters }));
+    this.#blocked.set(y, product);
     return true;
   }
 
@@ -220,8 +220,8 @@ class BlockedPass {
     const images = this.#extend(turned, [...more.toReversed(), 0, 0]);
     const runs = b.reshape(b.op(REORDER_INPUT, [images]), [...inner, o / block, taps, block]);
     const backwards = b.ints(Array.from({ length: taps }, (_, tap) => taps - 1 - tap));
-    const exchanged = b.transpose(b.op('Gather', [runs, backwards], { axis: 3 }), [2, 0, 3, 1, 4]);
-    return b.reshape(exchanged, [o, i, ...kernel]);
+    const exchanged = b.transpose(runs, [2, 0, 3, 1, 4]);
+    return b.reshape(b.op('Gather', [exchanged, backwards], { axis: 2 }), [o, i, ...kernel]);
   }
 
   /** The weights of which these are the turned ones, with input and output channels exchanged. */
@@ -248,7 +248,8 @@ class BlockedPass {
     const { x, g, kernel, strides, dilations, pads } = found;
     const [batch, channels, ...size] = this.#sizes(x) as [number, number, number, number];
     const [, filters, ...reach] = this.#sizes(g) as [number, number, number, number];
-    if (batch % block !== 0 || filters % block !== 0) return false;
+    if (batch % block !== 0 || filters % 4 !== 0) return false;
+    const o = this.#up(filters);
     // Padding by hand: inside the convolution nearly every position would be one at the edge.
     const blocked = [channels, batch / block, ...size, block];
     const source = b.reshape(b.op(REORDER_INPUT, [b.transpose(x, [1, 0, 2, 3])]), blocked);
@@ -260,10 +261,10 @@ class BlockedPass {
     const padded = [...begin, ...end].some((each) => each !== 0)
       ? b.op('Pad', [source, b.ints([0, 0, ...begin, 0, 0, 0, ...end, 0]), b.scalar(0, x)])
       : source;
-    const images = [batch / block, block, filters / block, reach[0] * reach[1], block];
-    const cotangents = b.transpose(b.reshape(b.op(REORDER_INPUT, [g]), images), [2, 0, 3, 1, 4]);
-    const weights = b.reshape(cotangents, [filters, batch, ...reach]);
-    const product = b.op(CONV, [b.reshape(padded, [channels, batch, ...extent]), weights], {
+    const images = [batch / block, block, o / block, reach[0] * reach[1], block];
+    const cotangents = b.transpose(b.reshape(this.#blocked.of(g), images), [2, 0, 3, 1, 4]);
+    const weights = b.reshape(cotangents, [o, batch, ...reach]);
+    const product = b.op(BLOCKED_CONV, [b.reshape(padded, [channels, batch, ...extent]), weights], {
       kernel_shape: reach,
       strides: dilations,
       dilations: strides,
@@ -271,8 +272,8 @@ class BlockedPass {
       group: 1,
     });
     const taps = kernel[0]! * kernel[1]!;
-    const runs = b.reshape(product, [channels, filters / block, taps, block]);
-    const image = b.reshape(b.transpose(runs, [1, 0, 2, 3]), [1, filters, channels, taps]);
+    const runs = b.reshape(product, [channels, o / block, taps, block]);
+    const image = b.reshape(b.transpose(runs, [1, 0, 2, 3]), [1, o, channels, taps]);
     const gradient = b.op(REORDER_OUTPUT, [image], { channels: filters });
     b.nodes.push(makeNode('Reshape', [gradient, b.ints([filters, channels, ...kernel])], [node.output[0]!]));
     return true;

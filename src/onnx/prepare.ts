@@ -13,6 +13,7 @@ import {
   type TensorType,
 } from './graph.js';
 import { inferTypes } from './infer.js';
+import { lowerGroupNormalizations } from './lower-groups.js';
 import { lowerFunctions, lowerNormalizations } from './lower.js';
 import { modelBytes, type Model } from './model.js';
 import { decodeModel, type GraphProto, type ModelProto, type NodeProto, type TensorProto } from './proto.js';
@@ -31,6 +32,8 @@ export interface Preparation {
   readonly parameters?: readonly string[];
   /** Appends nodes, inputs and outputs, knowing the types of what is there. */
   readonly extend?: (graph: GraphProto, types: ReadonlyMap<string, TensorType>) => GraphProto;
+  /** Whether group normalisations take the form that is fastest to train ({@link lowerGroupNormalizations}). */
+  readonly groupsByChannel?: boolean;
 }
 
 /**
@@ -44,7 +47,7 @@ export interface Preparation {
  * @throws ModelError for a graph that is not well formed, or that ONNX Runtime refuses.
  */
 export async function prepare(model: Model, preparation: Preparation = {}): Promise<Graph> {
-  const { keep = [], parameters = [], extend } = preparation;
+  const { keep = [], parameters = [], extend, groupsByChannel = false } = preparation;
   sortNodes(model.proto.graph);
   const { graph: original, ...rest } = upgradeOpset(model.proto);
   const opset = standardVersion(rest.opset_import);
@@ -56,7 +59,8 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   const found = await inferTypes({ ...plain, graph: inlined }, model.folder);
   const extended = extend === undefined ? inlined : extend(inlined, found);
   const folded = await simplify({ ...plain, graph: foldSizes(extended, found) }, model.folder);
-  const lowered = lowerNormalizations(folded, found);
+  const grouped = groupsByChannel ? lowerGroupNormalizations(folded, found) : folded;
+  const lowered = lowerNormalizations(grouped, found);
   const types = await inferTypes({ ...plain, graph: lowered }, model.folder);
 
   const hidden = new Set(weights.map(({ name }) => name ?? ''));

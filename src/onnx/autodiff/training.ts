@@ -45,6 +45,7 @@ export async function trainingGraph(model: Model, options: TrainingOptions): Pro
   const parameters = parameterNames(model, options.parameters ?? 'all');
   const graph = await prepare(model, {
     parameters,
+    groupsByChannel: true,
     extend: (simple, types) => appendLoss(simple, types, options.loss),
   });
   const b = new Builder(graph);

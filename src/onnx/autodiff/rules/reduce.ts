@@ -64,6 +64,15 @@ const extremum = slope((b, x, y, axes) => {
   return b.op('Div', [hits, b.sum(hits, axes)]);
 });
 
+/** 2 x g, with g doubled while it is small. */
+const sumOfSquares: Rule = {
+  ...slope((b, x) => b.mul(x, b.scalar(2, x))),
+  vjp: (b, node, [cotangent]) => {
+    const x = node.input[0]!;
+    return [b.mul(x, reduction(b, node).keep(b.mul(cotangent!, b.scalar(2, x))))];
+  },
+};
+
 /** The largest or smallest values and where they were. */
 const topK: Rule = {
   vjp: (b, node, [cotangent]) => {
@@ -87,7 +96,7 @@ export const reduceRules: RuleTable = {
   ReduceMax: extremum,
   ReduceMin: extremum,
   GlobalMaxPool: extremum,
-  ReduceSumSquare: slope((b, x) => b.mul(x, b.scalar(2, x))),
+  ReduceSumSquare: sumOfSquares,
   ReduceL1: slope((b, x) => b.op('Sign', [x])),
   ReduceL2: slope((b, x, y) => b.op('Div', [x, y])),
   ReduceLogSum: slope((b, x, y) => b.op('Expand', [b.op('Exp', [b.op('Neg', [y])]), b.shapeOf(x)])),
