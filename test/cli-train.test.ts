@@ -25,7 +25,7 @@ test.serial(
     const file = await config('toy.json', { data: 'two-moons', ...quick, steps: 40, sampleEvery: 20 });
     const { code, stdout, stderr } = await fastsde(['train', '--config', file, '--json', '--output', 'toy']);
     t.is(code, 0, stderr);
-    t.regex(stderr, /^49500 samples of shape \[2\], 500 held out; \d+ parameters\nstep \d+\/40 {2}loss /);
+    t.regex(stderr, /^198000 samples of shape \[2\], 2000 held out; \d+ parameters\nstep \d+\/40 {2}loss /);
     const files = await readdir(join(folder, 'toy'));
     for (const name of [
       'model.onnx',

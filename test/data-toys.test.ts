@@ -167,9 +167,9 @@ test('a toy is a data set by its name, with a test set of other points', async (
   t.deepEqual(
     [train.shape, held.shape],
     [
-      [50_000, 2],
+      [200_000, 2],
       [10_000, 2],
     ],
   );
-  t.deepEqual(held.data.slice(0, 2), toys['two-moons'].sample(1, { first: 50_000 }).data);
+  t.deepEqual(held.data.slice(0, 2), toys['two-moons'].sample(1, { first: 200_000 }).data);
 });

@@ -8,7 +8,8 @@ import { OptionError } from '../src/errors.js';
 import { GaussianMixture } from '../src/score/mixture.js';
 import { mixtureModel } from '../src/score/mixture-model.js';
 import { vp } from '../src/sde/vp.js';
-import { densityOn, writePlane } from '../src/workflows/plane.js';
+import { densityOn, fieldOn, writePlane } from '../src/workflows/plane.js';
+import { planar } from './planar-mixture.js';
 
 test('the density on cells of the plane is that of the diffused mixture, from the top row down', async (t) => {
   const mixture = new GaussianMixture({
@@ -33,6 +34,26 @@ test('the density on cells of the plane is that of the diffused mixture, from th
     }
   }
   t.true(most < 0.01 * Math.exp(exact.logDensity(Float64Array.of(0.5, 1))[0]!), String(most));
+});
+
+test('density and score of a conditional model are those of the mixture of its classes', async (t) => {
+  const sde = vp();
+  const time = 0.3;
+  const view = { left: -3, bottom: -3, extent: 6 };
+  const model = mixtureModel(planar, sde, { conditional: true });
+  const classes = Array.from(planar.weights, (share, label) => ({ label, share }));
+  const exact = planar.at(sde, time);
+
+  const { places, vectors } = await fieldOn(view, 9, model, time, classes);
+  const density = await densityOn(view, 9, model, time, classes);
+  const score = exact.score(Float64Array.from(places));
+  vectors.forEach((value, i) => {
+    const expected = sde.sigma(time) * score[i]!;
+    t.true(Math.abs(value - expected) < 0.01 * (1 + Math.abs(expected)), `${value}, not ${expected}`);
+  });
+  exact.logDensity(Float64Array.from(places)).forEach((value, i) => {
+    t.true(Math.abs(density[i]! - Math.exp(value)) < 2e-3, `${density[i]!}, not ${Math.exp(value)}`);
+  });
 });
 
 test('a plane is drawn as two panels of points and one for each noise level', async (t) => {

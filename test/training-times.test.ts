@@ -11,9 +11,9 @@ import { gaussianNetwork, meanOf, numbers, runTraining } from './training-networ
 
 const address = { seed: 8n, step: 2, first: 0 };
 
-function draw(name: 'vp' | 'subvp' | 've' | 'edm', options: TimesOptions, rows: number) {
+function draw(name: 'vp' | 'subvp' | 've' | 'edm', options: TimesOptions, rows: number, sigmaData = 0.5) {
   const sde = sdeFromName(name);
-  return { sde, ...timesOf({ sde } as Description, options)(rows, address) };
+  return { sde, ...timesOf({ sde, sigmaData } as Description, options)(rows, address) };
 }
 
 /** The integral of f over [a, b], by Simpson's rule in ln t, where the densities are smooth. */
@@ -70,6 +70,18 @@ test('the EDM SDE has log-normal noise levels, and others can', (t) => {
     checkLaw(t, rho, (level) => integral((r) => density(Math.log(r)) / r, 1e-6, level));
   }
   t.deepEqual(draw('edm', {}, 10).t, draw('edm', { times: 'log-normal' }, 10).t);
+});
+
+test('log-normal noise levels are in proportion to the data', (t) => {
+  const levels = (scale: number): Float64Array => {
+    const { sde, t: times } = draw('ve', { times: 'log-normal' }, 1000, 0.5 * scale);
+    return times.map((time) => sde.sigma(time) / scale);
+  };
+  const expected = levels(1);
+  levels(3).forEach((level, i) => {
+    // Both ends of the law are cut off where the SDE ends, which few reach.
+    if (expected[i]! > 0.02) t.true(Math.abs(level / expected[i]! - 1) < 1e-9);
+  });
 });
 
 test('spread times leave no gap much larger than the mean, and are a function of the row', (t) => {

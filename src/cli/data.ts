@@ -64,7 +64,7 @@ export const dataHelp = `
 Data, by --data:
   mnist          the standard files, in the folder FASTSDE_DATA or the cache
   swiss-roll, two-moons, checkerboard, eight-gaussians
-                 points of the plane: 50000 to train, 10000 to test
+                 points of the plane: 200000 to train, 10000 to test
   digits/        the pictures below a folder by name, as grey or RGB as the
                  model; sub-folders are classes, train/ and test/ above them splits
   digits.tar.gz  the same in a tar archive, plain or .gz

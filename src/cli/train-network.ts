@@ -45,14 +45,15 @@ export function describeNetwork(
   const { kind = suited, sde: name = 'vp' } = given;
   const sde = checkChoice('network.sde', String(name), sdeNames);
   const parameterization = given['parameterization'] ?? preferred[sde];
-  const score = kind !== 'classifier' && {
-    parameterization,
-    ...(conditional && { classes: classesOf(data) }),
-  };
   const { dataRange } = sdeFromName(sde);
   const some = modelValues(spread(data, 2000), { shape, sde: { dataRange } });
-  const distant = sde === 've' && given['constants'] === undefined;
   const { mean, std } = momentsOf(some);
+  const score = kind !== 'classifier' && {
+    parameterization,
+    sigmaData: std,
+    ...(conditional && { classes: classesOf(data) }),
+  };
+  const distant = sde === 've' && given['constants'] === undefined;
   const raw = kind !== 'classifier' && parameterization === 'edm';
   return checkNetwork({
     ...(kind === suited || kind === 'classifier' ? sizes : { shape }),
@@ -61,7 +62,7 @@ export function describeNetwork(
     ...(distant && { constants: { sigmaMax: largestDistance(some, shape) } }),
     ...score,
     ...(kind === 'classifier' && given['classes'] === undefined && { classes: classesOf(data) }),
-    ...(raw ? { sigmaData: std } : { precondition: { mean, std } }),
+    ...(!raw && { precondition: { mean, std } }),
     ...given,
   });
 }

@@ -53,16 +53,19 @@ export class TrainingPictures {
     }
   }
 
-  /** The density and the score field of a network of the plane; undefined for other networks. */
-  async density(network: Model, { data }: Dataset): Promise<string | undefined> {
+  /** The density and the score field of a network of the plane, over its classes; undefined for other networks. */
+  async density(network: Model, { data, labels }: Dataset): Promise<string | undefined> {
     await quietRuntime();
     const model = await loadModel(modelBytes(network), { probe: false });
     try {
-      if (model.shape.join() !== '2' || model.classes !== undefined || !(data instanceof Float32Array))
-        return;
+      if (model.shape.join() !== '2' || !(data instanceof Float32Array)) return;
       const { writePlane } = await import('../workflows/plane.js');
       const path = join(this.#folder, 'density.png');
-      await writePlane(path, model, { data, signal: this.#signal });
+      await writePlane(path, model, {
+        data,
+        signal: this.#signal,
+        ...(model.classes !== undefined && labels && { labels }),
+      });
       return path;
     } finally {
       await model.close();

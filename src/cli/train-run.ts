@@ -7,6 +7,7 @@ import { clock } from '../io/progress.js';
 import { parameterNames, parameterValues } from '../onnx/autodiff/parameters.js';
 import { readModel, writeModel, type Model } from '../onnx/model.js';
 import { readMetadata } from '../score/metadata.js';
+import type { ObjectiveOptions } from '../training/objective.js';
 import { train, type TrainOptions, type TrainResult } from '../workflows/train.js';
 import { defined } from './arguments.js';
 import { LossHistory } from './loss-history.js';
@@ -167,16 +168,16 @@ export async function optionsFor(
   config: TrainConfig,
   { shape }: Pick<Dataset, 'shape'>,
 ): Promise<TrainOptions> {
-  const planar = shape.length === 2;
+  const points = shape.length === 2;
   const { batch, flip, warmup, decayFrom, beta1, beta2, epsilon, weightDecay } = config;
   const { clip, accumulation, workers, graph, parameters, ema = 0.9999 } = config;
   const averages = (Array.isArray(ema) ? ema : [ema]) as readonly (typeof ema)[];
   return {
-    steps: config.steps ?? (planar ? 2500 : 10_000),
-    batch: batch ?? (planar ? 512 : 128),
-    learningRate: config.learningRate ?? (planar ? 2e-3 : 5e-4),
+    steps: config.steps ?? (points ? 2500 : 10_000),
+    batch: batch ?? (points ? 512 : 128),
+    learningRate: config.learningRate ?? (points ? 2e-3 : 5e-4),
     decay: config.decay ?? 'cosine',
-    objective: config.objective ?? {},
+    objective: points ? objectiveOfPoints(config) : (config.objective ?? {}),
     ema: averages.map((each) =>
       typeof each === 'number' ? { kind: 'warm-up', decay: each } : each,
     ) as NonNullable<TrainOptions['ema']>,
@@ -184,6 +185,20 @@ export async function optionsFor(
     ...(parameters !== undefined && { parameters: new RegExp(parameters) }),
     ...(graph !== undefined && { graph: await readModel(graph) }),
   };
+}
+
+/**
+ * For points, where the configuration does not say otherwise, the objective of Karras et al. 2022 (table 1) under every SDE: noise
+ * levels about the spread of the data, all alike for the preconditioned network. What is wrong at these levels puts too
+ * many samples in one place and too few in another.
+ */
+function objectiveOfPoints({ objective = {}, network = {}, model }: TrainConfig): ObjectiveOptions {
+  const { kind = 'denoising', weighting, times, spread } = objective;
+  const { kind: body, labels, trainedLevels } = network;
+  const open = (weighting ?? times ?? spread) === undefined;
+  const continuous = trainedLevels === undefined && labels !== 'index' && labels !== 'reversed-index';
+  const scored = kind === 'denoising' && body !== 'classifier' && model === undefined;
+  return open && continuous && scored ? { weighting: 'edm', times: 'log-normal', ...objective } : objective;
 }
 
 /** The configuration with what was decided for it, as `--config` takes it. */

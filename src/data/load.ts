@@ -19,7 +19,7 @@ export interface LoadDataOptions extends PictureOptions {
 }
 
 /** Points of a toy that make its training and its test set; the test set follows in the sequence of seed 0. */
-const toyPoints = { train: { first: 0, count: 50_000 }, test: { first: 50_000, count: 10_000 } } as const;
+const toyPoints = { train: { first: 0, count: 200_000 }, test: { first: 200_000, count: 10_000 } } as const;
 
 /**
  * Reads a data set: `mnist`; a two-dimensional toy (`swiss-roll`, `two-moons`, `checkerboard`, `eight-gaussians`); or a

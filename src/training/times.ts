@@ -17,7 +17,7 @@ export interface TimesOptions {
    * Default: `log-normal` for the EDM SDE, else `uniform`.
    */
   readonly times?: TimeLaw;
-  /** Default -1.2. */
+  /** Default -1.2 for data of standard deviation 0.5, as published; in general ln(sigmaData) - 0.507. */
   readonly logMean?: number;
   /** Default 1.2. */
   readonly logDeviation?: number;
@@ -59,7 +59,7 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2;
  * @throws OptionError for options that cannot be used.
  */
 export function timesOf(
-  { sde, ladder }: Description,
+  { sde, ladder, sigmaData }: Description,
   options: TimesOptions,
 ): (rows: number, address: TrainingAddress) => TrainingTimes {
   const { times = sde.name === 'edm' ? 'log-normal' : 'uniform', spread = false } = options;
@@ -77,7 +77,7 @@ export function timesOf(
   }
   if (times === 'log-normal') {
     if (spread) throw new OptionError('spread', spread, "false with times 'log-normal'");
-    const time = logNormalTime(sde, options);
+    const time = logNormalTime(sde, sigmaData, options);
     return (rows, address) => {
       const z = new Float64Array(rows);
       fillNormal(z, rows, noiseAddress(address));
@@ -103,8 +103,8 @@ export function timesOf(
   };
 }
 
-function logNormalTime(sde: Sde, options: TimesOptions): (z: number) => number {
-  const { logMean = -1.2, logDeviation = 1.2 } = options;
+function logNormalTime(sde: Sde, sigmaData: number, options: TimesOptions): (z: number) => number {
+  const { logMean = Math.log(sigmaData / 0.5) - 1.2, logDeviation = 1.2 } = options;
   checkNumber('logMean', logMean, -Infinity);
   checkNumber('logDeviation', logDeviation, 0);
   const [high, low] = [sde.lambda(epsilonOf(sde, options)), sde.lambda(sde.T)];

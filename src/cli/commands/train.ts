@@ -86,9 +86,14 @@ export function trainCommand(): Command {
       '--weighting <name>',
       'how errors at different times count',
       ['sigma2', 'likelihood', 'edm', 'min-snr', 'soft-min-snr'],
-      'sigma2',
+      'sigma2; edm for points',
     ),
-    choice('--times <law>', 'at which times', ['uniform', 'importance', 'log-normal'], 'uniform'),
+    choice(
+      '--times <law>',
+      'at which times',
+      ['uniform', 'importance', 'log-normal'],
+      'uniform; log-normal for points and for edm',
+    ),
     real('--drop-labels <p>', 'share of classes left out, for classifier-free guidance (default: 0)'),
   ]);
   addOptions(command, 'Optimization:', [
