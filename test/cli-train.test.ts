@@ -145,6 +145,14 @@ test.serial('pictures in class folders train a conditional network, which draws 
   t.is((await sharp(join(folder, 'lit', 'samples-000003.png')).metadata()).format, 'png');
 });
 
+test.serial('points with classes train a conditional network, with a picture of their mixture', async (t) => {
+  const file = await config('moons.json', { data: 'two-moons', ...quick, conditional: true, steps: 5 });
+  const { code, stderr } = await fastsde(['train', '--config', file, '--output', 'moons', '--json']);
+  t.is(code, 0, stderr);
+  t.is((await readModel(join(folder, 'moons', 'model.onnx'))).metadata.get('fastsde.classes'), '2');
+  t.is((await sharp(join(folder, 'moons', 'density.png')).metadata()).format, 'png');
+});
+
 test.serial('a classifier of noisy data is trained on the classes of the data', async (t) => {
   const network = { ...small, kind: 'classifier' };
   const file = await config('classifier.json', { ...quick, data: 'eight-gaussians', network, steps: 5 });

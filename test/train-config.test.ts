@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { checkConfig, readConfig } from '../src/cli/train-config.js';
+import { optionsFor } from '../src/cli/train-run.js';
 import { DataError, OptionError } from '../src/errors.js';
 
 for (const [entries, message] of [
@@ -43,4 +44,23 @@ test('a file that is absent or no JSON object is refused by its name', async (t)
   await t.throwsAsync(readConfig(path), { instanceOf: OptionError, message: /a JSON object/ });
   await writeFile(path, '{ "data": "mnist", "steps": 10 }');
   t.deepEqual(await readConfig(path), { data: 'mnist', steps: 10 });
+});
+
+test('points are trained at noise levels about their spread, unless the configuration says otherwise', async (t) => {
+  const objectiveFor = async (entries: object, shape = [100, 2]): Promise<object | undefined> =>
+    (await optionsFor(checkConfig(entries), { shape })).objective;
+  const standard = { weighting: 'edm', times: 'log-normal' };
+  t.deepEqual(await objectiveFor({}), standard);
+  t.deepEqual(await objectiveFor({ objective: { dropLabels: 0.1 } }), { ...standard, dropLabels: 0.1 });
+  for (const objective of [
+    { weighting: 'likelihood' },
+    { times: 'uniform' },
+    { spread: true },
+    { kind: 'sliced' },
+  ])
+    t.deepEqual(await objectiveFor({ objective }), objective);
+  for (const network of [{ kind: 'classifier' }, { labels: 'index' }, { trainedLevels: 10 }])
+    t.deepEqual(await objectiveFor({ network }), {});
+  t.deepEqual(await objectiveFor({ model: 'network.onnx' }), {});
+  t.deepEqual(await objectiveFor({}, [100, 1, 8, 8]), {});
 });
