@@ -13,7 +13,7 @@ import { fillRademacher } from '../src/native/kernels.js';
 import { embeddedModel } from '../src/score/embedded.js';
 import { loadModel } from '../src/score/onnx.js';
 import { likelihood, type LikelihoodOptions } from '../src/workflows/likelihood.js';
-import { dequantized } from '../src/workflows/model-space.js';
+import { dequantizedInModelSpace } from '../src/workflows/model-space.js';
 import { printTable } from './measure.js';
 
 interface Timing {
@@ -34,7 +34,10 @@ export async function run(): Promise<void> {
   const d = 28 * 28;
   const address = { seed: 0n, samples: 0, step: 0 };
   const x = Float32Array.from(
-    dequantized(model, data as Uint8Array, 0, count, { ...address, stream: Stream.dequantization }),
+    dequantizedInModelSpace(model, data as Uint8Array, 0, count, {
+      ...address,
+      stream: Stream.dequantization,
+    }),
   );
   const v = new Float32Array(count * d);
   fillRademacher(v, count, { ...address, stream: Stream.probeRademacher });

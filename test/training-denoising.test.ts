@@ -123,6 +123,7 @@ test('feeds do not depend on how a batch is split over workers', (t) => {
     { times: 'importance', weighting: 'likelihood', spread: true },
     { times: 'log-normal' },
     { diffusion: 'simulation', simulationSteps: 7 },
+    { dequantize: true },
     { kind: 'sliced', probes: 2 },
     { kind: 'sliced', probe: 'normal' },
     { kind: 'implicit' },
@@ -146,6 +147,36 @@ test('feeds do not depend on how a batch is split over workers', (t) => {
         `${JSON.stringify(options)}: ${name}`,
       );
     }
+  }
+});
+
+test('dequantised bytes are uniform over their bins, and others at every step', (t) => {
+  const g = new Sketch();
+  const scaled = g.op('Mul', 'x', g.tensor([1], [0.5], 'a.weight'));
+  const model = g.model(scaled, [1, 4, 50], { sde: 'vp', parameterization: 'eps', labels: 't' });
+  const goal = objective(model, { dequantize: true, times: 'log-normal', logMean: -2 });
+  const bytes = Uint8Array.from({ length: 8 * 200 }, (_, i) => (37 * i) % 256);
+  const flips = Uint8Array.from({ length: 8 }, (_, i) => i % 2);
+  const sde = sdeFromName('vp');
+  const placesAt = (step: number): number[] => {
+    const { tensors, times } = goal.feeds({ x0: bytes, flips, first: 0, step, seed });
+    const [x, z] = [numbers(tensors['x']), numbers(tensors['target'])];
+    return x.map((value, i) => {
+      const row = Math.floor(i / 200);
+      const clean = (value - sde.sigma(times[row]!) * z[i]!) / sde.alpha(times[row]!);
+      const mirrored = i - (i % 50) + 49 - (i % 50);
+      return 128 * (clean + 1) - bytes[flips[row] === 1 ? mirrored : i]!;
+    });
+  };
+  const [places, later] = [placesAt(1), placesAt(2)];
+  t.true(places.every((place) => place > -1e-3 && place < 1 + 1e-3));
+  for (const values of [
+    places.map((place) => place - 0.5),
+    places.map((place) => (place - 0.5) ** 2 - 1 / 12),
+    places.map((place, i) => (place - 0.5) * (later[i]! - 0.5)),
+  ]) {
+    const { mean, error } = meanOf(values);
+    t.true(Math.abs(mean) < 4 * error, `${mean} +- ${error}`);
   }
 });
 

@@ -104,6 +104,7 @@ const objectiveKinds: Readonly<Record<keyof ObjectiveOptions, Kind>> = {
   trainingEpsilon: 'a number',
   diffusion: 'a string',
   simulationSteps: 'a number',
+  dequantize: 'true or false',
   probes: 'a number',
   probe: 'a string',
   dropLabels: 'a number',

@@ -1,3 +1,4 @@
+import { dequantized } from '../data/dequantization.js';
 import { OptionError } from '../errors.js';
 import { Stream } from '../native/binding.js';
 import { diffuse } from '../native/diffuse.js';
@@ -16,6 +17,11 @@ export interface NoisingOptions {
   readonly diffusion?: 'kernel' | 'simulation';
   /** Euler-Maruyama steps of a simulation; default 100. */
   readonly simulationSteps?: number;
+  /**
+   * Whether bytes are dequantised with new uniform noise each time they are seen, as a likelihood of bytes assumes; otherwise 0
+   * and 255 are the ends of the data range. Default false.
+   */
+  readonly dequantize?: boolean;
 }
 
 /**
@@ -24,7 +30,7 @@ export interface NoisingOptions {
  */
 export function noising(
   { description, roles, elements }: TrainedNetwork,
-  { diffusion = 'kernel', simulationSteps = 100 }: NoisingOptions,
+  { diffusion = 'kernel', simulationSteps = 100, dequantize = false }: NoisingOptions,
   target: ((marginal: Marginal) => Target) | undefined,
 ): (rows: Rows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
   checkChoice('diffusion', diffusion, ['kernel', 'simulation']);
@@ -36,7 +42,12 @@ export function noising(
   }
   let state = new Float32Array(0);
   let wanted = target && state;
-  return ({ x0, flips, seed, step, first }, points) => {
+  return ({ x0: given, flips, seed, step, first }, points) => {
+    const uniform = { seed, samples: first, step, stream: Stream.dequantization };
+    const x0 =
+      dequantize && given instanceof Uint8Array
+        ? Float32Array.from(dequantized(given, points.length, sde.dataRange, uniform))
+        : given;
     if (state.length !== x0.length) {
       state = new Float32Array(x0.length);
       wanted = target && new Float32Array(x0.length);

@@ -8,7 +8,7 @@ import { integrateFlow, type FlowTolerances } from '../solvers/flow-integration.
 import { LogDensityFlow, type Trace } from '../solvers/log-density-ode.js';
 import { ProbabilityFlow } from '../solvers/probability-flow-ode.js';
 import { elbo } from './elbo.js';
-import { dequantized, type Data } from './model-space.js';
+import { dequantizedInModelSpace, type Data } from './model-space.js';
 
 /** Every option of a likelihood run with its default. */
 export interface LikelihoodJob {
@@ -67,7 +67,7 @@ export async function integratePart(
     step: repeat,
     stream,
   });
-  const x = dequantized(model, data, start, end, address(Stream.dequantization));
+  const x = dequantizedInModelSpace(model, data, start, end, address(Stream.dequantization));
   const flow = new ProbabilityFlow(model, {
     first,
     labels: job.labels?.subarray(start, end),

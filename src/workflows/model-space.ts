@@ -1,5 +1,6 @@
+import { dequantized } from '../data/dequantization.js';
 import { OptionError } from '../errors.js';
-import { fromBytes, fillUniform } from '../native/kernels.js';
+import { fromBytes } from '../native/kernels.js';
 import type { NoiseAddress } from '../native/binding.js';
 import type { ScoreModel } from '../score/model.js';
 
@@ -68,11 +69,8 @@ export function inModelSpace(model: ScoreModel, data: Data, start: number, end: 
   return Float64Array.from(values);
 }
 
-/**
- * Samples start to end in the model's space, bytes with uniform dequantisation: (k + u) / 256 mapped onto the data range,
- * u uniform in (0, 1) (Theis et al. 2016).
- */
-export function dequantized(
+/** Samples start to end in the model's space, bytes with uniform dequantisation. */
+export function dequantizedInModelSpace(
   model: ScoreModel,
   data: Data,
   start: number,
@@ -81,8 +79,5 @@ export function dequantized(
 ): Float64Array {
   if (!(data instanceof Uint8Array)) return inModelSpace(model, data, start, end);
   const d = dimensionOf(model);
-  const [low, high] = model.sde.dataRange;
-  const x = new Float64Array((end - start) * d);
-  fillUniform(x, end - start, noise);
-  return x.map((u, i) => low + ((high - low) * (data[start * d + i]! + u)) / 256);
+  return dequantized(data.subarray(start * d, end * d), end - start, model.sde.dataRange, noise);
 }
