@@ -193,6 +193,28 @@ for (const [name, data, message] of [
   });
 }
 
+for (const [entries, flags, message] of [
+  [{ stepz: 10 }, [], 'wrong.json: stepz must be called steps; got 10.'],
+  [{ steps: 'many' }, [], 'wrong.json: steps must be a number; got "many".'],
+  [{ steps: 0 }, [], 'wrong.json: steps must be an integer of at least 1; got 0.'],
+  [{ steps: 5 }, ['--steps', '0'], '--steps must be an integer of at least 1; got 0.'],
+  [
+    { objective: { weighting: 'edn' } },
+    [],
+    'wrong.json: weighting must be one of sigma2, likelihood, edm, min-snr, soft-min-snr (did you mean edm?); got "edn".',
+  ],
+] as const) {
+  test.serial(
+    `refused before training: ${JSON.stringify(entries)} in a file, and ${flags.length} flags`,
+    async (t) => {
+      const file = await config('wrong.json', { data: 'two-moons', ...entries });
+      const { code, stderr } = await fastsde(['train', '--config', file, ...flags]);
+      t.is(code, 1);
+      t.is(stderr, `error: ${message}\n`);
+    },
+  );
+}
+
 for (const [args, message] of [
   [['--data', 'swis-roll'], /Cannot read swis-roll: .* Did you mean swiss-roll\?/],
   [[], /--data must be given/],

@@ -34,14 +34,19 @@ test('a configuration may have every kind of average and of seed', (t) => {
   for (const seed of [7, '18446744073709551615']) t.deepEqual(checkConfig({ seed }), { seed });
 });
 
-test('a file that is absent or no JSON object is refused by its name', async (t) => {
+test('a file that is absent, no JSON object or has another entry is refused by its name', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'fastsde-config-'));
   const path = join(folder, 'train.json');
   await t.throwsAsync(readConfig(path), { instanceOf: DataError, message: /Cannot read .*train\.json/ });
   await writeFile(path, '{ "steps": 10, }');
   await t.throwsAsync(readConfig(path), { instanceOf: DataError, message: /train\.json is not JSON/ });
   await writeFile(path, '[1]');
-  await t.throwsAsync(readConfig(path), { instanceOf: OptionError, message: /a JSON object/ });
+  await t.throwsAsync(readConfig(path), { instanceOf: DataError, message: /train\.json: .* a JSON object/ });
+  await writeFile(path, '{ "stepz": 10 }');
+  await t.throwsAsync(readConfig(path), {
+    instanceOf: DataError,
+    message: `${path}: stepz must be called steps; got 10.`,
+  });
   await writeFile(path, '{ "data": "mnist", "steps": 10 }');
   t.deepEqual(await readConfig(path), { data: 'mnist', steps: 10 });
 });

@@ -115,8 +115,8 @@ const objectiveKinds: Readonly<Record<keyof ObjectiveOptions, Kind>> = {
 /**
  * Reads a configuration file.
  *
- * @throws DataError where it cannot be read or is no JSON object; OptionError for an entry that is unknown, with the
- *   nearest known one, or is of another kind than expected.
+ * @throws DataError naming the file where it cannot be read, is no JSON object, or has an entry that is unknown or of another
+ *   kind than expected.
  */
 export async function readConfig(path: string): Promise<TrainConfig> {
   let text: string;
@@ -139,7 +139,21 @@ export async function readConfig(path: string): Promise<TrainConfig> {
       cause,
     });
   }
-  return checkConfig(value);
+  try {
+    return checkConfig(value);
+  } catch (error) {
+    throw error instanceof OptionError ? entryError(path, error) : error;
+  }
+}
+
+/** An error about an option as one about the entry of a file that gave it. */
+export function entryError(path: string, cause: OptionError): DataError {
+  const { option, value } = cause;
+  return new DataError(`${path}: ${cause.message}`, {
+    ...(option !== undefined && { option }),
+    value,
+    cause,
+  });
 }
 
 /**

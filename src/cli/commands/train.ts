@@ -145,6 +145,8 @@ Examples:
 
 /** Flags by the names of the library's options, where these differ. */
 const flagNames = {
+  'checkpoints.every': '--checkpoint-every',
+  'checkpoints.keep': '--keep',
   'network.kind': '--network',
   'network.sde': '--sde',
   'network.parameterization': '--parameterization',
@@ -185,10 +187,9 @@ const entries = [
   'sampleCount',
 ] as const satisfies readonly (keyof TrainFlags & keyof TrainConfig)[];
 
-/** The configuration of a file with the flags laid over it. */
-async function configOf(flags: TrainFlags): Promise<TrainConfig> {
-  const { checkConfig, readConfig } = await import('../train-config.js');
-  const base = flags.config === undefined ? {} : await readConfig(flags.config);
+/** A configuration with the flags laid over it. */
+async function configOf(base: TrainConfig, flags: TrainFlags): Promise<TrainConfig> {
+  const { checkConfig } = await import('../train-config.js');
   const { network: kind, sde, sdeConstants, parameterization, labels, dropout } = flags;
   const { objective, weighting, times, dropLabels, seed } = flags;
   const description = defined({ kind, sde, constants: sdeConstants, parameterization, labels, dropout });
@@ -203,7 +204,26 @@ async function configOf(flags: TrainFlags): Promise<TrainConfig> {
 }
 
 async function train(flags: TrainFlags, signal: AbortSignal): Promise<void> {
-  const config = await configOf(flags);
+  const { config: path } = flags;
+  if (path === undefined) return trainWith({}, flags, signal);
+  const { entryError, readConfig } = await import('../train-config.js');
+  const file = await readConfig(path);
+  try {
+    await trainWith(file, flags, signal);
+  } catch (error) {
+    throw error instanceof OptionError && isOfFile(error, file, flags) ? entryError(path, error) : error;
+  }
+}
+
+/** Whether what an error names stands in the file, and no flag is laid over it. */
+function isOfFile({ option = '' }: OptionError, file: TrainConfig, flags: TrainFlags): boolean {
+  const names = [/^\w+/, /\w+$/].flatMap((end) => end.exec(option)?.[0] ?? []);
+  const has = (part: object): boolean => names.some((name) => Object.hasOwn(part, name));
+  return !has(defined(flags)) && [file, file.network ?? {}, file.objective ?? {}].some(has);
+}
+
+async function trainWith(file: TrainConfig, flags: TrainFlags, signal: AbortSignal): Promise<void> {
+  const config = await configOf(file, flags);
   if (config.data === undefined)
     throw new OptionError('data', undefined, 'given, on the command line or in the file of --config');
   const { trainTo } = await import('../train-run.js');
