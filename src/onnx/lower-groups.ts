@@ -128,34 +128,37 @@ function write(
     written.push(makeNode(operator, inputs, [output], attributes));
     return output;
   };
-  const ints = (values: readonly number[]): string => {
-    const name = `group/ints(${values.join()})`;
-    constants.set(name, makeTensor(name, 'int64', [values.length], values));
+  const constant = (name: string, type: 'int64' | 'float32', dims: number[], values: number[]): string => {
+    constants.set(name, makeTensor(name, type, dims, values));
     return name;
   };
-  const float = (value: number): string => {
-    const name = `group/number(${value})`;
-    constants.set(name, makeTensor(name, 'float32', [], [value]));
-    return name;
-  };
-  const columns = (value: string): string => op('Reshape', [value, ints([-1, groups, channels / groups])]);
+  const ints = (values: number[]): string =>
+    constant(`group/ints(${values.join()})`, 'int64', [values.length], values);
+  const float = (value: number): string => constant(`group/number(${value})`, 'float32', [], [value]);
+  const rows = (value: string): string => op('Reshape', [value, ints([-1, channels])]);
   const image = (value: string): string => op('Reshape', [value, ints([-1, channels, ...axes.map(() => 1)])]);
-
-  const groupMean = (operator: string, value: string): string =>
-    op('ReduceMean', [columns(op(operator, [value, ints(axes)], { keepdims: 0 })), ints([2])]);
+  /** `scale` times the mean of each group, in the place of every channel of the group. */
+  const groupMean = (operator: string, value: string, scale: number): string => {
+    const length = channels / groups;
+    const averages = Array.from({ length: channels ** 2 }, (_, index) => {
+      const [from, to] = [Math.floor(index / channels), index % channels];
+      return Math.floor(from / length) === Math.floor(to / length) ? scale / length : 0;
+    });
+    const name = `group/mean(${channels},${groups},${scale})`;
+    const matrix = constant(name, 'float32', [channels, channels], averages);
+    return op('MatMul', [op(operator, [value, ints([...axes])], { keepdims: 0 }), matrix]);
+  };
 
   // The result does not depend on the origin, so its derivative is 0, as Round's is. Finer than epsilon it need not be.
   const step = Math.sqrt(epsilon);
-  const steps = op('Round', [op('Mul', [groupMean('ReduceMean', x), float(-1 / step)])]);
-  const origins = op('Expand', [op('Mul', [steps, float(step)]), ints([1, groups, channels / groups])]);
-  const near = op('Add', [x, image(origins)]);
-  const mean = groupMean('ReduceMean', near);
-  const sums = groupMean('ReduceSumSquare', near);
-  const square = op('Mul', [sums, float(1 / positions)]);
-  const variance = op('Relu', [op('Sub', [square, op('Mul', [mean, mean])])]);
-  const inverse = op('Reciprocal', [op('Sqrt', [op('Add', [variance, float(epsilon)])])]);
-  const factor = op('Mul', [columns(gain), inverse]);
-  const shift = op('Sub', [columns(offset), op('Mul', [factor, mean])]);
+  const origin = op('Mul', [op('Round', [groupMean('ReduceMean', x, -1 / step)]), float(step)]);
+  const near = op('Add', [x, image(origin)]);
+  const mean = groupMean('ReduceMean', near, 1);
+  const square = groupMean('ReduceSumSquare', near, 1 / positions);
+  const variance = op('Sub', [square, op('Mul', [mean, mean])]);
+  const inverse = op('Pow', [op('Add', [variance, float(epsilon)]), float(-1 / 2)]);
+  const factor = op('Mul', [rows(gain), inverse]);
+  const shift = op('Sub', [rows(offset), op('Mul', [factor, mean])]);
   op('Add', [op('Mul', [near, image(factor)]), image(shift)], {}, result);
   return written;
 }
