@@ -17,6 +17,7 @@ import { decodeSafetensors, encodeSafetensors } from '../src/io/safetensors.js';
 import { GaussianMixture } from '../src/score/mixture.js';
 import { encodeManifest, readManifests } from '../src/workflows/manifest.js';
 import { mutateBytes } from './onnx-mutations.js';
+import { member, tar } from './tar.js';
 
 /** More: FASTSDE_FUZZ_RUNS=100000 npx ava .test-build/test/data-fuzz.test.js */
 const runs = Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500);
@@ -51,6 +52,8 @@ const manifest = Buffer.from(
     ],
   }),
 );
+
+const archive = png.then((picture) => tar([member('a/1.png', picture), member('b/2.png', picture)]));
 
 type Reader = (bytes: Uint8Array) => unknown;
 
@@ -90,6 +93,12 @@ const formats: Record<
   'CIFAR-10': { files: [new Uint8Array(2 * 3073)], read: (bytes) => decodeCifar10(bytes) },
   safetensors: { files: [safetensors], read: decodeSafetensors },
   PNG: { files: [png], read: (bytes) => decodeImage(bytes, {}, 'a picture'), share: 0.1 },
+  tar: { files: [archive], read: load('set.tar'), share: 0.2 },
+  'tar with gzip': {
+    files: [archive.then((bytes) => gzipSync(bytes))],
+    read: load('set.tar.gz'),
+    share: 0.2,
+  },
   'a mixture in JSON': { files: [mixture], read: readMixture },
   'a manifest': { files: [manifest], read: readManifest, share: 0.3 },
 };
@@ -140,6 +149,22 @@ for (const [format, { files, read, share = 1 }] of Object.entries(formats)) {
     t.true(counts.read > 0 && counts.refused > 0, JSON.stringify(counts));
   });
 }
+
+test('a small IDX file or archive that unpacks to more than 1 GiB is refused', async (t) => {
+  // Members of a gzip file are unpacked one after the other.
+  const gibibytes = Buffer.concat(new Array<Uint8Array>(20).fill(gzipSync(new Uint8Array(64 << 20))));
+  t.true(gibibytes.length < 2e6);
+  t.throws(() => decodeIdx(gibibytes, 'a.gz'), {
+    instanceOf: DataError,
+    message: /a\.gz unpacks to more than 1 GiB/,
+  });
+  const path = join(folder, 'large.tar.gz');
+  await writeFile(path, gzipSync(tar([member('1.png', new Uint8Array(512), { size: 2 ** 31 })])));
+  await t.throwsAsync(loadData(path), {
+    instanceOf: DataError,
+    message: /large\.tar\.gz unpacks to more than 1 GiB/,
+  });
+});
 
 test('what unpacks to more than it says, or to more than 1 GiB, is refused before the memory is taken', (t) => {
   const zeros = new Uint8Array(64 << 20);

@@ -9,6 +9,7 @@ import { DataError, OptionError } from '../src/errors.js';
 import { encodePng } from '../src/io/image.js';
 import { encodeNpy } from '../src/io/npy.js';
 import { encodeNpz } from '../src/io/npz.js';
+import { member, tar } from './tar.js';
 
 const root = await mkdtemp(join(tmpdir(), 'fastsde-pictures-'));
 
@@ -26,27 +27,9 @@ async function folderOf(name: string, files: Readonly<Record<string, Uint8Array>
   return folder;
 }
 
-/** A member of a tar archive as POSIX.1-1988 lays it out: a header of 512 bytes and the data, filled up to blocks of 512. */
-function member(name: string, bytes: Uint8Array, type = '0', prefix = ''): Buffer {
-  const header = Buffer.alloc(512);
-  header.write(name, 0, 100);
-  header.write('0000644\0', 100);
-  header.write('0000000\0', 108);
-  header.write('0000000\0', 116);
-  header.write(`${bytes.length.toString(8).padStart(11, '0')}\0`, 124);
-  header.write('00000000000\0', 136);
-  header.write('        ', 148);
-  header.write(type, 156);
-  header.write('ustar\x0000', 257);
-  header.write(prefix, 345, 155);
-  const sum = header.reduce((a, b) => a + b);
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return Buffer.concat([header, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
-}
-
 async function archiveOf(name: string, members: readonly Buffer[]): Promise<string> {
   const path = join(root, name);
-  const bytes = Buffer.concat([...members, Buffer.alloc(1024)]);
+  const bytes = tar(members);
   await writeFile(path, /gz$/.test(name) ? gzipSync(bytes) : bytes);
   return path;
 }
@@ -84,12 +67,12 @@ test('long names of an archive are read: ustar prefix, pax and GNU', async (t) =
   const record = `path=deep/${long}\n`;
   const pax = `${record.length + 4} ${record}`;
   const archive = await archiveOf('long.tar', [
-    member('a.png', await grey(10), '0', 'deep'),
-    member('PaxHeader', Buffer.from(pax), 'x'),
+    member('a.png', await grey(10), { prefix: 'deep' }),
+    member('PaxHeader', Buffer.from(pax), { type: 'x' }),
     member('cut.png', await grey(20)),
-    member('././@LongLink', Buffer.from(`deep/x${long}\0`), 'L'),
+    member('././@LongLink', Buffer.from(`deep/x${long}\0`), { type: 'L' }),
     member('cut.png', await grey(30)),
-    member('deep', Buffer.alloc(0), '5'),
+    member('deep', Buffer.alloc(0), { type: '5' }),
   ]);
   t.is(pax.length, Number.parseInt(pax));
   t.deepEqual(means(await loadData(archive)), [10, 20, 30]);
