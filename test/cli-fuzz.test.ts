@@ -146,7 +146,7 @@ async function outcome(command: Command, args: readonly string[]): Promise<{ cod
   const write = streams.map((stream) => stream.write.bind(stream));
   streams.forEach((stream, i) => {
     stream.write = (text: Uint8Array | string) => {
-      written[i] += String(text);
+      written[i] = `${written[i]!}${String(text)}`;
       return true;
     };
   });
