@@ -121,6 +121,19 @@ test('progress tells every step, and losses by time that add up to the loss', as
   t.deepEqual([steps, resumedFrom, loss], [6, 0, seen.at(-1)!.loss]);
 });
 
+test('losses by time have about as many rows each, whatever the law of times', async (t) => {
+  for (const times of ['uniform', 'importance', 'log-normal'] as const) {
+    const run = train(await planarNetwork(), data, { steps: 1, batch: 4000, objective: { times } });
+    const seen: TrainProgress[] = [];
+    for await (const progress of run) seen.push(progress);
+    const { losses } = seen[0]!;
+    t.is(losses.length, 10);
+    // A bucket has 400 rows, with a standard deviation of 19 and the rounding of its ends.
+    for (const { from, to, rows } of losses)
+      t.true(Math.abs(rows - 400) < 120, `${rows} rows from ${from} to ${to}, ${times}`);
+  }
+});
+
 test('the event loop of the caller goes round while workers train', async (t) => {
   let turns = 0;
   const timer = setInterval(() => turns++, 1);

@@ -6,11 +6,11 @@ import { parameterNames } from '../onnx/autodiff/parameters.js';
 import { readTrainingGraph } from '../onnx/autodiff/training.js';
 import { modelBytes, type Model } from '../onnx/model.js';
 import { checkInteger, checkNumber } from '../options.js';
-import type { Sde } from '../sde/sde.js';
 import type { ParameterShape } from '../training/checkpoint.js';
 import { checkEma, type Ema } from '../training/ema.js';
-import { checkFreeRows, objective, type Objective } from '../training/objective.js';
+import { checkFreeRows, objective, type Objective, type ObjectiveOptions } from '../training/objective.js';
 import { resolveSchedule } from '../training/schedule.js';
+import { timesOf } from '../training/times.js';
 import type { Job } from '../training/worker.js';
 import { seedOf } from './arguments.js';
 import type { CheckpointOptions, TrainOptions } from './train.js';
@@ -91,7 +91,7 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
       optimizer: { schedule, adamw, clip, ema, batch },
       accumulation,
       ...(validation && { validation: shared(validation) }),
-      edges: timeEdges(goal.description.sde),
+      edges: timeEdges(goal, options.objective ?? {}),
       checkpointEvery: checkpoints?.every ?? 0,
       reportEvery: progressEvery,
     },
@@ -161,12 +161,16 @@ function shapesOf(model: Model, names: readonly string[]): ParameterShape[] {
   });
 }
 
-/** Ends of equal buckets: of ln t for the EDM SDE, whose time is sigma and goes over decades, and of t for the others. */
-function timeEdges({ name, epsilon, T }: Sde): Float64Array {
-  return Float64Array.from({ length: BUCKETS + 1 }, (_, k) => {
-    const share = k / BUCKETS;
-    return name === 'edm' ? epsilon * (T / epsilon) ** share : T * share;
+/** Ends of buckets of times, to 2 digits, that get about as many rows each: quantiles of draws of the law of times. */
+function timeEdges({ description }: Objective, options: ObjectiveOptions): Float64Array {
+  const { times: law = description.sde.name === 'edm' ? 'log-normal' : 'uniform' } = options;
+  const evenly = { ...options, spread: law !== 'log-normal' };
+  const times = timesOf(description, evenly)(20_000, { seed: 0n, step: 0, first: 0 }).t.sort();
+  const ends = Array.from({ length: BUCKETS - 1 }, (_, k) => {
+    const quantile = times[Math.floor(((k + 1) / BUCKETS) * times.length)]!;
+    return Number(quantile.toPrecision(2));
   });
+  return Float64Array.of(0, ...ends, description.sde.T);
 }
 
 /** The data set in memory that all threads see. */
