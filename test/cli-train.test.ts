@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
+import { toys } from '../src/data/toys.js';
 import { encodePng } from '../src/io/image.js';
 import { decodeNpy, encodeNpy } from '../src/io/npy.js';
 import { readModel } from '../src/onnx/model.js';
@@ -151,6 +152,22 @@ test.serial('points with classes train a conditional network, with a picture of 
   t.is(code, 0, stderr);
   t.is((await readModel(join(folder, 'moons', 'model.onnx'))).metadata.get('fastsde.classes'), '2');
   t.is((await sharp(join(folder, 'moons', 'density.png')).metadata()).format, 'png');
+});
+
+test.serial('points of another scale than the noise are warned of', async (t) => {
+  const { data } = toys['two-moons'].sample(200);
+  for (const [name, scale, warned] of [
+    ['wide', 100, true],
+    ['unit', 1, false],
+  ] as const) {
+    const points = data.map((value) => scale * value);
+    await writeFile(join(folder, `${name}.npy`), encodeNpy({ data: points, shape: [200, 2] }));
+    const file = await config(`${name}.json`, { data: `${name}.npy`, ...quick, batch: 8, steps: 1 });
+    const { stderr } = await fastsde(['train', '--config', file, '--output', name]);
+    const pattern =
+      /^warning: wide\.npy has mean \S+ and standard deviation \d+\S* over all values; scale each feature/m;
+    t.is(pattern.test(stderr), warned, stderr);
+  }
 });
 
 test.serial('a classifier of noisy data is trained on the classes of the data', async (t) => {

@@ -82,7 +82,7 @@ function classesOf({ labels }: Dataset): number {
 }
 
 /** Mean and standard deviation of all elements, to 4 digits. */
-function momentsOf(values: Float32Array): { mean: number; std: number } {
+export function momentsOf(values: Float32Array): { mean: number; std: number } {
   let sum = 0;
   let squares = 0;
   for (const value of values) sum += value;

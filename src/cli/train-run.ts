@@ -13,7 +13,7 @@ import { defined } from './arguments.js';
 import { LossHistory } from './loss-history.js';
 import { counted, jsonSeed, warn } from './report.js';
 import type { TrainConfig } from './train-config.js';
-import { networkFor } from './train-network.js';
+import { momentsOf, networkFor } from './train-network.js';
 import { TrainingPictures } from './train-pictures.js';
 import { TrainingLine } from './train-progress.js';
 
@@ -138,7 +138,19 @@ async function openSet(config: TrainConfig, quiet: boolean): Promise<Dataset> {
   if (corrupted > 0 && !quiet)
     warn([`${data}: ${counted(corrupted, 'picture')} that cannot be read left out.`]);
   checkValues(data, set);
+  if (!quiet) warn(scaleWarnings(data, set));
   return set;
+}
+
+/** Points have to fit between the least and the largest noise of the SDEs. */
+function scaleWarnings(name: string, { data, shape }: Dataset): string[] {
+  if (shape.length !== 2 || !(data instanceof Float32Array)) return [];
+  const { mean, std } = momentsOf(data);
+  if (std >= 0.1 && Math.abs(mean) + std <= 10) return [];
+  return [
+    `${name} has mean ${mean} and standard deviation ${std} over all values; scale each feature to about 0 and 1, ` +
+      'for which the noise is meant.',
+  ];
 }
 
 function checkValues(name: string, { data, shape: [count = 0] }: Dataset): void {
