@@ -133,7 +133,15 @@ Pool& pool() {
 
 }  // namespace
 
+namespace {
+thread_local bool alone = false;
+}
+
 std::size_t threadCount() { return pool().threads(); }
+
+void stayOnThisThread() { alone = true; }
+
+bool sharesThreads() { return !alone && threadCount() > 1; }
 
 void setThreadCount(std::size_t count) { pool().setThreads(count); }
 

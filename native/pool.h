@@ -12,6 +12,12 @@ std::size_t threadCount();
 /** Sets threadCount(); waits for a running operation to end. */
 void setThreadCount(std::size_t count);
 
+/** From now on operations of the calling thread use no other, as where every core has such a thread. */
+void stayOnThisThread();
+
+/** Whether operations of the calling thread may use others. */
+bool sharesThreads();
+
 namespace detail {
 using Tile = void (*)(const void* context, std::size_t index);
 void runTiles(std::size_t count, Tile tile, const void* context) noexcept;
@@ -27,7 +33,7 @@ inline constexpr double parallelNanoseconds = 100e3;
  */
 template <typename Function>
 void parallelTiles(std::size_t count, double nanoseconds, const Function& tile) {
-    if (count < 2 || nanoseconds < parallelNanoseconds || threadCount() < 2) {
+    if (count < 2 || nanoseconds < parallelNanoseconds || !sharesThreads()) {
         for (std::size_t i = 0; i < count; ++i) tile(i);
         return;
     }

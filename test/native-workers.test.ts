@@ -1,13 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 
 import { setThreads } from '../src/native/addon.js';
 import { Stream } from '../src/native/binding.js';
 import { fillNormal } from '../src/native/kernels.js';
 
 const kernels = new URL('../src/native/kernels.js', import.meta.url).href;
+const addon = new URL('../src/native/addon.js', import.meta.url).href;
 
 /** Calls the addon without end: large calls, which use the threads of the pool, and small ones that are refused. */
 const program = `
@@ -44,4 +47,25 @@ test('threads that are terminated in the middle of calls leave the process and i
     }
     t.deepEqual(fill(), expected);
   }
+});
+
+// Only Linux tells the threads of a process.
+const onLinux = existsSync('/proc/self/task') ? test : () => undefined;
+
+onLinux('a thread that stays on itself starts no other', (t: ExecutionContext) => {
+  const started = (first: string): number => {
+    const source = `
+      import { readdirSync } from 'node:fs';
+      import { setThreads, stayOnThisThread } from ${JSON.stringify(addon)};
+      import { fillNormal } from ${JSON.stringify(kernels)};
+      const threads = () => readdirSync('/proc/self/task').length;
+      setThreads(3);
+      ${first}
+      const before = threads();
+      fillNormal(new Float32Array(1 << 20), 1, { seed: 1n, samples: 0, step: 0, stream: 0 });
+      console.log(threads() - before);`;
+    return Number(execFileSync(process.execPath, ['--input-type=module', '--eval', source]));
+  };
+  t.is(started(''), 2);
+  t.is(started('stayOnThisThread();'), 0);
 });

@@ -215,6 +215,9 @@ Napi::Value selectIsa(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), fastsde::selectIsa(info[0].As<Napi::String>().Utf8Value()));
 }
 
+/** stayOnThisThread() */
+void stayOnThisThread(const Napi::CallbackInfo&) { fastsde::stayOnThisThread(); }
+
 /** setThreads(count) */
 void setThreads(const Napi::CallbackInfo& info) {
     const double count = number(info[0], "threads");
@@ -237,6 +240,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports["info"] = Napi::Function::New<info>(env, "info");
     exports["isFirstLoad"] = Napi::Function::New<isFirstLoad>(env, "isFirstLoad");
     exports["selectIsa"] = Napi::Function::New<selectIsa>(env, "selectIsa");
+    exports["stayOnThisThread"] = Napi::Function::New<stayOnThisThread>(env, "stayOnThisThread");
     exports["setThreads"] = Napi::Function::New<setThreads>(env, "setThreads");
     return exports;
 }

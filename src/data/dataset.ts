@@ -38,8 +38,10 @@ export function pick(set: Dataset, indices: ArrayLike<number>): Dataset {
   const length = indices.length * elements;
   const picked = data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
   for (let i = 0; i < indices.length; i++) {
-    const n = indices[i]!;
-    picked.set(data.subarray(n * elements, (n + 1) * elements), i * elements);
+    const from = indices[i]! * elements;
+    // A view costs more than a few numbers do.
+    if (elements > 32) picked.set(data.subarray(from, from + elements), i * elements);
+    else for (let k = 0; k < elements; k++) picked[i * elements + k] = data[from + k]!;
   }
   return {
     ...set,

@@ -71,6 +71,7 @@ interface Addon {
   isFirstLoad(): boolean;
   selectIsa(name: string): boolean;
   setThreads(count: number): void;
+  stayOnThisThread(): void;
 }
 
 /** What the native kernels run on. */
@@ -99,6 +100,11 @@ export function nativeInfo(): NativeInfo {
 /** Sets the number of threads that large operations of this process may use, the calling one included. Never changes a result. */
 export function setThreads(count: number): void {
   addon().setThreads(threadCount('threads', count));
+}
+
+/** @internal From now on operations that this JavaScript thread calls use no other thread, as where every core has such a one. */
+export function stayOnThisThread(): void {
+  addon().stayOnThisThread();
 }
 
 /** Where the addon may be: compiled in place, then prebuilt. */

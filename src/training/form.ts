@@ -36,5 +36,5 @@ export interface Form {
 
 /** An input [N] of one number for every row. */
 export function rowTensor(points: readonly TrainingPoint[], value: (point: TrainingPoint) => number): Tensor {
-  return { data: Float32Array.from(points, value), dims: [points.length] };
+  return { data: new Float32Array(points.map(value)), dims: [points.length] };
 }

@@ -56,7 +56,10 @@ export function noising(
     for (const [i, point] of points.entries()) {
       const scale = inputScale(parameterization, point, sigmaData);
       const { clean, noise } = target?.(point) ?? { clean: 0, noise: 0 };
-      coefficients.set([scale * point.alpha, scale * point.sigma, clean, noise], 4 * i);
+      coefficients[4 * i] = scale * point.alpha;
+      coefficients[4 * i + 1] = scale * point.sigma;
+      coefficients[4 * i + 2] = clean;
+      coefficients[4 * i + 3] = noise;
     }
     const address = { seed, samples: first, step, stream: Stream.trainingNoise };
     const reading = { range: sde.dataRange, flips, width: shape.at(-1)! };

@@ -12,7 +12,7 @@ import { inferRoles } from '../score/roles.js';
 import { classification } from './classification.js';
 import { checkLabels, classesOf, DROPOUT, masksOf, type ConditionOptions } from './conditions.js';
 import { denoising } from './denoising.js';
-import type { Form, TrainedNetwork } from './form.js';
+import type { Form, TrainedNetwork, TrainingPoint } from './form.js';
 import { implicit, type ImplicitOptions } from './implicit.js';
 import { noising, type NoisingOptions } from './noising.js';
 import { timesOf, type TimesOptions } from './times.js';
@@ -117,14 +117,13 @@ export function objective(
       const address = { seed, step, first };
       const count = rowsOf(rows, network);
       const { t, index, weight } = times(count, address);
-      const points = Array.from(t, (time, i) => ({
-        t: time,
-        index: index?.[i],
-        weight: weight[i]!,
-        ...marginalAt(network.description, time, index?.[i]),
-      }));
+      const points: TrainingPoint[] = [];
+      for (let i = 0; i < count; i++) {
+        const { alpha, sigma } = marginalAt(network.description, t[i]!, index?.[i]);
+        points.push({ t: t[i]!, index: index?.[i], weight: weight[i]!, alpha, sigma });
+      }
       const { labels: rule, levels } = network.description;
-      const label = Float64Array.from(points, (point) => rule.label(point, levels));
+      const label = new Float64Array(points.map((point) => rule.label(point, levels)));
       return {
         times: t,
         tensors: {

@@ -18,15 +18,16 @@ export class Order {
 
   /** The samples at `length` positions of the endless sequence of epochs. */
   samples(first: number, length: number): number[] {
-    return Array.from({ length }, (_, i) => {
-      const position = first + i;
+    const samples: number[] = [];
+    for (let position = first; position < first + length; position++) {
       const epoch = Math.floor(position / this.#count);
       if (epoch !== this.#epoch) {
         this.#permutation = permutation(this.#count, this.#seed, epoch);
         this.#epoch = epoch;
       }
-      return this.#permutation[position % this.#count]!;
-    });
+      samples.push(this.#permutation[position % this.#count]!);
+    }
+    return samples;
   }
 }
 

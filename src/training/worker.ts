@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Dataset } from '../data/dataset.js';
 import { failureOf, type Failure } from '../failure.js';
 import { ModelError } from '../errors.js';
+import { stayOnThisThread } from '../native/addon.js';
 import { readTrainingGraph, type TrainingGraph } from '../onnx/autodiff/training.js';
 import { readModel } from '../onnx/model.js';
 import { Aborted, Barrier } from './barrier.js';
@@ -72,6 +73,7 @@ void train().then(
 
 async function train(): Promise<void> {
   const { steps } = job.optimizer.schedule;
+  stayOnThisThread();
   const gradient = await openGraph();
   const optimizer = new Optimizer(memory, job.optimizer, job.worker);
   const rows = partOf({ first: 0, count: job.feeding.batch }, job.worker, memory.gradients.length);
