@@ -197,6 +197,24 @@ test.serial('a trained model is trained on, and described where it does not desc
   t.regex(misfit.stderr, /samples of shape \[1, 8, 8\], the model takes \[2\]/);
 });
 
+test.serial('classes beyond what a network takes are refused', async (t) => {
+  await writeFile(join(folder, 'plane.npy'), encodeNpy({ data: new Float32Array(4), shape: [2, 2] }));
+  await writeFile(join(folder, 'classes.npy'), encodeNpy({ data: Int32Array.of(0, 5e6), shape: [2] }));
+  const data = ['--data', 'plane.npy', '--data-labels', 'classes.npy', '--conditional'];
+  const { code, stderr } = await fastsde(['train', ...data]);
+  t.is(code, 1);
+  t.regex(stderr, /^error: The data have the class 5000000; .*\n$/);
+});
+
+test.serial('a file of another kind, and a model that does not say what it is, are named', async (t) => {
+  await writeFile(join(folder, 'table.csv'), 'a,b\n1,2\n');
+  const table = await fastsde(['train', '--data', 'table.csv']);
+  t.regex(table.stderr, /^error: table\.csv holds no data that are known here: .*\n$/);
+  const mlp = join(import.meta.dirname, '..', '..', 'test', 'fixtures', 'onnx', 'mlp.onnx');
+  const silent = await fastsde(['train', '--data', 'two-moons', '--model', mlp]);
+  t.regex(silent.stderr, /^error: .*mlp\.onnx: It does not say what it is .*\n$/);
+});
+
 for (const [name, data, message] of [
   ['empty.npy', [], /^error: empty\.npy holds no samples\./m],
   ['infinite.npy', [0, 1, 2, 3, Infinity, 5], /^error: infinite\.npy holds the value Infinity in sample 2/m],

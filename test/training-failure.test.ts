@@ -6,6 +6,7 @@ import { DataError, ModelError, TrainingError } from '../src/errors.js';
 import { makeValueInfo } from '../src/onnx/graph.js';
 import { makeModel } from '../src/onnx/model.js';
 import { train } from '../src/workflows/train.js';
+import { Sketch } from './training-networks.js';
 import { planarData, planarNetwork, TRAINING } from './training-runs.js';
 
 const data = planarData(50);
@@ -43,6 +44,16 @@ test.serial('an operator without a derivative is named before training starts', 
   await t.throwsAsync(async () => train(broken, data, { ...TRAINING, steps: 1 }), {
     instanceOf: ModelError,
     message: /Hardmax/,
+  });
+});
+
+test('a network whose output has another shape than it says is refused before training starts', async (t) => {
+  const g = new Sketch();
+  const wide = g.op('MatMul', 'x', g.tensor([2, 3], [1, 2, 3, 4, 5, 6], 'w.weight'));
+  const network = g.model(wide, [2], { sde: 'vp', parameterization: 'eps', labels: 't' });
+  await t.throwsAsync(async () => train(network, data, { ...TRAINING, steps: 1 }), {
+    instanceOf: ModelError,
+    message: /output "out" has the shape \[3\] for samples of shape \[2\]/,
   });
 });
 

@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { checkClasses, checkSampleShape, modelValues, pick } from '../data/dataset.js';
 import { DataError, OptionError } from '../errors.js';
 import { buildNetwork } from '../networks/build.js';
-import { checkNetwork, type NetworkDescription } from '../networks/description.js';
+import { checkNetwork, MOST_CLASSES, type NetworkDescription } from '../networks/description.js';
 import { defaultNetwork } from '../networks/presets.js';
 import { readModel, withMetadata, type Model } from '../onnx/model.js';
 import { checkChoice, nearest } from '../options.js';
@@ -78,7 +78,13 @@ function classesOf({ labels }: Dataset): number {
       { option: 'data' },
     );
   }
-  return 1 + labels.reduce((a, b) => Math.max(a, b), 0);
+  const last = labels.reduce((a, b) => Math.max(a, b), 0);
+  if (last >= MOST_CLASSES)
+    throw new DataError(
+      `The data have the class ${last}; classes are numbered from 0, and are at most ${MOST_CLASSES}.`,
+      { option: 'data', value: last },
+    );
+  return 1 + last;
 }
 
 /** Mean and standard deviation of all elements, to 4 digits. */

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { holdOut, type Dataset } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
-import { DataError, FastsdeError } from '../errors.js';
+import { DataError, FastsdeError, ModelError } from '../errors.js';
 import { assertWritable, ensureFolder, writeAtomically } from '../io/atomic.js';
 import { clock } from '../io/progress.js';
 import { parameterNames, parameterValues } from '../onnx/autodiff/parameters.js';
 import { readModel, writeModel, type Model } from '../onnx/model.js';
 import { readMetadata } from '../score/metadata.js';
 import type { ObjectiveOptions } from '../training/objective.js';
+import { located } from '../score/network.js';
 import { train, type TrainOptions, type TrainResult } from '../workflows/train.js';
 import { defined } from './arguments.js';
 import { LossHistory } from './loss-history.js';
@@ -26,6 +27,15 @@ export interface Telling {
 
 /** The body of `fastsde train`: data and network, the run with its pictures, the result. */
 export async function trainTo(config: TrainConfig, signal: AbortSignal, telling: Telling): Promise<void> {
+  try {
+    await trainOn(config, signal, telling);
+  } catch (cause) {
+    const { model } = config;
+    throw model !== undefined && cause instanceof ModelError ? located(model, cause) : cause;
+  }
+}
+
+async function trainOn(config: TrainConfig, signal: AbortSignal, telling: Telling): Promise<void> {
   const { output = 'training' } = config;
   await ensureFolder(output);
   await assertWritable(join(output, 'model.onnx'));
@@ -153,8 +163,9 @@ function scaleWarnings(name: string, { data, shape }: Dataset): string[] {
   ];
 }
 
-function checkValues(name: string, { data, shape: [count = 0] }: Dataset): void {
-  if (count === 0) throw new DataError(`${name} holds no samples.`, { option: 'data', value: name });
+function checkValues(name: string, { data, shape }: Dataset): void {
+  const [count = 0] = shape;
+  if (data.length === 0) throw new DataError(`${name} holds no samples.`, { option: 'data', value: name });
   const at = data instanceof Float32Array ? data.findIndex((value) => !Number.isFinite(value)) : -1;
   if (at < 0) return;
   const sample = Math.floor((at * count) / data.length);

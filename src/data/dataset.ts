@@ -127,7 +127,8 @@ export function modelValues({ data, shape }: Dataset, { shape: expected, sde }: 
   if (outside !== undefined) {
     throw new DataError(
       `The data hold the value ${outside}, far outside the model's data range, ${low} to ${high}. ` +
-        'Scale floats to that range, save images as bytes, or give the range that the model was trained on (--data-range).',
+        'Scale floats to that range, save images as bytes, or give the range of the model (--data-range; to train, the entry ' +
+        'network.dataRange of a configuration file).',
       { option: 'data', value: outside },
     );
   }

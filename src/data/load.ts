@@ -58,6 +58,11 @@ async function open(source: string, options: LoadDataOptions): Promise<Dataset> 
     case '.bin':
       return decodeCifar10(bytes, source);
     default:
+      if (!isIdx(bytes))
+        throw new DataError(
+          `${source} holds no data that are known here: a folder or .tar archive of pictures, .npy, .npz, IDX, or CIFAR-10 (.bin).`,
+          { option: 'data', value: source },
+        );
       return imageSet(decodeIdx(bytes, source), source);
   }
 }
@@ -72,6 +77,11 @@ async function fileOf(path: string): Promise<Buffer> {
       cause,
     });
   });
+}
+
+/** By its first bytes, those of gzip included. */
+function isIdx([first, second]: Uint8Array): boolean {
+  return (first === 0 && second === 0) || (first === 0x1f && second === 0x8b);
 }
 
 async function labelFile(path: string): Promise<NdArray> {

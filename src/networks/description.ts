@@ -94,6 +94,9 @@ const score: Keys<ScoreNetworkSettings> = [...settings, 'parameterization', 'sig
 const mlp: Keys<MlpSettings> = ['width', 'depth', 'residual'];
 const convolution: Keys<ConvolutionSettings> = ['channels', 'blocks', 'attention', 'stem'];
 
+/** More are a mistake in the labels: a network embeds each of its classes. */
+export const MOST_CLASSES: number = 2 ** 16;
+
 /** The kinds of networks. */
 export const networkKinds: readonly NetworkDescription['kind'][] = ['mlp', 'unet', 'classifier'];
 
@@ -153,12 +156,12 @@ function checkSettings(network: NetworkDescription, path: string): void {
   }
   if (trainedLevels !== undefined) checkInteger(`${path}.trainedLevels`, trainedLevels, 1);
   if (network.kind === 'classifier') {
-    checkInteger(`${path}.classes`, network.classes, 2);
+    checkInteger(`${path}.classes`, network.classes, 2, MOST_CLASSES);
     return;
   }
   checkName(`${path}.parameterization`, network.parameterization, parameterizations);
   if (network.sigmaData !== undefined) checkNumber(`${path}.sigmaData`, network.sigmaData, 0);
-  if (network.classes !== undefined) checkInteger(`${path}.classes`, network.classes, 1);
+  if (network.classes !== undefined) checkInteger(`${path}.classes`, network.classes, 1, MOST_CLASSES);
   if (network.parameterization === 'edm' && precondition !== undefined) {
     throw new OptionError(`${path}.precondition`, precondition, 'absent for edm, which has sigmaData');
   }

@@ -184,6 +184,8 @@ function info(metadata: Ort.InferenceSession.ValueMetadata): TensorInfo {
   return { name: metadata.name, type: metadata.type as DataType, shape: metadata.shape };
 }
 
+/** In one line. */
 function message(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.trim().replace(/\s*\n\s*/g, '; ');
 }

@@ -1,3 +1,4 @@
+import { ModelError } from '../errors.js';
 import { trainingGraph } from '../onnx/autodiff/training.js';
 import { rowTensor, type Form, type TrainedNetwork } from './form.js';
 import { denoisingTarget } from './target.js';
@@ -13,11 +14,20 @@ export function denoising({ model, roles, description }: TrainedNetwork, options
   const target: Form['target'] = (marginal) => denoisingTarget(parameterization, marginal, sigmaData);
   return {
     target,
-    trainingGraph: (parameters) =>
-      trainingGraph(model, {
-        loss: { kind: 'mean-squared-error', output: roles.output.name, target: 'target', weight: 'weight' },
-        parameters,
-      }),
+    async trainingGraph(parameters) {
+      const { name: output } = roles.output;
+      const loss = { kind: 'mean-squared-error', output, target: 'target', weight: 'weight' } as const;
+      const graph = await trainingGraph(model, { loss, parameters });
+      // What a file says of its output need not be true; the target has the shape that it really has.
+      const shape = graph.data.find(({ name }) => name === 'target')?.shape?.slice(1);
+      if (shape?.every((size) => typeof size === 'number') && shape.join() !== description.shape.join()) {
+        throw new ModelError(
+          `The network's output "${output}" has the shape [${shape.join(', ')}] for samples of shape ` +
+            `[${description.shape.join(', ')}]; a score network's output has that of its samples.`,
+        );
+      }
+      return graph;
+    },
     feeds: (points) => ({
       weight: rowTensor(points, (point) => point.weight * lambda(point.t, point) * target(point).error),
     }),

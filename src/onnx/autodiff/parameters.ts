@@ -50,6 +50,10 @@ export function parameterNames(model: Model, selection: ParameterSelection): str
     }
     chosen = [...selection];
   }
+  if (chosen.length === 0 && selection === 'all')
+    throw new ModelError(
+      'The model has no weights: none of its initializers is used by an operator as such.',
+    );
   if (chosen.length === 0)
     throw new OptionError('parameters', selection, 'a selection that matches an initializer');
   return chosen;
