@@ -198,7 +198,10 @@ test.serial('a trained model is trained on, and described where it does not desc
 });
 
 test.serial('classes beyond what a network takes are refused', async (t) => {
-  await writeFile(join(folder, 'plane.npy'), encodeNpy({ data: new Float32Array(4), shape: [2, 2] }));
+  await writeFile(
+    join(folder, 'plane.npy'),
+    encodeNpy({ data: Float32Array.of(1, -1, -1, 1), shape: [2, 2] }),
+  );
   await writeFile(join(folder, 'classes.npy'), encodeNpy({ data: Int32Array.of(0, 5e6), shape: [2] }));
   const data = ['--data', 'plane.npy', '--data-labels', 'classes.npy', '--conditional'];
   const { code, stderr } = await fastsde(['train', ...data]);
