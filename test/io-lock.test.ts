@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -67,7 +67,7 @@ test('a process cannot take a folder twice, and again once it is released', asyn
   t.deepEqual(await readdir(folder), []);
 });
 
-test('of another host it is not known whether its process runs', async (t) => {
+test('a process of another host has a folder for as long as it touches its file', async (t) => {
   const folder = await temporaryFolder(t);
   const name = 'process-12-345-elsewhere.lock';
   await writeFile(join(folder, name), '');
@@ -75,6 +75,11 @@ test('of another host it is not known whether its process runs', async (t) => {
   t.true(error.message.includes('process 12 of the host elsewhere'), error.message);
   t.true(error.message.endsWith(`remove ${join(folder, name)}.`), error.message);
   t.deepEqual(await readdir(folder), [name]);
+
+  const past = new Date(Date.now() - 120_000);
+  await utimes(join(folder, name), past, past);
+  await (await lockFolder(folder)).release();
+  t.deepEqual(await readdir(folder), []);
 });
 
 test('a number that another process has by now is no reason to refuse', async (t) => {

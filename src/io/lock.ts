@@ -1,9 +1,13 @@
 import { rmSync } from 'node:fs';
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { OutputError } from '../errors.js';
 import { outputError } from './atomic.js';
+
+/** Milliseconds between two touches of a file, and after which one that was not touched is of no process any more. */
+const TOUCH_EVERY = 15_000;
+const GIVEN_UP_AFTER = 60_000;
 
 /** A folder that this process has for itself until it is released or the process ends. */
 export interface FolderLock {
@@ -17,8 +21,10 @@ export interface FolderLock {
  * a file that names a process which no longer runs, and that is removed. No file is ever taken over, so that there is no moment
  * in which two processes can both have the folder; two that start at the same moment may both be refused.
  *
- * @throws OutputError that names the process which has the folder. Of another host it cannot be known whether its process still
- *   runs; the error then names the file to remove.
+ * Of another host's processes it is only seen whether they still touch their files, as all do now and then; the clock is
+ * that of the file system, which both see.
+ *
+ * @throws OutputError that names the process which has the folder.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const host = encodeURIComponent(hostname());
@@ -35,23 +41,43 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     rmSync(path, { force: true });
   };
   process.once('exit', leave);
+  const touching = setInterval(() => void touch(path), TOUCH_EVERY).unref();
   const release = async (): Promise<void> => {
     process.off('exit', leave);
+    clearInterval(touching);
     await rm(path, { force: true });
   };
   try {
     for (const name of await readdir(folder)) {
       const holder = holderOf(name);
       if (holder === undefined || name === own) continue;
-      if (holder.host !== host) throw inUse(folder, name, `process ${holder.pid} of the host ${holder.host}`);
-      if (await isRunning(holder)) throw inUse(folder, name, `process ${holder.pid}`);
-      await rm(join(folder, name), { force: true });
+      const other = join(folder, name);
+      if (holder.host === host) {
+        if (await isRunning(holder)) throw inUse(folder, name, `process ${holder.pid}`);
+      } else if ((await touched(path)) - (await touched(other)) < GIVEN_UP_AFTER) {
+        throw inUse(folder, name, `process ${holder.pid} of the host ${holder.host}`);
+      }
+      await rm(other, { force: true });
     }
   } catch (cause) {
     await release();
     throw cause;
   }
   return { release };
+}
+
+/** Writes, since the time that is then kept is the file system's. */
+async function touch(path: string): Promise<void> {
+  // A folder that was removed meanwhile is told of by the next checkpoint.
+  await writeFile(path, String(process.pid), { flag: 'r+' }).catch(() => undefined);
+}
+
+/** When a file was last written; long ago for one that is gone. */
+async function touched(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => -Infinity,
+  );
 }
 
 interface Holder {
