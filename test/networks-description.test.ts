@@ -46,7 +46,7 @@ const refused: [name: string, description: unknown, option: string, message: Reg
   ['a deviation of 0', { ...unet, precondition: { mean: 0, std: 0 } }, 'network.precondition.std', /above 0/],
   ['a label without its inverse', { ...unet, labels: 'sigma' }, 'network.labels', /multiple of time/],
   ['an unknown label', { ...unet, labels: 'tau' }, 'network.labels', /one of t\*999/],
-  ['a classifier of one class', { ...classifier, classes: 1 }, 'network.classes', /at least 2/],
+  ['a classifier of one class', { ...classifier, classes: 1 }, 'network.classes', /from 2 to 65536/],
   ['a classifier of eps', { ...classifier, parameterization: 'eps' }, 'network.parameterization', /absent/],
   ['a residual word', { ...mlp, residual: 'yes' }, 'network.residual', /true or false/],
   ['no hidden layer', { ...mlp, depth: 0 }, 'network.depth', /at least 1|from 1/],
