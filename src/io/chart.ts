@@ -1,5 +1,5 @@
 import { writeAtomically } from './atomic.js';
-import { tickLabel, ticks, typeface } from './axis.js';
+import { escaped, frame, ticks, typeface } from './axis.js';
 
 /** A line through points (x, y) in the order of x. */
 export interface Curve {
@@ -70,26 +70,12 @@ function svg({ title, label, curves }: Chart): string {
     const [x, top] = [margin.left + plot.width + 14, margin.top + 10 + 20 * i];
     return `<path d="M${x} ${top}h18" stroke="${colour}" stroke-width="2"/><text x="${x + 24}" y="${top + 4}">${escaped(name)}</text>`;
   });
-  const xTicks = ticks(left, right - left, 7);
-  const marks = [
-    ...xTicks.map((x) => `M${px(x)} ${baseline}v5`),
-    ...y.ticks.map((value) => `M${margin.left} ${py(value)}h-5`),
-  ];
-  const labels = [
-    ...xTicks.map(
-      (x) => `<text x="${px(x)}" y="${baseline + 20}" text-anchor="middle">${tickLabel(x)}</text>`,
-    ),
-    ...y.ticks.map(
-      (value) =>
-        `<text x="${margin.left - 9}" y="${py(value)}" dy="4" text-anchor="end">${tickLabel(value)}</text>`,
-    ),
-  ];
+  const box = { ...margin, ...plot };
   const middle = margin.left + plot.width / 2;
-  const frame = `x="${margin.left}" y="${margin.top}" width="${plot.width}" height="${plot.height}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}">
   ${paths.join('')}
-  <g fill="none" stroke="#444"><rect ${frame}/><path d="${marks.join('')}"/></g>
-  <g fill="#222" font-family="${typeface}" font-size="13">${labels.join('')}${legend.join('')}
+  ${frame(box, { ticks: ticks(left, right - left, 7), at: px }, { ticks: y.ticks, at: py })}
+  <g fill="#222" font-family="${typeface}" font-size="13">${legend.join('')}
     <text x="${middle}" y="${baseline + 42}" text-anchor="middle">${escaped(label)}</text>
     <text x="${middle}" y="26" text-anchor="middle" font-size="14">${escaped(title)}</text>
   </g>
@@ -113,13 +99,13 @@ export function averaged({ x, y }: Pick<Curve, 'x' | 'y'>): [x: number, y: numbe
   return points;
 }
 
-interface Axis {
+interface VerticalAxis {
   /** Where a value lies, from 0 at the lower end to 1 at the upper. */
   at(value: number): number;
   readonly ticks: readonly number[];
 }
 
-function verticalAxis(values: readonly number[]): Axis {
+function verticalAxis(values: readonly number[]): VerticalAxis {
   const [low, high] = range(values);
   if (!(low > 0 && high > 3 * low)) {
     const extent = 1.05 * (high - low);
@@ -145,8 +131,4 @@ function range(values: readonly number[]): [low: number, high: number] {
   return high > low
     ? [low, high]
     : [low - Math.max(1, Math.abs(low)) / 2, low + Math.max(1, Math.abs(low)) / 2];
-}
-
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }

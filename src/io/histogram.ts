@@ -1,5 +1,5 @@
 import { writeAtomically } from './atomic.js';
-import { tickLabel, ticks, typeface } from './axis.js';
+import { escaped, frame, ticks, typeface } from './axis.js';
 
 /** What {@link histogramPng} shows. */
 export interface Histogram {
@@ -67,34 +67,17 @@ function svg({ values, label, title }: Histogram): string {
     const [left, right] = [px(low + i * width), px(low + (i + 1) * width)];
     return `M${left} ${py(0)}V${py(count)}H${right}V${py(0)}Z`;
   });
-  const xTicks = ticks(low, extent);
-  const yTicks = ticks(0, top, 6).filter(Number.isInteger);
+  const x = { ticks: ticks(low, extent), at: px };
+  const y = { ticks: ticks(0, top, 6).filter(Number.isInteger), at: py };
   const baseline = margin.top + plot.height;
-  const marks = [
-    ...xTicks.map((x) => `M${px(x)} ${baseline}v5`),
-    ...yTicks.map((y) => `M${margin.left} ${py(y)}h-5`),
-  ];
-  const labels = [
-    ...xTicks.map(
-      (x) => `<text x="${px(x)}" y="${baseline + 20}" text-anchor="middle">${tickLabel(x)}</text>`,
-    ),
-    ...yTicks.map(
-      (y) => `<text x="${margin.left - 9}" y="${py(y)}" dy="4" text-anchor="end">${tickLabel(y)}</text>`,
-    ),
-  ];
   const middle = margin.left + plot.width / 2;
-  const frame = `x="${margin.left}" y="${margin.top}" width="${plot.width}" height="${plot.height}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}">
   <path d="${bars.join('')}" fill="#4288c4" stroke="#fff" stroke-width="0.5"/>
   <path d="M${px(mean)} ${margin.top}V${baseline}" stroke="#b2582b" stroke-width="1.5"/>
-  <g fill="none" stroke="#444"><rect ${frame}/><path d="${marks.join('')}"/></g>
-  <g fill="#222" font-family="${typeface}" font-size="13">${labels.join('')}
+  ${frame({ ...margin, ...plot }, x, y)}
+  <g fill="#222" font-family="${typeface}" font-size="13">
     <text x="${middle}" y="${baseline + 42}" text-anchor="middle">${escaped(label)}</text>
     <text x="${middle}" y="26" text-anchor="middle" font-size="14">${escaped(title)}</text>
   </g>
 </svg>`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }

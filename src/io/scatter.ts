@@ -1,5 +1,5 @@
 import { writeAtomically } from './atomic.js';
-import { tickLabel, ticks, typeface } from './axis.js';
+import { frame, ticks } from './axis.js';
 import { density, shade, viewOf, type View } from './shading.js';
 
 /** What {@link scatterPng} shows: points of the plane, and if given the paths that led to them. */
@@ -56,29 +56,15 @@ function svg(points: Float32Array, paths: readonly Float32Array[], view: View): 
   const dots = Array.from({ length: Math.min(count, 4000) }, (_, n) => {
     return `<circle cx="${px(points[2 * n]!)}" cy="${py(points[2 * n + 1]!)}" r="1.4"/>`;
   });
-  const baseline = margin.top + plot.height;
-  const xTicks = ticks(view.left, view.extent);
-  const yTicks = ticks(view.bottom, view.extent);
-  const marks = [
-    ...xTicks.map((x) => `M${px(x)} ${baseline}v5`),
-    ...yTicks.map((y) => `M${margin.left} ${py(y)}h-5`),
-  ];
-  const labels = [
-    ...xTicks.map(
-      (x) => `<text x="${px(x)}" y="${baseline + 20}" text-anchor="middle">${tickLabel(x)}</text>`,
-    ),
-    ...yTicks.map(
-      (y) => `<text x="${margin.left - 9}" y="${py(y)}" dy="4" text-anchor="end">${tickLabel(y)}</text>`,
-    ),
-  ];
-  const frame = `x="${margin.left}" y="${margin.top}" width="${plot.width}" height="${plot.height}"`;
+  const box = { ...margin, ...plot };
+  const x = { ticks: ticks(view.left, view.extent), at: px };
+  const y = { ticks: ticks(view.bottom, view.extent), at: py };
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}">
-  <clipPath id="plot"><rect ${frame}/></clipPath>
+  <clipPath id="plot"><rect x="${box.left}" y="${box.top}" width="${box.width}" height="${box.height}"/></clipPath>
   <g clip-path="url(#plot)">
     <g fill="none" stroke="#b2582b" stroke-width="0.5" stroke-opacity="0.3">${lines.join('')}</g>
     <g fill="#08306b" fill-opacity="${count > 1000 ? 0.35 : 0.6}">${dots.join('')}</g>
   </g>
-  <g fill="none" stroke="#444"><rect ${frame}/><path d="${marks.join('')}"/></g>
-  <g fill="#222" font-family="${typeface}" font-size="13">${labels.join('')}</g>
+  ${frame(box, x, y)}
 </svg>`;
 }
