@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
+import sharp from 'sharp';
 import { checkClasses, holdOut } from '../src/data/dataset.js';
 import { loadData } from '../src/data/load.js';
 import { DataError, OptionError } from '../src/errors.js';
@@ -116,6 +117,19 @@ test('a corrupted picture is refused by name, or left out and told', async (t) =
   await t.throwsAsync(loadData(nothing, { onCorrupted: () => undefined }), {
     message: /None of the 1 pictures .* can be read/,
   });
+});
+
+test('grey pictures of 16 bits are grey, by their upper byte', async (t) => {
+  const values = Uint16Array.from({ length: 16 }, (_, i) => 257 * 10 * i);
+  const raw = { width: 4, height: 4, channels: 1 } as const;
+  const deep = await sharp(values, { raw }).toColourspace('grey16').png().toBuffer();
+  t.is((await sharp(deep).metadata()).depth, 'ushort');
+  const { data, shape } = await loadData(await folderOf('deep', { '0.png': deep }));
+  t.deepEqual(shape, [1, 1, 4, 4]);
+  t.deepEqual(
+    [...data],
+    [...values].map((value) => value / 257),
+  );
 });
 
 test('pictures of several sizes are refused by name, and scaled where a size is given', async (t) => {
