@@ -1,17 +1,14 @@
 """The work of bench/autodiff.ts in PyTorch: reads "mode batch" lines, answers {"wall": ms, "cpu": ms} of one run each."""
 
 import json
-import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "scripts" / "models"))
-
+import mnist_vp_torch
 import torch
-from unet import UNet, VpEpsilon
 
 torch.set_num_threads(int(sys.argv[1]))
-network = VpEpsilon(UNet()).eval()
+network = mnist_vp_torch.network()
 feeds = {}
 
 
