@@ -131,11 +131,10 @@ Pool& pool() {
     return instance;
 }
 
-}  // namespace
-
-namespace {
+/** Whether this thread stays on itself. */
 thread_local bool alone = false;
-}
+
+}  // namespace
 
 std::size_t threadCount() { return pool().threads(); }
 

@@ -3,11 +3,12 @@ import test from 'ava';
 import { trainingGraph } from '../src/onnx/autodiff/training.js';
 import { blockConvolutions, blockSize } from '../src/onnx/blocked.js';
 import { makeNode, makeValueInfo, operatorOf } from '../src/onnx/graph.js';
-import { makeModel, modelBytes, type Model } from '../src/onnx/model.js';
+import { modelBytes, type Model } from '../src/onnx/model.js';
 import type { NodeProto } from '../src/onnx/proto.js';
 import { createSession } from '../src/onnx/runtime.js';
 import { makeTensor } from '../src/onnx/tensor.js';
 import { uniform } from './onnx-gradcheck.js';
+import { onnxNetwork } from './onnx-network.js';
 import { array } from './onnx-reference/array.js';
 import { evaluate } from './onnx-reference/evaluate.js';
 
@@ -29,37 +30,28 @@ function network(nodes: readonly NodeProto[], channels = CHANNELS): Model {
     );
   };
   const pads = [1, 1, 1, 1];
-  return makeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 18 }],
-    metadata_props: [],
-    functions: [],
-    graph: {
-      name: 'test',
-      node: [
-        makeNode('Conv', ['x', 'first.weight', 'first.bias'], ['h'], { pads }),
-        ...nodes,
-        makeNode('Conv', ['z', 'last.weight', 'last.bias'], ['y'], { pads }),
-      ],
-      initializer: [
-        weight('first.weight', CHANNELS, CHANNELS, 3, 3),
-        weight('first.bias', CHANNELS),
-        weight('gain.weight', CHANNELS, 1, 1),
-        weight('gain.bias', 1, CHANNELS, 1, 1),
-        weight('last.weight', CHANNELS, channels, 3, 3),
-        weight('last.bias', CHANNELS),
-        makeTensor('two', 'float32', [], [2]),
-        makeTensor('space', 'int64', [2], [2, 3]),
-        makeTensor('halves', 'int64', [2], [CHANNELS, CHANNELS]),
-      ],
-      input: [
-        makeValueInfo('x', { type: 'float32', shape: ['N', CHANNELS, SIZE, SIZE] }),
-        makeValueInfo('rows', { type: 'float32', shape: ['N', CHANNELS, 1, 1] }),
-      ],
-      output: [makeValueInfo('y', { type: 'float32' })],
-      value_info: [],
-    },
-  });
+  return onnxNetwork(
+    [
+      makeNode('Conv', ['x', 'first.weight', 'first.bias'], ['h'], { pads }),
+      ...nodes,
+      makeNode('Conv', ['z', 'last.weight', 'last.bias'], ['y'], { pads }),
+    ],
+    [
+      weight('first.weight', CHANNELS, CHANNELS, 3, 3),
+      weight('first.bias', CHANNELS),
+      weight('gain.weight', CHANNELS, 1, 1),
+      weight('gain.bias', 1, CHANNELS, 1, 1),
+      weight('last.weight', CHANNELS, channels, 3, 3),
+      weight('last.bias', CHANNELS),
+      makeTensor('two', 'float32', [], [2]),
+      makeTensor('space', 'int64', [2], [2, 3]),
+      makeTensor('halves', 'int64', [2], [CHANNELS, CHANNELS]),
+    ],
+    [
+      makeValueInfo('x', { type: 'float32', shape: ['N', CHANNELS, SIZE, SIZE] }),
+      makeValueInfo('rows', { type: 'float32', shape: ['N', CHANNELS, 1, 1] }),
+    ],
+  );
 }
 
 const cases: Record<string, { nodes: NodeProto[]; channels?: number }> = {

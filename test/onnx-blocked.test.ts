@@ -5,11 +5,12 @@ import { parameterValues } from '../src/onnx/autodiff/parameters.js';
 import { trainingGraph } from '../src/onnx/autodiff/training.js';
 import { blockConvolutions, blockSize } from '../src/onnx/blocked.js';
 import { makeNode, makeValueInfo, operatorOf, type AttributeValue } from '../src/onnx/graph.js';
-import { makeModel, modelBytes, readModel, type Model } from '../src/onnx/model.js';
+import { modelBytes, readModel, type Model } from '../src/onnx/model.js';
 import type { NodeProto, TensorProto } from '../src/onnx/proto.js';
 import { createSession, type Tensor } from '../src/onnx/runtime.js';
 import { makeTensor } from '../src/onnx/tensor.js';
 import { uniform } from './onnx-gradcheck.js';
+import { onnxNetwork } from './onnx-network.js';
 
 interface Layer {
   /** [O, I / group, h, w] */
@@ -39,20 +40,7 @@ function network(image: readonly [number, number, number], layers: readonly Laye
     node.push(makeNode('Conv', [input, `${index}.weight`, `${index}.bias`], [result], attributes));
     if (!last) node.push(makeNode('Tanh', [result], [`${index + 1}.in`]));
   });
-  return makeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 18 }],
-    metadata_props: [],
-    functions: [],
-    graph: {
-      name: 'test',
-      node,
-      initializer,
-      input: [makeValueInfo('x', { type: 'float32', shape: ['N', ...image] })],
-      output: [makeValueInfo('y', { type: 'float32' })],
-      value_info: [],
-    },
-  });
+  return onnxNetwork(node, initializer, [makeValueInfo('x', { type: 'float32', shape: ['N', ...image] })]);
 }
 
 async function run(model: Model, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {

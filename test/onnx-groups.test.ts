@@ -2,10 +2,11 @@ import test from 'ava';
 
 import { trainingGraph } from '../src/onnx/autodiff/training.js';
 import { makeNode, makeValueInfo, operatorOf } from '../src/onnx/graph.js';
-import { makeModel, modelBytes, type Model } from '../src/onnx/model.js';
+import { modelBytes, type Model } from '../src/onnx/model.js';
 import { createSession } from '../src/onnx/runtime.js';
 import { makeTensor } from '../src/onnx/tensor.js';
 import { uniform } from './onnx-gradcheck.js';
+import { onnxNetwork } from './onnx-network.js';
 
 const [batch, channels, groups, size] = [3, 8, 2, 5];
 const positions = size * size;
@@ -19,35 +20,26 @@ function network(): Model {
     const count = dims.reduce((product, each) => product * each, 1);
     return makeTensor(name, 'float32', dims, Array<number>(count).fill(value));
   };
-  return makeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 18 }],
-    metadata_props: [],
-    functions: [],
-    graph: {
-      name: 'test',
-      node: [
-        makeNode('Add', ['x', 'shift'], ['h']),
-        makeNode('Reshape', ['h', 'rows'], ['hRows']),
-        makeNode('InstanceNormalization', ['hRows', 'ones', 'zeros'], ['normalRows']),
-        makeNode('Reshape', ['normalRows', 'image'], ['normal']),
-        makeNode('Mul', ['normal', 'gain'], ['scaled']),
-        makeNode('Add', ['scaled', 'offset'], ['y']),
-      ],
-      initializer: [
-        floats('shift', [channels, size, size], 0),
-        floats('gain', [channels, 1, 1], 1.5),
-        floats('offset', [channels, 1, 1], 0.25),
-        floats('ones', [groups], 1),
-        floats('zeros', [groups], 0),
-        ints('rows', [0, groups, -1]),
-        ints('image', [-1, channels, size, size]),
-      ],
-      input: [makeValueInfo('x', { type: 'float32', shape: ['N', channels, size, size] })],
-      output: [makeValueInfo('y', { type: 'float32' })],
-      value_info: [],
-    },
-  });
+  return onnxNetwork(
+    [
+      makeNode('Add', ['x', 'shift'], ['h']),
+      makeNode('Reshape', ['h', 'rows'], ['hRows']),
+      makeNode('InstanceNormalization', ['hRows', 'ones', 'zeros'], ['normalRows']),
+      makeNode('Reshape', ['normalRows', 'image'], ['normal']),
+      makeNode('Mul', ['normal', 'gain'], ['scaled']),
+      makeNode('Add', ['scaled', 'offset'], ['y']),
+    ],
+    [
+      floats('shift', [channels, size, size], 0),
+      floats('gain', [channels, 1, 1], 1.5),
+      floats('offset', [channels, 1, 1], 0.25),
+      floats('ones', [groups], 1),
+      floats('zeros', [groups], 0),
+      ints('rows', [0, groups, -1]),
+      ints('image', [-1, channels, size, size]),
+    ],
+    [makeValueInfo('x', { type: 'float32', shape: ['N', channels, size, size] })],
+  );
 }
 
 /** The loss's gradients by the textbook: dx = r (g - mean(g) - n mean(g n)) for the normalised n and g = gain dy. */

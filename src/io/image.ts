@@ -167,8 +167,8 @@ export async function decodeImage(
   const sharp = await loadSharp();
   try {
     let image = sharp(source).autoOrient();
-    const { space } = await image.metadata();
-    const grey = channels === undefined ? space === 'b-w' || space === 'grey16' : channels === 1;
+    const isGrey = async (): Promise<boolean> => ['b-w', 'grey16'].includes((await image.metadata()).space);
+    const grey = channels === undefined ? await isGrey() : channels === 1;
     if (size) image = image.resize({ height: size[0], width: size[1], fit: 'cover', position: 'centre' });
     image = image.flatten({ background: '#000' }).toColourspace(grey ? 'b-w' : 'srgb');
     const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
