@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 
-import { jvp } from '../src/onnx/autodiff/jvp.js';
-import { parameterValues } from '../src/onnx/autodiff/parameters.js';
-import { trainingGraph } from '../src/onnx/autodiff/training.js';
-import { vjp } from '../src/onnx/autodiff/vjp.js';
-import { modelBytes, readModel, type Model } from '../src/onnx/model.js';
-import { blockConvolutions } from '../src/onnx/blocked.js';
-import { createSession, type Session, type Tensor } from '../src/onnx/runtime.js';
+import { jvp } from '../src/autodiff/jvp.js';
+import { parameterValues } from '../src/autodiff/parameters.js';
+import { trainingGraph } from '../src/autodiff/training.js';
+import { vjp } from '../src/autodiff/vjp.js';
+import { modelBytes, readModel, type Model } from '../src/onnx/file/model.js';
+import { blockConvolutions } from '../src/onnx/run/blocked.js';
+import { createSession, type Session, type Tensor } from '../src/onnx/run/runtime.js';
 import { printTable } from './measure.js';
 
 /** Milliseconds of one run: on the clock, and of processor time summed over threads. */

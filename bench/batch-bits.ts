@@ -2,9 +2,9 @@
  * Prints whether a network's output for a sample depends on the batch that it is in and on the number of threads:
  * `node .test-build/bench/batch-bits.js [model.onnx ...]`, after `tsc`. Default: the embedded models.
  */
-import { Stream } from '../src/native/binding.js';
-import { fillNormal } from '../src/native/kernels.js';
-import { loadModel } from '../src/score/onnx.js';
+import { Stream } from '../src/device/binding.js';
+import { fillNormal } from '../src/device/kernels.js';
+import { loadModel } from '../src/score/network/load.js';
 import { marginalAt } from '../src/score/parameterization.js';
 
 const COUNT = 64;

@@ -6,9 +6,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { openEngines } from '../src/engine/engines.js';
-import { loadModel } from '../src/score/onnx.js';
-import { sample, type SampleOptions } from '../src/workflows/sample.js';
-import type { Sampling } from '../src/workflows/sampling.js';
+import { loadModel } from '../src/score/network/load.js';
+import { sample, type SampleOptions } from '../src/sampling/sample.js';
+import type { Sampling } from '../src/sampling/sampling.js';
 
 const embedded = 'models/mnist-vp.onnx';
 const batch = 64;

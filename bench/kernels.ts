@@ -4,10 +4,10 @@ import { spawnSync } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
 
-import { nativeInfo, setThreads } from '../src/native/addon.js';
-import { adamw } from '../src/native/adamw.js';
-import { type NoiseAddress, Stream } from '../src/native/binding.js';
-import { diffuse } from '../src/native/diffuse.js';
+import { nativeInfo, setThreads } from '../src/device/addon.js';
+import { adamw } from '../src/device/adamw.js';
+import { type NoiseAddress, Stream } from '../src/device/binding.js';
+import { diffuse } from '../src/device/diffuse.js';
 import {
   affine,
   dots,
@@ -16,7 +16,7 @@ import {
   fillUniform,
   langevin,
   toBytes,
-} from '../src/native/kernels.js';
+} from '../src/device/kernels.js';
 import { nanoseconds, printTable } from './measure.js';
 
 const shapes = [

@@ -8,12 +8,12 @@ import path from 'node:path';
 
 import { mnist } from '../src/data/mnist.js';
 import { encodeNpy } from '../src/io/npy.js';
-import { Stream } from '../src/native/binding.js';
-import { fillRademacher } from '../src/native/kernels.js';
-import { embeddedModel } from '../src/score/embedded.js';
-import { loadModel } from '../src/score/onnx.js';
-import { likelihood, type LikelihoodOptions } from '../src/workflows/likelihood.js';
-import { dequantizedInModelSpace } from '../src/workflows/model-space.js';
+import { Stream } from '../src/device/binding.js';
+import { fillRademacher } from '../src/device/kernels.js';
+import { embeddedModel } from '../src/score/network/embedded.js';
+import { loadModel } from '../src/score/network/load.js';
+import { likelihood, type LikelihoodOptions } from '../src/likelihood/likelihood.js';
+import { dequantizedInModelSpace } from '../src/likelihood/data-space.js';
 import { printTable } from './measure.js';
 
 interface Timing {

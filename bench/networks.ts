@@ -1,9 +1,9 @@
-import { parameterNames, parameterValues } from '../src/onnx/autodiff/parameters.js';
-import { trainingGraph } from '../src/onnx/autodiff/training.js';
-import { inferTypes } from '../src/onnx/infer.js';
-import { modelBytes, type Model } from '../src/onnx/model.js';
-import { createSession, type Session, type Tensor } from '../src/onnx/runtime.js';
-import { elementCount } from '../src/onnx/tensor.js';
+import { parameterNames, parameterValues } from '../src/autodiff/parameters.js';
+import { trainingGraph } from '../src/autodiff/training.js';
+import { inferTypes } from '../src/onnx/graph/infer.js';
+import { modelBytes, type Model } from '../src/onnx/file/model.js';
+import { createSession, type Session, type Tensor } from '../src/onnx/run/runtime.js';
+import { elementCount } from '../src/onnx/file/tensor.js';
 import { buildNetwork } from '../src/networks/build.js';
 import type { NetworkDescription } from '../src/networks/description.js';
 import { defaultNetwork } from '../src/networks/presets.js';

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { loadModel } from '../src/score/onnx.js';
+import { loadModel } from '../src/score/network/load.js';
 import type { ScoreModel } from '../src/score/model.js';
-import { sample } from '../src/workflows/sample.js';
+import { sample } from '../src/sampling/sample.js';
 
 /** Time of a predictor-corrector run against its bare network calls, both in this process, in turns. */
 export async function run(): Promise<void> {

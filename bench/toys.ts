@@ -1,14 +1,14 @@
-import { optionsFor } from '../src/cli/train-run.js';
-import { networkFor } from '../src/cli/train-network.js';
+import { optionsFor } from '../src/cli/train/run.js';
+import { networkFor } from '../src/cli/train/network.js';
 import { loadData } from '../src/data/load.js';
 import { eightGaussians, toys, type ToyName } from '../src/data/toys.js';
-import { modelBytes } from '../src/onnx/model.js';
-import { mixtureModel } from '../src/score/mixture-model.js';
+import { modelBytes } from '../src/onnx/file/model.js';
+import { mixtureModel } from '../src/score/mixture/model.js';
 import type { ScoreModel } from '../src/score/model.js';
-import { loadModel } from '../src/score/onnx.js';
+import { loadModel } from '../src/score/network/load.js';
 import { vp } from '../src/sde/vp.js';
-import { decode } from '../src/workflows/latent.js';
-import { train } from '../src/workflows/train.js';
+import { decode } from '../src/likelihood/latent.js';
+import { train } from '../src/training/train.js';
 import { energyDistance, meanDistance, project, type Projections } from './energy-distance.js';
 import { printTable } from './measure.js';
 

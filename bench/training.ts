@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import type { Dataset } from '../src/data/dataset.js';
 import { buildNetwork } from '../src/networks/build.js';
 import type { NetworkDescription } from '../src/networks/description.js';
-import { train } from '../src/workflows/train.js';
+import { train } from '../src/training/train.js';
 import { printTable } from './measure.js';
 
 /** Milliseconds of a step: on the clock, and of processor time summed over threads. */

@@ -22,19 +22,24 @@ export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Spacing, type
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 
 export type { At, ClosedForm, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './score/model.js';
-export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/onnx.js';
-export { inspectModel, type Inspection, type ModelSummary } from './score/inspect.js';
-export type { ProbeReport } from './score/probe.js';
-export type { Finding, LevelReading } from './score/findings.js';
-export { metadataProperties, readMetadata, type ModelMetadata, type TensorNames } from './score/metadata.js';
-export { labelNames } from './score/labels.js';
-export type { DescriptionOptions } from './score/description.js';
-export type { Roles } from './score/roles.js';
-export { embeddedModel } from './score/embedded.js';
+export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/network/load.js';
+export { inspectModel, type Inspection, type ModelSummary } from './score/network/inspect.js';
+export type { ProbeReport } from './score/network/probe.js';
+export type { Finding, LevelReading } from './score/network/findings.js';
+export {
+  metadataProperties,
+  readMetadata,
+  type ModelMetadata,
+  type TensorNames,
+} from './score/network/metadata.js';
+export { labelNames } from './score/network/labels.js';
+export type { DescriptionOptions } from './score/network/description.js';
+export type { Roles } from './score/network/roles.js';
+export { embeddedModel } from './score/network/embedded.js';
 export { functionModel, type FunctionModelOptions } from './score/function.js';
-export { GaussianMixture, type MixtureSpec } from './score/mixture.js';
-export { mixtureModel, type MixtureModelOptions } from './score/mixture-model.js';
-export { mixturePosterior, type LinearObservation } from './score/mixture-posterior.js';
+export { GaussianMixture, type MixtureSpec } from './score/mixture/mixture.js';
+export { mixtureModel, type MixtureModelOptions } from './score/mixture/model.js';
+export { mixturePosterior, type LinearObservation } from './score/mixture/posterior.js';
 
 export {
   ancestral,
@@ -61,46 +66,46 @@ export {
 } from './solvers/predictor-corrector.js';
 export { annealedLangevin, type AnnealedLangevinOptions } from './solvers/annealed-langevin.js';
 export { langevinDynamics, type LangevinDynamicsOptions } from './solvers/langevin-dynamics.js';
-export { rk45, type Rk45Options } from './solvers/rk45.js';
-export { fixedStep, type FixedStepOptions } from './solvers/fixed-step.js';
-export type { RungeKuttaMethod } from './solvers/runge-kutta.js';
-export type { Coupling, Tolerances } from './solvers/adaptive-step.js';
-export type { FlowTolerances, Variable } from './solvers/flow-integration.js';
+export { rk45, type Rk45Options } from './solvers/ode/rk45.js';
+export { fixedStep, type FixedStepOptions } from './solvers/ode/fixed-step.js';
+export type { RungeKuttaMethod } from './solvers/ode/runge-kutta.js';
+export type { Coupling, Tolerances } from './solvers/ode/adaptive-step.js';
+export type { FlowTolerances, Variable } from './solvers/ode/flow-integration.js';
 export type { Observer, Plan, Solver } from './solvers/solver.js';
 export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
 
-export { sample } from './workflows/sample.js';
-export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './workflows/sample.js';
-export type { Sampling } from './workflows/sampling.js';
-export { writePlane, type PlaneOptions } from './workflows/plane.js';
-export { sampleShards, type ShardsOptions, type ShardsResult } from './workflows/shards.js';
-export { mergeShards, type Merged } from './workflows/merge.js';
-export type { Manifest, Run, Shard } from './workflows/manifest.js';
+export { sample } from './sampling/sample.js';
+export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './sampling/sample.js';
+export type { Sampling } from './sampling/sampling.js';
+export { writePlane, type PlaneOptions } from './evaluation/plane.js';
+export { sampleShards, type ShardsOptions, type ShardsResult } from './sampling/shards.js';
+export { mergeShards, type Merged } from './sampling/merge.js';
+export type { Manifest, Run, Shard } from './sampling/manifest.js';
 
-export { likelihood } from './workflows/likelihood.js';
+export { likelihood } from './likelihood/likelihood.js';
 export type {
   LikelihoodOptions,
   LikelihoodProgress,
   LikelihoodResult,
   MeanBits,
-} from './workflows/likelihood.js';
-export { decode, encode, interpolate } from './workflows/latent.js';
+} from './likelihood/likelihood.js';
+export { decode, encode, interpolate } from './likelihood/latent.js';
 export type {
   DecodeOptions,
   Flowed,
   InterpolateOptions,
   LatentOptions,
   LatentProgress,
-} from './workflows/latent.js';
-export type { Data } from './workflows/model-space.js';
+} from './likelihood/latent.js';
+export type { Data } from './likelihood/data-space.js';
 export type { DerivativeMethod } from './score/derivative.js';
 
 export { openEngines, type Engines, type EnginesOptions } from './engine/engines.js';
 export type { MixtureSource, ModelSource } from './engine/source.js';
 
-export { fillNormal, fillRademacher, fillUniform } from './native/kernels.js';
-export { Stream, type NoiseAddress, type NormMode, type State } from './native/binding.js';
-export { nativeInfo, setThreads, type NativeInfo } from './native/addon.js';
+export { fillNormal, fillRademacher, fillUniform } from './device/kernels.js';
+export { Stream, type NoiseAddress, type NormMode, type State } from './device/binding.js';
+export { nativeInfo, setThreads, type NativeInfo } from './device/addon.js';
 
 export {
   encodePng,
@@ -137,20 +142,20 @@ export type {
   UNetDescription,
 } from './networks/description.js';
 
-export { readModel, withMetadata, writeModel, type Model, type TensorInfo } from './onnx/model.js';
-export { createSession, type Session, type SessionOptions, type Tensor } from './onnx/runtime.js';
-export { vjp, type VjpOptions } from './onnx/autodiff/vjp.js';
-export { jvp, type JvpOptions } from './onnx/autodiff/jvp.js';
-export { grad, type GradOptions } from './onnx/autodiff/grad.js';
+export { readModel, withMetadata, writeModel, type Model, type TensorInfo } from './onnx/file/model.js';
+export { createSession, type Session, type SessionOptions, type Tensor } from './onnx/run/runtime.js';
+export { vjp, type VjpOptions } from './autodiff/vjp.js';
+export { jvp, type JvpOptions } from './autodiff/jvp.js';
+export { grad, type GradOptions } from './autodiff/grad.js';
 export {
   readTrainingGraph,
   trainingGraph,
   type Parameter,
   type TrainingGraph,
   type TrainingOptions,
-} from './onnx/autodiff/training.js';
-export { parameterValues, withParameters, type ParameterSelection } from './onnx/autodiff/parameters.js';
-export type { Loss } from './onnx/autodiff/loss.js';
+} from './autodiff/training.js';
+export { parameterValues, withParameters, type ParameterSelection } from './autodiff/parameters.js';
+export type { Loss } from './autodiff/loss.js';
 export {
   objective,
   objectiveKinds,
@@ -170,11 +175,11 @@ export {
 export type { NoisingOptions } from './training/noising.js';
 export type { ImplicitOptions } from './training/implicit.js';
 export type { ConditionOptions } from './training/conditions.js';
-export { support, type Support, type SupportOptions } from './onnx/autodiff/support.js';
-export { operators, registerJvp, registerVjp } from './onnx/autodiff/registry.js';
-export { checkDerivative, type CheckOptions, type DirectionCheck } from './onnx/autodiff/check.js';
+export { support, type Support, type SupportOptions } from './autodiff/support.js';
+export { operators, registerJvp, registerVjp } from './autodiff/registry.js';
+export { checkDerivative, type CheckOptions, type DirectionCheck } from './autodiff/check.js';
 
-export { train } from './workflows/train.js';
+export { train } from './training/train.js';
 export type {
   CheckpointOptions,
   TimeBucket,
@@ -182,7 +187,7 @@ export type {
   TrainOptions,
   TrainProgress,
   TrainResult,
-} from './workflows/train.js';
+} from './training/train.js';
 export type { Validation } from './training/checkpoint.js';
 export type { Ema } from './training/ema.js';
 export type { ScheduleOptions } from './training/schedule.js';

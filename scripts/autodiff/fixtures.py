@@ -1,4 +1,4 @@
-"""Writes the networks and derivatives that test/onnx-pytorch.test.ts compares with: test/fixtures/onnx/*.{onnx,json}.
+"""Writes the networks and derivatives that test/autodiff/pytorch.test.ts compares with: test/fixtures/onnx/*.{onnx,json}.
 
     python3 scripts/autodiff/fixtures.py
 

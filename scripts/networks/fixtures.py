@@ -1,4 +1,4 @@
-"""Writes what PyTorch makes of the networks that test/networks-pytorch.test.ts builds: test/fixtures/networks.json.
+"""Writes what PyTorch makes of the networks that test/networks/pytorch.test.ts builds: test/fixtures/networks.json.
 
     python3 scripts/networks/fixtures.py
 

@@ -1,11 +1,11 @@
-// Writes what the network is fed in each step of a run of test/training-reference.ts: node scripts/training/feeds.mjs <run> <file.npz>
+// Writes what the network is fed in each step of a run of test/support/training-reference.ts: node scripts/training/feeds.mjs <run> <file.npz>
 import { writeFile } from 'node:fs/promises';
 
 import { pick } from '../../.test-build/src/data/dataset.js';
 import { encodeNpz } from '../../.test-build/src/io/npz.js';
 import { objective } from '../../.test-build/src/training/objective.js';
 import { flips, Order } from '../../.test-build/src/training/order.js';
-import { referenceRuns } from '../../.test-build/test/training-reference.js';
+import { referenceRuns } from '../../.test-build/test/support/training-reference.js';
 
 const [name, file] = process.argv.slice(2);
 const { network, data, options } = referenceRuns[name];

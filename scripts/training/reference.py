@@ -1,4 +1,4 @@
-"""Makes the runs of test/training-reference.ts with PyTorch's autograd and AdamW: test/fixtures/training/{mlp,conv}.json.
+"""Makes the runs of test/support/training-reference.ts with PyTorch's autograd and AdamW: test/fixtures/training/{mlp,conv}.json.
 
     npx tsc -p tsconfig.json && python3 scripts/training/reference.py
 

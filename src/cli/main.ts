@@ -10,7 +10,7 @@ import { likelihoodCommand } from './commands/likelihood.js';
 import { mergeCommand } from './commands/merge.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
-import { fastsde } from './package.js';
+import { fastsde } from './shared/package.js';
 
 // Commands load what they need when they run, so that help and mistakes are answered at once.
 const program = new Command('fastsde')

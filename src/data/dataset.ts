@@ -1,7 +1,7 @@
 import { DataError, OptionError } from '../errors.js';
 import { fromBytes } from '../io/image.js';
-import { Stream } from '../native/binding.js';
-import { fillUniform } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { fillUniform } from '../device/kernels.js';
 
 /** A set of samples, all of one shape. */
 export interface Dataset {

@@ -1,5 +1,5 @@
-import type { NoiseAddress } from '../native/binding.js';
-import { fillUniform } from '../native/kernels.js';
+import type { NoiseAddress } from '../device/binding.js';
+import { fillUniform } from '../device/kernels.js';
 
 /**
  * Bytes with uniform dequantisation: (k + u) / 256 mapped onto a data range, u uniform in (0, 1) (Theis et al. 2016).

@@ -1,7 +1,7 @@
-import { Stream } from '../native/binding.js';
-import { fillNormal, fillUniform } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { fillNormal, fillUniform } from '../device/kernels.js';
 import { checkInteger } from '../options.js';
-import { GaussianMixture } from '../score/mixture.js';
+import { GaussianMixture } from '../score/mixture/mixture.js';
 import type { Dataset } from './dataset.js';
 
 /** A law of points of the plane with mean 0 and a variance of 1 per axis, on average over the two axes. */

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { EngineError } from '../errors.js';
-import { networkThread } from '../onnx/network-thread.js';
-import type { Preview } from '../workflows/sample.js';
+import { networkThread } from '../onnx/run/network-thread.js';
+import type { Preview } from '../sampling/sample.js';
 import { errorOf } from '../failure.js';
 import type { ModelFacts, Order, Report, Task } from './messages.js';
 import { buffersOf } from './plain.js';

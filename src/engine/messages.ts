@@ -1,6 +1,6 @@
 import type { Parameterization } from '../score/model.js';
 import type { Sde } from '../sde/sde.js';
-import type { Preview } from '../workflows/sample.js';
+import type { Preview } from '../sampling/sample.js';
 import type { Failure } from '../failure.js';
 import type { PlainSource } from './source.js';
 

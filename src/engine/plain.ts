@@ -5,7 +5,7 @@ import { ve } from '../sde/ve.js';
 import { vp } from '../sde/vp.js';
 import { annealedLangevin } from '../solvers/annealed-langevin.js';
 import { ald, langevin, noCorrector } from '../solvers/correctors.js';
-import { fixedStep } from '../solvers/fixed-step.js';
+import { fixedStep } from '../solvers/ode/fixed-step.js';
 import { langevinDynamics } from '../solvers/langevin-dynamics.js';
 import { predictorCorrector } from '../solvers/predictor-corrector.js';
 import {
@@ -15,7 +15,7 @@ import {
   probabilityFlow,
   reverseDiffusion,
 } from '../solvers/predictors.js';
-import { rk45 } from '../solvers/rk45.js';
+import { rk45 } from '../solvers/ode/rk45.js';
 import { specificationOf, type Specification } from '../specification.js';
 
 /** What makes values that are not plain data, by the names under which the values remember it. */

@@ -1,8 +1,8 @@
 import { OptionError } from '../errors.js';
-import { mixtureModel, type MixtureModelOptions } from '../score/mixture-model.js';
-import { GaussianMixture, type MixtureSpec } from '../score/mixture.js';
+import { mixtureModel, type MixtureModelOptions } from '../score/mixture/model.js';
+import { GaussianMixture, type MixtureSpec } from '../score/mixture/mixture.js';
 import type { ScoreModel } from '../score/model.js';
-import { loadModel, type LoadOptions } from '../score/onnx.js';
+import { loadModel, type LoadOptions } from '../score/network/load.js';
 import { sdeFromName, type SdeName } from '../sde/named.js';
 import type { Sde } from '../sde/sde.js';
 import { plain, restored } from './plain.js';

@@ -1,10 +1,10 @@
 // The thread of an engine: loads its model, then runs one request after the other, as a program without engines would.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ScoreModel } from '../score/model.js';
-import { OnnxScoreModel } from '../score/onnx.js';
-import { decode, encode, interpolate } from '../workflows/latent.js';
-import { likelihood } from '../workflows/likelihood.js';
-import { sample, type Preview } from '../workflows/sample.js';
+import { OnnxScoreModel } from '../score/network/load.js';
+import { decode, encode, interpolate } from '../likelihood/latent.js';
+import { likelihood } from '../likelihood/likelihood.js';
+import { sample, type Preview } from '../sampling/sample.js';
 import { failureOf } from '../failure.js';
 import type { ModelFacts, Order, Report, Task, ThreadData } from './messages.js';
 import { buffersOf, restored } from './plain.js';

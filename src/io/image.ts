@@ -1,5 +1,5 @@
 import { DataError } from '../errors.js';
-import * as native from '../native/kernels.js';
+import * as native from '../device/kernels.js';
 import { writeAtomically, writeFolder } from './atomic.js';
 
 /** Samples as pictures: [count, channels, height, width] with one channel (grey) or three (RGB). */

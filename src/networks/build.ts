@@ -1,7 +1,7 @@
 import { FastsdeError, OptionError } from '../errors.js';
-import { makeModel, withMetadata, type Model, type TensorInfo } from '../onnx/model.js';
-import { describeModel, type Description } from '../score/description.js';
-import { metadataProperties, type ModelMetadata } from '../score/metadata.js';
+import { makeModel, withMetadata, type Model, type TensorInfo } from '../onnx/file/model.js';
+import { describeModel, type Description } from '../score/network/description.js';
+import { metadataProperties, type ModelMetadata } from '../score/network/metadata.js';
 import { convolutionalClassifier } from './classifier.js';
 import { checkNetwork, levelsOf, mlpOf, type NetworkDescription } from './description.js';
 import { embed } from './embedding.js';

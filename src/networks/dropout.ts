@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.js';
-import { describeNode, operatorOf } from '../onnx/graph.js';
-import { makeModel, type Model } from '../onnx/model.js';
+import { describeNode, operatorOf } from '../onnx/graph/graph.js';
+import { makeModel, type Model } from '../onnx/file/model.js';
 
 const MASK = 'dropout.';
 

@@ -1,5 +1,5 @@
-import { Stream } from '../native/binding.js';
-import { fillUniform } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { fillUniform } from '../device/kernels.js';
 
 /** Where the initial weights of one tensor come from: the network's seed and the tensor's number in the network. */
 export interface WeightAddress {

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
-import { DATA_TYPES } from '../onnx/tensor.js';
-import type { Description } from '../score/description.js';
+import { DATA_TYPES } from '../onnx/file/tensor.js';
+import type { Description } from '../score/network/description.js';
 import type { NetworkGraph, Value } from './graph.js';
 
 /** alpha and sigma of x_t | x_0 ~ N(alpha x_0, sigma^2 I); each [N]. */

@@ -1,6 +1,6 @@
 import { ModelError, OptionError } from '../errors.js';
-import type { State } from '../native/binding.js';
-import { dots } from '../native/kernels.js';
+import type { State } from '../device/binding.js';
+import { dots } from '../device/kernels.js';
 import { checkChoice } from '../options.js';
 import type { At, ClosedForm, ScoreModel, Vjp } from './model.js';
 import { marginalAt } from './parameterization.js';

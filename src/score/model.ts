@@ -1,4 +1,4 @@
-import type { State } from '../native/binding.js';
+import type { State } from '../device/binding.js';
 import type { Ladder } from '../sde/ladder.js';
 import type { Sde } from '../sde/sde.js';
 

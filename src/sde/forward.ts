@@ -1,5 +1,5 @@
-import { Stream, type NoiseAddress, type State } from '../native/binding.js';
-import { affine } from '../native/kernels.js';
+import { Stream, type NoiseAddress, type State } from '../device/binding.js';
+import { affine } from '../device/kernels.js';
 import { checkInteger } from '../options.js';
 import { ladderTransition, type Ladder } from './ladder.js';
 import type { Sde, Transition } from './sde.js';

@@ -1,4 +1,4 @@
-import type { State } from '../native/binding.js';
+import type { State } from '../device/binding.js';
 import type { Sde } from './sde.js';
 
 /** ln N(z; 0, priorSigma^2 I) for one sample z, in nats. */

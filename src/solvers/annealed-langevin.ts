@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
-import { Stream } from '../native/binding.js';
-import { fillUniform } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { fillUniform } from '../device/kernels.js';
 import { checkInteger, checkNumber } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { geometricSigmas } from '../sde/ladder.js';

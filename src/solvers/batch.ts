@@ -1,6 +1,6 @@
 import { NonFiniteScoreError } from '../errors.js';
-import { Stream, type NoiseAddress } from '../native/binding.js';
-import { affine, dots, fillNormal } from '../native/kernels.js';
+import { Stream, type NoiseAddress } from '../device/binding.js';
+import { affine, dots, fillNormal } from '../device/kernels.js';
 import type { At, ScoreModel } from '../score/model.js';
 import type { Update } from './predictors.js';
 import { Turns } from './turns.js';

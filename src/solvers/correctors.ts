@@ -1,4 +1,4 @@
-import type { NormMode } from '../native/binding.js';
+import type { NormMode } from '../device/binding.js';
 import { checkChoice, checkInteger, checkNumber } from '../options.js';
 import type { Step } from '../sde/grid.js';
 import type { Sde } from '../sde/sde.js';

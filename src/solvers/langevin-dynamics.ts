@@ -1,4 +1,4 @@
-import { Stream } from '../native/binding.js';
+import { Stream } from '../device/binding.js';
 import { checkInteger, checkNumber } from '../options.js';
 import { specified } from '../specification.js';
 import type { Plan, Solver } from './solver.js';

@@ -1,4 +1,4 @@
-import type { NormMode } from '../native/binding.js';
+import type { NormMode } from '../device/binding.js';
 import { OptionError } from '../errors.js';
 import { checkChoice } from '../options.js';
 import { ald, langevin, noCorrector, type Corrector } from './correctors.js';

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
-import { Stream } from '../native/binding.js';
-import { langevin as langevinKernel } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { langevin as langevinKernel } from '../device/kernels.js';
 import { checkChoice } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Spacing, type Step } from '../sde/grid.js';

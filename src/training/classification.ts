@@ -1,5 +1,5 @@
 import { ModelError, OptionError } from '../errors.js';
-import { trainingGraph } from '../onnx/autodiff/training.js';
+import { trainingGraph } from '../autodiff/training.js';
 import { checkLabels } from './conditions.js';
 import { rowTensor, type Form, type TrainedNetwork } from './form.js';
 import type { WeightingOptions } from './weighting.js';

@@ -1,10 +1,10 @@
 import { DataError, ModelError, OptionError } from '../errors.js';
-import { Stream } from '../native/binding.js';
-import { fillUniform } from '../native/kernels.js';
-import type { Model } from '../onnx/model.js';
-import type { Tensor } from '../onnx/runtime.js';
-import { classTensor } from '../score/feeds.js';
-import { readMetadata } from '../score/metadata.js';
+import { Stream } from '../device/binding.js';
+import { fillUniform } from '../device/kernels.js';
+import type { Model } from '../onnx/file/model.js';
+import type { Tensor } from '../onnx/run/runtime.js';
+import { classTensor } from '../score/network/feeds.js';
+import { readMetadata } from '../score/network/metadata.js';
 import type { TrainedNetwork } from './form.js';
 import type { TrainingAddress } from './times.js';
 

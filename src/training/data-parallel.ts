@@ -1,4 +1,4 @@
-import { networkThread } from '../onnx/network-thread.js';
+import { networkThread } from '../onnx/run/network-thread.js';
 import { Barrier } from './barrier.js';
 import { Flag } from './memory.js';
 import type { Job, Message } from './worker.js';
@@ -33,7 +33,7 @@ export async function trainInParallel(
   };
   const work = (worker: number): Promise<void> =>
     new Promise((resolve) => {
-      const thread = networkThread(new URL('worker.js', import.meta.url), { ...job, worker });
+      const thread = networkThread(new URL('./worker.js', import.meta.url), { ...job, worker });
       let isDone = false;
       let reason: string | undefined;
       thread.on('message', (message: Message) => {

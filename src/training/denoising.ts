@@ -1,5 +1,5 @@
 import { ModelError } from '../errors.js';
-import { trainingGraph } from '../onnx/autodiff/training.js';
+import { trainingGraph } from '../autodiff/training.js';
 import { rowTensor, type Form, type TrainedNetwork } from './form.js';
 import { denoisingTarget } from './target.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';

@@ -1,6 +1,6 @@
 import { DataError, OptionError } from '../errors.js';
-import { Stream } from '../native/binding.js';
-import { affine } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { affine } from '../device/kernels.js';
 import { checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { SIGMA_DATA } from '../score/parameterization.js';

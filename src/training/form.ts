@@ -1,11 +1,11 @@
-import type { ParameterSelection } from '../onnx/autodiff/parameters.js';
-import type { TrainingGraph } from '../onnx/autodiff/training.js';
-import type { Model } from '../onnx/model.js';
-import type { Tensor } from '../onnx/runtime.js';
-import type { Description } from '../score/description.js';
-import type { LabelPoint } from '../score/labels.js';
+import type { ParameterSelection } from '../autodiff/parameters.js';
+import type { TrainingGraph } from '../autodiff/training.js';
+import type { Model } from '../onnx/file/model.js';
+import type { Tensor } from '../onnx/run/runtime.js';
+import type { Description } from '../score/network/description.js';
+import type { LabelPoint } from '../score/network/labels.js';
 import type { Marginal } from '../score/parameterization.js';
-import type { Roles } from '../score/roles.js';
+import type { Roles } from '../score/network/roles.js';
 import type { Rows } from './objective.js';
 import type { Target } from './target.js';
 

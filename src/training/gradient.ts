@@ -1,7 +1,7 @@
 import { pick, slice, type Dataset } from '../data/dataset.js';
-import { affine } from '../native/kernels.js';
-import type { TrainingGraph } from '../onnx/autodiff/training.js';
-import type { Tensor } from '../onnx/runtime.js';
+import { affine } from '../device/kernels.js';
+import type { TrainingGraph } from '../autodiff/training.js';
+import type { Tensor } from '../onnx/run/runtime.js';
 import type { GraphSessions } from './graph-sessions.js';
 import type { Objective, Rows } from './objective.js';
 import { flips, Order } from './order.js';

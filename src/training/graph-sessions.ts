@@ -1,6 +1,6 @@
-import { blockConvolutions } from '../onnx/blocked.js';
-import { modelBytes, type Model } from '../onnx/model.js';
-import { createSession, type Session } from '../onnx/runtime.js';
+import { blockConvolutions } from '../onnx/run/blocked.js';
+import { modelBytes, type Model } from '../onnx/file/model.js';
+import { createSession, type Session } from '../onnx/run/runtime.js';
 
 /** Sessions of one thread for a training graph, by the number of rows that they are run on, opened when first asked for. */
 export class GraphSessions {

@@ -1,16 +1,16 @@
 import { ModelError, OptionError } from '../errors.js';
-import { Stream } from '../native/binding.js';
-import { fillNormal, fillRademacher } from '../native/kernels.js';
-import { assemble } from '../onnx/autodiff/assemble.js';
-import { Builder } from '../onnx/autodiff/builder.js';
-import { parameterNames, type ParameterSelection } from '../onnx/autodiff/parameters.js';
-import { pullBack } from '../onnx/autodiff/reverse.js';
-import { trainingGraph, type TrainingGraph } from '../onnx/autodiff/training.js';
-import type { Model } from '../onnx/model.js';
-import { prepare } from '../onnx/prepare.js';
+import { Stream } from '../device/binding.js';
+import { fillNormal, fillRademacher } from '../device/kernels.js';
+import { assemble } from '../autodiff/assemble.js';
+import { Builder } from '../onnx/graph/builder.js';
+import { parameterNames, type ParameterSelection } from '../autodiff/parameters.js';
+import { pullBack } from '../autodiff/reverse.js';
+import { trainingGraph, type TrainingGraph } from '../autodiff/training.js';
+import type { Model } from '../onnx/file/model.js';
+import { prepare } from '../onnx/graph/prepare.js';
 import { checkChoice, checkInteger } from '../options.js';
 import { inputScale, scoreCoefficients, type Marginal } from '../score/parameterization.js';
-import type { Roles } from '../score/roles.js';
+import type { Roles } from '../score/network/roles.js';
 import { rowTensor, type Form, type TrainedNetwork } from './form.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
 

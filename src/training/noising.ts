@@ -1,9 +1,9 @@
 import { dequantized } from '../data/dequantization.js';
 import { OptionError } from '../errors.js';
-import { Stream } from '../native/binding.js';
-import { diffuse } from '../native/diffuse.js';
-import { affine } from '../native/kernels.js';
-import type { Tensor } from '../onnx/runtime.js';
+import { Stream } from '../device/binding.js';
+import { diffuse } from '../device/diffuse.js';
+import { affine } from '../device/kernels.js';
+import type { Tensor } from '../onnx/run/runtime.js';
 import { checkChoice, checkInteger } from '../options.js';
 import { inputScale, type Marginal } from '../score/parameterization.js';
 import type { TrainedNetwork, TrainingPoint } from './form.js';

@@ -1,5 +1,5 @@
-import { adamw, globalNorm, type AdamWOptions } from '../native/adamw.js';
-import { affine } from '../native/kernels.js';
+import { adamw, globalNorm, type AdamWOptions } from '../device/adamw.js';
+import { affine } from '../device/kernels.js';
 import { emaDecay, type Ema } from './ema.js';
 import type { Memory } from './memory.js';
 import { learningRateAt, type Schedule } from './schedule.js';

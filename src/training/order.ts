@@ -1,5 +1,5 @@
-import { Stream } from '../native/binding.js';
-import { fillUniform } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { fillUniform } from '../device/kernels.js';
 
 /**
  * The order in which training sees the samples of a data set: every epoch is a permutation of its own, a pure function of

@@ -1,5 +1,5 @@
-import { Stream } from '../native/binding.js';
-import { affine } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { affine } from '../device/kernels.js';
 import type { Sde } from '../sde/sde.js';
 import type { TrainingAddress } from './times.js';
 

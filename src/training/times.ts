@@ -1,8 +1,8 @@
 import { OptionError } from '../errors.js';
-import { Stream } from '../native/binding.js';
-import { fillNormal, fillUniform } from '../native/kernels.js';
+import { Stream } from '../device/binding.js';
+import { fillNormal, fillUniform } from '../device/kernels.js';
 import { checkChoice, checkNumber } from '../options.js';
-import type { Description } from '../score/description.js';
+import type { Description } from '../score/network/description.js';
 import { levelTime } from '../sde/grid.js';
 import type { Sde } from '../sde/sde.js';
 

@@ -1,4 +1,4 @@
-import type { Description } from '../score/description.js';
+import type { Description } from '../score/network/description.js';
 import type { Marginal } from '../score/parameterization.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, checkNumber } from '../options.js';

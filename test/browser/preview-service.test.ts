@@ -1,5 +1,5 @@
 import test from 'ava';
-import { startPreviewService } from '../example.js';
+import { startPreviewService } from '../support/example.js';
 import { openPage } from './chromium.js';
 
 test('the page shows digits on their way, stops, and says what is wrong', async (t) => {

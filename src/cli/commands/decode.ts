@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander';
 import { OptionError } from '../../errors.js';
-import { addOptions, defined, integer, real } from '../arguments.js';
-import { classesOf } from '../data.js';
-import { addModelOptions, openModel, type ModelFlags } from '../model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../ode.js';
-import { counted, evaluationRange, warn } from '../report.js';
-import { run } from '../run.js';
+import { addOptions, defined, integer, real } from '../shared/arguments.js';
+import { classesOf } from '../shared/data.js';
+import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
+import { counted, evaluationRange, warn } from '../shared/report.js';
+import { run } from '../shared/run.js';
 
 interface DecodeFlags extends ModelFlags, OdeFlags {
   readonly latents: string;
@@ -61,9 +61,9 @@ Examples:
 `;
 
 async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: AbortSignal): Promise<void> {
-  const { decode } = await import('../../workflows/latent.js');
-  const { readLatents } = await import('../latents.js');
-  const { resolveOutput, writeSamples } = await import('../outputs.js');
+  const { decode } = await import('../../likelihood/latent.js');
+  const { readLatents } = await import('../shared/latents.js');
+  const { resolveOutput, writeSamples } = await import('../shared/outputs.js');
   const { assertWritable } = await import('../../io/atomic.js');
   const { ProgressBar } = await import('../../io/progress.js');
   const { quiet } = flags;

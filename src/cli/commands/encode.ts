@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { addOptions } from '../arguments.js';
+import { addOptions } from '../shared/arguments.js';
 import {
   addDataOptions,
   chosen,
@@ -8,11 +8,11 @@ import {
   openData,
   type DataFlags,
   type RangeFlags,
-} from '../data.js';
-import { addModelOptions, openModel, type ModelFlags } from '../model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../ode.js';
-import { counted, evaluationRange, warn } from '../report.js';
-import { run } from '../run.js';
+} from '../shared/data.js';
+import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
+import { counted, evaluationRange, warn } from '../shared/report.js';
+import { run } from '../shared/run.js';
 
 interface EncodeFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags {
   readonly output: string;
@@ -57,8 +57,8 @@ Examples:
 `;
 
 async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: AbortSignal): Promise<void> {
-  const { encode } = await import('../../workflows/latent.js');
-  const { checkLatentsPath, writeLatents } = await import('../latents.js');
+  const { encode } = await import('../../likelihood/latent.js');
+  const { checkLatentsPath, writeLatents } = await import('../shared/latents.js');
   const { assertWritable } = await import('../../io/atomic.js');
   const { ProgressBar } = await import('../../io/progress.js');
   const { output, quiet } = flags;

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { choice } from '../arguments.js';
-import { run } from '../run.js';
+import { choice } from '../shared/arguments.js';
+import { run } from '../shared/run.js';
 
-import type { GradCommandOptions } from '../differentiate.js';
+import type { GradCommandOptions } from '../shared/differentiate.js';
 
 /** `fastsde grad`: differentiates an ONNX model into another ONNX model. */
 export function gradCommand(): Command {
@@ -32,7 +32,7 @@ export function gradCommand(): Command {
     .option('--json', 'print one JSON object')
     .action((file: string, options: GradCommandOptions) =>
       run(async () => {
-        const { differentiate } = await import('../differentiate.js');
+        const { differentiate } = await import('../shared/differentiate.js');
         await differentiate(file, options);
       }),
     );

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { quietRuntime } from '../model.js';
-import { dependency, fastsde } from '../package.js';
-import { run } from '../run.js';
+import { quietRuntime } from '../shared/model.js';
+import { dependency, fastsde } from '../shared/package.js';
+import { run } from '../shared/run.js';
 
 /** `fastsde info`: what runs here, and what does not and why. */
 export function infoCommand(): Command {
@@ -36,7 +36,7 @@ interface Provider {
 }
 
 async function gather(): Promise<Facts> {
-  const { nativeInfo } = await import('../../native/addon.js');
+  const { nativeInfo } = await import('../../device/addon.js');
   const { isa, supported, threads } = nativeInfo();
   const version = (name: string): string => dependency(name)?.version ?? 'not installed';
   return {
@@ -57,8 +57,8 @@ async function gather(): Promise<Facts> {
 
 /** Starts an embedded model on a provider. */
 async function probeProvider(name: Provider['name']): Promise<Provider> {
-  const { createSession } = await import('../../onnx/runtime.js');
-  const { embeddedModel } = await import('../../score/embedded.js');
+  const { createSession } = await import('../../onnx/run/runtime.js');
+  const { embeddedModel } = await import('../../score/network/embedded.js');
   try {
     await quietRuntime();
     await (await createSession(embeddedModel(), { provider: name })).release();

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import type { TensorInfo } from '../../onnx/model.js';
-import type { Inspection } from '../../score/inspect.js';
-import { addModelOptions, loadOptions, quietRuntime, type ModelFlags } from '../model.js';
-import { run } from '../run.js';
+import type { TensorInfo } from '../../onnx/file/model.js';
+import type { Inspection } from '../../score/network/inspect.js';
+import { addModelOptions, loadOptions, quietRuntime, type ModelFlags } from '../shared/model.js';
+import { run } from '../shared/run.js';
 
 interface InspectFlags extends ModelFlags {
   readonly json?: true;
@@ -22,7 +22,7 @@ export function inspectCommand(): Command {
   return command.action((path: string, flags: InspectFlags) =>
     run(
       async () => {
-        const { inspectModel } = await import('../../score/inspect.js');
+        const { inspectModel } = await import('../../score/network/inspect.js');
         await quietRuntime();
         const inspection = await inspectModel(path, loadOptions(flags));
         process.stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : report(inspection));

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { OptionError } from '../../errors.js';
-import { addOptions, defined, integer } from '../arguments.js';
-import { addDataOptions, classesOf, dataHelp, openData, type DataFlags } from '../data.js';
-import { addModelOptions, openModel, type ModelFlags } from '../model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../ode.js';
-import { counted, evaluationRange, warn } from '../report.js';
-import { run } from '../run.js';
+import { addOptions, defined, integer } from '../shared/arguments.js';
+import { addDataOptions, classesOf, dataHelp, openData, type DataFlags } from '../shared/data.js';
+import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
+import { counted, evaluationRange, warn } from '../shared/report.js';
+import { run } from '../shared/run.js';
 
 type Pair = readonly [number, number];
 
@@ -82,9 +82,9 @@ async function interpolateTo(
   flags: InterpolateFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const { interpolate } = await import('../../workflows/latent.js');
+  const { interpolate } = await import('../../likelihood/latent.js');
   const { pick } = await import('../../data/dataset.js');
-  const { resolveOutput, writePaths } = await import('../outputs.js');
+  const { resolveOutput, writePaths } = await import('../shared/outputs.js');
   const { assertWritable } = await import('../../io/atomic.js');
   const { ProgressBar } = await import('../../io/progress.js');
   const { quiet } = flags;

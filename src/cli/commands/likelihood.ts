@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import type { ScoreModel } from '../../score/model.js';
-import type { LikelihoodOptions } from '../../workflows/likelihood.js';
-import { addOptions, bigInteger, choice, defined, integer, list, real } from '../arguments.js';
+import type { LikelihoodOptions } from '../../likelihood/likelihood.js';
+import { addOptions, bigInteger, choice, defined, integer, list, real } from '../shared/arguments.js';
 import {
   addDataOptions,
   chosen,
@@ -10,12 +10,12 @@ import {
   openData,
   type DataFlags,
   type RangeFlags,
-} from '../data.js';
-import type { Scored } from '../likelihood-results.js';
-import { addModelOptions, openModel, type ModelFlags } from '../model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../ode.js';
-import { jsonSeed, warn } from '../report.js';
-import { run } from '../run.js';
+} from '../shared/data.js';
+import type { Scored } from '../shared/likelihood-results.js';
+import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
+import { jsonSeed, warn } from '../shared/report.js';
+import { run } from '../shared/run.js';
 
 interface LikelihoodFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags {
   readonly trace?: 'rademacher' | 'gaussian' | 'exact';
@@ -96,8 +96,8 @@ async function scoreData(
   flags: LikelihoodFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const { likelihood } = await import('../../workflows/likelihood.js');
-  const results = await import('../likelihood-results.js');
+  const { likelihood } = await import('../../likelihood/likelihood.js');
+  const results = await import('../shared/likelihood-results.js');
   const { assertWritable } = await import('../../io/atomic.js');
   const { ProgressBar } = await import('../../io/progress.js');
   const { output = [], quiet } = flags;

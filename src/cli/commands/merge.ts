@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import { OptionError } from '../../errors.js';
-import { run } from '../run.js';
+import { run } from '../shared/run.js';
 
 interface MergeFlags {
   readonly output?: string;
@@ -27,7 +27,7 @@ export function mergeCommand(): Command {
 async function merge(folders: string[], { output, json, quiet }: MergeFlags): Promise<void> {
   if (output !== undefined && extname(output).toLowerCase() !== '.npy')
     throw new OptionError('output', output, 'a file ending in .npy');
-  const { mergeShards } = await import('../../workflows/merge.js');
+  const { mergeShards } = await import('../../sampling/merge.js');
   const { run, shards } = await mergeShards(folders, output);
   const { first, count, shape } = run;
   const report = {

@@ -1,14 +1,14 @@
 import { Command, Option } from 'commander';
 import type { ScoreModel } from '../../score/model.js';
-import type { SampleOptions, SampleResult } from '../../workflows/sample.js';
+import type { SampleOptions, SampleResult } from '../../sampling/sample.js';
 import { OptionError } from '../../errors.js';
-import { addOptions, bigInteger, defined, integer } from '../arguments.js';
-import { addModelOptions, openModel, type ModelFlags, type OpenModel } from '../model.js';
-import type { Output } from '../outputs.js';
-import { jsonSeed, warn } from '../report.js';
-import { shardOption, type Part } from '../shard.js';
-import { run } from '../run.js';
-import { addSolverOptions, defaultSteps, solverOptions, type SolverFlags } from '../solver.js';
+import { addOptions, bigInteger, defined, integer } from '../shared/arguments.js';
+import { addModelOptions, openModel, type ModelFlags, type OpenModel } from '../shared/model.js';
+import type { Output } from '../shared/outputs.js';
+import { jsonSeed, warn } from '../shared/report.js';
+import { shardOption, type Part } from '../shared/shard.js';
+import { run } from '../shared/run.js';
+import { addSolverOptions, defaultSteps, solverOptions, type SolverFlags } from '../shared/solver.js';
 
 interface SampleFlags extends ModelFlags, SolverFlags {
   readonly count?: number;
@@ -82,7 +82,7 @@ Examples:
 const flagNames = { epsilon: '--eps', classLabel: '--class', constants: '--sde-constants' };
 
 async function sampleTo(path: string | undefined, flags: SampleFlags, signal: AbortSignal): Promise<void> {
-  const { namesFolder } = await import('../outputs.js');
+  const { namesFolder } = await import('../shared/outputs.js');
   const inFolder = flags.output !== undefined && (await namesFolder(flags.output));
   if (!inFolder && flags.shard)
     throw new OptionError(
@@ -108,8 +108,8 @@ type Report = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options' | 'w
 };
 
 async function toFile({ model }: OpenModel, flags: SampleFlags, signal: AbortSignal): Promise<Report> {
-  const { sample } = await import('../../workflows/sample.js');
-  const { resolveOutput, writeSamples } = await import('../outputs.js');
+  const { sample } = await import('../../sampling/sample.js');
+  const { resolveOutput, writeSamples } = await import('../shared/outputs.js');
   const { assertWritable } = await import('../../io/atomic.js');
   const { ProgressBar } = await import('../../io/progress.js');
   const output = await resolveOutput(flags.output, model.shape, flags.trajectory !== undefined);
@@ -134,7 +134,7 @@ async function toFolder(
   flags: SampleFlags,
   signal: AbortSignal,
 ): Promise<Report> {
-  const { sampleInto } = await import('../shard.js');
+  const { sampleInto } = await import('../shared/shard.js');
   const { count, batch, seed, first, class: classLabel, trajectory, quiet } = flags;
   const output = flags.output!;
   if (trajectory !== undefined)

@@ -1,9 +1,18 @@
 import { Command, Option } from 'commander';
 import { OptionError } from '../../errors.js';
-import { addOptions, bigInteger, choice, constants, defined, integer, numbers, real } from '../arguments.js';
-import { addSourceOptions, dataHelp, type SourceFlags } from '../data.js';
-import { run } from '../run.js';
-import type { TrainConfig } from '../train-config.js';
+import {
+  addOptions,
+  bigInteger,
+  choice,
+  constants,
+  defined,
+  integer,
+  numbers,
+  real,
+} from '../shared/arguments.js';
+import { addSourceOptions, dataHelp, type SourceFlags } from '../shared/data.js';
+import { run } from '../shared/run.js';
+import type { TrainConfig } from '../train/config.js';
 
 interface TrainFlags extends SourceFlags {
   readonly config?: string;
@@ -189,7 +198,7 @@ const entries = [
 
 /** A configuration with the flags laid over it. */
 async function configOf(base: TrainConfig, flags: TrainFlags): Promise<TrainConfig> {
-  const { checkConfig } = await import('../train-config.js');
+  const { checkConfig } = await import('../train/config.js');
   const { network: kind, sde, sdeConstants, parameterization, labels, dropout } = flags;
   const { objective, weighting, times, dropLabels, seed } = flags;
   const description = defined({ kind, sde, constants: sdeConstants, parameterization, labels, dropout });
@@ -206,7 +215,7 @@ async function configOf(base: TrainConfig, flags: TrainFlags): Promise<TrainConf
 async function train(flags: TrainFlags, signal: AbortSignal): Promise<void> {
   const { config: path } = flags;
   if (path === undefined) return trainWith({}, flags, signal);
-  const { entryError, readConfig } = await import('../train-config.js');
+  const { entryError, readConfig } = await import('../train/config.js');
   const file = await readConfig(path);
   try {
     await trainWith(file, flags, signal);
@@ -226,6 +235,6 @@ async function trainWith(file: TrainConfig, flags: TrainFlags, signal: AbortSign
   const config = await configOf(file, flags);
   if (config.data === undefined)
     throw new OptionError('data', undefined, 'given, on the command line or in the file of --config');
-  const { trainTo } = await import('../train-run.js');
+  const { trainTo } = await import('../train/run.js');
   await trainTo(config, signal, { json: flags.json ?? false, quiet: flags.quiet ?? false });
 }

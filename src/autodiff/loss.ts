@@ -1,0 +1,205 @@
+import { OptionError } from '../errors.js';
+import { makeNode, makeValueInfo, type AttributeValue, type TensorType } from '../onnx/graph/graph.js';
+import type { TensorInfo } from '../onnx/file/model.js';
+import type { GraphProto, NodeProto, TensorProto, ValueInfo } from '../onnx/file/proto.js';
+import { makeTensor } from '../onnx/file/tensor.js';
+
+/** A scalar that training minimises, with the inputs that it adds to the model. */
+export type Loss = MeanSquaredError | CrossEntropy | ScoreMatching | OwnLoss;
+
+/** mean over samples of w_n mean over elements of (output - target)^2 */
+export interface MeanSquaredError {
+  kind: 'mean-squared-error';
+  /** Default: the model's first output. */
+  output?: string;
+  /** Name of the new input in the shape of the output. Default "target". */
+  target?: string;
+  /** Name of the new input w [N]; without it all samples count alike. */
+  weight?: string;
+}
+
+/** mean over samples of -w_n log softmax(output)_n[label_n], for logits [N, K] */
+export interface CrossEntropy {
+  kind: 'cross-entropy';
+  /** Default: the model's first output. */
+  output?: string;
+  /** Name of the new int64 input [N], or of one that the model has. Default "labels". */
+  labels?: string;
+  /** Name of the new input w [N]. */
+  weight?: string;
+}
+
+/**
+ * mean over samples of w_n mean over elements of |s|^2 + 2 tr ds/dx for the score s = p x + q F: twice the objective of
+ * Hyvärinen 2005. The new inputs p and q [N] are `score.state` and `score.output`.
+ */
+export interface ScoreMatching {
+  kind: 'score-matching';
+  /** F. Default: the model's first output. */
+  output?: string;
+  /** The input x. */
+  state: string;
+  /** The output [N] that holds tr dF/dx, or an estimate. */
+  trace: string;
+  /** Inputs v in the shape of x, by which |s|^2 is estimated as the mean of (v . s)^2. Default: |s|^2 itself. */
+  probes?: readonly string[];
+  /** Name of the new input w [N]. */
+  weight?: string;
+}
+
+/** A scalar output that the model computes itself. */
+export interface OwnLoss {
+  kind: 'output';
+  output: string;
+}
+
+/** The types of a graph's values by name. */
+type Types = ReadonlyMap<string, TensorType>;
+
+/**
+ * The graph with the loss as a further output "loss" (a scalar) and, unless the model computes the loss itself, the
+ * weighted loss of each sample as the output "losses" [N], whose mean it is.
+ * @throws OptionError for an output that the graph does not have.
+ */
+export function appendLoss(graph: GraphProto, types: Types, loss: Loss): GraphProto {
+  const tail = new Tail(graph, types);
+  const output = tail.modelOutput('loss.output', loss.output);
+  const scalar: TensorType = { type: output.type, shape: [] };
+  if (loss.kind === 'output') {
+    tail.emit('ReduceSum', [output.name], { keepdims: 0 }, 'loss');
+    return tail.finish(new Map([['loss', scalar]]));
+  }
+  const values =
+    loss.kind === 'cross-entropy'
+      ? negativeLogLikelihood(tail, output, loss)
+      : loss.kind === 'score-matching'
+        ? implicitError(tail, output, loss)
+        : squaredError(tail, output, loss);
+  const rows: TensorType = { type: output.type, shape: [output.shape?.[0] ?? ''] };
+  if (loss.weight === undefined) tail.emit('Identity', [values], {}, 'losses');
+  else tail.emit('Mul', [values, tail.input(loss.weight, rows)], {}, 'losses');
+  tail.emit('ReduceMean', ['losses'], { keepdims: 0 }, 'loss');
+  return tail.finish(
+    new Map([
+      ['loss', scalar],
+      ['losses', rows],
+    ]),
+  );
+}
+
+function squaredError(tail: Tail, output: TensorInfo, { target = 'target' }: MeanSquaredError): string {
+  const difference = tail.emit('Sub', [output.name, tail.input(target, output)]);
+  const rows = tail.emit('Flatten', [tail.emit('Mul', [difference, difference])], { axis: 1 });
+  return tail.emit('ReduceMean', [rows, tail.axis(1)], { keepdims: 0 });
+}
+
+function implicitError(tail: Tail, output: TensorInfo, { state, trace, probes }: ScoreMatching): string {
+  const rows: TensorType = { type: output.type, shape: [output.shape?.[0] ?? ''] };
+  const [p, q] = ['score.state', 'score.output'].map((name) => tail.input(name, rows)) as [string, string];
+  const scaled = (factor: string, value: string): string => {
+    const column = tail.emit('Unsqueeze', [factor, tail.axis(1)]);
+    return tail.emit('Mul', [column, tail.emit('Flatten', [value], { axis: 1 })]);
+  };
+  const score = tail.emit('Add', [scaled(p, state), scaled(q, output.name)]);
+  const mean = (value: string): string => tail.emit('ReduceMean', [value, tail.axis(1)], { keepdims: 0 });
+  const squares = probes?.map((probe) => {
+    const product = tail.emit('Mul', [tail.emit('Flatten', [probe], { axis: 1 }), score]);
+    const dot = tail.emit('ReduceSum', [product, tail.axis(1)], { keepdims: 0 });
+    return tail.emit('Mul', [dot, dot]);
+  });
+  const elements = tail.elements(score);
+  const square = squares
+    ? tail.emit('Div', [tail.emit('Mean', squares), elements])
+    : mean(tail.emit('Mul', [score, score]));
+  const slope = tail.emit('Add', [p, tail.emit('Div', [tail.emit('Mul', [q, trace]), elements])]);
+  return tail.emit('Add', [square, tail.emit('Add', [slope, slope])]);
+}
+
+function negativeLogLikelihood(tail: Tail, output: TensorInfo, { labels = 'labels' }: CrossEntropy): string {
+  return tail.emit('Neg', [logProbability(tail, output, labels)]);
+}
+
+function logProbability(tail: Tail, logits: TensorInfo, labels: string): string {
+  const index = tail.input(labels, { type: 'int64', shape: [logits.shape?.[0] ?? ''] });
+  const logs = tail.emit('LogSoftmax', [logits.name], { axis: 1 });
+  const columns = tail.emit('Unsqueeze', [index, tail.axis(1)]);
+  return tail.emit('Squeeze', [tail.emit('GatherElements', [logs, columns], { axis: 1 }), tail.axis(1)]);
+}
+
+/**
+ * The graph with log softmax(logits)[label] of each sample as a further output "log-probability" [N].
+ * @throws OptionError for an output that the graph does not have.
+ */
+export function appendLogProbability(
+  graph: GraphProto,
+  types: Types,
+  of: string | undefined,
+  labels: string,
+): GraphProto {
+  const tail = new Tail(graph, types);
+  const logits = tail.modelOutput('of', of);
+  tail.emit('Identity', [logProbability(tail, logits, labels)], {}, 'log-probability');
+  return tail.finish(new Map([['log-probability', { type: logits.type, shape: [logits.shape?.[0] ?? ''] }]]));
+}
+
+/** Nodes appended to a graph. */
+class Tail {
+  readonly #graph: GraphProto;
+  readonly #types: Types;
+  readonly #nodes: NodeProto[] = [];
+  readonly #constants = new Map<string, TensorProto>();
+  readonly #inputs: ValueInfo[] = [];
+
+  constructor(graph: GraphProto, types: Types) {
+    this.#graph = graph;
+    this.#types = types;
+  }
+
+  modelOutput(option: string, name: string | undefined): TensorInfo {
+    const known = this.#graph.output.map((each) => each.name ?? '');
+    const found = name ?? known[0] ?? '';
+    const type = this.#types.get(found);
+    if (!known.includes(found) || type === undefined) {
+      throw new OptionError(option, name, `one of the outputs ${known.join(', ')}`);
+    }
+    return { name: found, ...type };
+  }
+
+  input(name: string, type: TensorType): string {
+    if (!this.#graph.input.some((each) => each.name === name)) this.#inputs.push(makeValueInfo(name, type));
+    return name;
+  }
+
+  axis(axis: number): string {
+    const name = `loss/axis.${axis}`;
+    this.#constants.set(name, makeTensor(name, 'int64', [1], [axis]));
+    return name;
+  }
+
+  emit(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    output = `loss/${this.#nodes.length}`,
+  ): string {
+    this.#nodes.push(makeNode(operator, inputs, [output], attributes));
+    return output;
+  }
+
+  /** The number of elements of a sample, as a scalar in the type of the value [N, elements]. */
+  elements(value: string): string {
+    const size = this.emit('Squeeze', [this.emit('Shape', [value], { start: 1 })]);
+    return this.emit('CastLike', [size, value]);
+  }
+
+  finish(outputs: ReadonlyMap<string, TensorType>): GraphProto {
+    const { node, initializer, input, output } = this.#graph;
+    return {
+      ...this.#graph,
+      node: [...node, ...this.#nodes],
+      initializer: [...initializer, ...this.#constants.values()],
+      input: [...input, ...this.#inputs],
+      output: [...output, ...[...outputs].map(([name, type]) => makeValueInfo(name, type))],
+    };
+  }
+}

@@ -1,0 +1,39 @@
+import type { NodeProto } from '../onnx/file/proto.js';
+import type { Builder, Value } from '../onnx/graph/builder.js';
+
+/**
+ * The transpose of an operator that only moves elements of its first input: it is applied to the elements' numbers, and
+ * each cotangent is added at the number that arrived in its place. Fits every shape, at the price of a scatter.
+ * @param type the type of the numbers: int64, or int32 for operators that do not take int64
+ */
+export function scatterBack(
+  b: Builder,
+  node: NodeProto,
+  cotangent: Value,
+  type: 'int64' | 'int32' = 'int64',
+): Value {
+  const x = node.input[0]!;
+  const sizes = b.sizes(x);
+  const total =
+    sizes === undefined
+      ? b.op('Size', [x])
+      : b.constant('int64', [], [sizes.reduce((product, size) => product * size, 1)]);
+  const range = b.op('Range', [b.constant('int64', [], [0]), total, b.constant('int64', [], [1])]);
+  const numbers = b.op('Reshape', [range, b.shapeOf(x)]);
+  const cast = type === 'int64' ? numbers : b.op('Cast', [numbers], { to: 6 });
+  const moved = b.copy(node, [cast, ...node.input.slice(1)])[0]!;
+  const indices = type === 'int64' ? moved : b.op('Cast', [moved], { to: 7 });
+  return scatterFlat(b, x, indices, cotangent);
+}
+
+/** Adds each element of `cotangent` at the flat position in x that `indices` (of the same shape) names. */
+export function scatterFlat(b: Builder, x: Value, indices: Value, cotangent: Value): Value {
+  const flat = b.ints([-1]);
+  const zeros = b.op('Reshape', [b.zeros(x), flat]);
+  const sum = b.op(
+    'ScatterElements',
+    [zeros, b.op('Reshape', [indices, flat]), b.op('Reshape', [cotangent, flat])],
+    { axis: 0, reduction: 'add' },
+  );
+  return b.reshapeLike(sum, x);
+}

@@ -1,0 +1,91 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { nearest } from '../../options.js';
+
+/** Adds options to a command under a heading of its help. */
+export function addOptions(command: Command, heading: string, options: readonly Option[]): Command {
+  command.optionsGroup(heading);
+  for (const option of options) command.addOption(option);
+  return command;
+}
+
+/**
+ * An option whose value is one of a few words; a misspelt one is answered with the nearest.
+ *
+ * @param fallback What the help calls the default; applying it is left to the library.
+ */
+export function choice(
+  flags: string,
+  description: string,
+  choices: readonly string[],
+  fallback?: string,
+): Option {
+  const text = `${description}: ${choices.join(', ')}`;
+  return new Option(flags, fallback === undefined ? text : `${text} (default: ${fallback})`).argParser(
+    (value: string) => {
+      if (choices.includes(value)) return value;
+      const near = nearest(value, choices);
+      const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+      throw new InvalidArgumentError(`Expected one of ${choices.join(', ')}.${hint}`);
+    },
+  );
+}
+
+/** An option whose value is an integer; what range it may have, the library says. */
+export function integer(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => {
+    if (/^[+-]?\d+$/.test(value)) return Number(value);
+    throw new InvalidArgumentError('Expected an integer.');
+  });
+}
+
+/** An option whose value is an integer that may exceed 2^53. */
+export function bigInteger(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => {
+    if (/^-?(\d+|0x[\da-f]+)$/i.test(value)) return BigInt(value);
+    throw new InvalidArgumentError('Expected an integer.');
+  });
+}
+
+/** An option whose value is a number. */
+export function real(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(toNumber);
+}
+
+/** An option whose value is numbers with commas between them. */
+export function numbers(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => value.split(',').map(toNumber));
+}
+
+/** An option that may be given several times; its value is all of them. */
+export function list(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
+    ...(previous ?? []),
+    value,
+  ]);
+}
+
+/** An option whose value is named numbers, `name=value` with commas between them. */
+export function constants(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) =>
+    Object.fromEntries(
+      value.split(',').map((entry) => {
+        const [name = '', number = ''] = entry.split('=');
+        if (name.trim() === '')
+          throw new InvalidArgumentError('Expected name=value, with commas between several.');
+        return [name.trim(), toNumber(number)];
+      }),
+    ),
+  );
+}
+
+function toNumber(text: string): number {
+  if (text.trim() !== '' && Number.isFinite(Number(text))) return Number(text);
+  throw new InvalidArgumentError(`Expected a number where it says ${JSON.stringify(text)}.`);
+}
+
+/** The object without its undefined entries. */
+export function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

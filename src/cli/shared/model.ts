@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
+import { DataError, FastsdeError, OptionError } from '../../errors.js';
+import type { Parameterization, ScoreModel } from '../../score/model.js';
+import type { LoadOptions } from '../../score/network/load.js';
+import type { SdeName } from '../../sde/named.js';
+import { addOptions, choice, constants, defined, integer, numbers, real } from './arguments.js';
+
+/** Flags that say which model is used and what a model file leaves open. */
+export interface ModelFlags {
+  readonly mixture?: string;
+  readonly sde?: SdeName;
+  readonly sdeConstants?: Readonly<Record<string, number>>;
+  readonly parameterization?: Parameterization;
+  readonly sigmaData?: number;
+  readonly labels?: string;
+  readonly trainedLevels?: number;
+  readonly classes?: number;
+  readonly shape?: number[];
+  readonly dataRange?: [number, number];
+  readonly stateInput?: string;
+  readonly timeInput?: string;
+  readonly classInput?: string;
+  readonly outputName?: string;
+  readonly probe?: boolean;
+  /** Samples that go through the network at once; the last, smaller batch is padded to this size. */
+  readonly batch?: number;
+  readonly threads?: number;
+  readonly provider?: 'cpu' | 'cuda';
+}
+
+const sdes = ['vp', 'subvp', 've', 'edm'];
+const parameterizations = ['score', 'eps', 'v', 'x0', 'edm'];
+const providers = ['cpu', 'cuda'];
+
+/** Adds the flags of {@link ModelFlags} to a command; without `mixture`, those of a network in a file alone. */
+export function addModelOptions(command: Command, { mixture }: { mixture: boolean }): void {
+  const network = [
+    choice('--parameterization <kind>', "meaning of the network's output", parameterizations),
+    real('--sigma-data <sd>', 'data standard deviation of the edm parameterization (default: 0.5)'),
+    new Option(
+      '--labels <rule>',
+      'number fed as time: t, t*999, sigma, log-sigma, c-noise, dpm-solver, index, reversed-index',
+    ),
+    integer(
+      '--trained-levels <n>',
+      'noise levels that the network was trained on, where it knows only these',
+    ),
+    integer('--classes <n>', 'number of classes of a class input'),
+    numbers('--shape <list>', 'shape of one sample, such as 1,28,28'),
+    numbers('--data-range <list>', 'lowest and highest value of data, such as -1,1'),
+    new Option('--state-input <name>', 'name of the input that takes x'),
+    new Option('--time-input <name>', 'name of the input that takes the time label'),
+    new Option('--class-input <name>', 'name of the input that takes the class'),
+    new Option('--output-name <name>', 'name of the output'),
+    new Option('--no-probe', "skip the check of the network's sign, scale and labels by one evaluation"),
+  ];
+  const provider = choice('--provider <name>', 'where the network runs', providers, 'cpu');
+  const mixtureFile = new Option(
+    '--mixture <file>',
+    'a Gaussian mixture instead: JSON with weights, means, covariances',
+  );
+  if (mixture) for (const option of [...network, provider]) option.conflicts('mixture');
+  addOptions(command, 'Model:', [
+    ...(mixture ? [mixtureFile] : []),
+    choice('--sde <name>', 'forward SDE', sdes, "the model file's, else vp"),
+    constants('--sde-constants <list>', 'its constants, where not the defaults: sigmaMin=0.01,sigmaMax=50'),
+  ]);
+  addOptions(command, 'Model, where its file does not say or says otherwise:', network);
+  addOptions(command, 'Machine:', [
+    integer('--threads <n>', 'threads of the network and of the kernels (default: one per core)'),
+    provider,
+  ]);
+}
+
+/** A model and what there is to say about it in the record of a run. */
+export interface OpenModel {
+  readonly model: ScoreModel;
+  /** The options of the model as resolved. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Doubts about the model, in plain words. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The model that the flags ask for: a mixture, a model file, or the embedded MNIST model of the SDE.
+ *
+ * @throws ModelError, DataError or OptionError for what cannot be loaded.
+ */
+export async function openModel(path: string | undefined, flags: ModelFlags): Promise<OpenModel> {
+  if (flags.threads !== undefined) {
+    const { setThreads } = await import('../../device/addon.js');
+    setThreads(flags.threads);
+  }
+  if (flags.mixture === undefined) return openNetwork(path, flags);
+  if (path === undefined) return openMixture(flags.mixture, flags);
+  throw new OptionError('mixture', flags.mixture, 'left out where a model file is given');
+}
+
+/** The options of `loadModel` that the flags stand for. */
+export function loadOptions(flags: ModelFlags): LoadOptions {
+  const { sdeConstants, stateInput, timeInput, classInput, outputName, ...options } = flags;
+  return {
+    ...options,
+    ...(sdeConstants && { constants: sdeConstants }),
+    names: defined({ state: stateInput, time: timeInput, class: classInput, output: outputName }),
+  };
+}
+
+async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {
+  const { embeddedModel } = await import('../../score/network/embedded.js');
+  const { loadModel } = await import('../../score/network/load.js');
+  await quietRuntime();
+  const path = given ?? embeddedModel(flags.sde);
+  const model = await loadModel(path, loadOptions(flags));
+  const { parameterization, labels, ladder, shape, sde, warnings } = model;
+  const { threads, provider = 'cpu' } = flags;
+  return {
+    model,
+    warnings,
+    options: {
+      model: path,
+      sdeConstants: sde.constants,
+      parameterization,
+      labels,
+      ...(ladder && { trainedLevels: ladder.levels }),
+      shape,
+      dataRange: sde.dataRange,
+      ...(threads !== undefined && { threads }),
+      provider,
+    },
+  };
+}
+
+/** Keeps ONNX Runtime from printing what it also throws. */
+export async function quietRuntime(): Promise<void> {
+  const { loadRuntime } = await import('../../onnx/run/runtime.js');
+  (await loadRuntime()).env.logLevel = 'fatal';
+}
+
+async function openMixture(path: string, { sde, sdeConstants }: ModelFlags): Promise<OpenModel> {
+  const { GaussianMixture } = await import('../../score/mixture/mixture.js');
+  const { mixtureModel } = await import('../../score/mixture/model.js');
+  const { sdeFromName } = await import('../../sde/named.js');
+  const json = await readJson(path);
+  const model = mixtureModel(
+    parsed(path, () => GaussianMixture.fromJson(json)),
+    sdeFromName(sde ?? 'vp', sdeConstants),
+  );
+  const options = { mixture: path, sdeConstants: model.sde.constants, shape: model.shape };
+  return { model, options, warnings: [] };
+}
+
+/** What is wrong with the contents of a file is told with its name. */
+function parsed<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    if (cause instanceof FastsdeError)
+      throw new DataError(`${path}: ${cause.message}`, { value: path, cause });
+    throw cause;
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, { value: path, cause });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new DataError(`${path} is not JSON: ${(cause as Error).message}.`, { value: path, cause });
+  }
+}

@@ -1,0 +1,57 @@
+import { constants } from 'node:os';
+import { styleText } from 'node:util';
+import { FastsdeError, OptionError } from '../../errors.js';
+
+/** Ctrl-C, and what a supervisor sends. */
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
+/**
+ * Runs the body of a command. What it throws is told on stderr and sets the exit code: 1, or where a signal stopped it 128
+ * and the signal's number (130 after Ctrl-C, 143 after SIGTERM). The first signal aborts the body's, so that it stops between
+ * two steps; the second ends the process at once.
+ *
+ * @param flags Flags by the name of the library's option, where they are not that name in kebab case.
+ */
+export async function run(
+  body: (signal: AbortSignal) => Promise<void>,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const controller = new AbortController();
+  let exitCode = 1;
+  const leaveToSystem = (): void => {
+    for (const signal of signals) process.off(signal, interrupt);
+  };
+  const interrupt = (signal: (typeof signals)[number]): void => {
+    exitCode = 128 + constants.signals[signal];
+    leaveToSystem();
+    controller.abort();
+  };
+  for (const signal of signals) process.on(signal, interrupt);
+  try {
+    await body(controller.signal);
+  } catch (error) {
+    const interrupted = controller.signal.aborted && !(error instanceof FastsdeError);
+    complain(interrupted ? 'Interrupted; nothing was written.' : messageOf(error, flags));
+    process.exitCode = exitCode;
+  } finally {
+    leaveToSystem();
+  }
+}
+
+function complain(message: string): void {
+  process.stderr.write(`${styleText('red', 'error:', { stream: process.stderr })} ${message}\n`);
+}
+
+/** An entry within another, such as network.channels[1], is no flag but one of a configuration file. */
+function flagOf(option: string): string {
+  return option.includes('.') ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+}
+
+/** The message with the flag in place of the library's option; an unforeseen error comes with its stack. */
+function messageOf(error: unknown, flags: Readonly<Record<string, string>>): string {
+  if (error instanceof OptionError && error.option !== undefined) {
+    return error.message.replace(error.option, flags[error.option] ?? flagOf(error.option));
+  }
+  if (error instanceof FastsdeError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

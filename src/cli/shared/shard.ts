@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { InvalidArgumentError, Option } from 'commander';
+import { FastsdeError, OutputError } from '../../errors.js';
+import type { ScoreModel } from '../../score/model.js';
+import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
+import { fastsde } from './package.js';
+
+/** Part `index` of `of` parts of a run, and how it was written. */
+export interface Part {
+  readonly index: number;
+  readonly of: number;
+  readonly text: string;
+}
+
+/** `--shard i/n`: one of the parts of a run, for the jobs of an array. */
+export function shardOption(): Option {
+  return new Option('--shard <i/n>', 'draw part i, from 0, of n parts of the run, into a folder').argParser(
+    (text: string): Part => {
+      const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+      if (index !== undefined && Number(index) < Number(of))
+        return { index: Number(index), of: Number(of), text };
+      throw new InvalidArgumentError('Expected i/n with i from 0 to n - 1, such as 0/8.');
+    },
+  );
+}
+
+/** Draws samples into a folder, or goes on with that, and shows how far it is. */
+export async function sampleInto(
+  folder: string,
+  model: ScoreModel,
+  modelOptions: Readonly<Record<string, unknown>>,
+  options: ShardsOptions,
+  verbose: boolean,
+): Promise<ShardsResult> {
+  const { sampleShards } = await import('../../sampling/shards.js');
+  const { assertWritable } = await import('../../io/atomic.js');
+  const { ProgressBar } = await import('../../io/progress.js');
+  await assertWritable(folder);
+  const bar = verbose ? new ProgressBar('Sampling', 'samples') : undefined;
+  try {
+    const result = await sampleShards(model, folder, {
+      ...options,
+      origin: await originOf(modelOptions),
+      onProgress: ({ fraction, count, step, steps }) => {
+        bar?.update(fraction, count, `step ${step}/${steps}`);
+      },
+    });
+    bar?.clear();
+    if (verbose && result.found > 0) process.stderr.write(`${result.found} samples were there already\n`);
+    return result;
+  } catch (cause) {
+    bar?.clear();
+    const kept = `Batches that are complete stay in ${folder}; the same command goes on from there.`;
+    if (options.signal?.aborted)
+      throw new FastsdeError('ERR_FASTSDE_INTERRUPTED', `Interrupted. ${kept}`, { cause });
+    if (cause instanceof OutputError) throw new OutputError(`${cause.message} ${kept}`, { cause });
+    throw cause;
+  }
+}
+
+/** What makes samples what they are beside the options of the sampler; not where the model lies, nor the threads. */
+async function originOf(modelOptions: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+  const { model, mixture, ...rest } = modelOptions;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(String(model ?? mixture)), hash);
+  return { fastsde: fastsde.version, sha256: hash.digest('hex'), ...rest, threads: undefined };
+}

@@ -1,0 +1,80 @@
+import { clock } from '../../io/progress.js';
+import type { TimeBucket, TrainProgress } from '../../training/train.js';
+
+/** Milliseconds between two lines where stderr is no terminal. */
+const interval = 10_000;
+
+/** What a training run tells on stderr: one line that is kept up to date on a terminal, elsewhere a line now and then. */
+export class TrainingLine {
+  readonly #stream: NodeJS.WriteStream;
+  #last = -Infinity;
+  #shown = false;
+
+  constructor(stream: NodeJS.WriteStream = process.stderr) {
+    this.#stream = stream;
+  }
+
+  update(progress: TrainProgress): void {
+    const text = describeProgress(progress);
+    if (this.#stream.isTTY) {
+      this.#stream.write(`\r${text.slice(0, this.#stream.columns - 1)}\x1b[K`);
+      this.#shown = true;
+      return;
+    }
+    const now = performance.now();
+    if (now - this.#last < interval && progress.step < progress.steps) return;
+    this.#last = now;
+    this.#stream.write(`${text}\n`);
+  }
+
+  /** What is done instead of training. */
+  now(text: string): void {
+    if (!this.#stream.isTTY) return;
+    this.#stream.write(`\r${text}\x1b[K`);
+    this.#shown = true;
+  }
+
+  /** A line that stays, above the one that is kept up to date. */
+  say(text: string): void {
+    this.clear();
+    this.#stream.write(`${text}\n`);
+  }
+
+  clear(): void {
+    if (this.#shown) this.#stream.write('\r\x1b[K');
+    this.#shown = false;
+  }
+}
+
+/** Step, loss and its parts by time, held-out loss, learning rate, speed and the time that is left. */
+export function describeProgress(progress: TrainProgress): string {
+  const { step, steps, loss, losses, validation, learningRate, imagesPerSecond, remaining } = progress;
+  const byTime = merged(losses, 5).map(shortNumber).join(' ');
+  return [
+    `step ${step}/${steps}`,
+    `loss ${shortNumber(loss)}`,
+    ...(losses.length > 1 ? [`by time ${byTime}`] : []),
+    ...(validation ? [`held-out ${shortNumber(validation.loss)}`] : []),
+    `rate ${shortNumber(learningRate)}`,
+    `${imagesPerSecond >= 100 ? Math.round(imagesPerSecond) : shortNumber(imagesPerSecond)} samples/s`,
+    `${clock(remaining)} left`,
+  ].join('  ');
+}
+
+/** Mean losses of at most so many runs of neighbouring buckets. */
+function merged(buckets: readonly TimeBucket[], most: number): number[] {
+  const run = Math.ceil(buckets.length / most);
+  const means: number[] = [];
+  for (let start = 0; start < buckets.length; start += run) {
+    const part = buckets.slice(start, start + run);
+    const rows = part.reduce((sum, bucket) => sum + bucket.rows, 0);
+    means.push(part.reduce((sum, { loss, rows: weight }) => sum + (loss * weight) / rows, 0));
+  }
+  return means;
+}
+
+function shortNumber(value: number): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1);
+  return String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,222 @@
+import { OptionError } from '../errors.js';
+import { checkInteger, checkNumber, checkSignal } from '../options.js';
+import type { ScoreModel } from '../score/model.js';
+import { checkEpsilon } from '../sde/constants.js';
+import {
+  checkFlowTolerances,
+  integrateFlow,
+  type FlowTolerances,
+  type Variable,
+} from '../solvers/ode/flow-integration.js';
+import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
+import { labelsOf } from '../sampling/arguments.js';
+import { likelihoodEpsilon } from './likelihood.js';
+import { countOf, dimensionOf, inModelSpace, type Data } from './data-space.js';
+
+export interface LatentOptions extends FlowTolerances {
+  /** What the ODE is integrated in. Default `lambda`. */
+  readonly variable?: Variable;
+  /** Time at which the data are. Default 1e-5 for VP, sub-VP and VE; otherwise the SDE's. */
+  readonly epsilon?: number;
+  /** Samples that go through the network at once. Default: all, at most 64. */
+  readonly batch?: number;
+  /** Class of every sample, or one class per sample, for a model with a class input. */
+  readonly classLabel?: number | Int32Array;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LatentProgress) => void;
+}
+
+export interface LatentProgress {
+  /** Samples that are finished, of `count`. */
+  readonly done: number;
+  readonly count: number;
+  /** Time that the current batch has reached. */
+  readonly time: number;
+  /** Share of the whole run that is done, from 0 to 1. */
+  readonly fraction: number;
+}
+
+export interface DecodeOptions extends LatentOptions {
+  /** Factor on the latent codes; below 1 samples become more typical (VP and sub-VP; Song et al. 2021). Default 1. */
+  readonly temperature?: number;
+}
+
+export interface InterpolateOptions extends LatentOptions {
+  /** Points on every path, its two ends included. Default 8. */
+  readonly points?: number;
+}
+
+/** States at one end of the probability-flow ODE. */
+export interface Flowed {
+  /** [count, ...shape]: latent codes in the prior's unit, or samples in the model's own space. */
+  readonly values: Float64Array;
+  readonly shape: readonly number[];
+  /** Score evaluations of every sample, rejected steps included. */
+  readonly evaluations: Int32Array;
+  readonly seconds: number;
+  /** Every option as resolved. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Latent codes of data: the states x_T / priorSigma to which the probability-flow ODE carries them, standard normal where
+ * the model fits the data (Song et al. 2021, section 4.3). Every datum has one code, which the true score determines.
+ *
+ * @param data [count, ...shape]: bytes are pixels, 0..255 mapped onto the data range; floats are in the model's own space.
+ * @throws OptionError, NonFiniteScoreError, and IntegrationError where the tolerances cannot be reached.
+ */
+export async function encode(model: ScoreModel, data: Data, options: LatentOptions = {}): Promise<Flowed> {
+  const count = countOf(model, data);
+  const x = inModelSpace(model, data, 0, count);
+  const flowed = await flow(model, x, 'to-prior', options);
+  return { ...flowed, values: flowed.values.map((value) => value / model.sde.priorSigma) };
+}
+
+/**
+ * Samples from latent codes: the inverse of {@link encode}.
+ *
+ * @param latents [count, ...shape] in the prior's unit, as `encode` gives them or standard normal.
+ * @throws as encode.
+ */
+export async function decode(
+  model: ScoreModel,
+  latents: Float32Array | Float64Array,
+  options: DecodeOptions = {},
+): Promise<Flowed> {
+  const { temperature = 1, ...rest } = options;
+  checkNumber('temperature', temperature, 0, true);
+  checkLatents(model, 'latents', latents);
+  const scale = temperature * model.sde.priorSigma;
+  const flowed = await flow(
+    model,
+    Float64Array.from(latents, (z) => scale * z),
+    'to-data',
+    rest,
+  );
+  return { ...flowed, options: { ...flowed.options, temperature } };
+}
+
+/**
+ * Paths between data through the latent space: both ends are encoded, joined by great circles, and decoded.
+ *
+ * @param from [count, ...shape], as `encode` takes them.
+ * @param to as many, the other ends.
+ * @returns values [count, points, ...shape].
+ * @throws as encode.
+ */
+export async function interpolate(
+  model: ScoreModel,
+  from: Data,
+  to: Data,
+  options: InterpolateOptions = {},
+): Promise<Flowed> {
+  const { points = 8, onProgress, classLabel, ...rest } = options;
+  checkInteger('points', points, 2);
+  const count = countOf(model, from);
+  if (countOf(model, to) !== count) throw new OptionError('to', to, `as many samples as from (${count})`);
+  const labels = labelsOf(model, classLabel, count);
+  const d = dimensionOf(model);
+  const part = (share: number, begin: number, phase: number) => ({
+    ...rest,
+    ...(labels && {
+      classLabel: Int32Array.from({ length: count * phase }, (_, i) => labels[Math.floor(i / phase)]!),
+    }),
+    ...(onProgress && {
+      onProgress: (progress: LatentProgress) => {
+        onProgress({ ...progress, fraction: begin + share * progress.fraction });
+      },
+    }),
+  });
+  const whole = points + 2;
+  const a = await encode(model, from, part(1 / whole, 0, 1));
+  const b = await encode(model, to, part(1 / whole, 1 / whole, 1));
+  const codes = new Float64Array(count * points * d);
+  for (let i = 0; i < count; i++) {
+    const ends = [a, b].map(({ values }) => values.subarray(i * d, (i + 1) * d)) as [
+      Float64Array,
+      Float64Array,
+    ];
+    for (let p = 0; p < points; p++) codes.set(slerp(...ends, p / (points - 1)), (i * points + p) * d);
+  }
+  const flowed = await decode(model, codes, part(points / whole, 2 / whole, points));
+  return {
+    ...flowed,
+    shape: [count, points, ...model.shape],
+    seconds: a.seconds + b.seconds + flowed.seconds,
+    options: { ...flowed.options, count, points },
+  };
+}
+
+/**
+ * The point at `u` in [0, 1] on the way from a to b: with the angle theta between them,
+ * (sin((1 - u) theta) a + sin(u theta) b) / sin(theta), so that the norm goes from one's to the other's.
+ */
+export function slerp(a: Float64Array, b: Float64Array, u: number): Float64Array {
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!;
+    aa += a[i]! ** 2;
+    bb += b[i]! ** 2;
+  }
+  const theta = Math.acos(Math.min(1, Math.max(-1, dot / Math.sqrt(aa * bb))));
+  // Ends in one direction (or a code of zero) are joined by a line; opposite ones have no shortest way.
+  const sine = Math.sin(theta);
+  const [left, right] =
+    sine > 1e-6 ? [Math.sin((1 - u) * theta) / sine, Math.sin(u * theta) / sine] : [1 - u, u];
+  return a.map((value, i) => left * value + right * b[i]!);
+}
+
+function checkLatents(model: ScoreModel, name: string, latents: Float32Array | Float64Array): void {
+  const d = dimensionOf(model);
+  const bad = latents.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new OptionError(`${name}[${bad}]`, latents[bad], 'a finite number');
+  if (latents.length === 0 || latents.length % d !== 0) {
+    throw new OptionError(name, latents, `codes of ${model.shape.join(' x ')} = ${d} elements`);
+  }
+}
+
+/** Carries states along the probability-flow ODE, between epsilon and T. */
+async function flow(
+  model: ScoreModel,
+  x: Float64Array,
+  direction: 'to-prior' | 'to-data',
+  options: LatentOptions,
+): Promise<Flowed> {
+  const began = performance.now();
+  const { sde } = model;
+  const d = dimensionOf(model);
+  const count = x.length / d;
+  const tolerances = checkFlowTolerances(options, 'lambda');
+  const epsilon = checkEpsilon(options.epsilon ?? likelihoodEpsilon(sde), sde.T);
+  const batch = Math.min(count, checkInteger('batch', options.batch ?? 64, 1));
+  const labels = labelsOf(model, options.classLabel, count);
+  const [from, to] = direction === 'to-prior' ? [epsilon, sde.T] : [sde.T, epsilon];
+  const evaluations = new Int32Array(count);
+  for (let start = 0; start < count; start += batch) {
+    const end = Math.min(start + batch, count);
+    const ode = new ProbabilityFlow(model, {
+      first: start,
+      labels: labels?.subarray(start, end),
+      signal: checkSignal(options.signal),
+    });
+    const part = await integrateFlow(ode, sde, [x.subarray(start * d, end * d)], {
+      ...tolerances,
+      from,
+      to,
+      first: start,
+      onProgress: (time) => {
+        const share = (sde.lambda(from) - sde.lambda(time)) / (sde.lambda(from) - sde.lambda(to));
+        const fraction = (start + share * (end - start)) / count;
+        options.onProgress?.({ done: start, count, time, fraction });
+      },
+    });
+    evaluations.set(part.evaluations, start);
+  }
+  return {
+    values: x,
+    shape: [count, ...model.shape],
+    evaluations,
+    seconds: (performance.now() - began) / 1000,
+    options: { sde: sde.name, ...tolerances, epsilon, count, batch },
+  };
+}

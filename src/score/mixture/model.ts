@@ -1,0 +1,91 @@
+import { OptionError } from '../../errors.js';
+import type { Sde } from '../../sde/sde.js';
+import type { GaussianMixture } from './mixture.js';
+import type { At, ClosedForm, ScoreModel } from '../model.js';
+
+export interface MixtureModelOptions {
+  /** Shape of one sample; default [dimension]. */
+  shape?: readonly number[];
+  /** Take a class label, which selects the component; without labels the whole mixture is meant. Default false. */
+  conditional?: boolean;
+}
+
+/** The exact score of data from a Gaussian mixture under an SDE, as a score model. */
+export function mixtureModel(
+  mixture: GaussianMixture,
+  sde: Sde,
+  { shape = [mixture.dimension], conditional = false }: MixtureModelOptions = {},
+): ScoreModel {
+  const d = mixture.dimension;
+  if (shape.reduce((product, n) => product * n, 1) !== d) {
+    throw new OptionError('shape', shape, `a shape of ${d} elements, the dimension of the mixture`);
+  }
+  const classes = mixture.weights.length;
+  const components = conditional ? mixture.means.map((_, k) => mixture.component(k)) : [];
+  /** Calls visit with the law of every run of rows that share their time and label. */
+  const forLaws = (
+    { t }: At,
+    labels: Int32Array | undefined,
+    visit: (law: GaussianMixture, start: number, end: number) => void,
+  ) => {
+    if (labels && !conditional) {
+      throw new OptionError('labels', labels, 'left out: this mixture was not made conditional');
+    }
+    const whole = diffusing(mixture, sde);
+    const single = components.map((component) => diffusing(component, sde));
+    for (let start = 0, end = 0; start < t.length; start = end) {
+      while (end < t.length && t[end] === t[start] && labels?.[end] === labels?.[start]) end++;
+      const label = labels?.[start];
+      const law = label === undefined ? whole : single[label];
+      if (!law) throw new OptionError(`labels[${start}]`, label, `a component from 0 to ${classes - 1}`);
+      visit(law(t[start]!), start, end);
+    }
+  };
+  const closedForm: ClosedForm = {
+    evaluate(x, at, labels) {
+      const out = new Float64Array(x.length);
+      forLaws(at, labels, (law, start, end) => {
+        out.set(law.score(x.subarray(start * d, end * d)), start * d);
+      });
+      return out;
+    },
+    jvp(x, v, at, labels) {
+      const out = new Float64Array(x.length);
+      forLaws(at, labels, (law, start, end) => {
+        const rows = [start * d, end * d] as const;
+        out.set(law.jvp(x.subarray(...rows), v.subarray(...rows)), start * d);
+      });
+      return out;
+    },
+    divergence(x, at, labels) {
+      const out = new Float64Array(at.t.length);
+      forLaws(at, labels, (law, start, end) => {
+        out.set(law.divergence(x.subarray(start * d, end * d)), start);
+      });
+      return out;
+    },
+  };
+  return {
+    shape,
+    sde,
+    parameterization: 'score',
+    ...(conditional && { classes }),
+    closedForm,
+    coefficients: () => ({ state: 0, output: 1 }),
+    evaluate(x, at, output, labels) {
+      forLaws(at, labels, (law, start, end) => {
+        output.set(law.score(x.subarray(start * d, end * d)), start * d);
+      });
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** The law at a time, kept while samples ask for the same one. */
+function diffusing(mixture: GaussianMixture, sde: Sde): (t: number) => GaussianMixture {
+  let law: { t: number; mixture: GaussianMixture } | undefined;
+  return (t) => {
+    if (law?.t !== t) law = { t, mixture: mixture.at(sde, t) };
+    return law.mixture;
+  };
+}

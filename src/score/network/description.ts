@@ -1,0 +1,231 @@
+import { ModelError, OptionError } from '../../errors.js';
+import type { TensorInfo } from '../../onnx/file/model.js';
+import { checkChoice, checkInteger, checkNumber } from '../../options.js';
+import { ddpmLadder, geometricSigmas, linearBetas, smldLadder, type Ladder } from '../../sde/ladder.js';
+import { sdeFromName, type SdeName } from '../../sde/named.js';
+import type { Sde } from '../../sde/sde.js';
+import { defaultLabels, labelRule, type LabelRule } from './labels.js';
+import type { ModelMetadata, TensorNames } from './metadata.js';
+import type { Parameterization } from '../model.js';
+import { parameterizations, SIGMA_DATA } from '../parameterization.js';
+import type { Roles } from './roles.js';
+
+/** What a model is, where its file does not say or says otherwise. Every option overrides the file's metadata. */
+export interface DescriptionOptions {
+  /** An SDE, or the name of one: `vp`, `subvp`, `ve`, `edm`. */
+  readonly sde?: Sde | SdeName;
+  /** Constants of an SDE given by name or by the file, such as `{ sigmaMax: 90 }`. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** What the network's output means: `score`, `eps`, `v`, `x0`, `edm`. */
+  readonly parameterization?: Parameterization;
+  /** Data standard deviation in the preconditioning of `edm`. Default 0.5 (Karras et al. 2022, Table 1). */
+  readonly sigmaData?: number;
+  /** What the network is fed as its time, see {@link labelRule}. Default: that of the published networks of the SDE. */
+  readonly labels?: string;
+  /** Shape of one sample, where the file leaves dimensions open. */
+  readonly shape?: readonly number[];
+  /** Values that data take in the model's space. Default: the SDE's, [-1, 1] for VP, [0, 1] for VE. */
+  readonly dataRange?: readonly [number, number];
+  /** Number of trained noise levels of a network with integer labels. Default 1000 for VP. */
+  readonly trainedLevels?: number;
+  /** The trained noise levels themselves, where they are not those of DDPM (VP) or geometric (VE). */
+  readonly ladder?: Ladder;
+  /** Number of classes of a class-conditional network. */
+  readonly classes?: number;
+  /** Names of the network's tensors, where they cannot be inferred. */
+  readonly names?: TensorNames;
+}
+
+/** All that turns the output of a network into a score. */
+export interface Description {
+  readonly sde: Sde;
+  readonly ladder?: Ladder;
+  readonly parameterization: Parameterization;
+  readonly sigmaData: number;
+  readonly labels: LabelRule;
+  /** Trained levels, as label rules count them. */
+  readonly levels: number;
+  readonly shape: readonly number[];
+  readonly classes?: number;
+  /** The class label that stands for no class. */
+  readonly nullClass?: number;
+}
+
+/** Levels of DDPM. */
+const LEVELS = 1000;
+
+// A file says how large a sample is and how many levels and classes there are, and memory is set aside accordingly: a
+// file of a few bytes may not ask for all of it.
+const MOST_ELEMENTS = 2 ** 26;
+const MOST_LEVELS = 1e6;
+const MOST_CLASSES = 1e6;
+
+/**
+ * Joins what the caller says, what the file says, and the defaults of the published networks.
+ * @throws ModelError where neither says what cannot be defaulted, naming the flags to give; OptionError for values that
+ *   cannot be used.
+ */
+export function describeModel(
+  options: DescriptionOptions,
+  metadata: ModelMetadata,
+  roles: Roles,
+): Description {
+  const parameterization = options.parameterization ?? metadata.parameterization;
+  const sdeGiven = options.sde ?? metadata.sde;
+  if (parameterization === undefined || sdeGiven === undefined) {
+    const missing = [
+      ...(sdeGiven === undefined
+        ? ["sde (--sde), the process it was trained on: 'vp', 'subvp', 've' or 'edm'"]
+        : []),
+      ...(parameterization === undefined
+        ? [
+            `parameterization (--parameterization), what its output means: ${parameterizations.map((p) => `'${p}'`).join(', ')}`,
+          ]
+        : []),
+      ...((options.labels ?? metadata.labels) === undefined
+        ? ["labels (--labels), which number it takes as its time, such as 't*999', 'sigma' or 'index'"]
+        : []),
+    ];
+    throw new ModelError(`It does not say what it is (no fastsde metadata). Give ${missing.join('; ')}.`);
+  }
+  checkChoice('parameterization', parameterization, parameterizations);
+  const sde = resolveSde(options, metadata);
+  const integer = roles.time.type.startsWith('int');
+  const trainedLevels = options.trainedLevels ?? metadata.trainedLevels;
+  if (trainedLevels !== undefined) checkInteger('trainedLevels', trainedLevels, 1, MOST_LEVELS);
+  const discrete = integer || trainedLevels !== undefined || options.ladder !== undefined;
+  const labels = labelRule(
+    options.labels ?? metadata.labels ?? defaultLabels(sde.name, parameterization, discrete),
+  );
+  if (integer && !labels.discrete) {
+    throw new OptionError(
+      'labels',
+      labels.name,
+      `'index' or 'reversed-index': the time input "${roles.time.name}" takes integers (${roles.time.type})`,
+    );
+  }
+  const ladder = options.ladder ?? (labels.discrete ? trainedLadder(sde, trainedLevels) : undefined);
+  const shape = resolveShape(options, metadata, roles.state);
+  checkOutput(roles, shape);
+  const classes = resolveClasses(options, metadata, roles);
+  return {
+    sde,
+    ...(ladder && { ladder }),
+    parameterization,
+    sigmaData: checkNumber(
+      'sigmaData',
+      options.sigmaData ?? metadata.sigmaData ?? sde.constants['sigmaData'] ?? SIGMA_DATA,
+      0,
+    ),
+    labels,
+    levels: ladder?.levels ?? trainedLevels ?? LEVELS,
+    shape,
+    ...(classes !== undefined && { classes }),
+    ...(classes !== undefined && metadata.nullClass !== undefined && { nullClass: metadata.nullClass }),
+  };
+}
+
+function resolveSde(options: DescriptionOptions, metadata: ModelMetadata): Sde {
+  const { sde, constants, dataRange } = options;
+  if (typeof sde === 'object') {
+    if (constants !== undefined) {
+      throw new OptionError('constants', constants, 'left out where sde is a value, which has its own');
+    }
+    return dataRange === undefined ? sde : { ...sde, dataRange };
+  }
+  const name = sde ?? metadata.sde!;
+  const own = name === metadata.sde;
+  return sdeFromName(
+    name,
+    { ...(own && metadata.constants), ...constants },
+    dataRange ?? (own ? metadata.dataRange : undefined),
+  );
+}
+
+/** The ladder on which networks with integer labels are trained. */
+function trainedLadder(sde: Sde, levels: number | undefined): Ladder {
+  const { beta0, beta1, sigmaMin, sigmaMax } = sde.constants;
+  if (sde.name === 'vp') return ddpmLadder(linearBetas(levels ?? LEVELS, beta0, beta1));
+  if (sde.name === 've') {
+    if (levels === undefined) {
+      throw new OptionError(
+        'trainedLevels',
+        levels,
+        'the number of noise levels of this network (--trained-levels), such as 232 for NCSNv2 on CIFAR-10',
+      );
+    }
+    return smldLadder(geometricSigmas(levels, sigmaMin, sigmaMax));
+  }
+  throw new OptionError('sde', sde.name, "'vp' or 've' for a network with integer labels, or give ladder");
+}
+
+/** Array.isArray would forget the type of the elements. */
+const isList: (value: unknown) => boolean = Array.isArray;
+
+function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, state: TensorInfo): number[] {
+  const given = options.shape ?? metadata.shape;
+  const inFile = state.shape?.slice(1);
+  const written = `"${state.name}" [${(state.shape ?? []).map((size) => (size === '' ? '?' : size)).join(', ')}]`;
+  const shape = given ?? inFile;
+  if (shape !== undefined && !isList(shape)) throw new OptionError('shape', shape, 'an array of sizes');
+  if (shape === undefined || shape.length === 0 || shape.some((size) => typeof size !== 'number')) {
+    throw new ModelError(
+      `Its input ${written} leaves the shape of a sample open; give shape (--shape), such as 3,32,32.`,
+      { option: 'shape' },
+    );
+  }
+  const fits =
+    inFile === undefined ||
+    (inFile.length === shape.length &&
+      inFile.every((size, i) => typeof size === 'string' || size === shape[i]));
+  if (!fits) throw new OptionError('shape', shape, `as in the network's input ${written}, without the batch`);
+  const sizes = (shape as number[]).map((size, i) => checkInteger(`shape[${i}]`, size, 1));
+  if (sizes.reduce((product, size) => product * size, 1) > MOST_ELEMENTS) {
+    throw new OptionError('shape', shape, 'of at most 2^26 elements in a sample');
+  }
+  return sizes;
+}
+
+function checkOutput({ output, state }: Roles, shape: readonly number[]): void {
+  const dims = output.shape?.slice(1);
+  if (dims === undefined) return;
+  if (dims.length === shape.length && dims.every((size, i) => typeof size === 'string' || size === shape[i]))
+    return;
+  const learnedVariance = dims.length === shape.length && dims[0] === 2 * shape[0]!;
+  throw new ModelError(
+    `Its output "${output.name}" [${output.shape!.join(', ')}] does not have the shape of its input "${state.name}" ` +
+      `[N, ${shape.join(', ')}].` +
+      (learnedVariance
+        ? ' It seems to predict a variance too: export the first half of its channels alone.'
+        : ' Name another output with names.output (--output-name), or another input with names.state (--state-input).'),
+    { option: 'names.output', value: output.name },
+  );
+}
+
+function resolveClasses(
+  options: DescriptionOptions,
+  metadata: ModelMetadata,
+  roles: Roles,
+): number | undefined {
+  const given = options.classes ?? metadata.classes;
+  if (roles.class === undefined) {
+    if (options.classes === undefined) return undefined;
+    throw new OptionError('classes', options.classes, 'left out: the network has no class input');
+  }
+  const width = roles.class.shape?.length === 2 ? roles.class.shape[1] : undefined;
+  const classes = given ?? width;
+  if (typeof classes !== 'number') {
+    throw new ModelError(
+      `Its class input "${roles.class.name}" does not say how many classes there are; give classes (--classes).`,
+      { option: 'classes' },
+    );
+  }
+  if (typeof width === 'number' && width > 1 && width !== classes) {
+    throw new OptionError(
+      'classes',
+      classes,
+      `${width}, the width of the one-hot input "${roles.class.name}"`,
+    );
+  }
+  return checkInteger('classes', classes, 1, MOST_CLASSES);
+}

@@ -1,0 +1,142 @@
+import type { LabelRule } from './labels.js';
+import type { Parameterization } from '../model.js';
+
+/** Something that the probe holds against a model. */
+export interface Finding {
+  readonly cause: 'parameterization' | 'sign' | 'labels' | 'data-range' | 'not-finite' | 'unrecognized';
+  /** `error` where the output is clearly not what was said, `warning` for a doubt. */
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  /** Command-line flags that repair it, where there are some. */
+  readonly flag?: string;
+}
+
+/** How the estimate of x_0 depends on what it was computed from, at one noise level. */
+export interface LevelReading {
+  readonly t: number;
+  /** sigma / alpha. */
+  readonly rho: number;
+  /** Regression of the estimate on the noise z, in data units; rightly at most half the data's standard deviation. */
+  readonly leak: number;
+  /** Mean of the estimate where x_0 was at the low and at the high end of the data range. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A way to read the network: with labels fed by one rule, and the output taken for one quantity, or its opposite. */
+export interface Reading {
+  readonly labels: LabelRule;
+  readonly parameterization: Parameterization;
+  readonly sign: 1 | -1;
+}
+
+/** How well a reading of the network denoises. */
+export type Verdict = 'right' | 'doubtful' | 'wrong';
+
+/** Another reading that denoises, and how sure it is that the declared one is wrong. */
+export interface Repair extends Reading {
+  readonly severity: Finding['severity'];
+}
+
+export const notFinite: Finding = {
+  cause: 'not-finite',
+  severity: 'error',
+  message: 'Its output is NaN or infinite on noised data: check the labels (--labels) and the file itself.',
+};
+
+/** The finding of a network that denoises under another reading. */
+export function misread(declared: Reading, found: Repair): Finding {
+  const { severity } = found;
+  const flags = [
+    ...(found.labels.name === declared.labels.name ? [] : [`--labels '${found.labels.name}'`]),
+    ...(found.parameterization === declared.parameterization
+      ? []
+      : [`--parameterization ${found.parameterization}`]),
+  ];
+  const read = `read as ${declared.parameterization} with labels ${declared.labels.name}, its output does not denoise`;
+  if (found.sign < 0) {
+    const opposite = `it is the opposite of ${found.parameterization}${flags.length > 0 ? ` (with ${flags.join(' ')})` : ''}`;
+    return {
+      cause: 'sign',
+      severity,
+      message: `The sign is flipped: ${read}; ${opposite}. No flag turns it: export the network with the other sign.`,
+    };
+  }
+  const cause = found.labels.name === declared.labels.name ? 'parameterization' : 'labels';
+  const what =
+    cause === 'labels' ? `fed with labels ${found.labels.name}` : `read as ${found.parameterization}`;
+  const flag = flags.join(' ');
+  // Under a wrong SDE, two flags together may happen to make a denoiser.
+  const doubt = flags.length > 1 ? ' If it was not trained so, the SDE may be another: check --sde.' : '';
+  return {
+    cause,
+    severity,
+    message: `The ${cause} ${cause === 'labels' ? 'look' : 'looks'} wrong: ${read}; ${what} it does. Give ${flag}.${doubt}`,
+    flag,
+  };
+}
+
+/** The finding of a network that denoises under no reading. */
+export function unrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
+  const [, , large] = levels as [LevelReading, LevelReading, LevelReading];
+  return {
+    cause: 'unrecognized',
+    severity: verdict === 'wrong' ? 'error' : 'warning',
+    message:
+      `Its output ${verdict === 'wrong' ? 'does not denoise' : 'denoises poorly'} under any parameterization and labels ` +
+      `that were tried (at sigma / alpha = ${large.rho.toPrecision(3)} the estimate of x_0 carries ` +
+      `${large.leak.toPrecision(2)} times the noise). Check the SDE and its constants (--sde), the labels (--labels) ` +
+      'and that the network is trained.',
+  };
+}
+
+/** A finding where the largest noise of the process does not drown data of the declared range. */
+export function undrowned(
+  levels: readonly LevelReading[],
+  [low, high]: readonly [number, number],
+): Finding | undefined {
+  const { rho } = levels[2]!;
+  if (rho >= (high - low) / 2) return undefined;
+  return {
+    cause: 'data-range',
+    severity: 'error',
+    message:
+      `The data range looks wrong: it is declared as [${low}, ${high}], and the SDE's noise ends at ` +
+      `${rho.toPrecision(3)} times the data. Give --data-range, such as 0,1, or the constants of the SDE.`,
+    flag: '--data-range',
+  };
+}
+
+/** A finding where the estimates of x_0 lie elsewhere than the declared data range. */
+export function misplaced(
+  levels: readonly LevelReading[],
+  range: readonly [number, number],
+): Finding | undefined {
+  const [, middle, large] = levels as [LevelReading, LevelReading, LevelReading];
+  const [low, high] = range;
+  const relative = (value: number) => (value - low) / (high - low);
+  const mean = relative((large.low + large.high) / 2);
+  const outside = Math.max(-mean, mean - 1);
+  const declared = `[${low}, ${high}]`;
+  if (outside > 0.3) {
+    return {
+      cause: 'data-range',
+      severity: outside > 0.6 ? 'error' : 'warning',
+      message:
+        `The data range looks wrong: it is declared as ${declared}, and the network takes the mean of its data for ` +
+        `${((large.low + large.high) / 2).toPrecision(2)}. Give --data-range, such as -1,1.`,
+      flag: '--data-range',
+    };
+  }
+  if (mean > 0.45 && relative(middle.low) > 0.35 && relative(middle.high) > 0.7) {
+    return {
+      cause: 'data-range',
+      severity: 'warning',
+      message:
+        `The data range looks wrong: it is declared as ${declared}, and the network takes a noised ${low} for ` +
+        `${middle.low.toPrecision(2)} and keeps ${high}. Give --data-range, such as 0,1.`,
+      flag: '--data-range',
+    };
+  }
+  return undefined;
+}

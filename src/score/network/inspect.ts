@@ -1,0 +1,99 @@
+import { FastsdeError } from '../../errors.js';
+import { readModel, type TensorInfo } from '../../onnx/file/model.js';
+import { elementCount } from '../../onnx/file/tensor.js';
+import { openNetwork, type LoadOptions } from './load.js';
+import { probe, type ProbeReport } from './probe.js';
+
+/** What there is to know of a model file before one samples from it. */
+export interface Inspection {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /** Version by operator set; the standard one is "". */
+  readonly opsets: Readonly<Record<string, number>>;
+  /** How often each operator occurs, the most frequent first. */
+  readonly operators: Readonly<Record<string, number>>;
+  /** Elements in all weights. */
+  readonly parameters: number;
+  /** metadata_props. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What the metadata and the options say that it is; absent where they do not say enough. */
+  readonly model?: ModelSummary;
+  /** Absent where the network could not be evaluated. */
+  readonly probe?: ProbeReport;
+  /** Why `model` or `probe` is absent. */
+  readonly problem?: string;
+}
+
+export interface ModelSummary {
+  readonly sde: string;
+  readonly constants: Readonly<Record<string, number>>;
+  readonly dataRange: readonly [number, number];
+  readonly parameterization: string;
+  readonly labels: string;
+  readonly shape: readonly number[];
+  readonly trainedLevels?: number;
+  readonly classes?: number;
+  /** Name of the tensor by role. */
+  readonly names: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads a model file and probes the network, as far as metadata and options allow.
+ * @throws ModelError for a file that is not an ONNX model, OptionError for an option that cannot be used.
+ */
+export async function inspectModel(path: string, options: LoadOptions = {}): Promise<Inspection> {
+  const file = await readModel(path);
+  const facts = {
+    inputs: file.inputs,
+    outputs: file.outputs,
+    opsets: Object.fromEntries(file.opsets),
+    operators: operatorCounts(
+      file.nodes.map(({ operator, domain }) => (domain ? `${domain}.${operator}` : operator)),
+    ),
+    parameters: file.proto.graph.initializer.reduce((sum, { dims }) => sum + elementCount(dims), 0),
+    metadata: Object.fromEntries(file.metadata),
+  };
+  try {
+    return { ...facts, ...(await summarize(path, file, options)) };
+  } catch (cause) {
+    if (cause instanceof FastsdeError && cause.code !== 'ERR_FASTSDE_OPTION') {
+      return { ...facts, problem: cause.message };
+    }
+    throw cause;
+  }
+}
+
+async function summarize(
+  path: string,
+  file: Awaited<ReturnType<typeof readModel>>,
+  options: LoadOptions,
+): Promise<Pick<Inspection, 'model' | 'probe' | 'problem'>> {
+  const { network, description } = await openNetwork(path, path, file, options);
+  const { sde, ladder, parameterization, labels, shape, classes } = description;
+  const model: ModelSummary = {
+    sde: sde.name,
+    constants: sde.constants,
+    dataRange: sde.dataRange,
+    parameterization,
+    labels: labels.name,
+    shape,
+    ...(ladder && { trainedLevels: ladder.levels }),
+    ...(classes !== undefined && { classes }),
+    names: Object.fromEntries(Object.entries(network.roles).map(([role, { name }]) => [role, name])),
+  };
+  try {
+    if (options.probe === false) return { model, problem: 'The probe was left out.' };
+    return { model, probe: await probe(network, description) };
+  } catch (cause) {
+    if (cause instanceof FastsdeError) return { model, problem: cause.message };
+    throw cause;
+  } finally {
+    await network.release();
+  }
+}
+
+function operatorCounts(operators: readonly string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const operator of operators) counts.set(operator, (counts.get(operator) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])));
+}

@@ -1,0 +1,79 @@
+import { ModelError, OptionError } from '../../errors.js';
+import { nearest } from '../../options.js';
+import type { Parameterization } from '../model.js';
+import type { Marginal } from '../parameterization.js';
+
+/** Where a label is wanted: the time, the marginal there, and the level of a model with trained levels. */
+export interface LabelPoint extends Marginal {
+  readonly t: number;
+  readonly index?: number | undefined;
+}
+
+/** Which number a network is fed as its time. */
+export interface LabelRule {
+  /** The name by which options and model files choose the rule. */
+  readonly name: string;
+  /** Whether labels are the integers of trained levels, so that the model has no continuous time. */
+  readonly discrete: boolean;
+  /** The label at a point; `levels` is the number of trained levels. */
+  label(point: LabelPoint, levels: number): number;
+}
+
+const fixedRules: readonly LabelRule[] = [
+  { name: 't', discrete: false, label: ({ t }) => t },
+  { name: 'sigma', discrete: false, label: ({ sigma }) => sigma },
+  { name: 'log-sigma', discrete: false, label: ({ sigma }) => Math.log(sigma) },
+  { name: 'c-noise', discrete: false, label: ({ alpha, sigma }) => 0.25 * Math.log(sigma / alpha) },
+  { name: 'dpm-solver', discrete: false, label: ({ t }, levels) => 1000 * (t - 1 / levels) },
+  { name: 'index', discrete: true, label: ({ index }) => level(index) },
+  { name: 'reversed-index', discrete: true, label: ({ index }, levels) => levels - 1 - level(index) },
+];
+
+/** Names of the rules; `t*999` stands for any factor. */
+export const labelNames: readonly string[] = ['t*999', ...fixedRules.map(({ name }) => name)];
+
+/**
+ * The label rule of this name:
+ *
+ * - `t`, `t*999`, any `t*<factor>`: time, scaled. 999 is that of the continuous VP and sub-VP networks of Song et al. 2021;
+ * - `sigma`: sigma(t), their VE networks; also denoisers D(x, sigma);
+ * - `log-sigma`: ln sigma(t);
+ * - `c-noise`: ln(sigma / alpha) / 4, the raw networks of Karras et al. 2022;
+ * - `dpm-solver`: 1000 (t - 1 / levels), how Lu et al. 2022 give continuous times to a network of trained levels;
+ * - `index`: the trained level, 0 = least noise (DDPM; diffusers' timesteps);
+ * - `reversed-index`: the trained level counted from the most noise (SMLD, NCSN, NCSNv2).
+ *
+ * @throws OptionError for another name, with the nearest one.
+ */
+export function labelRule(name: string): LabelRule {
+  const fixed = fixedRules.find((rule) => rule.name === name);
+  if (fixed) return fixed;
+  const factor = typeof name === 'string' ? /^t\*(.+)$/.exec(name)?.[1] : undefined;
+  if (factor !== undefined) {
+    const scale = Number(factor);
+    if (!(Number.isFinite(scale) && scale > 0)) {
+      throw new OptionError('labels', name, "t times a positive number, such as 't*999'");
+    }
+    return { name: `t*${scale}`, discrete: false, label: ({ t }) => scale * t };
+  }
+  const near = nearest(name, labelNames);
+  const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
+  throw new OptionError('labels', name, `one of ${labelNames.join(', ')}${hint}`);
+}
+
+/** The rule of the published networks of this SDE and parameterization. */
+export function defaultLabels(
+  sde: string,
+  parameterization: Parameterization,
+  trainedLevels: boolean,
+): string {
+  if (parameterization === 'edm') return 'c-noise';
+  if (trainedLevels) return sde === 've' ? 'reversed-index' : 'index';
+  return sde === 'vp' || sde === 'subvp' ? 't*999' : 'sigma';
+}
+
+function level(index: number | undefined): number {
+  if (index === undefined)
+    throw new ModelError('A model with integer labels is evaluated at trained levels only.');
+  return index;
+}

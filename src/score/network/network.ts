@@ -1,0 +1,213 @@
+import { FastsdeError, LoadError, ModelError, OptionError } from '../../errors.js';
+import type { TensorInfo } from '../../onnx/file/model.js';
+import type { Session, Tensor } from '../../onnx/run/runtime.js';
+import { classTensor, isShared, statePort, timeTensor, type Port } from './feeds.js';
+import type { Roles } from './roles.js';
+
+/** A batch for the network: rows, each with its time label and, where the network takes one, its class. */
+export interface Rows {
+  /** [rows, ...shape]. */
+  readonly x: Float32Array;
+  /** What each row of x is multiplied with on its way into the network; 1 where absent. */
+  readonly scale?: Float64Array | undefined;
+  readonly time: Float64Array;
+  readonly classes?: Int32Array | undefined;
+  /** What the transposed Jacobian of a differentiated network is multiplied with, [rows, ...shape]. */
+  readonly cotangent?: Float32Array | undefined;
+}
+
+/** Name of the input that a differentiated network has beside its own. */
+export const COTANGENT = 'cotangent';
+
+/** A loaded network as a function of state, time label and class: splits, pads and converts as the file wants it. */
+export class Network {
+  readonly source: string;
+  readonly roles: Roles;
+  readonly #elements: number;
+  readonly #batch: number | undefined;
+  readonly #classes: number | undefined;
+  readonly #sharedTime: boolean;
+  readonly #state: Inlet;
+  readonly #cotangent: Inlet;
+  readonly #output: Outlet;
+  readonly #product: Outlet;
+  #session: Session | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  /** @param batch rows of every run; as many as there are where absent */
+  constructor(
+    source: string,
+    session: Session,
+    roles: Roles,
+    { shape, classes }: { shape: readonly number[]; classes?: number },
+    batch: number | undefined,
+  ) {
+    this.source = source;
+    this.roles = roles;
+    this.#session = session;
+    this.#elements = shape.reduce((product, size) => product * size, 1);
+    this.#batch = batch;
+    this.#classes = classes;
+    this.#sharedTime = isShared(roles.time, batch);
+    this.#state = new Inlet(statePort(roles.state, shape), this.#elements);
+    this.#cotangent = new Inlet(statePort(roles.output, shape), this.#elements);
+    this.#output = new Outlet(statePort(roles.output, shape), this.#elements);
+    this.#product = new Outlet(statePort(roles.state, shape), this.#elements);
+  }
+
+  /**
+   * Writes the network's output for the rows into `output`, and into `product` what a differentiated network makes of
+   * the cotangent. One run at a time; later calls wait.
+   * @throws ModelError after release(), and where ONNX Runtime fails.
+   */
+  run(rows: Rows, output: Float32Array, product?: Float32Array): Promise<void> {
+    const running = this.#last.then(() => this.#run(rows, output, product));
+    this.#last = running.catch(() => undefined);
+    return running;
+  }
+
+  async release(): Promise<void> {
+    await this.#last;
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.release();
+  }
+
+  async #run(rows: Rows, output: Float32Array, product: Float32Array | undefined): Promise<void> {
+    const count = rows.time.length;
+    for (let start = 0; start < count;) {
+      let end = Math.min(count, start + (this.#batch ?? count));
+      if (this.#sharedTime) {
+        const change = rows.time.subarray(start, end).findIndex((label) => label !== rows.time[start]);
+        if (change > 0) end = start + change;
+      }
+      await this.#runOnce(rows, output, product, start, end);
+      start = end;
+    }
+  }
+
+  /** Runs the network once, on rows start to end; the last one is repeated where the file wants more. */
+  async #runOnce(
+    rows: Rows,
+    output: Float32Array,
+    product: Float32Array | undefined,
+    start: number,
+    end: number,
+  ): Promise<void> {
+    if (this.#session === undefined)
+      throw new ModelError(`${this.source} is closed and cannot be evaluated.`);
+    const { roles } = this;
+    const size = this.#batch ?? end - start;
+    const range = { start, end, size };
+    const feeds = {
+      [roles.state.name]: this.#state.open(rows.x, range, rows.scale),
+      [roles.time.name]: timeTensor(
+        roles.time,
+        Float64Array.from({ length: size }, (_, i) => rows.time[Math.min(start + i, end - 1)]!),
+        this.#sharedTime,
+      ),
+    };
+    if (roles.class) {
+      const classes = Int32Array.from(
+        { length: size },
+        (_, i) => rows.classes![Math.min(start + i, end - 1)]!,
+      );
+      feeds[roles.class.name] = classTensor(roles.class, classes, this.#classes!);
+    }
+    const fetches = { [roles.output.name]: this.#output.open(output, range) };
+    if (rows.cotangent) feeds[COTANGENT] = this.#cotangent.open(rows.cotangent, range);
+    if (product) fetches[`vjp.${roles.state.name}`] = this.#product.open(product, range);
+    try {
+      await this.#session.run(feeds, fetches);
+    } catch (cause) {
+      throw located(this.source, cause);
+    }
+    this.#output.close();
+    if (product) this.#product.close();
+  }
+}
+
+/** Rows start to end of an array, and the last one again up to `size`. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly size: number;
+}
+
+/** Rows on their way into a network: the array itself where nothing has to be scaled or repeated. */
+class Inlet {
+  readonly #port: Port;
+  readonly #elements: number;
+  #buffer = new Float32Array(0);
+
+  constructor(port: Port, elements: number) {
+    this.#port = port;
+    this.#elements = elements;
+  }
+
+  open(values: Float32Array, { start, end, size }: Range, scale?: Float64Array): Tensor {
+    const elements = this.#elements;
+    if (size === end - start && scale === undefined)
+      return this.#port.open(values.subarray(start * elements, end * elements), size);
+    const buffer = (this.#buffer = resized(this.#buffer, size * elements));
+    for (let row = 0; row < size; row++) {
+      const from = Math.min(start + row, end - 1);
+      const factor = scale?.[from] ?? 1;
+      for (let i = 0; i < elements; i++) buffer[row * elements + i] = factor * values[from * elements + i]!;
+    }
+    return this.#port.open(buffer, size);
+  }
+}
+
+/** Rows on their way out of a network: into the array itself where none was repeated. */
+class Outlet {
+  readonly #port: Port;
+  readonly #elements: number;
+  #padded = new Float32Array(0);
+  #result: Float32Array = this.#padded;
+  #own: Float32Array = this.#padded;
+
+  constructor(port: Port, elements: number) {
+    this.#port = port;
+    this.#elements = elements;
+  }
+
+  open(values: Float32Array, { start, end, size }: Range): Tensor {
+    this.#own = values.subarray(start * this.#elements, end * this.#elements);
+    if (size !== end - start) this.#padded = resized(this.#padded, size * this.#elements);
+    this.#result = size === end - start ? this.#own : this.#padded;
+    return this.#port.open(this.#result, size);
+  }
+
+  /** After the run. */
+  close(): void {
+    this.#port.close(this.#result);
+    if (this.#result !== this.#own) this.#own.set(this.#result.subarray(0, this.#own.length));
+  }
+}
+
+function resized(buffer: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
+  return buffer.length === length ? buffer : new Float32Array(length);
+}
+
+/** Rows of every run: what the file fixes, or else what the caller asked for. */
+export function batchOf({ name, shape }: TensorInfo, batch: number | undefined): number | undefined {
+  const fixed = shape?.[0];
+  if (typeof fixed !== 'number') return batch;
+  if (batch !== undefined && batch !== fixed) {
+    throw new OptionError('batch', batch, `${fixed}: the file fixes the batch of its input "${name}"`);
+  }
+  return fixed;
+}
+
+/** The error with the model's name in front, where it is one of ours about the file. */
+export function located(source: string, cause: unknown): unknown {
+  if (cause instanceof OptionError || cause instanceof LoadError || !(cause instanceof FastsdeError))
+    return cause;
+  if (cause.message.includes(source)) return cause;
+  const { option, value } = cause;
+  return new ModelError(`${source}: ${cause.message}`, {
+    ...(option !== undefined && { option, value }),
+    cause,
+  });
+}

@@ -1,0 +1,51 @@
+import { affine } from '../../device/kernels.js';
+
+/** The arrays of a state in double precision, each row-major [samples, width]. */
+export type Blocks = readonly Float64Array[];
+
+/** dy/dt = f(t, y) for several independent samples at once. */
+export interface Ode {
+  /** Elements of one sample in each block: the state first, then what is integrated beside it. */
+  readonly widths: readonly number[];
+  /**
+   * Writes f(t, y) into `out`. Row i of every block is sample rows[i], at time t[i]; finished samples have no row.
+   * `rows` is the same object as long as the samples are the same.
+   */
+  derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): void | Promise<void>;
+}
+
+/** Blocks of zeros for this many samples. */
+export function blocks(samples: number, widths: readonly number[]): Float64Array[] {
+  return widths.map((width) => new Float64Array(samples * width));
+}
+
+/** The first `samples` rows. */
+export function head(y: Blocks, samples: number, widths: readonly number[]): Float64Array[] {
+  return y.map((block, b) => block.subarray(0, samples * widths[b]!));
+}
+
+/**
+ * out <- base + h_i (w_0 k_0 + w_1 k_1 + ...) with a step h_i for row i, in one pass over memory; base is zero where it is
+ * left out, and stages of weight 0 are not read.
+ */
+export function advance(
+  out: Blocks,
+  base: Blocks | undefined,
+  stages: readonly Blocks[],
+  weights: ArrayLike<number>,
+  h: Float64Array,
+): void {
+  const used = stages.map((_, j) => j).filter((j) => weights[j] !== undefined && weights[j] !== 0);
+  const row = used.map((j) => weights[j]!);
+  const columns = used.length + (base ? 2 : 1);
+  const table = new Float64Array(h.length * columns);
+  for (let i = 0, at = 0; i < h.length; i++) {
+    if (base) table[at++] = 1;
+    for (const weight of row) table[at++] = h[i]! * weight;
+    at++; // no noise
+  }
+  out.forEach((block, b) => {
+    const operands = used.map((j) => stages[j]![b]!);
+    affine(block, base ? [base[b]!, ...operands] : operands, table);
+  });
+}

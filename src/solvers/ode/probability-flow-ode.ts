@@ -1,0 +1,104 @@
+import { NonFiniteScoreError, OptionError } from '../../errors.js';
+import type { State } from '../../device/binding.js';
+import { affine, dots } from '../../device/kernels.js';
+import { evaluateAt, type Points } from '../../score/derivative.js';
+import type { ScoreModel } from '../../score/model.js';
+import type { Batch } from '../batch.js';
+import type { Blocks, Ode } from './ode.js';
+import { Turns } from '../turns.js';
+
+export interface FlowOptions {
+  /** Global index of the first sample, for errors. Default 0. */
+  readonly first?: number;
+  /** A class for every sample. */
+  readonly labels?: Int32Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The probability-flow ODE dx/dt = f(t) x - g(t)^2 s(x, t) / 2, whose solutions have the marginals p_t of the SDE
+ * (Song et al. 2021, equation 13).
+ */
+export class ProbabilityFlow implements Ode {
+  readonly widths: readonly number[];
+  readonly model: ScoreModel;
+  readonly #options: FlowOptions;
+  readonly #turns = new Turns();
+  #evaluations = 0;
+
+  /** @throws OptionError for a model that knows only discrete levels. */
+  constructor(model: ScoreModel, options: FlowOptions = {}) {
+    requireContinuousTime(model);
+    this.model = model;
+    this.#options = options;
+    this.widths = [model.shape.reduce((product, n) => product * n, 1)];
+  }
+
+  async derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): Promise<void> {
+    const points = this.points(t, y[0]!, rows);
+    this.drift(points, await this.evaluate(points, rows), out[0]!);
+  }
+
+  points(t: Float64Array, x: Float64Array, rows: Int32Array): Points {
+    const { labels } = this.#options;
+    return { x, at: { t }, labels: labels && Int32Array.from(rows, (row) => labels[row]!) };
+  }
+
+  /**
+   * F at the points, by `how`.
+   * @throws NonFiniteScoreError, and the signal's reason when aborted.
+   */
+  async evaluate(
+    points: Points,
+    rows: Int32Array,
+    how: (points: Points) => Promise<State> = (at) => evaluateAt(this.model, at),
+  ): Promise<State> {
+    this.#options.signal?.throwIfAborted();
+    const output = await how(points);
+    await this.#turns.yield();
+    const norms = new Float64Array(rows.length);
+    dots(output, output, norms);
+    const bad = norms.findIndex((norm) => !Number.isFinite(norm));
+    if (bad >= 0) {
+      const sample = (this.#options.first ?? 0) + rows[bad]!;
+      throw new NonFiniteScoreError(this.#evaluations, sample, points.at.t[bad]!);
+    }
+    this.#evaluations++;
+    return output;
+  }
+
+  /** dx <- f x - g^2 / 2 (p x + q F). */
+  drift({ x, at }: Points, output: State, dx: Float64Array): void {
+    const table = new Float64Array(3 * at.t.length);
+    at.t.forEach((t, i) => {
+      const half = this.model.sde.diffusion(t) ** 2 / 2;
+      const score = this.model.coefficients(t);
+      table[3 * i] = this.model.sde.drift(t) - half * score.state;
+      table[3 * i + 1] = -half * score.output;
+    });
+    affine(dx, [x, output], table);
+  }
+}
+
+/** @throws OptionError for a model that knows only discrete levels. */
+export function requireContinuousTime(model: ScoreModel): void {
+  if (!model.ladder) return;
+  throw new OptionError(
+    'model',
+    model,
+    `a model in continuous time: this one was trained on ${model.ladder.levels} discrete levels, between which its ` +
+      'score is not defined',
+  );
+}
+
+/** Puts a state on the way, and the output of the network that its slope dx/dt = f x - g^2 (p x + q F) / 2 implies. */
+export function show(batch: Batch, t: number, x: Float64Array, slope: Float64Array): void {
+  const { sde } = batch.model;
+  const { state, output } = batch.model.coefficients(t);
+  const half = sde.diffusion(t) ** 2 / 2;
+  const drift = sde.drift(t);
+  batch.x.set(x);
+  for (let i = 0; i < x.length; i++) {
+    batch.output[i] = ((drift * x[i]! - slope[i]!) / half - state * x[i]!) / output;
+  }
+}

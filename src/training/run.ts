@@ -1,0 +1,246 @@
+import { OptionError, TrainingError } from '../errors.js';
+import { errorOf } from '../failure.js';
+import { withoutDropout } from '../networks/dropout.js';
+import { parameterValues, withParameters } from '../autodiff/parameters.js';
+import { withMetadata, type Model } from '../onnx/file/model.js';
+import { Checkpoints, type Validation } from './checkpoint.js';
+import { setFlag, trainInParallel, type Received } from './data-parallel.js';
+import { allocate, Flag, type Memory, type State } from './memory.js';
+import type { Report } from './recorder.js';
+import { learningRateAt } from './schedule.js';
+import type { TrainProgress, TrainResult } from './train.js';
+import { runRecord, type TrainingPlan } from './plan.js';
+
+/** The main thread's side of a run: it starts the workers, keeps the checkpoints, and says how far they are. */
+export class TrainingRun {
+  readonly #network: Model;
+  readonly #plan: TrainingPlan;
+  readonly #memory: Memory;
+  readonly #signal: AbortSignal | undefined;
+  readonly #progress: (progress: TrainProgress) => void;
+  #checkpoints: Checkpoints | undefined;
+  /** Steps made before, and so far. */
+  #made = 0;
+  #step = 0;
+  #isOver = false;
+  #failure: { readonly error: unknown } | undefined;
+  /** Those who wait for the model as it is. */
+  readonly #waiting: Waiting[] = [];
+  #loss: number | undefined;
+  #validation: Validation | undefined;
+  #start = 0;
+  /** Milliseconds in reports: in all, and in the network. */
+  #reported = { all: 0, network: 0 };
+
+  constructor(
+    model: Model,
+    plan: TrainingPlan,
+    signal: AbortSignal | undefined,
+    progress: (progress: TrainProgress) => void,
+  ) {
+    this.#network = model;
+    this.#plan = plan;
+    this.#signal = signal;
+    this.#progress = progress;
+    const count = plan.parameters.reduce((sum, { shape }) => sum + elements(shape), 0);
+    const { optimizer, edges } = plan.job;
+    this.#memory = allocate(count, optimizer.ema.length, plan.workers, edges.length - 1);
+  }
+
+  /** Trains to the last step. */
+  async train(): Promise<TrainResult> {
+    try {
+      this.#signal?.throwIfAborted();
+      await this.#restore();
+      this.#start = performance.now();
+      if (this.#made < this.#steps) await this.#runWorkers();
+      if (this.#step < this.#steps) this.#signal?.throwIfAborted();
+      this.#isOver = true;
+      const model = this.#export(this.#memory, 0);
+      for (const { resolve } of this.#waiting.splice(0)) resolve(model);
+      return this.#result();
+    } catch (error) {
+      this.#failure = { error };
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
+      throw error;
+    } finally {
+      await this.#checkpoints?.close();
+    }
+  }
+
+  /**
+   * The network with the first average as it is after the step under way.
+   * @throws what ended the run, once it has failed or was stopped.
+   */
+  async model(): Promise<Model> {
+    if (this.#failure) throw this.#failure.error;
+    if (this.#isOver) return this.#export(this.#memory, 0);
+    Atomics.add(this.#memory.flags, Flag.stateWanted, 1);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  get #steps(): number {
+    return this.#plan.job.optimizer.schedule.steps;
+  }
+
+  /** Fills the memory with the state of the last checkpoint, or with that of the beginning. */
+  async #restore(): Promise<void> {
+    const { parameters, checkpoints } = this.#plan;
+    const names = parameters.map(({ name }) => name);
+    const values = parameterValues(this.#network, names);
+    let begin = 0;
+    for (const name of names) {
+      const tensor = values.get(name)!;
+      for (const part of [this.#memory.parameters, ...this.#memory.averages]) part.set(tensor, begin);
+      begin += tensor.length;
+    }
+    if (checkpoints === undefined) return;
+    const { folder, keep } = checkpoints;
+    this.#checkpoints = await Checkpoints.open(folder, await runRecord(this.#plan), parameters, keep);
+    this.#made = this.#step = await this.#checkpoints.restore(this.#memory);
+    if (this.#made > this.#steps) {
+      const expected = `at least ${this.#made}, as many as the run in ${folder} has made`;
+      throw new OptionError('steps', this.#steps, expected);
+    }
+  }
+
+  async #runWorkers(): Promise<void> {
+    const stop = (): void => {
+      setFlag(this.#memory.flags, 'stopWanted', 1);
+    };
+    this.#signal?.addEventListener('abort', stop);
+    if (this.#signal?.aborted) stop();
+    try {
+      const job = { ...this.#plan.job, memory: this.#memory, made: this.#made };
+      await trainInParallel(job, (message) => this.#receive(message));
+    } finally {
+      this.#signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  async #receive(message: Received): Promise<void> {
+    const checkpoint = this.#checkpoints?.last;
+    switch (message.kind) {
+      case 'report':
+        this.#step = message.report.step;
+        this.#report(message.report);
+        break;
+      case 'checkpoint':
+        await this.#save(message);
+        break;
+      case 'state': {
+        const model = this.#export(message.state, 0);
+        for (const { resolve } of this.#waiting.splice(0)) resolve(model);
+        break;
+      }
+      case 'not-finite': {
+        const { step, loss, times } = message;
+        const what = Number.isFinite(loss) ? 'gradient is not finite, though the loss is' : 'loss is';
+        const shown = times.slice(0, 5).map((time) => time.toPrecision(4));
+        const rows =
+          times.length === 0 ? '' : ` for rows at t = ${shown.join(', ')}${times.length > 5 ? ', ...' : ''}`;
+        throw new TrainingError(
+          `At step ${step} the ${what} ${loss}${rows}. Use a smaller learningRate, a longer warmup or a smaller clip.`,
+          { step, times, checkpoint },
+        );
+      }
+      case 'failed': {
+        const { step, failure } = message;
+        const cause = errorOf(failure);
+        if (step === this.#made) throw cause;
+        throw new TrainingError(`Step ${step} failed: ${cause.message}`, { step, checkpoint, cause });
+      }
+      case 'died': {
+        const step = this.#step + 1;
+        const { worker, reason } = message;
+        throw new TrainingError(`Worker ${worker} died after step ${this.#step} or later: ${reason}.`, {
+          step,
+          checkpoint,
+        });
+      }
+    }
+  }
+
+  async #save({ step, state, validation: loss }: Extract<Received, { kind: 'checkpoint' }>): Promise<void> {
+    if (loss !== undefined) this.#validation = { step, loss };
+    try {
+      await this.#checkpoints!.write(step, state, loss);
+    } finally {
+      setFlag(this.#memory.flags, 'writing', 0);
+    }
+  }
+
+  #report({ step, steps, loss, gradientNorm, buckets, milliseconds, network }: Report): void {
+    const { batch, schedule } = this.#plan.job.optimizer;
+    const { edges } = this.#plan.job;
+    const seconds = (performance.now() - this.#start) / 1000;
+    this.#loss = loss;
+    this.#reported.all += milliseconds;
+    this.#reported.network += network;
+    this.#progress({
+      step,
+      steps: this.#steps,
+      loss,
+      losses: buckets.flatMap(({ sum, rows }, k) =>
+        rows === 0 ? [] : [{ from: edges[k]!, to: edges[k + 1]!, loss: sum / rows, rows }],
+      ),
+      gradientNorm,
+      learningRate: learningRateAt(schedule, step),
+      imagesPerSecond: (1000 * steps * batch) / milliseconds,
+      seconds,
+      remaining: ((this.#steps - step) * this.#reported.all) / 1000 / (step - this.#made),
+      ...(this.#validation && { validation: this.#validation }),
+    });
+  }
+
+  #result(): TrainResult {
+    const seconds = (performance.now() - this.#start) / 1000;
+    const averages = this.#memory.averages.map((_, k) => this.#export(this.#memory, k));
+    const { batch } = this.#plan.job.optimizer;
+    const { all, network } = this.#reported;
+    const checkpoint = this.#checkpoints?.last;
+    const best = this.#checkpoints?.best;
+    return {
+      model: averages[0]!,
+      averages,
+      steps: this.#step,
+      resumedFrom: this.#made,
+      ...(this.#loss !== undefined && { loss: this.#loss }),
+      seconds,
+      imagesPerSecond: ((this.#step - this.#made) * batch) / seconds,
+      networkShare: all === 0 ? 0 : network / all,
+      ...(checkpoint !== undefined && { checkpoint }),
+      ...(best && { best }),
+      options: this.#plan.options,
+    };
+  }
+
+  /** The network with an average of a state, without its mask inputs, and with the facts of its training. */
+  #export({ averages }: Pick<State, 'averages'>, k: number): Model {
+    const { objective, seed, batch, ema } = this.#plan.options as { [fact: string]: unknown };
+    const values = new Map<string, Float32Array>();
+    let begin = 0;
+    for (const { name, shape } of this.#plan.parameters) {
+      const end = begin + elements(shape);
+      values.set(name, averages[k]!.slice(begin, end));
+      begin = end;
+    }
+    const inference = withoutDropout(withParameters(this.#network, values));
+    return withMetadata(inference, {
+      'fastsde.training.steps': String(this.#step),
+      'fastsde.training.images': String(this.#step * (batch as number)),
+      'fastsde.training.objective': JSON.stringify(objective),
+      'fastsde.training.seed': String(seed),
+      'fastsde.training.ema': JSON.stringify((ema as readonly unknown[])[k]),
+    });
+  }
+}
+
+interface Waiting {
+  readonly resolve: (model: Model) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}

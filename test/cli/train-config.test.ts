@@ -1,0 +1,71 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { checkConfig, readConfig } from '../../src/cli/train/config.js';
+import { optionsFor } from '../../src/cli/train/run.js';
+import { DataError, OptionError } from '../../src/errors.js';
+
+for (const [entries, message] of [
+  [{ stpes: 10 }, /^stpes must be called steps; got 10/],
+  [{ verbosity: 2 }, /^verbosity must be absent \(the entries are data, split/],
+  [{ constructor: 2 }, /^constructor must be absent/],
+  [{ steps: '10' }, /^steps must be a number; got "10"/],
+  [{ flip: 1 }, /^flip must be true or false; got 1/],
+  [{ network: ['unet'] }, /^network must be an object/],
+  [{ objective: 'sliced' }, /^objective must be an object/],
+  [{ objective: { wieghting: 'edm' } }, /^objective\.wieghting must be called weighting/],
+  [{ objective: { gamma: '5' } }, /^objective\.gamma must be a number/],
+  [{ resize: [32] }, /^resize must be height and width/],
+  [{ resize: [32, 'a'] }, /^resize must be a list of numbers/],
+  [{ channels: 4 }, /^channels must be 1 or 3; got 4/],
+  [{ split: 'tset' }, /^split must be one of train, test \(did you mean test\?\)/],
+  [{ seed: 'abc' }, /^seed must be an integer/],
+  [{ ema: 'slow' }, /^ema must be a decay/],
+] as const) {
+  test(`a configuration is refused: ${JSON.stringify(entries)}`, (t) => {
+    t.throws(() => checkConfig(entries), { instanceOf: OptionError, message });
+  });
+}
+
+test('a configuration may have every kind of average and of seed', (t) => {
+  for (const ema of [0.999, [0.99, 0.999], { kind: 'constant', decay: 0.9 }])
+    t.deepEqual(checkConfig({ ema }), { ema } as object);
+  for (const seed of [7, '18446744073709551615']) t.deepEqual(checkConfig({ seed }), { seed });
+});
+
+test('a file that is absent, no JSON object or has another entry is refused by its name', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'fastsde-config-'));
+  const path = join(folder, 'train.json');
+  await t.throwsAsync(readConfig(path), { instanceOf: DataError, message: /Cannot read .*train\.json/ });
+  await writeFile(path, '{ "steps": 10, }');
+  await t.throwsAsync(readConfig(path), { instanceOf: DataError, message: /train\.json is not JSON/ });
+  await writeFile(path, '[1]');
+  await t.throwsAsync(readConfig(path), { instanceOf: DataError, message: /train\.json: .* a JSON object/ });
+  await writeFile(path, '{ "stepz": 10 }');
+  await t.throwsAsync(readConfig(path), {
+    instanceOf: DataError,
+    message: `${path}: stepz must be called steps; got 10.`,
+  });
+  await writeFile(path, '{ "data": "mnist", "steps": 10 }');
+  t.deepEqual(await readConfig(path), { data: 'mnist', steps: 10 });
+});
+
+test('points are trained at noise levels about their spread, unless the configuration says otherwise', async (t) => {
+  const objectiveFor = async (entries: object, shape = [100, 2]): Promise<object | undefined> =>
+    (await optionsFor(checkConfig(entries), { shape })).objective;
+  const standard = { weighting: 'edm', times: 'log-normal' };
+  t.deepEqual(await objectiveFor({}), standard);
+  t.deepEqual(await objectiveFor({ objective: { dropLabels: 0.1 } }), { ...standard, dropLabels: 0.1 });
+  for (const objective of [
+    { weighting: 'likelihood' },
+    { times: 'uniform' },
+    { spread: true },
+    { kind: 'sliced' },
+  ])
+    t.deepEqual(await objectiveFor({ objective }), objective);
+  for (const network of [{ kind: 'classifier' }, { labels: 'index' }, { trainedLevels: 10 }])
+    t.deepEqual(await objectiveFor({ network }), {});
+  t.deepEqual(await objectiveFor({ model: 'network.onnx' }), {});
+  t.deepEqual(await objectiveFor({}, [100, 1, 8, 8]), {});
+});

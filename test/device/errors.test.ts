@@ -1,0 +1,397 @@
+import test from 'ava';
+
+import { OptionError } from '../../src/errors.js';
+import { setThreads } from '../../src/device/addon.js';
+import { type NoiseAddress, Stream } from '../../src/device/binding.js';
+import { diffuse } from '../../src/device/diffuse.js';
+import {
+  affine,
+  dots,
+  fillNormal,
+  fromBytes,
+  langevin,
+  projectMeasurement,
+  toBytes,
+} from '../../src/device/kernels.js';
+
+const noise: NoiseAddress = { seed: 1n, samples: 0, step: 0, stream: Stream.user };
+const f32 = (length: number) => new Float32Array(length);
+const f64 = (...values: number[]) => Float64Array.from(values);
+
+function detached(): Float32Array {
+  const array = new Float32Array(8);
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+}
+
+// As a caller without types could write it.
+const wrong = (value: unknown) => value as never;
+const shared = new Float32Array(20);
+
+const refused: [title: string, option: string, run: () => void][] = [
+  [
+    'no typed array',
+    'out',
+    () => {
+      affine(wrong([1, 2]), [f32(2)], f64(1, 0));
+    },
+  ],
+  [
+    'an integer array',
+    'out',
+    () => {
+      affine(wrong(new Int32Array(2)), [f32(2)], f64(1, 0));
+    },
+  ],
+  [
+    'an empty array',
+    'out',
+    () => {
+      affine(f32(0), [f32(0)], f64(1, 0));
+    },
+  ],
+  [
+    'a detached array',
+    'out',
+    () => {
+      affine(detached(), [f32(8)], f64(1, 0));
+    },
+  ],
+  [
+    'a detached operand',
+    'operands[0]',
+    () => {
+      affine(f32(8), [detached()], f64(1, 0));
+    },
+  ],
+  [
+    'no operand',
+    'operands',
+    () => {
+      affine(f32(8), [], f64(1));
+    },
+  ],
+  [
+    'nine operands',
+    'operands',
+    () => {
+      affine(f32(8), Array<Float32Array>(9).fill(f32(8)), new Float64Array(10));
+    },
+  ],
+  [
+    'a short operand',
+    'operands[1]',
+    () => {
+      affine(f32(8), [f32(8), f32(7)], f64(1, 1, 0));
+    },
+  ],
+  [
+    'a float64 operand of a float32 result',
+    'operands[0]',
+    () => {
+      affine(f32(8), [new Float64Array(8)], f64(1, 0));
+    },
+  ],
+  [
+    'an operand that overlaps the result',
+    'operands[0]',
+    () => {
+      affine(shared.subarray(0, 8), [shared.subarray(1, 9)], f64(1, 0));
+    },
+  ],
+  [
+    'coefficients of float32',
+    'coefficients',
+    () => {
+      affine(f32(8), [f32(8)], wrong(f32(2)));
+    },
+  ],
+  [
+    'a row too short',
+    'coefficients',
+    () => {
+      affine(f32(8), [f32(8)], f64(1, 0, 1));
+    },
+  ],
+  [
+    'a batch that does not divide',
+    'coefficients',
+    () => {
+      affine(f32(8), [f32(8)], f64(1, 0, 1, 0, 1, 0));
+    },
+  ],
+  [
+    'no coefficients',
+    'coefficients',
+    () => {
+      affine(f32(8), [f32(8)], f64());
+    },
+  ],
+  [
+    'a NaN coefficient',
+    'coefficients[1][0]',
+    () => {
+      affine(f32(8), [f32(8)], f64(1, 0, NaN, 0));
+    },
+  ],
+  [
+    'an infinite coefficient',
+    'coefficients[0][1]',
+    () => {
+      affine(f32(8), [f32(8)], f64(1, Infinity));
+    },
+  ],
+  [
+    'a mean of another type',
+    'mean',
+    () => {
+      affine(f32(8), [f32(8)], f64(1, 1), noise, new Float64Array(8));
+    },
+  ],
+  [
+    'a mean that is the result',
+    'mean',
+    () => {
+      affine(shared, [f32(20)], f64(1, 1), noise, shared);
+    },
+  ],
+  [
+    'a numeric seed',
+    'noise.seed',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, seed: wrong(1) });
+    },
+  ],
+  [
+    'a negative seed',
+    'noise.seed',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, seed: -1n });
+    },
+  ],
+  [
+    'a seed of 65 bits',
+    'noise.seed',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, seed: 2n ** 64n });
+    },
+  ],
+  [
+    'a fractional step',
+    'noise.step',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, step: 0.5 });
+    },
+  ],
+  [
+    'a stream beyond 8 bits',
+    'noise.stream',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, stream: 256 });
+    },
+  ],
+  [
+    'a substep beyond 24 bits',
+    'noise.substep',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, substep: 2 ** 24 });
+    },
+  ],
+  [
+    'a negative salt',
+    'noise.salt',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, salt: -1 });
+    },
+  ],
+  [
+    'a negative sample',
+    'noise.samples',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, samples: -1 });
+    },
+  ],
+  [
+    'a NaN sample',
+    'noise.samples',
+    () => {
+      fillNormal(f32(8), 1, { ...noise, samples: NaN });
+    },
+  ],
+  [
+    'a list of samples of another length',
+    'noise.samples',
+    () => {
+      fillNormal(f32(8), 2, { ...noise, samples: f64(1, 2, 3) });
+    },
+  ],
+  [
+    'a NaN in the list of samples',
+    'noise.samples[1]',
+    () => {
+      fillNormal(f32(8), 2, { ...noise, samples: f64(1, NaN) });
+    },
+  ],
+  [
+    'an index beyond the counter',
+    'noise.samples',
+    () => {
+      fillNormal(f32(4096), 1, { ...noise, samples: 2 ** 53 - 1 });
+    },
+  ],
+  [
+    'a batch of 0',
+    'batch',
+    () => {
+      fillNormal(f32(8), 0, noise);
+    },
+  ],
+  [
+    'a batch of 3 for 8 elements',
+    'batch',
+    () => {
+      fillNormal(f32(8), 3, noise);
+    },
+  ],
+  [
+    'an unknown norm',
+    'norm',
+    () => {
+      langevin(f32(8), f32(8), f64(0, 1, 0.1), wrong('l1'), noise);
+    },
+  ],
+  [
+    'a negative Langevin factor',
+    'coefficients[0][2]',
+    () => {
+      langevin(f32(8), f32(8), f64(0, 1, -0.1), 'batch', noise);
+    },
+  ],
+  [
+    'a short network output',
+    'output',
+    () => {
+      langevin(f32(8), f32(4), f64(0, 1, 0.1), 'batch', noise);
+    },
+  ],
+  [
+    'a network output that is the state',
+    'output',
+    () => {
+      langevin(shared, shared, f64(0, 1, 0.1), 'batch', noise);
+    },
+  ],
+  [
+    'a row of pixels that does not divide the sample',
+    'width',
+    () => {
+      diffuse(f32(8), undefined, f32(8), f64(1, 1, 1, 1), noise, { flips: new Uint8Array(1), width: 3 });
+    },
+  ],
+  [
+    'a flip too few',
+    'flips',
+    () => {
+      diffuse(f32(8), undefined, f32(8), new Float64Array(8), noise, { flips: new Uint8Array(1), width: 4 });
+    },
+  ],
+  [
+    'data that are the result',
+    'x0',
+    () => {
+      diffuse(shared, undefined, shared, f64(1, 1, 1, 1), noise);
+    },
+  ],
+  [
+    'a target that is the data',
+    'target',
+    () => {
+      diffuse(f32(20), shared, shared, f64(1, 1, 1, 1), noise);
+    },
+  ],
+  [
+    'steps of another length',
+    'results.steps',
+    () => {
+      langevin(f32(8), f32(8), f64(0, 1, 0.1), 'batch', noise, { steps: f64(0, 0) });
+    },
+  ],
+  [
+    'products of unequal lengths',
+    'b',
+    () => {
+      dots(f32(8), f32(9), f64(0));
+    },
+  ],
+  [
+    'more products than elements',
+    'out',
+    () => {
+      dots(f32(8), f32(8), new Float64Array(16));
+    },
+  ],
+  [
+    'a mask of another length',
+    'mask',
+    () => {
+      projectMeasurement(f32(8), f32(8), f32(8), f64(1, 1, 1, 1), noise);
+    },
+  ],
+  [
+    'measurements of another length',
+    'y',
+    () => {
+      projectMeasurement(f32(8), f32(4), f32(8), f64(1, 1), noise);
+    },
+  ],
+  [
+    'a basis that is not square',
+    'basis',
+    () => {
+      projectMeasurement(f32(8), f32(8), f32(8), f64(1, 1), noise, f32(5));
+    },
+  ],
+  [
+    'a basis that does not fit',
+    'basis',
+    () => {
+      projectMeasurement(f32(8), f32(8), f32(8), f64(1, 1), noise, f32(9));
+    },
+  ],
+  [
+    'bytes of another length',
+    'out',
+    () => {
+      toBytes(f32(8), 0, 1, new Uint8Array(7));
+    },
+  ],
+  [
+    'an empty range',
+    'high',
+    () => {
+      toBytes(f32(8), 1, 1, new Uint8Array(8));
+    },
+  ],
+  [
+    'a NaN range',
+    'low',
+    () => {
+      fromBytes(new Uint8Array(8), NaN, 1, f32(8));
+    },
+  ],
+  [
+    '0 threads',
+    'threads',
+    () => {
+      setThreads(0);
+    },
+  ],
+];
+
+for (const [title, option, run] of refused) {
+  test(`${title} is an error that names ${option}`, (t) => {
+    const error = t.throws(run, { instanceOf: OptionError });
+    t.is(error.option, option);
+    t.true(error.message.startsWith(`${option} must be `), error.message);
+  });
+}

@@ -1,0 +1,287 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+import fc from 'fast-check';
+import test from 'ava';
+
+import { addon } from '../../src/device/addon.js';
+
+/** More runs: FASTSDE_FUZZ_RUNS=100000 npx ava .test-build/test/native-fuzz.test.js */
+const numRuns = Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500);
+
+// The memory of a detached array goes when its new owner is collected; then a pointer into it is one into nothing.
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+type TypedArray = Float32Array | Float64Array | Uint32Array | Uint8Array;
+type Constructor = typeof Float32Array | typeof Float64Array | typeof Uint32Array | typeof Uint8Array;
+const constructors: readonly Constructor[] = [Float32Array, Float64Array, Uint32Array, Uint8Array];
+
+/** Bytes before and after an array that nobody may write. */
+const margin = 64;
+const pattern = 0xa5;
+
+type Memory = 'tight' | 'plain' | 'shared' | 'resizable' | 'growable';
+
+/** The arrays that were made for the call in hand. */
+const watched: TypedArray[] = [];
+
+/** An array within a larger buffer, the rest of which has to stay as it is. */
+function guarded(Type: Constructor, length: number, memory: Memory, values: number): TypedArray {
+  // Beyond a tight array lies what AddressSanitizer guards.
+  if (memory === 'tight') return new Type(length).fill(values);
+  const size = 2 * margin + length * Type.BYTES_PER_ELEMENT;
+  const bounds = { maxByteLength: size + 64 };
+  // TypeScript's library for this target knows neither kind of variable length.
+  const Plain = ArrayBuffer as new (size: number, bounds?: object) => ArrayBuffer;
+  const Shared = SharedArrayBuffer as new (size: number, bounds?: object) => SharedArrayBuffer;
+  const buffer =
+    memory === 'plain'
+      ? new Plain(size)
+      : memory === 'resizable'
+        ? new Plain(size, bounds)
+        : memory === 'shared'
+          ? new Shared(size)
+          : new Shared(size, bounds);
+  new Uint8Array(buffer).fill(pattern);
+  const array = new Type(buffer as ArrayBuffer, margin, length);
+  array.fill(values);
+  watched.push(array);
+  return array;
+}
+
+function isIntact(array: TypedArray): boolean {
+  const { buffer, byteLength } = array;
+  if (byteLength === 0) return true; // detached or out of bounds: there is nothing left to look at
+  const bytes = new Uint8Array(buffer);
+  const untouched = (from: number, to: number) => bytes.subarray(from, to).every((byte) => byte === pattern);
+  return untouched(0, margin) && untouched(margin + byteLength, 2 * margin + byteLength);
+}
+
+/** What takes memory away from an array while it is an argument. */
+function shrink(array: TypedArray): void {
+  const { buffer } = array;
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === 0) return;
+  const { resizable } = buffer as { resizable?: boolean };
+  if (resizable === true) (buffer as unknown as { resize(size: number): void }).resize(margin);
+  else structuredClone(buffer, { transfer: [buffer] });
+}
+
+const numbers = fc.oneof(
+  fc.constantFrom(0, 1, -1, 0.5, 2, NaN, Infinity, -Infinity, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e300),
+  fc.double(),
+  fc.integer({ min: -2, max: 70 }),
+);
+const memories = fc.constantFrom<Memory>('tight', 'plain', 'shared', 'resizable', 'growable');
+const arrays = fc
+  .tuple(fc.constantFrom(...constructors), fc.integer({ min: 0, max: 70 }), memories, numbers)
+  .map((parts) => () => guarded(...parts));
+const throwing = () => {
+  throw new Error('thrown by a getter');
+};
+
+/** Makes a value: fast-check, which prints what failed, cannot look at a detached array. */
+type Maker = () => unknown;
+const strange: fc.Arbitrary<Maker> = fc.oneof(
+  arrays,
+  arrays.map((make) => () => {
+    const array = make();
+    shrink(array);
+    return array;
+  }),
+  fc
+    .oneof(
+      numbers,
+      fc.anything(),
+      fc.constantFrom<unknown>(Symbol('s'), 10n, '8', null, undefined, throwing),
+      fc.constant({ valueOf: throwing, toString: throwing, length: 2 ** 40 }),
+      fc.constant(new DataView(new ArrayBuffer(8))),
+    )
+    .map((value) => () => value),
+);
+
+/** Arguments that fit each other: `n` elements in `batch` samples. */
+type Valid = (n: number, batch: number, memory: Memory) => unknown[];
+
+const f32 = (n: number, memory: Memory) => guarded(Float32Array, n, memory, 0.5);
+const f64 = (n: number, memory: Memory) => guarded(Float64Array, n, memory, 0.5);
+const address = (memory: Memory) => guarded(Uint32Array, 5, memory, 1);
+const indices = (batch: number, memory: Memory) => guarded(Float64Array, batch, memory, 3);
+
+const entries: Record<string, Valid> = {
+  affine: (n, batch, m) => [
+    f32(n, m),
+    [f32(n, m), f32(n, m)],
+    f64(3 * batch, m),
+    f32(n, m),
+    address(m),
+    indices(batch, m),
+  ],
+  langevin: (n, batch, m) => [
+    f64(n, m),
+    f32(n, m),
+    f64(3 * batch, m),
+    n % 3,
+    address(m),
+    7,
+    f64(n, m),
+    f64(batch, m),
+  ],
+  dots: (n, batch, m) => [f32(n, m), f64(n, m), f64(batch, m)],
+  fill: (n, batch, m) => [f32(n, m), batch, n % 3, address(m), indices(batch, m)],
+  projectMeasurement: (n, batch, m) => [
+    f32(n, m),
+    f32(n, m),
+    f32(n / batch, m),
+    f64(2 * batch, m),
+    address(m),
+    0,
+    f32(1, m),
+  ],
+  toBytes: (n, _, m) => [f32(n, m), 0, 1, guarded(Uint8Array, n, m, 0)],
+  fromBytes: (n, _, m) => [guarded(Uint8Array, n, m, 9), 0, 1, f32(n, m)],
+  diffuse: (n, batch, m) => [
+    f32(n, m),
+    f32(n, m),
+    n % 2 === 0 ? f32(n, m) : guarded(Uint8Array, n, m, 7),
+    -1,
+    1,
+    guarded(Uint8Array, batch, m, 1),
+    n / batch,
+    f64(4 * batch, m),
+    address(m),
+    indices(batch, m),
+  ],
+  adamw: (n, batch, m) => [
+    f32(n, m),
+    f32(n, m),
+    f32(n, m),
+    f32(n, m),
+    Array.from({ length: batch }, () => f32(n, m)),
+    f64(batch, m),
+    f64(7, m),
+  ],
+  sumOfSquares: (n, batch, m) => [Array.from({ length: batch }, () => f32(n, m))],
+  selectIsa: () => ['baseline'],
+  setThreads: () => [2],
+};
+
+const isTypedArray = (value: unknown): value is TypedArray =>
+  constructors.some((Type) => value instanceof Type);
+
+/** What is done to one argument that fits. */
+type Mutation =
+  | { kind: 'replace' | 'element'; make: Maker }
+  | { kind: 'fill'; by: number }
+  | { kind: 'resize'; by: number }
+  | { kind: 'shrink' | 'alias' | 'getter' | 'drop' };
+
+const mutations: fc.Arbitrary<Mutation> = fc.oneof(
+  fc.record({ kind: fc.constantFrom('replace' as const, 'element' as const), make: strange }),
+  fc.record({ kind: fc.constant('fill' as const), by: numbers }),
+  fc.record({ kind: fc.constant('resize' as const), by: fc.integer({ min: -3, max: 3 }) }),
+  fc.record({ kind: fc.constantFrom('shrink', 'alias', 'getter', 'drop') }),
+);
+
+function mutate(args: unknown[], position: number, mutation: Mutation): void {
+  const place = position % args.length;
+  const value = args[place];
+  const list = Array.isArray(value) ? (value as unknown[]) : undefined;
+  switch (mutation.kind) {
+    case 'replace':
+      args[place] = mutation.make();
+      break;
+    case 'element':
+      if (list) Object.defineProperty(list, 0, { value: mutation.make(), configurable: true });
+      break;
+    case 'fill':
+      if (isTypedArray(value) && value.length > 0) value.fill(mutation.by);
+      break;
+    case 'resize':
+      if (isTypedArray(value)) {
+        const Type = value.constructor as Constructor;
+        args[place] = guarded(Type, Math.max(0, value.length + mutation.by), 'plain', 0.5);
+      }
+      break;
+    case 'shrink':
+      if (isTypedArray(value)) shrink(value);
+      break;
+    case 'alias':
+      args[place] = args[(place + 1) % args.length];
+      break;
+    case 'getter':
+      // Reading the list takes the memory of the first argument away.
+      list?.forEach((element, i) =>
+        Object.defineProperty(list, i, {
+          configurable: true,
+          get: () => {
+            if (isTypedArray(args[0])) shrink(args[0]);
+            collectGarbage();
+            collectGarbage(); // the first leaves the work to a thread, the second waits for it
+            return element;
+          },
+        }),
+      );
+      break;
+    case 'drop':
+      args.length = place;
+      break;
+  }
+}
+
+test.serial('every entry point is fuzzed, but for those that take nothing', (t) => {
+  const rest = ['info', 'isFirstLoad', 'stayOnThisThread'];
+  t.deepEqual([...Object.keys(entries), ...rest].sort(), Object.keys(addon()).sort());
+});
+
+for (const [name, valid] of Object.entries(entries)) {
+  test.serial(`${name} answers with a result or an error, and writes only where it may`, (t) => {
+    const native = addon() as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const { isa, threads } = addon().info();
+    const shapes = fc.tuple(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 5 }), memories);
+    const changes = fc.array(fc.tuple(fc.nat({ max: 7 }), mutations), { maxLength: 3 });
+    let results = 0;
+    const property = fc.property(shapes, changes, ([size, batch, memory], changed) => {
+      watched.length = 0;
+      const args = valid(size * batch, batch, memory);
+      for (const [position, mutation] of changed) if (args.length > 0) mutate(args, position, mutation);
+      try {
+        native[name]!(...args);
+        results++;
+      } catch (error) {
+        if (!(error instanceof Error)) throw new TypeError('the addon threw what is no error');
+      }
+      return watched.every(isIntact);
+    });
+    fc.assert(property, { seed: 20, numRuns });
+    addon().selectIsa(isa);
+    addon().setThreads(threads);
+    // Were everything refused, nothing would have been tested.
+    t.true(results > numRuns / 20, `only ${results} of ${numRuns} calls went through`);
+  });
+}
+
+test.serial('arguments of any kind and number are an error or a result', (t) => {
+  const native = addon() as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const { isa, threads } = addon().info();
+  const lists = fc.array(strange, { maxLength: 9 }).map((makers) => () => makers.map((make) => make()));
+  const property = fc.property(
+    fc.constantFrom(...Object.keys(native)),
+    fc.array(fc.oneof(strange, lists), { maxLength: 9 }),
+    (name, makers) => {
+      watched.length = 0;
+      const args = makers.map((make) => make());
+      try {
+        native[name]!(...args);
+      } catch (error) {
+        if (!(error instanceof Error)) throw new TypeError('the addon threw what is no error');
+      }
+      return watched.every(isIntact);
+    },
+  );
+  t.notThrows(() => {
+    fc.assert(property, { seed: 21, numRuns: 4 * numRuns });
+  });
+  addon().selectIsa(isa);
+  addon().setThreads(threads);
+});

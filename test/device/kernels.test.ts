@@ -1,0 +1,279 @@
+import test from 'ava';
+
+import { type NoiseAddress, type NormMode, type State, Stream } from '../../src/device/binding.js';
+import { diffuse } from '../../src/device/diffuse.js';
+import {
+  affine,
+  dots,
+  fillNormal,
+  fromBytes,
+  langevin,
+  projectMeasurement,
+  toBytes,
+} from '../../src/device/kernels.js';
+import { fma, normals, scrambled } from '../support/native-reference.js';
+
+const address: NoiseAddress = { seed: 42n, samples: 1000, step: 7, stream: Stream.predictor };
+const shapes = [
+  [1, 1],
+  [64, 2],
+  [3, 784],
+  [2, 3072],
+  [2, 20001],
+] as const;
+
+const float32 = (length: number, seed: number) => Float32Array.from(scrambled(length, seed));
+const float64 = (length: number, seed: number) => Float64Array.from(scrambled(length, seed));
+
+function assertClose(
+  t: { true: (value: boolean, message: string) => void },
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+): void {
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(actual[i]! - expected[i]!) / Math.max(1, Math.abs(expected[i]!));
+    if (!(error <= tolerance)) t.true(false, `element ${i} is ${actual[i]!}, expected ${expected[i]!}`);
+  }
+  t.true(actual.length === expected.length, 'lengths agree');
+}
+
+for (const [batch, size] of shapes) {
+  const n = batch * size;
+
+  test(`affine in float32 rounds each term once, in order, at ${batch} x ${size}`, (t) => {
+    const z = normals(address, batch, size);
+    for (const count of [1, 2, 3, 8]) {
+      const operands = Array.from({ length: count }, (_, j) => float32(n, j + 1));
+      const coefficients = float64(batch * (count + 1), 99);
+      const mean = Float32Array.from({ length: n }, (_, i) => {
+        const c = coefficients.subarray(Math.floor(i / size) * (count + 1)).map(Math.fround);
+        return operands
+          .slice(1)
+          .reduce((s, x, j) => fma(c[j + 1]!, x[i]!, s), Math.fround(c[0]! * operands[0]![i]!));
+      });
+      const noisy = mean.map((m, i) =>
+        fma(Math.fround(coefficients[Math.floor(i / size) * (count + 1) + count]!), z[i]!, m),
+      );
+      const out = new Float32Array(n);
+      const outMean = new Float32Array(n);
+      affine(out, operands, coefficients, address, outMean);
+      t.deepEqual(out, noisy);
+      t.deepEqual(outMean, mean);
+      affine(out, operands, coefficients);
+      t.deepEqual(out, mean);
+      affine(operands[0]!, operands, coefficients, address);
+      t.deepEqual(operands[0], noisy, 'in place');
+    }
+  });
+
+  test(`affine in float64 takes float32 and float64 operands at ${batch} x ${size}`, (t) => {
+    const z = normals(address, batch, size);
+    const operands = [float64(n, 1), float32(n, 2), float64(n, 3)] as const;
+    const coefficients = float64(batch * 4, 4);
+    const mean = Float64Array.from({ length: n }, (_, i) => {
+      const b = 4 * Math.floor(i / size);
+      return operands.reduce((sum, x, j) => sum + coefficients[b + j]! * x[i]!, 0);
+    });
+    const noisy = mean.map((m, i) => m + coefficients[4 * Math.floor(i / size) + 3]! * z[i]!);
+    const outMean = new Float64Array(n);
+    affine(operands[0], operands, coefficients, address, outMean);
+    assertClose(t, operands[0], noisy, 1e-15);
+    assertClose(t, outMean, mean, 1e-15);
+  });
+
+  for (const norm of ['batch', 'sample', 'sqrt-d'] as NormMode[]) {
+    test(`langevin with ${norm} norms follows its formula at ${batch} x ${size}`, (t) => {
+      const z = normals(address, batch, size);
+      const cases: [State, State, number][] = [
+        [float32(n, 1), float32(n, 2), 2e-6],
+        [float64(n, 1), float32(n, 2), 3e-7],
+        [float64(n, 1), float64(n, 2), 3e-7],
+      ];
+      for (const [x, output, tolerance] of cases) {
+        const coefficients = float64(batch * 3, 3).map((c, i) => (i % 3 === 2 ? 0.05 * (1 + c) : c));
+        const expected = langevinReference(x, output, coefficients, norm, z);
+        const mean = x.slice();
+        const steps = new Float64Array(batch);
+        langevin(x, output, coefficients, norm, address, { mean, steps });
+        assertClose(t, steps, expected.steps, 1e-6);
+        assertClose(t, mean, expected.mean, tolerance * 10);
+        assertClose(t, x, expected.x, tolerance * 10);
+      }
+    });
+  }
+
+  test(`dots are summed in double precision at ${batch} x ${size}`, (t) => {
+    const pairs: [State, State][] = [
+      [float32(n, 1), float32(n, 2)],
+      [float64(n, 1), float64(n, 2)],
+      [float64(n, 1), float32(n, 2)],
+      [float32(n, 1), float64(n, 2)],
+    ];
+    for (const [a, b] of pairs) {
+      const out = new Float64Array(batch);
+      dots(a, b, out);
+      const expected = out.map((_, s) => {
+        let sum = 0;
+        for (let i = s * size; i < (s + 1) * size; i++) sum += a[i]! * b[i]!;
+        return sum;
+      });
+      assertClose(t, out, expected, 1e-12);
+    }
+  });
+
+  test(`a measurement replaces the masked coordinates alone at ${batch} x ${size}`, (t) => {
+    const z = normals(address, batch, size);
+    const x = float32(n, 1);
+    const y = float32(n, 2);
+    const mask = float32(size, 3).map((m) => (m > 0.5 ? 1 : 0));
+    const coefficients = float64(2 * batch, 4);
+    const expected = x.map((value, i) => {
+      const b = Math.floor(i / size);
+      const [alpha, sigma] = [Math.fround(coefficients[2 * b]!), Math.fround(coefficients[2 * b + 1]!)];
+      return mask[i % size] === 1 ? fma(sigma, z[i]!, Math.fround(alpha * y[i]!)) : value;
+    });
+    projectMeasurement(x, y, mask, coefficients, address);
+    t.deepEqual(x, expected);
+  });
+}
+
+function langevinReference(
+  x: State,
+  output: State,
+  coefficients: Float64Array,
+  norm: NormMode,
+  z: readonly number[],
+): { x: number[]; mean: number[]; steps: number[] } {
+  const batch = coefficients.length / 3;
+  const size = x.length / batch;
+  const score = Array.from(x, (value, i) => {
+    const b = 3 * Math.floor(i / size);
+    return coefficients[b]! * value + coefficients[b + 1]! * output[i]!;
+  });
+  const normOf = (values: readonly number[], b: number) =>
+    Math.hypot(...values.slice(b * size, (b + 1) * size));
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const range = Array.from({ length: batch }, (_, b) => b);
+  let scoreNorms = range.map((b) => normOf(score, b));
+  let noiseNorms = range.map((b) => (norm === 'sqrt-d' ? Math.sqrt(size) : normOf(z, b)));
+  if (norm === 'batch') {
+    scoreNorms = range.map(() => mean(scoreNorms));
+    noiseNorms = range.map(() => mean(noiseNorms));
+  }
+  const steps = range.map((b) => coefficients[3 * b + 2]! * (noiseNorms[b]! / scoreNorms[b]!) ** 2);
+  const means = Array.from(x, (value, i) => value + steps[Math.floor(i / size)]! * score[i]!);
+  return {
+    steps,
+    mean: means,
+    x: means.map((m, i) => m + Math.sqrt(2 * steps[Math.floor(i / size)]!) * z[i]!),
+  };
+}
+
+test('a score of zero leaves the sample where it is', (t) => {
+  for (const norm of ['batch', 'sample', 'sqrt-d'] as const) {
+    const x = float32(64, 1);
+    const before = x.slice();
+    const steps = new Float64Array(2).fill(NaN);
+    langevin(x, new Float32Array(64), Float64Array.of(0, 1, 0.05, 0, 1, 0.05), norm, address, { steps });
+    t.deepEqual(x, before);
+    t.deepEqual([...steps], [0, 0]);
+  }
+});
+
+test('a measurement in a basis of channels replaces the coordinates basis^T x', (t) => {
+  const r = (n: number) => 1 / Math.sqrt(n);
+  const basis = Float32Array.of(r(3), -2 * r(6), 0, r(3), r(6), r(2), r(3), r(6), -r(2));
+  const [batch, pixels] = [2, 784];
+  const size = 3 * pixels;
+  const z = normals(address, batch, size);
+  const x = float32(batch * size, 1);
+  const y = float32(batch * size, 2);
+  const mask = Float32Array.from({ length: size }, (_, i) => (i < pixels ? 1 : 0));
+  const [alpha, sigma] = [0.8, 0.6];
+  const expected = Array.from(x, (_, i) => {
+    const [b, c, pixel] = [Math.floor(i / size), Math.floor((i % size) / pixels), i % pixels];
+    const at = (channel: number) => b * size + channel * pixels + pixel;
+    const u = [0, 1, 2].map((j) => [0, 1, 2].reduce((sum, k) => sum + x[at(k)]! * basis[3 * k + j]!, 0));
+    u[0] = alpha * y[at(0)]! + sigma * z[at(0)]!;
+    return u.reduce((sum, value, j) => sum + value * basis[3 * c + j]!, 0);
+  });
+  projectMeasurement(x, y, mask, Float64Array.of(alpha, sigma, alpha, sigma), address, basis);
+  assertClose(t, x, expected, 1e-6);
+});
+
+test('bytes round to nearest, ties to even, and clamp', (t) => {
+  const x = Float32Array.of(-3, 0.5, 1.5, 2.5, 254.5, 255.4, 1000, NaN, Infinity, -Infinity);
+  const out = new Uint8Array(x.length);
+  toBytes(x, 0, 255, out);
+  t.deepEqual([...out], [0, 0, 2, 2, 254, 255, 255, 0, 255, 0]);
+});
+
+test('every byte survives the way to floats and back', (t) => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+  for (const [low, high] of [
+    [0, 1],
+    [-1, 1],
+    [-0.5, 0.5],
+    [0, 255],
+    [-2.1, 2.6],
+  ] as const) {
+    const floats = new Float32Array(256);
+    const back = new Uint8Array(256);
+    fromBytes(bytes, low, high, floats);
+    assertClose(
+      t,
+      floats,
+      Array.from(bytes, (b) => low + ((high - low) * b) / 255),
+      1e-6,
+    );
+    toBytes(floats, low, high, back);
+    t.deepEqual(back, bytes);
+  }
+});
+
+test('float64 noise is the float32 noise, widened', (t) => {
+  const narrow = new Float32Array(5000);
+  const wide = new Float64Array(5000);
+  fillNormal(narrow, 2, address);
+  fillNormal(wide, 2, address);
+  t.deepEqual(wide, Float64Array.from(narrow));
+});
+
+for (const [channels, height, width] of [
+  [1, 1, 2],
+  [1, 28, 28],
+  [3, 31, 33],
+] as const) {
+  test(`diffuse reads, mirrors and noises ${channels} x ${height} x ${width} as its formula says`, (t) => {
+    const batch = 3;
+    const size = channels * height * width;
+    const z = normals(address, batch, size);
+    const coefficients = float64(4 * batch, 5);
+    const flips = Uint8Array.of(0, 1, 255);
+    const bytes = Uint8Array.from(scrambled(batch * size, 6), (value) => 127.5 * (value + 1));
+    const scaled = Float32Array.from(bytes, (byte) => fma(byte, Math.fround(2 / 255), -1));
+    for (const [x0, clean] of [
+      [scaled, scaled],
+      [bytes, scaled],
+    ] as const) {
+      const expected = (first: number, flip: boolean) =>
+        Float32Array.from(z, (noise, i) => {
+          const b = Math.floor(i / size);
+          const column = i % width;
+          const from = flip && flips[b] !== 0 ? i - column + (width - 1 - column) : i;
+          const [c, d] = [
+            Math.fround(coefficients[4 * b + first]!),
+            Math.fround(coefficients[4 * b + first + 1]!),
+          ];
+          return fma(d, noise, Math.fround(c * clean[from]!));
+        });
+      const [x, target] = [new Float32Array(batch * size), new Float32Array(batch * size)];
+      diffuse(x, target, x0, coefficients, address, { range: [-1, 1], flips, width });
+      t.deepEqual(x, expected(0, true));
+      t.deepEqual(target, expected(2, true));
+      diffuse(x, undefined, x0, coefficients, address, { range: [-1, 1] });
+      t.deepEqual(x, expected(0, false));
+    }
+  });
+}

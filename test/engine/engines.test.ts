@@ -1,0 +1,288 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setEnvironmentData } from 'node:worker_threads';
+import test from 'ava';
+import { Engines, openEngines } from '../../src/engine/engines.js';
+import { EngineError, ModelError, OptionError, QueueFullError } from '../../src/errors.js';
+import { mixtureModel } from '../../src/score/mixture/model.js';
+import { GaussianMixture } from '../../src/score/mixture/mixture.js';
+import { loadModel } from '../../src/score/network/load.js';
+import { edm } from '../../src/sde/edm.js';
+import { ancestral } from '../../src/solvers/predictors.js';
+import { predictorCorrector } from '../../src/solvers/predictor-corrector.js';
+import { decode, encode, interpolate } from '../../src/likelihood/latent.js';
+import { likelihood } from '../../src/likelihood/likelihood.js';
+import { sample, type Preview, type SampleOptions } from '../../src/sampling/sample.js';
+import { fixture, PIXELS } from '../support/gaussian-image.js';
+
+const network = fixture('vp-eps');
+const evaluations = new Int32Array(new SharedArrayBuffer(4));
+setEnvironmentData('evaluations', evaluations);
+
+/** Engines whose evaluations are counted, and that a request with seed 13 ends. */
+function watchedEngines(options: object = {}): Promise<Engines> {
+  return Engines.open(
+    network,
+    { threads: 1, ...options },
+    new URL('../support/engine-thread.js', import.meta.url),
+  );
+}
+
+/** A run of a second or so. */
+const long: SampleOptions = { count: 64, steps: 5000 };
+
+/** Two samples of the fixture, in its data range. */
+const data = Float64Array.from({ length: 2 * PIXELS }, (_, i) => Math.sin(i) / 2);
+
+test('every function gives the same bits as on the calling thread', async (t) => {
+  const model = await loadModel(network, { threads: 1 });
+  const engines = await openEngines(network, { threads: 2, engines: 2 });
+  t.deepEqual([engines.shape, engines.sde.constants], [model.shape, model.sde.constants]);
+
+  const options: SampleOptions = {
+    count: 5,
+    batch: 2,
+    seed: 2n ** 63n,
+    first: 7,
+    trajectory: 3,
+    solver: predictorCorrector({ steps: 9, predictor: ancestral({ clip: true }) }),
+  };
+  const [here, there] = [await sample(model, options), await engines.sample(options)];
+  t.deepEqual({ ...there, seconds: 0 }, { ...here, seconds: 0 });
+
+  const tolerances = { rtol: 1e-2, atol: 1e-2 };
+  const pairs = [
+    [likelihood(model, data, tolerances), engines.likelihood(data, tolerances)],
+    [encode(model, data, tolerances), engines.encode(data, tolerances)],
+    [decode(model, data, tolerances), engines.decode(data, tolerances)],
+    [
+      interpolate(model, data, data.toReversed(), tolerances),
+      engines.interpolate(data, data.toReversed(), tolerances),
+    ],
+  ];
+  for (const pair of pairs) {
+    const [onThread, offThread] = await Promise.all(pair);
+    t.deepEqual({ ...offThread, seconds: 0 }, { ...onThread, seconds: 0 });
+  }
+  await Promise.all([model.close(), engines.close()]);
+});
+
+test('a model comes from bytes, or is a mixture under an SDE of fastsde', async (t) => {
+  // A Buffer of a small file is a part of a larger one.
+  const fromBytes = await openEngines(readFileSync(network), { threads: 1 });
+  t.deepEqual(fromBytes.shape, [1, 8, 8]);
+  await fromBytes.close();
+
+  const spec = { weights: [0.5, 0.5], means: [[-1], [1]], covariances: [0.01, 0.01] };
+  const sde = edm({ sigmaMax: 20 });
+  const engines = await openEngines({ mixture: spec, sde, conditional: true });
+  const options: SampleOptions = {
+    count: 3,
+    steps: 20,
+    corrector: 'ald',
+    classLabel: Int32Array.of(0, 1, 0),
+  };
+  const model = mixtureModel(new GaussianMixture(spec), sde, { conditional: true });
+  t.deepEqual((await engines.sample(options)).samples, (await sample(model, options)).samples);
+  t.deepEqual([engines.classes, engines.sde.name, engines.sde.priorSigma], [2, 'edm', 20]);
+  await engines.close();
+});
+
+test('a change of an array after the call does not reach the request', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const options = { rtol: 1e-2, atol: 1e-2 };
+  const changing = data.slice();
+  const pending = engines.encode(changing, options);
+  changing.fill(0);
+  t.deepEqual((await pending).values, (await engines.encode(data, options)).values);
+  await engines.close();
+});
+
+test('previews are those of the calling thread', async (t) => {
+  const options: SampleOptions = { count: 2, steps: 200, previewEvery: 100, preview: 'x0' };
+  const model = await loadModel(network, { threads: 1 });
+  const engines = await openEngines(network, { threads: 1 });
+  const all = async (run: AsyncIterable<Preview>) => {
+    const previews: Preview[] = [];
+    for await (const preview of run) previews.push(preview);
+    return previews;
+  };
+  const previews = await all(engines.sample(options));
+  t.deepEqual(
+    previews.map(({ step }) => step),
+    [0, 100],
+  );
+  t.deepEqual(previews, await all(sample(model, options)));
+  await Promise.all([model.close(), engines.close()]);
+});
+
+test('who is slow to take previews gets a few, the newest last', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const run = engines.sample({ count: 2, steps: 300, previewEvery: 1 });
+  const iterator = run[Symbol.asyncIterator]();
+  const first = (await iterator.next()).value as Preview;
+  await run;
+  const steps = [first.step];
+  for await (const { step } of iterator) steps.push(step);
+  t.true(steps.length <= 4, `${steps.length} of 300`);
+  t.deepEqual([steps[0], steps.at(-1)], [0, 299]);
+  await engines.close();
+});
+
+test('progress is told, to the end', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const fractions: number[] = [];
+  await engines.sample({
+    count: 4,
+    batch: 2,
+    steps: 20,
+    onProgress: ({ fraction }) => fractions.push(fraction),
+  });
+  t.is(fractions.at(-1), 1);
+  t.deepEqual(fractions, fractions.toSorted());
+  await t.throwsAsync(
+    engines.encode(data, {
+      onProgress: () => {
+        throw new RangeError('enough');
+      },
+    }),
+    { instanceOf: RangeError, message: 'enough' },
+  );
+  await engines.close();
+});
+
+test.serial('an aborted request makes no further evaluation', async (t) => {
+  const engines = await watchedEngines();
+  const requests: ((signal: AbortSignal, onProgress: () => void) => PromiseLike<unknown>)[] = [
+    (signal, onProgress) => engines.sample({ ...long, signal, onProgress }),
+    (signal, onProgress) =>
+      engines.decode(new Float64Array(64 * PIXELS), { rtol: 1e-9, atol: 1e-9, signal, onProgress }),
+  ];
+  for (const request of requests) {
+    const controller = new AbortController();
+    let seen = 0;
+    const pending = request(controller.signal, () => {
+      if (controller.signal.aborted) return;
+      seen = Atomics.load(evaluations, 0);
+      controller.abort(new Error('enough'));
+    });
+    await t.throwsAsync(async () => pending, { message: 'enough' });
+    // One may be under way, or just about to begin.
+    const after = Atomics.load(evaluations, 0) - seen;
+    t.true(seen > 0 && after <= 1, `${after} evaluations after the abort`);
+  }
+  const { counts } = await engines.sample({ count: 1, steps: 2 });
+  t.is(counts.score, 4, 'the engine goes on');
+  await engines.close();
+});
+
+test('requests beyond the queue are refused, and those in it can leave', async (t) => {
+  const engines = await openEngines(network, { threads: 1, queue: 1 });
+  const [running, waiting] = [new AbortController(), new AbortController()];
+  const first = t.throwsAsync(async () => engines.sample({ ...long, signal: running.signal }), { any: true });
+  const second = engines.encode(data, { signal: waiting.signal });
+  await sleep(0);
+  t.is(engines.waiting, 1);
+  const refused = await t.throwsAsync(engines.encode(data), { instanceOf: QueueFullError });
+  t.is(refused.code, 'ERR_FASTSDE_QUEUE_FULL');
+
+  waiting.abort(new Error('left'));
+  await t.throwsAsync(second, { message: 'left' });
+  t.is(engines.waiting, 0);
+  const third = engines.encode(data, { rtol: 1e-2, atol: 1e-2 });
+  running.abort();
+  await first;
+  t.is((await third).shape[0], 2);
+  await engines.close();
+});
+
+test('callers who await room are slowed down and never refused', async (t) => {
+  const engines = await openEngines(network, { threads: 1, engines: 1, queue: 2 });
+  let most = 0;
+  const caller = async (seed: number) => {
+    for (let k = 0; k < 5; k++) {
+      await engines.room();
+      const run = engines.sample({ count: 1, steps: 3, seed });
+      await sleep(0);
+      most = Math.max(most, engines.waiting);
+      await run;
+    }
+  };
+  await t.notThrowsAsync(Promise.all([0, 1, 2, 3, 4, 5].map(caller)));
+  t.is(most, 2);
+  await engines.close();
+});
+
+test.serial('a request whose engine dies is told, and another engine takes its place', async (t) => {
+  const engines = await watchedEngines();
+  const healthy = { count: 2, steps: 5, seed: 12 };
+  const before = await engines.sample(healthy);
+  const dying = engines.sample({ seed: 13 });
+  const waiting = engines.sample(healthy);
+  const error = await t.throwsAsync(async () => dying, { instanceOf: EngineError });
+  t.is(error.code, 'ERR_FASTSDE_ENGINE');
+  t.regex(error.message, /ended with code 3/);
+  t.deepEqual((await waiting).samples, before.samples);
+  t.deepEqual((await engines.sample(healthy)).samples, before.samples);
+  await engines.close();
+});
+
+test('close answers what was accepted, and refuses the rest', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const accepted = [1, 2, 3].map((seed) => Promise.resolve(engines.sample({ count: 1, steps: 50, seed })));
+  await sleep(0);
+  const closed = engines.close();
+  await t.throwsAsync(engines.encode(data), { instanceOf: EngineError, message: /closed/ });
+  t.is((await Promise.all(accepted)).length, 3);
+  await closed;
+  await engines.close();
+});
+
+test('close with abort rejects what was accepted', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const rejected = [1, 2].map((seed) =>
+    t.throwsAsync(async () => engines.sample({ ...long, seed }), {
+      instanceOf: EngineError,
+      message: /closed/,
+    }),
+  );
+  await sleep(20);
+  const drained = engines.close();
+  await engines.close({ abort: true });
+  await Promise.all([drained, ...rejected]);
+});
+
+test('errors keep class, code, option and value', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const error = await t.throwsAsync(async () => engines.sample({ steps: 1.5 }), { instanceOf: OptionError });
+  t.like(error, { name: 'OptionError', code: 'ERR_FASTSDE_OPTION', option: 'steps', value: 1.5 });
+  t.regex(error.message, /^steps must be an integer/);
+  const short = await t.throwsAsync(engines.encode(data.subarray(1)), { instanceOf: OptionError });
+  t.is(short.option, 'data');
+  await engines.close();
+  const missing = await t.throwsAsync(openEngines('missing.onnx'), { instanceOf: ModelError });
+  t.regex(missing.message, /missing\.onnx/);
+});
+
+test('what cannot go to another thread is refused at once, with what to do', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const predictor = { name: 'ancestral', update: () => undefined } as const;
+  const own = t.throws(() => engines.sample({ predictor }), { instanceOf: OptionError });
+  t.is(own.option, 'predictor.update');
+  t.regex(own.message, /without engines/);
+  t.throws(() => engines.sample({ predictor: { ...ancestral(), clip: true } }), { instanceOf: OptionError });
+  await engines.close();
+
+  const model = mixtureModel(new GaussianMixture({ weights: [1], means: [[0]], covariances: [1] }), edm());
+  const refused: [Promise<unknown>, string][] = [
+    [openEngines(model as never), 'model'],
+    [openEngines(network, { engines: 0 }), 'engines'],
+    [openEngines(network, { engines: 2, threads: 1 }), 'threads'],
+    [openEngines(network, { queue: -1 }), 'queue'],
+    [openEngines({ mixture: { weights: [1], means: [[0]], covariances: [1] } }, { labels: 't' }), 'labels'],
+  ];
+  for (const [promise, option] of refused) {
+    const error = await t.throwsAsync(promise, { instanceOf: OptionError });
+    t.is(error.option, option);
+  }
+});

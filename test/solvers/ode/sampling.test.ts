@@ -1,0 +1,192 @@
+import test from 'ava';
+import { OptionError } from '../../../src/errors.js';
+import { mixtureModel } from '../../../src/score/mixture/model.js';
+import { spacedTimes } from '../../../src/sde/grid.js';
+import { ddpmLadder, linearBetas } from '../../../src/sde/ladder.js';
+import { edm } from '../../../src/sde/edm.js';
+import { subvp } from '../../../src/sde/subvp.js';
+import { ve } from '../../../src/sde/ve.js';
+import { vp } from '../../../src/sde/vp.js';
+import { integrateAdaptively } from '../../../src/solvers/ode/adaptive-step.js';
+import { fixedStep } from '../../../src/solvers/ode/fixed-step.js';
+import { ProbabilityFlow } from '../../../src/solvers/ode/probability-flow-ode.js';
+import { rk45, type Rk45Options } from '../../../src/solvers/ode/rk45.js';
+import { integrateOnGrid, tableaus, type RungeKuttaMethod } from '../../../src/solvers/ode/runge-kutta.js';
+import { sample } from '../../../src/sampling/sample.js';
+import { gaussianModel, moments } from '../../support/gaussian.js';
+import { planar } from '../../support/planar-mixture.js';
+
+const model = mixtureModel(planar, vp());
+
+/** Ten steps from (1, -1) at t = 1 to 1e-3; spec of an independent implementation in NumPy. */
+const endpoints = {
+  euler: [0.843494079165, -0.315174281359],
+  heun: [0.970049068355, -0.12821514008],
+} as const;
+
+for (const method of ['euler', 'heun'] as const) {
+  test(`${method} has the reference endpoint on the mixture`, async (t) => {
+    const x = Float64Array.of(1, -1);
+    await integrateOnGrid(
+      new ProbabilityFlow(model),
+      [x],
+      spacedTimes(vp(), { steps: 10 }),
+      tableaus[method],
+    );
+    endpoints[method].forEach((value, i) => {
+      t.true(Math.abs(x[i]! - value) < 1e-10, `${x[i]} against ${value}`);
+    });
+  });
+}
+
+test('RK45 has the endpoint of a reference of order 8', async (t) => {
+  const x = Float64Array.of(1, -1);
+  await integrateAdaptively(new ProbabilityFlow(model), [x], { from: 1, to: 1e-3, rtol: 1e-11, atol: 1e-11 });
+  t.true(Math.abs(x[0]! - 0.96337392336) < 1e-9 && Math.abs(x[1]! + 0.044395972441) < 1e-9, String(x));
+});
+
+const orders: [RungeKuttaMethod, number, number][] = [
+  ['euler', 128, 1],
+  ['midpoint', 128, 2],
+  ['heun', 128, 2],
+  ['rk4', 64, 4],
+];
+
+for (const [method, steps, order] of orders) {
+  test(`${method} has order ${order} on the probability-flow ODE`, async (t) => {
+    const sde = vp();
+    const starts = Float64Array.from({ length: 32 }, (_, i) => 1.5 * Math.sin(1 + 2.3 * i));
+    const flow = new ProbabilityFlow(model);
+    const exact = starts.slice();
+    await integrateAdaptively(flow, [exact], { from: 1, to: 1e-3, rtol: 1e-11, atol: 1e-11 });
+    const error = async (n: number) => {
+      const x = starts.slice();
+      const times = spacedTimes(sde, { steps: n, spacing: 'uniform-lambda' });
+      await integrateOnGrid(flow, [x], times, tableaus[method]);
+      return Math.hypot(...x.map((value, i) => value - exact[i]!));
+    };
+    const slope = Math.log2((await error(steps)) / (await error(2 * steps)));
+    t.true(Math.abs(slope - order) < 0.15 * order, `order ${slope}`);
+  });
+}
+
+for (const sde of [vp(), subvp(), ve(), edm()]) {
+  test(`every ODE solver reaches the data law on ${sde.name}`, async (t) => {
+    const shape = [10_000];
+    const spacing = 'uniform-lambda';
+    const solvers = [
+      rk45(),
+      rk45({ coupling: 'batch', rtol: 1e-4, denoise: 'none' }),
+      rk45({ variable: 'lambda' }),
+      fixedStep({ method: 'euler', steps: 800, spacing }),
+      fixedStep({ method: 'midpoint', steps: 60, spacing }),
+      fixedStep({ steps: 60, spacing }),
+      fixedStep({ method: 'rk4', steps: 30, spacing }),
+    ];
+    for (const solver of solvers) {
+      const { samples } = await sample(gaussianModel(sde, { shape }), { count: 1, solver });
+      const { mean, std } = moments(samples);
+      t.true(Math.abs(mean - 0.3) < 0.02 && Math.abs(std - 0.5) < 0.02, `${solver.name} ${mean} ${std}`);
+    }
+  });
+}
+
+test('steps in lambda lead to the same samples', async (t) => {
+  const run = (options: Rk45Options) =>
+    sample(model, {
+      count: 16,
+      solver: rk45({ rtol: 1e-7, atol: 1e-7, epsilon: 1e-5, denoise: 'none', ...options }),
+    });
+  const [inTime, inLambda] = [await run({}), await run({ variable: 'lambda' })];
+  inLambda.samples.forEach((value, i) => {
+    t.true(Math.abs(value - inTime.samples[i]!) < 1e-5);
+  });
+  t.is(inLambda.options['variable'], 'lambda');
+});
+
+test('samples of the mixture are in its components as often as they should be', async (t) => {
+  const { samples, evaluations } = await sample(model, {
+    count: 1000,
+    batch: 250,
+    solver: rk45({ rtol: 1e-3, atol: 1e-3 }),
+  });
+  const weights = [0, 0, 0];
+  const classes = planar.classProbabilities(samples);
+  classes.forEach((p, i) => (weights[i % 3]! += p / 1000));
+  [0.5, 0.3, 0.2].forEach((weight, k) => {
+    t.true(Math.abs(weights[k]! - weight) < 5 * Math.sqrt((weight * (1 - weight)) / 1000), String(weights));
+  });
+  t.is(evaluations!.length, 1000);
+});
+
+test('counts are the evaluations that the model saw', async (t) => {
+  const alone = gaussianModel(vp());
+  const { counts, evaluations, options } = await sample(alone, { count: 1, solver: rk45() });
+  t.is(counts.score + counts.rejected + counts.denoise, alone.calls.length);
+  t.is(evaluations![0], alone.calls.length);
+  t.is(counts.denoise, 1);
+  t.is(options['rtol'], 1e-5);
+  const several = gaussianModel(vp());
+  const all = await sample(several, { count: 6, solver: rk45() });
+  t.is(
+    several.calls.reduce((sum, { size }) => sum + size, 0),
+    all.evaluations!.reduce((a, b) => a + b),
+  );
+  t.is(
+    all.counts.score + all.counts.rejected + all.counts.denoise,
+    all.evaluations!.reduce((a, b) => Math.max(a, b)),
+  );
+  const fixed = gaussianModel(vp());
+  const result = await sample(fixed, { count: 2, solver: fixedStep({ method: 'rk4', steps: 7 }) });
+  t.deepEqual(result.counts, { score: 28, denoise: 1, rejected: 0, jvp: 0, vjp: 0 });
+  t.is(fixed.calls.length, 29);
+});
+
+test('a sample does not depend on batch size or split', async (t) => {
+  const run = (options: object) => sample(model, { seed: 3, solver: rk45(), ...options });
+  const all = await run({ count: 9 });
+  t.deepEqual((await run({ count: 9, batch: 2 })).samples, all.samples);
+  t.deepEqual((await run({ count: 4, first: 5 })).samples, all.samples.subarray(10));
+  const coupled = await run({ count: 9, solver: rk45({ coupling: 'batch' }) });
+  t.notDeepEqual(coupled.samples, all.samples);
+});
+
+test('previews, trajectory and progress follow the time', async (t) => {
+  const gaussian = gaussianModel(ve());
+  const fractions: number[] = [];
+  const run = sample(gaussian, {
+    count: 4,
+    batch: 2,
+    solver: rk45(),
+    trajectory: 50,
+    preview: 'x0',
+    onProgress: ({ fraction }) => fractions.push(fraction),
+  });
+  const times: number[] = [];
+  for await (const preview of run) {
+    times.push(preview.t);
+    // What the dense output implies for E[x_0 | x_t] is what the model says; at t = 1 it is the data's mean.
+    if (preview.step === 0) t.true(preview.samples.every((value) => Math.abs(value - 0.3) < 0.1));
+  }
+  t.is(times.length, 20);
+  t.deepEqual((await run).trajectory?.steps, [0, 50]);
+  t.is(fractions.length, 200);
+  t.is(fractions.at(-1), 1);
+  t.true(fractions.every((value, i) => i === 0 || value > fractions[i - 1]!));
+});
+
+test('what does not fit is refused', (t) => {
+  const discrete = gaussianModel(vp(), { change: { ladder: ddpmLadder(linearBetas(100)) } });
+  for (const solver of [rk45(), fixedStep()]) {
+    t.regex(
+      t.throws(() => sample(discrete, { solver }), { instanceOf: OptionError }).message,
+      /continuous time/,
+    );
+  }
+  t.is(t.throws(() => rk45({ rtol: -1 }), { instanceOf: OptionError }).option, 'rtol');
+  t.is(t.throws(() => fixedStep({ steps: 0 }), { instanceOf: OptionError }).option, 'steps');
+  t.is(
+    t.throws(() => sample(model, { solver: rk45({ epsilon: 2 }) }), { instanceOf: OptionError }).option,
+    'epsilon',
+  );
+});

@@ -1,0 +1,59 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const source = new URL('./fastsde-as-source.js', import.meta.url).href;
+
+/** A program under examples/ that runs. */
+export interface Example {
+  readonly process: ChildProcess;
+  /** Settles with the first line of its output that fits. */
+  line(pattern: RegExp): Promise<string>;
+  /** Settles with exit code, signal and what was written to stderr. */
+  readonly ended: Promise<{ code: number | null; signal: string | null; stderr: string }>;
+}
+
+/** Starts the compiled examples/<name>.ts with this process's library in place of the package. */
+export function startExample(
+  name: string,
+  args: readonly string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Example {
+  const file = fileURLToPath(new URL(`../../examples/${name}.js`, import.meta.url));
+  const child = spawn(process.execPath, ['--import', source, file, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (text) => (stderr += String(text)));
+  const lines: string[] = [];
+  const output = createInterface(child.stdout).on('line', (text) => lines.push(text));
+  const ended = once(child, 'close').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as string | null,
+    stderr,
+  }));
+  return {
+    process: child,
+    ended,
+    async line(pattern) {
+      for (;;) {
+        const found = lines.find((text) => pattern.test(text));
+        if (found !== undefined) return found;
+        const over = await Promise.race([once(output, 'line'), ended.then(() => 'over')]);
+        if (over === 'over' && !lines.some((text) => pattern.test(text)))
+          throw new Error(`The example ended without ${pattern.source}: ${stderr}`);
+      }
+    },
+  };
+}
+
+/** Starts the preview service on a free port; settles with its address once it listens. */
+export async function startPreviewService(): Promise<{ example: Example; url: string }> {
+  const page = 'preview-service/page.html';
+  await copyFile(`examples/${page}`, new URL(`../../examples/${page}`, import.meta.url));
+  const example = startExample('preview-service/server', [], { PORT: '0' });
+  return { example, url: await example.line(/^http:/) };
+}

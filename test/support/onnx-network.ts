@@ -1,0 +1,21 @@
+import { makeValueInfo } from '../../src/onnx/graph/graph.js';
+import { makeModel, type Model } from '../../src/onnx/file/model.js';
+import type { NodeProto, TensorProto, ValueInfo } from '../../src/onnx/file/proto.js';
+
+/** A network of these nodes with the output `y`. */
+export function onnxNetwork(node: NodeProto[], initializer: TensorProto[], input: ValueInfo[]): Model {
+  return makeModel({
+    ir_version: 8,
+    opset_import: [{ domain: '', version: 18 }],
+    metadata_props: [],
+    functions: [],
+    graph: {
+      name: 'test',
+      node,
+      initializer,
+      input,
+      output: [makeValueInfo('y', { type: 'float32' })],
+      value_info: [],
+    },
+  });
+}
