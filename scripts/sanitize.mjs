@@ -64,10 +64,9 @@ function test(folder, { libraries, options }) {
   const { supported } = createRequire(import.meta.url)(
     path.join(root, 'build', 'Release', 'fastsde.node'),
   ).info();
-  // native-build looks at the objects of the ordinary build.
-  const tests = readdirSync(path.join(folder, '.test-build', 'test'))
-    .filter((file) => /^native-(?!build).*\.test\.js$/.test(file))
-    .map((file) => path.join('.test-build', 'test', file));
+  const tests = readdirSync(path.join(folder, '.test-build', 'test', 'device'))
+    .filter((file) => file.endsWith('.test.js'))
+    .map((file) => path.join('.test-build', 'test', 'device', file));
   for (const isa of supported) {
     console.log(`\n${path.basename(folder)}, ${isa}`);
     // ThreadSanitizer wants addresses where Linux puts them without randomisation.
