@@ -3,7 +3,7 @@ import { trainingGraph } from '../src/autodiff/training.js';
 import { inferTypes } from '../src/onnx/graph/infer.js';
 import { modelBytes, type Model } from '../src/onnx/file/model.js';
 import { createSession, type Session, type Tensor } from '../src/onnx/run/runtime.js';
-import { elementCount } from '../src/onnx/file/tensor.js';
+import { elementCount } from '../src/shape.js';
 import { buildNetwork } from '../src/networks/build.js';
 import type { NetworkDescription } from '../src/networks/description.js';
 import { defaultNetwork } from '../src/networks/presets.js';

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isRecord } from './options.js';
 
 /** How two records differ, as "options.steps is 10 there and 20 here"; undefined where they are the same. */
 export function difference(there: object, here: object): string | undefined {
@@ -15,8 +16,4 @@ function* differing(a: unknown, b: unknown, name = ''): Generator<[string, [unkn
   else
     for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
       yield* differing(a[key], b[key], name === '' ? key : `${name}.${key}`);
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -22,8 +22,13 @@ export class FastsdeError extends Error {
 
 /** An option or argument that cannot be used; names the option, its value and what was expected. */
 export class OptionError extends FastsdeError {
+  declare readonly option: string;
+  /** What was expected: the message says that the option "must be" that. */
+  readonly expected: string;
+
   constructor(option: string, value: unknown, expected: string) {
     super('ERR_FASTSDE_OPTION', `${option} must be ${expected}; got ${describe(value)}.`, { option, value });
+    this.expected = expected;
   }
 }
 

@@ -36,6 +36,38 @@ export function checkChoice<T extends string>(option: string, value: string, cho
   );
 }
 
+/**
+ * Throws where a record of options or entries holds a name that is none of these; the message suggests the nearest one.
+ * Names whose value is undefined are as good as absent.
+ *
+ * @param path What stands before the names in a message, such as `network`; default nothing.
+ */
+export function checkKnown(options: object, known: readonly string[], path = ''): void {
+  if (!isRecord(options)) throw new OptionError(path === '' ? 'options' : path, options, 'an object');
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || known.includes(name)) continue;
+    const near = nearest(name, known);
+    const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`;
+    throw new OptionError(path === '' ? name : `${path}.${name}`, value, `absent (${hint})`);
+  }
+}
+
+/** The record without its undefined entries. */
+export function defined<T extends object>(record: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether a value is an array; Array.isArray would say that of any elements. */
+export function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
+}
+
 /** The choice within a few typing errors of the word, if there is one. */
 export function nearest<T extends string>(word: string, choices: readonly T[]): T | undefined {
   // Callers without types give what is no string, files give very long ones.

@@ -2,7 +2,7 @@ import { ModelError } from '../errors.js';
 import type { Dim } from '../onnx/graph/graph.js';
 import { modelBytes, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { createSession, type Session, type Tensor } from '../onnx/run/runtime.js';
-import { elementCount } from '../onnx/file/tensor.js';
+import { elementCount } from '../shape.js';
 import { AUTODIFF_KEY } from './assemble.js';
 
 /** A derivative along a random direction, against a central difference in single precision. */

@@ -2,7 +2,8 @@ import { ModelError, OptionError } from '../errors.js';
 import { operatorOf } from '../onnx/graph/graph.js';
 import { makeModel, type Model } from '../onnx/file/model.js';
 import type { GraphProto, NodeProto, TensorProto } from '../onnx/file/proto.js';
-import { dataTypeName, elementCount, isFloat, makeTensor, tensorNumbers } from '../onnx/file/tensor.js';
+import { elementCount } from '../shape.js';
+import { dataTypeName, isFloat, makeTensor, tensorNumbers } from '../onnx/file/tensor.js';
 
 /** Which initializers are trained: all that look like parameters, those whose name matches, or those named. */
 export type ParameterSelection = 'all' | RegExp | readonly string[];

@@ -2,6 +2,7 @@ import { DataError, OptionError } from '../errors.js';
 import { fromBytes } from '../io/image.js';
 import { Stream } from '../device/binding.js';
 import { fillUniform } from '../device/kernels.js';
+import { elementCount, isImageShape } from '../shape.js';
 
 /** A set of samples, all of one shape. */
 export interface Dataset {
@@ -20,7 +21,7 @@ export interface Dataset {
 export function slice(set: Dataset, first: number, count: number): Dataset {
   const { data, shape, labels } = set;
   const [total, ...sample] = shape;
-  const elements = sample.reduce((product, extent) => product * extent, 1);
+  const elements = elementCount(sample);
   const end = Math.min(total!, first + count);
   return {
     ...set,
@@ -34,7 +35,7 @@ export function slice(set: Dataset, first: number, count: number): Dataset {
 export function pick(set: Dataset, indices: ArrayLike<number>): Dataset {
   const { data, shape, labels } = set;
   const sample = shape.slice(1);
-  const elements = sample.reduce((product, extent) => product * extent, 1);
+  const elements = elementCount(sample);
   const length = indices.length * elements;
   const picked = data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
   for (let i = 0; i < indices.length; i++) {
@@ -120,10 +121,9 @@ export function modelValues({ data, shape }: Dataset, { shape: expected, sde }: 
   if (data instanceof Uint8Array) return fromBytes(data, sde.dataRange);
   const [low, high] = sde.dataRange;
   const slack = (high - low) / 2;
-  const outside =
-    expected.length === 3
-      ? data.find((value) => !(value >= low - slack && value <= high + slack))
-      : undefined;
+  const outside = isImageShape(expected)
+    ? data.find((value) => !(value >= low - slack && value <= high + slack))
+    : undefined;
   if (outside !== undefined) {
     throw new DataError(
       `The data hold the value ${outside}, far outside the model's data range, ${low} to ${high}. ` +

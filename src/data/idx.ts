@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { DataError } from '../errors.js';
 import type { NdArray, NumericArray } from '../io/npy.js';
+import { elementCount } from '../shape.js';
 
 const readers: Readonly<
   Record<number, [size: number, read: (bytes: Buffer, count: number) => NumericArray]>
@@ -28,7 +29,7 @@ export function decodeIdx(file: Uint8Array, name = 'The IDX file'): NdArray {
     throw new DataError(`${name} is not an IDX file.`);
   }
   const shape = Array.from({ length: axes }, (_, axis) => bytes.readUInt32BE(4 + 4 * axis));
-  const count = shape.reduce((product, extent) => product * extent, 1);
+  const count = elementCount(shape);
   const [size, read] = reader;
   const data = bytes.subarray(4 + 4 * axes);
   if (data.length !== count * size) {

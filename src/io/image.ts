@@ -1,5 +1,6 @@
 import { DataError } from '../errors.js';
 import * as native from '../device/kernels.js';
+import { isImageShape } from '../shape.js';
 import { writeAtomically, writeFolder } from './atomic.js';
 
 /** Samples as pictures: [count, channels, height, width] with one channel (grey) or three (RGB). */
@@ -16,11 +17,6 @@ export interface Picture {
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3;
-}
-
-/** Whether samples of this shape ([channels, height, width]) can be shown as pictures. */
-export function isImageShape(shape: readonly number[]): boolean {
-  return shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
 }
 
 /** Values to 8 bits: `range` to 0..255, rounded to nearest and clipped. */

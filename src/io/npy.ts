@@ -1,4 +1,5 @@
 import { DataError } from '../errors.js';
+import { elementCount } from '../shape.js';
 
 /** Arrays of numbers that npy and npz files hold here. */
 export type NumericArray =
@@ -88,7 +89,7 @@ export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
     .split(',')
     .filter((part) => part.trim() !== '')
     .map(Number);
-  const count = shape.reduce((product, extent) => product * extent, 1);
+  const count = elementCount(shape);
   if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0) || !Number.isSafeInteger(count)) {
     throw new DataError(`${name} has the impossible shape (${tuple}).`);
   }

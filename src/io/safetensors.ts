@@ -1,4 +1,6 @@
 import { DataError } from '../errors.js';
+import { isList, isRecord } from '../options.js';
+import { elementCount } from '../shape.js';
 
 /** A float32 tensor. */
 export interface Float32Tensor {
@@ -81,7 +83,7 @@ function tensorAt(data: Uint8Array, name: string, entry: unknown): Float32Tensor
   if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2)
     throw damaged(`the shape or place of "${name}" is not a list of sizes`);
   const [begin, end] = offsets as [number, number];
-  const bytes = 4 * shape.reduce((product, size) => product * size, 1);
+  const bytes = 4 * elementCount(shape);
   if (end - begin !== bytes || end > data.length)
     throw damaged(`"${name}" of shape [${shape.join(', ')}] does not fit its place, ${begin} to ${end}`);
   const place = data.subarray(begin, end);
@@ -90,11 +92,7 @@ function tensorAt(data: Uint8Array, name: string, entry: unknown): Float32Tensor
 }
 
 function isSizes(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isList(value) && value.every((size) => Number.isSafeInteger(size) && (size as number) >= 0);
 }
 
 function damaged(why: string): DataError {

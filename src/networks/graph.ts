@@ -1,6 +1,7 @@
 import { makeNode, makeValueInfo, type AttributeValue } from '../onnx/graph/graph.js';
 import type { GraphProto, NodeProto, TensorProto, ValueInfo } from '../onnx/file/proto.js';
-import { elementCount, makeTensor, type DataType } from '../onnx/file/tensor.js';
+import { makeTensor, type DataType } from '../onnx/file/tensor.js';
+import { elementCount } from '../shape.js';
 import { uniformWeights } from './initialization.js';
 
 /** A value of the graph. All values but constants have the batch as their first axis, which the shape leaves out. */

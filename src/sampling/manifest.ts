@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRecord } from '../difference.js';
 import { DataError } from '../errors.js';
+import { isRecord } from '../options.js';
 import type { Counts } from '../solvers/batch.js';
 
 const FORMAT = 'fastsde shards 1';

@@ -2,6 +2,7 @@ import { difference } from '../difference.js';
 import { DataError } from '../errors.js';
 import { writeAtomically } from '../io/atomic.js';
 import { decodeNpy, npyHeader } from '../io/npy.js';
+import { elementCount } from '../shape.js';
 import { readManifests, readShard, type Run, type Shard } from './manifest.js';
 
 /** What {@link mergeShards} found. */
@@ -76,7 +77,7 @@ async function* readAll(run: Run, shards: readonly Located[]): AsyncGenerator<Ui
   yield npyHeader('<f4', [run.count, ...run.shape]);
   for (const shard of shards) {
     const { data } = decodeNpy(await readShard(shard.folder, shard), shard.file);
-    const elements = run.shape.reduce((product, n) => product * n, shard.count);
+    const elements = shard.count * elementCount(run.shape);
     if (!(data instanceof Float32Array) || data.length !== elements)
       throw new DataError(
         `${shard.file} in ${shard.folder} does not hold ${shard.count} samples of the run.`,

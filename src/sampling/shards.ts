@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { difference } from '../difference.js';
 import { DataError, OptionError } from '../errors.js';
 import { ensureFolder, removeLeftovers, writeAtomically } from '../io/atomic.js';
-import { isImageShape, writeImageFolder } from '../io/image.js';
+import { writeImageFolder } from '../io/image.js';
 import { encodeNpy } from '../io/npy.js';
 import { checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
+import { isImageShape } from '../shape.js';
 import { noCounts, type Counts } from '../solvers/batch.js';
 import {
   encodeManifest,

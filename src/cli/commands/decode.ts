@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { OptionError } from '../../errors.js';
-import { addOptions, defined, integer, real } from '../shared/arguments.js';
+import { defined } from '../../options.js';
+import { addOptions, integer, real } from '../shared/arguments.js';
 import { classesOf } from '../shared/data.js';
 import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';

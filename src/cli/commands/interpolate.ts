@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { OptionError } from '../../errors.js';
-import { addOptions, defined, integer } from '../shared/arguments.js';
+import { defined } from '../../options.js';
+import { addOptions, integer } from '../shared/arguments.js';
 import { addDataOptions, classesOf, dataHelp, openData, type DataFlags } from '../shared/data.js';
 import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
+import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import type { LikelihoodOptions } from '../../likelihood/likelihood.js';
-import { addOptions, bigInteger, choice, defined, integer, list, real } from '../shared/arguments.js';
+import { addOptions, bigInteger, choice, integer, list, real } from '../shared/arguments.js';
 import {
   addDataOptions,
   chosen,

@@ -1,15 +1,7 @@
 import { Command, Option } from 'commander';
 import { OptionError } from '../../errors.js';
-import {
-  addOptions,
-  bigInteger,
-  choice,
-  constants,
-  defined,
-  integer,
-  numbers,
-  real,
-} from '../shared/arguments.js';
+import { defined } from '../../options.js';
+import { addOptions, bigInteger, choice, constants, integer, numbers, real } from '../shared/arguments.js';
 import { addSourceOptions, dataHelp, type SourceFlags } from '../shared/data.js';
 import { run } from '../shared/run.js';
 import type { TrainConfig } from '../train/config.js';
@@ -225,7 +217,7 @@ async function train(flags: TrainFlags, signal: AbortSignal): Promise<void> {
 }
 
 /** Whether what an error names stands in the file, and no flag is laid over it. */
-function isOfFile({ option = '' }: OptionError, file: TrainConfig, flags: TrainFlags): boolean {
+function isOfFile({ option }: OptionError, file: TrainConfig, flags: TrainFlags): boolean {
   const names = [/^\w+/, /\w+$/].flatMap((end) => end.exec(option)?.[0] ?? []);
   const has = (part: object): boolean => names.some((name) => Object.hasOwn(part, name));
   return !has(defined(flags)) && [file, file.network ?? {}, file.objective ?? {}].some(has);

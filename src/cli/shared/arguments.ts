@@ -82,10 +82,3 @@ function toNumber(text: string): number {
   if (text.trim() !== '' && Number.isFinite(Number(text))) return Number(text);
   throw new InvalidArgumentError(`Expected a number where it says ${JSON.stringify(text)}.`);
 }
-
-/** The object without its undefined entries. */
-export function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
-}

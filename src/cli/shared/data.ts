@@ -1,8 +1,10 @@
 import { type Command, Option } from 'commander';
 import type { Dataset } from '../../data/dataset.js';
 import { DataError, OptionError } from '../../errors.js';
+import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
-import { addOptions, choice, defined, integer } from './arguments.js';
+import { isImageShape } from '../../shape.js';
+import { addOptions, choice, integer } from './arguments.js';
 import { counted, warn } from './report.js';
 
 /** Flags that say where data lie. */
@@ -82,13 +84,12 @@ Data, by --data:
 export async function openData(flags: DataFlags, model: ScoreModel): Promise<Dataset> {
   const { loadData } = await import('../../data/load.js');
   const { checkSampleShape } = await import('../../data/dataset.js');
-  const [channels, height, width] = model.shape;
-  const image = model.shape.length === 3 && (channels === 1 || channels === 3);
+  const image = isImageShape(model.shape) ? model.shape : undefined;
   const { split, dataLabels, skipCorrupted } = flags;
   let corrupted = 0;
   const set = await loadData(flags.data, {
-    ...(image && { channels }),
-    ...(image && flags.resize && { size: [height!, width!] }),
+    ...(image && { channels: image[0] }),
+    ...(image && flags.resize && { size: [image[1], image[2]] }),
     ...defined({ split, labels: dataLabels }),
     ...(skipCorrupted && { onCorrupted: () => (corrupted += 1) }),
   });

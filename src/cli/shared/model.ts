@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { DataError, FastsdeError, OptionError } from '../../errors.js';
+import { defined } from '../../options.js';
 import type { Parameterization, ScoreModel } from '../../score/model.js';
 import type { LoadOptions } from '../../score/network/load.js';
 import type { SdeName } from '../../sde/named.js';
-import { addOptions, choice, constants, defined, integer, numbers, real } from './arguments.js';
+import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
 
 /** Flags that say which model is used and what a model file leaves open. */
 export interface ModelFlags {

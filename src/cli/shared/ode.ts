@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { defined } from '../../options.js';
 import type { Variable } from '../../solvers/ode/flow-integration.js';
 import type { LatentOptions } from '../../likelihood/latent.js';
-import { addOptions, choice, defined, integer, real } from './arguments.js';
+import { addOptions, choice, integer, real } from './arguments.js';
 
 /** Flags of the integration of the probability-flow ODE between epsilon and T. */
 export interface OdeFlags {

@@ -4,6 +4,7 @@ import { isFolder, writeAtomically } from '../../io/atomic.js';
 import { encodeNpy } from '../../io/npy.js';
 import { encodeNpz, type NamedArrays } from '../../io/npz.js';
 import type { Sde } from '../../sde/sde.js';
+import { isImageShape } from '../../shape.js';
 import type { Trajectory } from '../../sampling/sample.js';
 
 export type Form = 'npy' | 'npz' | 'grid' | 'scatter' | 'folder' | 'animation';
@@ -28,7 +29,7 @@ export async function resolveOutput(
   trajectory: boolean,
   stem = 'samples',
 ): Promise<Output> {
-  const image = shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
+  const image = isImageShape(shape);
   const plane = shape.length === 1 && shape[0] === 2;
   const path = given ?? `${stem}.${image || plane ? 'png' : 'npy'}`;
   const form = await formOf(path, plane);

@@ -49,8 +49,9 @@ function flagOf(option: string): string {
 
 /** The message with the flag in place of the library's option; an unforeseen error comes with its stack. */
 function messageOf(error: unknown, flags: Readonly<Record<string, string>>): string {
-  if (error instanceof OptionError && error.option !== undefined) {
-    return error.message.replace(error.option, flags[error.option] ?? flagOf(error.option));
+  if (error instanceof OptionError) {
+    const { option, value, expected } = error;
+    return new OptionError(flags[option] ?? flagOf(option), value, expected).message;
   }
   if (error instanceof FastsdeError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { holdOut, type Dataset } from '../../data/dataset.js';
 import { loadData } from '../../data/load.js';
 import { DataError, FastsdeError, ModelError } from '../../errors.js';
+import { defined } from '../../options.js';
 import { assertWritable, ensureFolder, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
 import { parameterNames, parameterValues } from '../../autodiff/parameters.js';
@@ -10,7 +11,7 @@ import { readMetadata } from '../../score/network/metadata.js';
 import type { ObjectiveOptions } from '../../training/objective.js';
 import { located } from '../../score/network/network.js';
 import { train, type TrainOptions, type TrainResult } from '../../training/train.js';
-import { defined } from '../shared/arguments.js';
+
 import { LossHistory } from './loss-history.js';
 import { counted, jsonSeed, warn } from '../shared/report.js';
 import type { TrainConfig } from './config.js';

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 
 import { ModelError } from '../../errors.js';
+import { elementCount } from '../../shape.js';
 import type { TensorProto } from './proto.js';
 
 /** Element types of a tensor by their number in TensorProto.DataType. */
@@ -51,11 +52,6 @@ export function dataTypeName(number: number | undefined): DataType | undefined {
 
 export function isFloat(type: DataType): boolean {
   return type === 'float32' || type === 'float64' || type === 'float16' || type === 'bfloat16';
-}
-
-/** The number of elements of a tensor of this shape. */
-export function elementCount(dims: readonly number[]): number {
-  return dims.reduce((product, size) => product * size, 1);
 }
 
 /**

@@ -7,7 +7,8 @@ import {
   type TensorType,
 } from './graph.js';
 import type { GraphProto, NodeProto, TensorProto } from '../file/proto.js';
-import { elementCount, makeTensor, tensorNumbers } from '../file/tensor.js';
+import { elementCount } from '../../shape.js';
+import { makeTensor, tensorNumbers } from '../file/tensor.js';
 
 /**
  * Normalisations in terms of the one whose kernel also returns what a gradient needs: LayerNormalization with scale 1

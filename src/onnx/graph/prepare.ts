@@ -24,14 +24,8 @@ import {
   type TensorProto,
 } from '../file/proto.js';
 import { createSession } from '../run/runtime.js';
-import {
-  dataTypeName,
-  elementCount,
-  isExternal,
-  isFloat,
-  makeTensor,
-  tensorNumbers,
-} from '../file/tensor.js';
+import { elementCount } from '../../shape.js';
+import { dataTypeName, isExternal, isFloat, makeTensor, tensorNumbers } from '../file/tensor.js';
 import { standardVersion, upgradeOpset } from './upgrade.js';
 
 /** A constant with more elements is a weight: it stays out of sight of the simplification, which would copy it. */

@@ -1,6 +1,6 @@
 import { FastsdeError } from '../../errors.js';
 import { readModel, type TensorInfo } from '../../onnx/file/model.js';
-import { elementCount } from '../../onnx/file/tensor.js';
+import { elementCount } from '../../shape.js';
 import { openNetwork, type LoadOptions } from './load.js';
 import { probe, type ProbeReport } from './probe.js';
 
