@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels.h"
+#include "kernels/table.h"
 
 namespace fastsde {
 

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cmath>
 #include <stdexcept>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "../isa.h"
@@ -14,22 +16,50 @@
 namespace fastsde::addon {
 namespace {
 
-/** Turns a violated length into a RangeError, so that no C++ exception leaves the addon. */
-template <void (*function)(const Napi::CallbackInfo&)>
-void checked(const Napi::CallbackInfo& info) {
+/**
+ * The entry point of `function`, which takes `count` arguments. Turns a violated length (std::length_error) into a
+ * RangeError; of any other C++ exception node-addon-api makes an Error.
+ */
+template <auto function, std::size_t count>
+Napi::Value checked(const Napi::CallbackInfo& info) {
+    if (info.Length() != count)
+        throw Napi::TypeError::New(info.Env(), "expected " + std::to_string(count) + " arguments");
     try {
-        function(info);
+        if constexpr (std::is_void_v<decltype(function(info))>) {
+            function(info);
+            return info.Env().Undefined();
+        } else {
+            return function(info);
+        }
     } catch (const std::length_error& error) {
         throw Napi::RangeError::New(info.Env(), error.what());
     }
 }
 
-/** affine(out, operands, coefficients, mean?, address?, samples?) */
+/** Registers a function, and on it the names of its parameters: a test compares them with TypeScript's. */
+template <auto function, std::size_t count>
+void add(Napi::Object exports, const char* name, const char* const (&parameters)[count]) {
+    const Napi::Env env = exports.Env();
+    Napi::Function entry = Napi::Function::New<checked<function, count>>(env, name);
+    Napi::Array names = Napi::Array::New(env, count);
+    for (std::uint32_t i = 0; i < count; ++i) names[i] = parameters[i];
+    entry["parameters"] = names;
+    exports[name] = entry;
+}
+
+template <auto function>
+void add(Napi::Object exports, const char* name) {
+    Napi::Function entry = Napi::Function::New<checked<function, 0>>(exports.Env(), name);
+    entry["parameters"] = Napi::Array::New(exports.Env());
+    exports[name] = entry;
+}
+
 void affine(const Napi::CallbackInfo& info) {
     const std::vector<Napi::Value> list = typedArrays(info[1], "operands");
     const Array out = state(info[0], "out");
     const std::size_t count = list.size();
-    if (count < 1 || count > maxOperands) throw std::length_error("there must be 1 to 8 operands");
+    if (count < 1 || count > maxOperands)
+        throw std::length_error("there must be 1 to " + std::to_string(maxOperands) + " operands");
     std::array<Array, maxOperands> operands;
     for (std::size_t j = 0; j < count; ++j) {
         operands[j] = state(list[j], "operand");
@@ -46,7 +76,6 @@ void affine(const Napi::CallbackInfo& info) {
     fastsde::affine(shape, out, {operands.data(), count}, coefficients, z, mean);
 }
 
-/** langevin(x, output, coefficients, norm: 0 | 1 | 2, address, samples, mean?, steps?) */
 void langevin(const Napi::CallbackInfo& info) {
     const Array x = state(info[0], "x"), output = state(info[1], "output");
     requireLength(output.size, x.size, "output");
@@ -65,10 +94,9 @@ void langevin(const Napi::CallbackInfo& info) {
         steps = doubles(info[7], "steps");
         requireLength(steps.size(), shape.count, "steps");
     }
-    fastsde::langevin(shape, x, output, coefficients, static_cast<NormMode>(norm), z, mean, steps);
+    fastsde::langevin(shape, {x, output, coefficients, static_cast<NormMode>(norm), z, mean, steps});
 }
 
-/** dots(a, b, out) */
 void dots(const Napi::CallbackInfo& info) {
     const Array a = state(info[0], "a"), b = state(info[1], "b");
     requireLength(b.size, a.size, "b");
@@ -76,7 +104,37 @@ void dots(const Napi::CallbackInfo& info) {
     fastsde::dots(shapeOf(a.size, out.size()), a, b, out);
 }
 
-/** fill(out, batch, distribution: 0 normal | 1 uniform | 2 Rademacher, address, samples) */
+void clip(const Napi::CallbackInfo& info) {
+    const Array x = state(info[0], "x");
+    const double low = number(info[1], "low"), high = number(info[2], "high");
+    if (!(low <= high)) throw Napi::RangeError::New(info.Env(), "low must not be above high");
+    fastsde::clip(x, low, high);
+}
+
+void gather(const Napi::CallbackInfo& info) {
+    const Array out = state(info[0], "out"), x = state(info[1], "x");
+    if (x.isDouble != out.isDouble)
+        throw Napi::TypeError::New(info.Env(), "x has another element type than out");
+    const std::span<const std::int32_t> list = integers(info[2], "rows");
+    const Shape shape = shapeOf(out.size, list.size());
+    requireLength(x.size % shape.size, 0, "rest of x");
+    // Copied, since another thread could write in shared memory between the check and the use.
+    std::vector<std::size_t> rows(list.begin(), list.end());
+    for (const std::size_t row : rows)
+        if (row >= x.size / shape.size) throw Napi::RangeError::New(info.Env(), "a row lies outside of x");
+    fastsde::gather(shape, out, x, rows);
+}
+
+void scaledErrors(const Napi::CallbackInfo& info) {
+    const std::span error = doubles(info[0], "error"), before = doubles(info[1], "before"),
+                    after = doubles(info[2], "after"), out = doubles(info[5], "out");
+    requireLength(before.size(), error.size(), "before");
+    requireLength(after.size(), error.size(), "after");
+    fastsde::scaledErrors(shapeOf(error.size(), out.size()), error.data(), before.data(), after.data(),
+                          {number(info[3], "atol"), number(info[4], "rtol")}, out);
+}
+
+/** Distribution: 0 normal, 1 uniform, 2 Rademacher. */
 void fill(const Napi::CallbackInfo& info) {
     const Array out = state(info[0], "out");
     const double batch = number(info[1], "batch"), distribution = number(info[2], "distribution");
@@ -88,7 +146,6 @@ void fill(const Napi::CallbackInfo& info) {
     fastsde::fill(shape, out, static_cast<Distribution>(distribution), noise(info[3], info[4], shape));
 }
 
-/** projectMeasurement(x, y, mask, coefficients, address, samples, basis?) */
 void projectMeasurement(const Napi::CallbackInfo& info) {
     const std::span x = floats(info[0], "x"), y = floats(info[1], "y"), mask = floats(info[2], "mask");
     const std::span coefficients = doubles(info[3], "coefficients");
@@ -103,14 +160,13 @@ void projectMeasurement(const Napi::CallbackInfo& info) {
         channels = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(basis.size()))));
         if (channels == 0 || channels > maxChannels || channels * channels != basis.size() ||
             shape.size % channels != 0)
-            throw std::length_error(
-                "basis must be square, at most 16 x 16, and its size must divide the sample");
+            throw std::length_error("basis must be square, of at most " + std::to_string(maxChannels) +
+                                    " channels, whose number divides the sample");
     }
     fastsde::projectMeasurement(shape, x.data(), y.data(), mask.data(), coefficients,
                                 noise(info[4], info[5], shape), basis, channels);
 }
 
-/** toBytes(x, low, high, out) */
 void toBytes(const Napi::CallbackInfo& info) {
     const std::span x = floats(info[0], "x");
     const std::span out = bytes(info[3], "out");
@@ -118,7 +174,6 @@ void toBytes(const Napi::CallbackInfo& info) {
     fastsde::toBytes(x, number(info[1], "low"), number(info[2], "high"), out.data());
 }
 
-/** fromBytes(bytes, low, high, out) */
 void fromBytes(const Napi::CallbackInfo& info) {
     const std::span in = bytes(info[0], "bytes");
     const std::span out = floats(info[3], "out");
@@ -126,8 +181,6 @@ void fromBytes(const Napi::CallbackInfo& info) {
     fastsde::fromBytes(in, number(info[1], "low"), number(info[2], "high"), out.data());
 }
 
-/** diffuse(x, target?, x0: Float32Array | Uint8Array, low, high, flips?, width, coefficients, address,
- * samples) */
 void diffuse(const Napi::CallbackInfo& info) {
     const std::span x = floats(info[0], "x");
     const std::span coefficients = doubles(info[7], "coefficients");
@@ -162,8 +215,7 @@ void diffuse(const Napi::CallbackInfo& info) {
                      noise(info[8], info[9], shape));
 }
 
-/** adamw(parameters, gradients, m, v, averages: Float32Array[], decays: Float64Array, options:
- * Float64Array(7)) */
+/** Options: learning rate, beta1, beta2, epsilon, weight decay, gradient scale, step. */
 void adamw(const Napi::CallbackInfo& info) {
     const std::vector<Napi::Value> list = typedArrays(info[4], "averages");
     const std::span p = floats(info[0], "parameters");
@@ -182,7 +234,6 @@ void adamw(const Napi::CallbackInfo& info) {
     fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages);
 }
 
-/** sumOfSquares(tensors: Float32Array[]) */
 Napi::Value sumOfSquares(const Napi::CallbackInfo& info) {
     std::vector<std::span<const float>> tensors;
     for (const Napi::Value& tensor : typedArrays(info[0], "tensors"))
@@ -190,7 +241,6 @@ Napi::Value sumOfSquares(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), fastsde::sumOfSquares(tensors));
 }
 
-/** info(): { isa, supported, threads } */
 Napi::Value info(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const std::vector<std::string> names = supportedIsas();
@@ -203,45 +253,63 @@ Napi::Value info(const Napi::CallbackInfo& info) {
     return result;
 }
 
-/** isFirstLoad(): true to the first caller in this process, whatever its JavaScript thread */
+/** True to the first caller in this process, whatever its JavaScript thread. */
 Napi::Value isFirstLoad(const Napi::CallbackInfo& info) {
     static std::atomic<bool> first = true;
     return Napi::Boolean::New(info.Env(), first.exchange(false));
 }
 
-/** selectIsa(name): whether this CPU and build have it */
+/** Whether this CPU and build have it. */
 Napi::Value selectIsa(const Napi::CallbackInfo& info) {
     if (!info[0].IsString()) throw Napi::TypeError::New(info.Env(), "the instruction set must be a string");
     return Napi::Boolean::New(info.Env(), fastsde::selectIsa(info[0].As<Napi::String>().Utf8Value()));
 }
 
-/** stayOnThisThread() */
 void stayOnThisThread(const Napi::CallbackInfo&) { fastsde::stayOnThisThread(); }
 
-/** setThreads(count) */
 void setThreads(const Napi::CallbackInfo& info) {
     const double count = number(info[0], "threads");
-    if (!(count >= 1 && count <= 1024)) throw Napi::RangeError::New(info.Env(), "threads must be 1 to 1024");
+    if (!(count >= 1 && count <= maxThreads))
+        throw Napi::RangeError::New(info.Env(), "threads must be 1 to " + std::to_string(maxThreads));
     setThreadCount(static_cast<std::size_t>(count));
 }
 
-Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-    exports["affine"] = Napi::Function::New<checked<affine>>(env, "affine");
-    exports["langevin"] = Napi::Function::New<checked<langevin>>(env, "langevin");
-    exports["dots"] = Napi::Function::New<checked<dots>>(env, "dots");
-    exports["fill"] = Napi::Function::New<checked<fill>>(env, "fill");
-    exports["projectMeasurement"] =
-        Napi::Function::New<checked<projectMeasurement>>(env, "projectMeasurement");
-    exports["toBytes"] = Napi::Function::New<checked<toBytes>>(env, "toBytes");
-    exports["fromBytes"] = Napi::Function::New<checked<fromBytes>>(env, "fromBytes");
-    exports["diffuse"] = Napi::Function::New<checked<diffuse>>(env, "diffuse");
-    exports["adamw"] = Napi::Function::New<checked<adamw>>(env, "adamw");
-    exports["sumOfSquares"] = Napi::Function::New<sumOfSquares>(env, "sumOfSquares");
-    exports["info"] = Napi::Function::New<info>(env, "info");
-    exports["isFirstLoad"] = Napi::Function::New<isFirstLoad>(env, "isFirstLoad");
-    exports["selectIsa"] = Napi::Function::New<selectIsa>(env, "selectIsa");
-    exports["stayOnThisThread"] = Napi::Function::New<stayOnThisThread>(env, "stayOnThisThread");
-    exports["setThreads"] = Napi::Function::New<setThreads>(env, "setThreads");
+/** What TypeScript bounds its arguments by. */
+Napi::Value limits(const Napi::CallbackInfo& info) {
+    Napi::Object limits = Napi::Object::New(info.Env());
+    limits["operands"] = static_cast<double>(maxOperands);
+    limits["channels"] = static_cast<double>(maxChannels);
+    limits["threads"] = static_cast<double>(maxThreads);
+    limits["stream"] = static_cast<double>(maxStream);
+    limits["substep"] = static_cast<double>(maxSubstep);
+    return limits;
+}
+
+Napi::Object initialize(Napi::Env, Napi::Object exports) {
+    add<affine>(exports, "affine", {"out", "operands", "coefficients", "mean", "address", "samples"});
+    add<langevin>(exports, "langevin",
+                  {"x", "output", "coefficients", "norm", "address", "samples", "mean", "steps"});
+    add<dots>(exports, "dots", {"a", "b", "out"});
+    add<clip>(exports, "clip", {"x", "low", "high"});
+    add<gather>(exports, "gather", {"out", "x", "rows"});
+    add<scaledErrors>(exports, "scaledErrors", {"error", "before", "after", "atol", "rtol", "out"});
+    add<fill>(exports, "fill", {"out", "batch", "distribution", "address", "samples"});
+    add<projectMeasurement>(exports, "projectMeasurement",
+                            {"x", "y", "mask", "coefficients", "address", "samples", "basis"});
+    add<toBytes>(exports, "toBytes", {"x", "low", "high", "out"});
+    add<fromBytes>(exports, "fromBytes", {"bytes", "low", "high", "out"});
+    add<diffuse>(exports, "diffuse",
+                 {"x", "target", "x0", "low", "high", "flips", "width", "coefficients", "address", "samples"});
+    add<adamw>(
+        exports, "adamw",
+        {"parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays", "options"});
+    add<sumOfSquares>(exports, "sumOfSquares", {"tensors"});
+    add<info>(exports, "info");
+    add<limits>(exports, "limits");
+    add<isFirstLoad>(exports, "isFirstLoad");
+    add<selectIsa>(exports, "selectIsa", {"name"});
+    add<stayOnThisThread>(exports, "stayOnThisThread");
+    add<setThreads>(exports, "setThreads", {"count"});
     return exports;
 }
 

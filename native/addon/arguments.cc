@@ -89,6 +89,10 @@ std::span<double> doubles(const Napi::Value& value, const char* name) {
     return spanOf<double>(value, name, napi_float64_array, "Float64Array");
 }
 
+std::span<std::int32_t> integers(const Napi::Value& value, const char* name) {
+    return spanOf<std::int32_t>(value, name, napi_int32_array, "Int32Array");
+}
+
 std::span<std::uint8_t> bytes(const Napi::Value& value, const char* name) {
     return spanOf<std::uint8_t>(value, name, napi_uint8_array, "Uint8Array");
 }

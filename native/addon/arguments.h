@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "../batch/operations.h"
+#include "../operations/operations.h"
 
 namespace fastsde::addon {
 
@@ -30,6 +30,7 @@ std::optional<Array> optionalStateLike(const Napi::Value& value, const char* nam
 
 std::span<float> floats(const Napi::Value& value, const char* name);
 std::span<double> doubles(const Napi::Value& value, const char* name);
+std::span<std::int32_t> integers(const Napi::Value& value, const char* name);
 std::span<std::uint8_t> bytes(const Napi::Value& value, const char* name);
 
 /** The length of an array must be `expected`. */

@@ -1,7 +1,7 @@
 // Two forms of each kernel. Vector: a thread makes 4 lanes of a chunk (16 elements) with 16-byte accesses,
 // for aligned arrays and samples of whole chunks; 50 instructions and 12 bytes per element, so memory bound.
 // Scalar: a thread makes one block (4 elements, 16 apart) of any range.
-#include "kernels.h"
+#include "launch.h"
 
 namespace fastsde::cuda {
 namespace {
@@ -130,6 +130,11 @@ void launch(const Affine& a, bool vector, cudaStream_t stream) {
         affineScalar<operands><<<blocks, threads, 0, stream>>>(a);
 }
 
+using Launch = void (*)(const Affine&, bool, cudaStream_t);
+constexpr Launch launchByCount[] = {launch<1>, launch<2>, launch<3>, launch<4>,
+                                    launch<5>, launch<6>, launch<7>, launch<8>};
+static_assert(sizeof launchByCount / sizeof launchByCount[0] == maxOperands);
+
 }  // namespace
 
 cudaError_t fillNormal(float* out, size_t n, const NoiseKey& key, uint64_t first, cudaStream_t stream) {
@@ -144,37 +149,11 @@ cudaError_t fillNormal(float* out, size_t n, const NoiseKey& key, uint64_t first
 }
 
 cudaError_t affine(const Affine& a, cudaStream_t stream) {
+    if (a.operands < 1 || a.operands > static_cast<int>(maxOperands)) return cudaErrorInvalidValue;
     if (a.n == 0) return cudaSuccess;
     bool vector = a.first % chunkSize == 0 && a.size % chunkSize == 0 && aligned(a.out) && aligned(a.mean);
     for (int j = 0; j < a.operands; ++j) vector = vector && aligned(a.x[j]);
-    switch (a.operands) {
-        case 1:
-            launch<1>(a, vector, stream);
-            break;
-        case 2:
-            launch<2>(a, vector, stream);
-            break;
-        case 3:
-            launch<3>(a, vector, stream);
-            break;
-        case 4:
-            launch<4>(a, vector, stream);
-            break;
-        case 5:
-            launch<5>(a, vector, stream);
-            break;
-        case 6:
-            launch<6>(a, vector, stream);
-            break;
-        case 7:
-            launch<7>(a, vector, stream);
-            break;
-        case 8:
-            launch<8>(a, vector, stream);
-            break;
-        default:
-            return cudaErrorInvalidValue;
-    }
+    launchByCount[a.operands - 1](a, vector, stream);
     return cudaGetLastError();
 }
 

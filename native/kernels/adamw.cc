@@ -1,6 +1,6 @@
 // AdamW (Loshchilov and Hutter 2019, algorithm 2) and exponential moving averages of the parameters.
 // 28 bytes of traffic per element and 8 per average.
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 

@@ -1,6 +1,6 @@
 // out = c0 x0 + c1 x1 + ... + cz z, left to right with fused multiply-adds: 4 bytes of traffic per array and
 // element.
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 namespace {
@@ -43,28 +43,17 @@ void combine(float* out, float* mean, const float* const* operands, const float*
     }
 }
 
+using Combine = void (*)(float* out, float* mean, const float* const* operands, const float* c, float cz,
+                         const float* z, size_t n);
+constexpr Combine combineByCount[] = {combine<1>, combine<2>, combine<3>, combine<4>,
+                                      combine<5>, combine<6>, combine<7>, combine<8>};
+static_assert(sizeof combineByCount / sizeof combineByCount[0] == maxOperands);
+
 }  // namespace
 
 void affine(float* out, float* mean, const float* const* operands, const float* c, size_t count, float cz,
             const float* z, size_t n) {
-    switch (count) {
-        case 1:
-            return combine<1>(out, mean, operands, c, cz, z, n);
-        case 2:
-            return combine<2>(out, mean, operands, c, cz, z, n);
-        case 3:
-            return combine<3>(out, mean, operands, c, cz, z, n);
-        case 4:
-            return combine<4>(out, mean, operands, c, cz, z, n);
-        case 5:
-            return combine<5>(out, mean, operands, c, cz, z, n);
-        case 6:
-            return combine<6>(out, mean, operands, c, cz, z, n);
-        case 7:
-            return combine<7>(out, mean, operands, c, cz, z, n);
-        case 8:
-            return combine<8>(out, mean, operands, c, cz, z, n);
-    }
+    combineByCount[count - 1](out, mean, operands, c, cz, z, n);
 }
 
 void accumulateFloat(double* sum, double c, const float* x, size_t n) {

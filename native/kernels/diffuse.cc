@@ -1,6 +1,6 @@
 // Noised data and what a network should say of them: x = a x0 + b z and target = c x0 + d z, 12 bytes of
 // traffic per element. Rows of images are mirrored on their way in.
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 

@@ -1,5 +1,5 @@
 // Dot products in double: 16 lanes, lanes added in order. Products of floats are exact in double.
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 namespace {

@@ -5,7 +5,7 @@
 #pragma GCC optimize("schedule-insns")
 #endif
 
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 namespace {

@@ -1,5 +1,5 @@
 // Images between floats in a range and bytes: 5 bytes of traffic per element.
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 

@@ -1,5 +1,5 @@
 // The two passes of a Langevin corrector step (Song et al. 2021, algorithms 4 and 5): norms, then the update.
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 namespace {

@@ -1,5 +1,5 @@
 // Replacement of the measured coordinates by alpha y + sigma z (Song et al. 2021, appendix I.2 to I.4).
-#include "kernels_isa.h"
+#include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 

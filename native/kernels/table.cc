@@ -1,5 +1,5 @@
 // The table of one instruction set, chosen at run time by isa.cc.
-#include "kernels_isa.h"
+#include "declarations.h"
 
 #define FASTSDE_STRING2(x) #x
 #define FASTSDE_STRING(x) FASTSDE_STRING2(x)
@@ -23,6 +23,9 @@ const Kernels kernels = {
     .dot = dot,
     .dotDouble = dotDouble,
     .dotMixed = dotMixed,
+    .clip = clip,
+    .clipDouble = clipDouble,
+    .scaledSquares = scaledSquares,
     .replace = replace,
     .replaceInBasis = replaceInBasis,
     .toBytes = toBytes,

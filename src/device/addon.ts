@@ -5,7 +5,10 @@ import { LoadError, OptionError } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import type { State } from './binding.js';
 
-/** What the addon exports; `address` is packed by {@link packAddress} and indices are validated before the call. */
+/**
+ * What the addon exports; `address` is packed by {@link packAddress} and indices are validated before the call. Every function
+ * names its parameters in a property `parameters`.
+ */
 interface Addon {
   affine(
     out: State,
@@ -26,6 +29,16 @@ interface Addon {
     steps: Float64Array | undefined,
   ): void;
   dots(a: State, b: State, out: Float64Array): void;
+  clip(x: State, low: number, high: number): void;
+  gather(out: State, x: State, rows: Int32Array): void;
+  scaledErrors(
+    error: Float64Array,
+    before: Float64Array,
+    after: Float64Array,
+    atol: number,
+    rtol: number,
+    out: Float64Array,
+  ): void;
   fill(
     out: State,
     batch: number,
@@ -67,6 +80,7 @@ interface Addon {
   ): void;
   sumOfSquares(tensors: readonly Float32Array[]): number;
   info(): NativeInfo;
+  limits(): Limits;
   /** Whether nothing in this process has called it before. */
   isFirstLoad(): boolean;
   selectIsa(name: string): boolean;
@@ -84,12 +98,31 @@ export interface NativeInfo {
   threads: number;
 }
 
+/** The largest values that the addon takes, each declared once, in C++ (`native/limits.h`). */
+interface Limits {
+  /** Arrays that one affine update adds up. */
+  readonly operands: number;
+  /** Channels of a measurement basis. */
+  readonly channels: number;
+  readonly threads: number;
+  /** Of a noise address. */
+  readonly stream: number;
+  readonly substep: number;
+}
+
 let loaded: Addon | undefined;
+let bounds: Limits | undefined;
 
 /** The addon, loaded on first use. */
 export function addon(): Addon {
   loaded ??= configure(load(addonPaths(), createRequire(import.meta.url)));
   return loaded;
+}
+
+/** @internal */
+export function limits(): Limits {
+  bounds ??= addon().limits();
+  return bounds;
 }
 
 /** The instruction set and the number of threads of the native kernels. */
@@ -99,7 +132,7 @@ export function nativeInfo(): NativeInfo {
 
 /** Sets the number of threads that large operations of this process may use, the calling one included. Never changes a result. */
 export function setThreads(count: number): void {
-  addon().setThreads(threadCount('threads', count));
+  addon().setThreads(threadCount('threads', count, limits()));
 }
 
 /** @internal From now on operations that this JavaScript thread calls use no other thread, as where every core has such a one. */
@@ -144,7 +177,7 @@ function configure(native: Addon): Addon {
   }
   const variable = process.env['FASTSDE_THREADS'] ?? '';
   const threads = /^\d+$/.test(variable) ? Number(variable) : variable;
-  if (threads !== '') threadCount('FASTSDE_THREADS', threads);
+  if (threads !== '') threadCount('FASTSDE_THREADS', threads, native.limits());
   if (native.isFirstLoad()) {
     if (isa !== '') native.selectIsa(isa);
     if (typeof threads === 'number') native.setThreads(threads);
@@ -152,7 +185,7 @@ function configure(native: Addon): Addon {
   return native;
 }
 
-function threadCount(option: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1024) return value;
-  throw new OptionError(option, value, 'an integer from 1 to 1024');
+function threadCount(option: string, value: unknown, { threads }: Limits): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= threads) return value;
+  throw new OptionError(option, value, `an integer from 1 to ${threads}`);
 }

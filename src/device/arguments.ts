@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { limits } from './addon.js';
 import type { NoiseAddress, State } from './binding.js';
 
 /** Float32Array or Float64Array, not empty (a detached array is empty). */
@@ -18,6 +19,11 @@ export function requireFloat32(name: string, value: unknown, length?: number): a
 export function requireFloat64(name: string, value: unknown, length?: number): asserts value is Float64Array {
   if (!(value instanceof Float64Array)) throw new OptionError(name, value, 'a Float64Array');
   requireLength(name, value, length);
+}
+
+export function requireInt32(name: string, value: unknown): asserts value is Int32Array {
+  if (!(value instanceof Int32Array)) throw new OptionError(name, value, 'an Int32Array');
+  requireLength(name, value);
 }
 
 export function requireBytes(name: string, value: unknown, length?: number): asserts value is Uint8Array {
@@ -108,6 +114,8 @@ export function requireCoefficients(value: unknown, columns: number, elements: n
 const packed = new Uint32Array(6);
 const packedSeed = new BigUint64Array(packed.buffer, 0, 1);
 const packedAddress = packed.subarray(0, 5);
+/** The largest word of 32 bits. */
+const WORD = 2 ** 32 - 1;
 
 /** Validates the noise address of `batch` samples of `size` elements and packs it for the addon. */
 export function packAddress(noise: NoiseAddress, batch: number, size: number): Uint32Array {
@@ -115,15 +123,16 @@ export function packAddress(noise: NoiseAddress, batch: number, size: number): U
   if (typeof seed !== 'bigint' || BigInt.asUintN(64, seed) !== seed) {
     throw new OptionError('noise.seed', seed, 'a bigint from 0n to 2n ** 64n - 1n');
   }
-  requireInteger('noise.salt', salt, 2 ** 32 - 1);
-  requireInteger('noise.step', step, 2 ** 32 - 1);
-  requireInteger('noise.stream', stream, 255);
-  requireInteger('noise.substep', substep, 2 ** 24 - 1);
+  requireInteger('noise.salt', salt, WORD);
+  requireInteger('noise.step', step, WORD);
+  const bounds = limits();
+  requireInteger('noise.stream', stream, bounds.stream);
+  requireInteger('noise.substep', substep, bounds.substep);
   requireSamples(samples, batch, size);
   packedSeed[0] = seed;
   packed[2] = salt;
   packed[3] = step;
-  packed[4] = stream + substep * 256;
+  packed[4] = stream + substep * (bounds.stream + 1);
   return packedAddress;
 }
 
@@ -146,7 +155,7 @@ function isIndex(value: unknown, limit: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= limit;
 }
 
-function requireInteger(name: string, value: unknown, limit: number, otherwise = ''): void {
+export function requireInteger(name: string, value: unknown, limit: number, otherwise = ''): void {
   if (!isIndex(value, limit)) {
     throw new OptionError(name, value, `an integer from 0 to ${limit}${otherwise}`);
   }

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { addon } from './addon.js';
+import { addon, limits } from './addon.js';
 import {
   packAddress,
   requireBytes,
@@ -7,6 +7,8 @@ import {
   requireDisjoint,
   requireFloat32,
   requireFloat64,
+  requireInt32,
+  requireInteger,
   requireLength,
   requireLike,
   requireOperand,
@@ -16,8 +18,8 @@ import {
 } from './arguments.js';
 import type { NoiseAddress, NormMode, State } from './binding.js';
 
-const maxOperands = 8;
-const operandNames = Array.from({ length: maxOperands }, (_, j) => `operands[${j}]`);
+/** Made once: this runs at every step of a sampler. */
+const operandNames: string[] = [];
 const normModes: readonly NormMode[] = ['batch', 'sample', 'sqrt-d'];
 
 /** Array.isArray would forget the type of the elements. */
@@ -42,13 +44,14 @@ export function affine(
   mean?: State,
 ): void {
   requireState('out', out);
-  if (!isList(operands) || operands.length < 1 || operands.length > maxOperands) {
-    throw new OptionError('operands', operands, `an array of 1 to ${maxOperands} arrays`);
+  const most = limits().operands;
+  if (!isList(operands) || operands.length < 1 || operands.length > most) {
+    throw new OptionError('operands', operands, `an array of 1 to ${most} arrays`);
   }
   const batch = requireCoefficients(coefficients, operands.length + 1, out.length);
   for (let j = 0; j < operands.length; j++) {
     const operand = operands[j]!;
-    const name = operandNames[j]!;
+    const name = (operandNames[j] ??= `operands[${j}]`);
     requireOperand(name, operand, out);
     requireSameOrDisjoint(name, operand, 'out', out);
     if (mean !== undefined) requireSameOrDisjoint(name, operand, 'mean', mean);
@@ -119,6 +122,72 @@ export function dots(a: State, b: State, out: Float64Array): void {
   addon().dots(a, b, out);
 }
 
+/**
+ * Keeps x between low and high, in place. NaN stays, so that whoever looks for it still finds it. For a float32 state the
+ * bounds are rounded to float32.
+ *
+ * @param low below or equal to `high`; either may be infinite.
+ */
+export function clip(x: State, low: number, high: number): void {
+  requireState('x', x);
+  if (!(low <= high)) throw new OptionError('low', low, `a number that is not above high (${high})`);
+  addon().clip(x, low, high);
+}
+
+/**
+ * Copies samples: sample i of out is sample rows[i] of x. The batch is rows.length.
+ *
+ * @param x of the element type of `out`, any number of samples of its size; memory apart from it.
+ */
+export function gather(out: State, x: State, rows: Int32Array): void {
+  requireState('out', out);
+  requireInt32('rows', rows);
+  const size = out.length / rows.length;
+  if (!Number.isInteger(size)) {
+    throw new OptionError('rows', rows, `of a length that divides the ${out.length} elements of out`);
+  }
+  requireState('x', x);
+  if (x.constructor !== out.constructor || x.length % size !== 0) {
+    throw new OptionError('x', x, `a ${out.constructor.name} of samples of ${size} elements`);
+  }
+  requireDisjoint('x', x, 'out', out);
+  const most = x.length / size - 1;
+  for (let i = 0; i < rows.length; i++) requireInteger(`rows[${i}]`, rows[i], most);
+  addon().gather(out, x, rows);
+}
+
+/**
+ * The error of a step of an ODE solver in units of its tolerance, squared: out[i] = mean over the elements of sample i of
+ * (error / (atol + rtol max(|before|, |after|)))^2. Its root is the error norm of a sample; the root of the mean over samples is
+ * that of a batch. Terms are added one by one in the order of the elements, each operation rounded once to double: the bits
+ * of the same loop in JavaScript. NaN gives NaN. The batch is out.length.
+ *
+ * @param before the state at the start of the step; `after`, that at its end.
+ * @param atol 0 or more, as `rtol`.
+ */
+export function scaledErrors(
+  error: Float64Array,
+  before: Float64Array,
+  after: Float64Array,
+  atol: number,
+  rtol: number,
+  out: Float64Array,
+): void {
+  requireFloat64('error', error);
+  requireFloat64('before', before, error.length);
+  requireFloat64('after', after, error.length);
+  for (const [name, value] of Object.entries({ atol, rtol })) {
+    if (!(value >= 0 && value < Infinity)) throw new OptionError(name, value, 'a finite number, 0 or more');
+  }
+  requireFloat64('out', out);
+  if (error.length % out.length !== 0) {
+    throw new OptionError('out', out, `of a length that divides the ${error.length} elements of error`);
+  }
+  for (const [name, input] of Object.entries({ error, before, after }))
+    requireDisjoint(name, input, 'out', out);
+  addon().scaledErrors(error, before, after, atol, rtol, out);
+}
+
 function fill(out: State, batch: number, distribution: number, noise: NoiseAddress): void {
   requireState('out', out);
   if (!Number.isInteger(batch) || batch < 1 || out.length % batch !== 0) {
@@ -181,11 +250,12 @@ export function projectMeasurement(
   if (basis !== undefined) {
     requireFloat32('basis', basis);
     const channels = Math.sqrt(basis.length);
-    if (!Number.isInteger(channels) || channels > 16 || size % channels !== 0) {
+    const most = limits().channels;
+    if (!Number.isInteger(channels) || channels > most || size % channels !== 0) {
       throw new OptionError(
         'basis',
         basis,
-        `[C][C] with C at most 16 and a divisor of the ${size} elements of a sample`,
+        `[C][C] with C at most ${most} and a divisor of the ${size} elements of a sample`,
       );
     }
     requireDisjoint('basis', basis, 'x', x);

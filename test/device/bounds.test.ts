@@ -46,6 +46,26 @@ test('the addon bounds every length again', (t) => {
       native.dots(f32(8), f32(7), f64(0));
     },
     () => {
+      native.clip(f32(8), 1, 0);
+    },
+    () => {
+      native.clip(f32(8), NaN, 0);
+    },
+    ...[
+      { out: f32(7) },
+      { out: f32(12) },
+      { rows: Int32Array.of(0, 2) },
+      { rows: Int32Array.of(0, -1) },
+      { rows: new Int32Array(0) },
+    ].map((bad) => () => {
+      const { out, rows } = { out: f32(8), rows: Int32Array.of(1, 0), ...bad };
+      native.gather(out, f32(8), rows);
+    }),
+    ...[{ error: f64(1) }, { before: f64(1) }, { after: f64(1) }, { out: f64(1, 1, 1) }].map((bad) => () => {
+      const all = { error: f64(1, 1), before: f64(1, 1), after: f64(1, 1), out: f64(1), ...bad };
+      native.scaledErrors(all.error, all.before, all.after, 1, 1, all.out);
+    }),
+    () => {
       native.fill(f32(8), 3, 0, address, 0);
     },
     () => {

@@ -6,11 +6,14 @@ import { type NoiseAddress, Stream } from '../../src/device/binding.js';
 import { diffuse } from '../../src/device/diffuse.js';
 import {
   affine,
+  clip,
   dots,
   fillNormal,
   fromBytes,
+  gather,
   langevin,
   projectMeasurement,
+  scaledErrors,
   toBytes,
 } from '../../src/device/kernels.js';
 
@@ -377,6 +380,76 @@ const refused: [title: string, option: string, run: () => void][] = [
     'low',
     () => {
       fromBytes(new Uint8Array(8), NaN, 1, f32(8));
+    },
+  ],
+  [
+    'a lower bound above the upper',
+    'low',
+    () => {
+      clip(f32(8), 1, -1);
+    },
+  ],
+  [
+    'a NaN bound',
+    'low',
+    () => {
+      clip(f32(8), NaN, 1);
+    },
+  ],
+  [
+    'rows of another type',
+    'rows',
+    () => {
+      gather(f32(8), f32(8), wrong([0, 1]));
+    },
+  ],
+  [
+    'rows that do not divide the result',
+    'rows',
+    () => {
+      gather(f32(8), f32(8), new Int32Array(3));
+    },
+  ],
+  [
+    'a row beyond the last',
+    'rows[1]',
+    () => {
+      gather(f32(8), f32(8), Int32Array.of(0, 2));
+    },
+  ],
+  [
+    'rows gathered onto themselves',
+    'x',
+    () => {
+      gather(shared.subarray(0, 8), shared, Int32Array.of(0, 1));
+    },
+  ],
+  [
+    'samples of another type',
+    'x',
+    () => {
+      gather(f32(8), wrong(new Float64Array(8)), Int32Array.of(0, 1));
+    },
+  ],
+  [
+    'errors of another length',
+    'after',
+    () => {
+      scaledErrors(f64(1, 1), f64(1, 1), f64(1), 1, 1, f64(0));
+    },
+  ],
+  [
+    'a negative tolerance',
+    'rtol',
+    () => {
+      scaledErrors(f64(1), f64(1), f64(1), 1, -1, f64(0));
+    },
+  ],
+  [
+    'samples that do not divide the errors',
+    'out',
+    () => {
+      scaledErrors(f64(1, 1), f64(1, 1), f64(1, 1), 1, 1, f64(0, 0, 0));
     },
   ],
   [

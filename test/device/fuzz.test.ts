@@ -13,9 +13,16 @@ const numRuns = Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500);
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-type TypedArray = Float32Array | Float64Array | Uint32Array | Uint8Array;
-type Constructor = typeof Float32Array | typeof Float64Array | typeof Uint32Array | typeof Uint8Array;
-const constructors: readonly Constructor[] = [Float32Array, Float64Array, Uint32Array, Uint8Array];
+type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array;
+type Constructor =
+  typeof Float32Array | typeof Float64Array | typeof Int32Array | typeof Uint32Array | typeof Uint8Array;
+const constructors: readonly Constructor[] = [
+  Float32Array,
+  Float64Array,
+  Int32Array,
+  Uint32Array,
+  Uint8Array,
+];
 
 /** Bytes before and after an array that nobody may write. */
 const margin = 64;
@@ -128,6 +135,9 @@ const entries: Record<string, Valid> = {
     f64(batch, m),
   ],
   dots: (n, batch, m) => [f32(n, m), f64(n, m), f64(batch, m)],
+  clip: (n, _, m) => [n % 2 === 0 ? f32(n, m) : f64(n, m), -1, 1],
+  gather: (n, batch, m) => [f32(n, m), f32((n / batch) * 3, m), guarded(Int32Array, batch, m, 2)],
+  scaledErrors: (n, batch, m) => [f64(n, m), f64(n, m), f64(n, m), 1e-5, 1e-5, f64(batch, m)],
   fill: (n, batch, m) => [f32(n, m), batch, n % 3, address(m), indices(batch, m)],
   projectMeasurement: (n, batch, m) => [
     f32(n, m),
@@ -230,7 +240,7 @@ function mutate(args: unknown[], position: number, mutation: Mutation): void {
 }
 
 test.serial('every entry point is fuzzed, but for those that take nothing', (t) => {
-  const rest = ['info', 'isFirstLoad', 'stayOnThisThread'];
+  const rest = ['info', 'limits', 'isFirstLoad', 'stayOnThisThread'];
   t.deepEqual([...Object.keys(entries), ...rest].sort(), Object.keys(addon()).sort());
 });
 

@@ -10,12 +10,14 @@ import { nativeInfo, setThreads } from '../../src/device/addon.js';
 import { type NoiseAddress, type State, Stream } from '../../src/device/binding.js';
 import {
   affine,
+  clip,
   dots,
   fillNormal,
   fillRademacher,
   fillUniform,
   langevin,
   projectMeasurement,
+  scaledErrors,
 } from '../../src/device/kernels.js';
 import { digests } from '../support/native-digests.js';
 import { scrambled } from '../support/native-reference.js';
@@ -92,6 +94,16 @@ const updates: Record<string, Update> = {
     const out = new Float64Array(c.length / 3);
     dots(x, other, out);
     x.fill(out.at(-1)!, x.length - x.length / out.length);
+  },
+  clip: (x) => {
+    clip(x, -0.25, 0.5);
+  },
+  scaledErrors: (x, other, c) => {
+    if (x instanceof Float32Array) return;
+    const out = new Float64Array(c.length / 3);
+    scaledErrors(x, x, Float64Array.from(other), 1e-5, 1e-3, out);
+    const size = x.length / out.length;
+    for (const [b, error] of out.entries()) x.fill(error, b * size, (b + 1) * size);
   },
   projectMeasurement: (x, other, c, noise) => {
     if (x instanceof Float64Array || other instanceof Float64Array) return;

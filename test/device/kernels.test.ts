@@ -4,11 +4,14 @@ import { type NoiseAddress, type NormMode, type State, Stream } from '../../src/
 import { diffuse } from '../../src/device/diffuse.js';
 import {
   affine,
+  clip,
   dots,
   fillNormal,
   fromBytes,
+  gather,
   langevin,
   projectMeasurement,
+  scaledErrors,
   toBytes,
 } from '../../src/device/kernels.js';
 import { fma, normals, scrambled } from '../support/native-reference.js';
@@ -119,6 +122,52 @@ for (const [batch, size] of shapes) {
         return sum;
       });
       assertClose(t, out, expected, 1e-12);
+    }
+  });
+
+  test(`clipping keeps what lies between the bounds, and NaN, at ${batch} x ${size}`, (t) => {
+    for (const x of [float32(n, 1), float64(n, 1)]) {
+      x.set([NaN, Infinity, -Infinity, -0].slice(0, n));
+      const [low, high] = [-0.25, 0.5];
+      const expected = x.map((v) => Math.min(Math.max(v, low), high));
+      clip(x, low, high);
+      t.deepEqual([...x], [...expected]);
+      const untouched = x.slice();
+      clip(x, -Infinity, Infinity);
+      t.deepEqual([...x], [...untouched]);
+    }
+  });
+
+  test(`rows are gathered in any order, some of them twice, at ${batch} x ${size}`, (t) => {
+    for (const x of [float32(n, 1), float64(n, 1)]) {
+      const rows = Int32Array.from({ length: batch + 1 }, (_, i) => (5 * i + 2) % batch);
+      const expected = [...rows].flatMap((row) => [...x.subarray(row * size, (row + 1) * size)]);
+      const out = new (x.constructor as typeof Float64Array)((batch + 1) * size);
+      gather(out, x, rows);
+      t.deepEqual([...out], expected);
+    }
+  });
+
+  test(`errors in units of the tolerance have the bits of the loop in JavaScript at ${batch} x ${size}`, (t) => {
+    const [error, before, after] = [float64(n, 1), float64(n, 2), float64(n, 3)];
+    const [atol, rtol] = [1e-5, 1e-3];
+    const expected = Float64Array.from({ length: batch }, (_, b) => {
+      let sum = 0;
+      for (let e = b * size; e < (b + 1) * size; e++) {
+        const scaled = error[e]! / (atol + rtol * Math.max(Math.abs(before[e]!), Math.abs(after[e]!)));
+        sum += scaled * scaled;
+      }
+      return sum / size;
+    });
+    const out = new Float64Array(batch);
+    scaledErrors(error, before, after, atol, rtol, out);
+    t.deepEqual(out, expected);
+    for (const array of [error, before, after]) {
+      const value = array[n - 1]!;
+      array[n - 1] = NaN;
+      scaledErrors(error, before, after, atol, rtol, out);
+      t.is(out[batch - 1], NaN);
+      array[n - 1] = value;
     }
   });
 

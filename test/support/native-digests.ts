@@ -5,13 +5,16 @@ import { type NoiseAddress, type State, Stream } from '../../src/device/binding.
 import { diffuse } from '../../src/device/diffuse.js';
 import {
   affine,
+  clip,
   dots,
   fillNormal,
   fillRademacher,
   fillUniform,
   fromBytes,
+  gather,
   langevin,
   projectMeasurement,
+  scaledErrors,
   toBytes,
 } from '../../src/device/kernels.js';
 import { scrambled } from './native-reference.js';
@@ -45,7 +48,19 @@ function everyKernel(batch: number, size: number): State[] {
     const products = new Float64Array(batch);
     dots(type(n, 1), float32(n, 2), products);
     results.push(products);
+    const clipped = type(n, 6);
+    clip(clipped, -0.25, 0.5);
+    const gathered = type(n, 7);
+    gather(
+      gathered,
+      clipped,
+      Int32Array.from({ length: batch }, (_, b) => (3 * b) % batch),
+    );
+    results.push(clipped, gathered);
   }
+  const errors = new Float64Array(batch);
+  scaledErrors(float64(n, 1), float64(n, 2), float64(n, 3), 1e-5, 1e-3, errors);
+  results.push(errors);
   const basis = Float32Array.of(0.6, -0.8, 0.8, 0.6);
   const mask = Float32Array.from({ length: size }, (_, i) => (i % 7 < 3 && i < size / 2 ? 1 : 0));
   for (const matrix of size % 2 === 0 ? [undefined, basis] : [undefined]) {

@@ -16,16 +16,38 @@ void affine(const Shape& shape, const Array& out, std::span<const Array> operand
 
 enum class NormMode { batch, sample, sqrtD };
 
-/**
- * Langevin corrector: with the score s = p x + q F, e = factor (r_z / r_s)^2, x = x + e s + sqrt(2 e) z.
- * Coefficients are row-major [count][3] = p, q, factor. steps (empty or [count]) receives e, which is 0 where
- * r_s = 0.
- */
-void langevin(const Shape& shape, const Array& x, const Array& output, std::span<const double> coefficients,
-              NormMode norm, const Noise& noise, const std::optional<Array>& mean, std::span<double> steps);
+struct Langevin {
+    Array x;       // in place
+    Array output;  // F
+    std::span<const double> coefficients;  // row-major [count][3] = p, q, factor
+    NormMode norm;
+    Noise noise;
+    std::optional<Array> mean;  // receives x + e s
+    std::span<double> steps;    // empty or [count]; receives e, which is 0 where r_s = 0
+};
+
+/** Langevin corrector: with the score s = p x + q F, e = factor (r_z / r_s)^2, x = x + e s + sqrt(2 e) z. */
+void langevin(const Shape& shape, const Langevin& arguments);
 
 /** out[b] = dot product of sample b of `a` and of `b`. */
 void dots(const Shape& shape, const Array& a, const Array& b, std::span<double> out);
+
+/** Keeps x between the bounds, in place; NaN stays. */
+void clip(const Array& x, double low, double high);
+
+/** Sample b of out = sample rows[b] of x, which is apart from out; shape is that of out. */
+void gather(const Shape& shape, const Array& out, const Array& x, std::span<const std::size_t> rows);
+
+struct Tolerance {
+    double absolute, relative;
+};
+
+/**
+ * out[b] = mean over sample b of (error / (absolute + relative max(|before|, |after|)))^2. Terms are added in the
+ * order of the elements, each operation rounded once, as the loop in plain JavaScript would.
+ */
+void scaledErrors(const Shape& shape, const double* error, const double* before, const double* after,
+                  const Tolerance& tolerance, std::span<double> out);
 
 enum class Distribution { normal, uniform, rademacher };
 

@@ -2,7 +2,7 @@
 // (FASTSDE_ISA).
 #pragma once
 
-#include "../kernels.h"
+#include "table.h"
 
 namespace fastsde::FASTSDE_ISA {
 
@@ -24,6 +24,12 @@ extern const LangevinKernels<double, double> langevinDouble;
 double dot(const float* a, const float* b, size_t n);
 double dotDouble(const double* a, const double* b, size_t n);
 double dotMixed(const double* a, const float* b, size_t n);
+
+void clip(float* x, float low, float high, size_t n);
+void clipDouble(double* x, double low, double high, size_t n);
+
+double scaledSquares(const double* error, const double* before, const double* after, double atol, double rtol,
+                     size_t n);
 
 void replace(float* x, const float* y, const float* mask, float alpha, float sigma, const float* z, size_t n);
 void replaceInBasis(float* x, const float* y, const float* mask, const float* basis, size_t channels,

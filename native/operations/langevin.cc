@@ -39,18 +39,16 @@ Step stepOf(double factor, double noiseNorm, double scoreNorm) {
 template <typename X, typename F>
 class Corrector {
   public:
-    Corrector(const LangevinKernels<X, F>& kernels, const Shape& shape, const Array& x, const Array& output,
-              std::span<const double> coefficients, NormMode norm, const Noise& noise,
-              const std::optional<Array>& mean, std::span<double> steps)
+    Corrector(const LangevinKernels<X, F>& kernels, const Shape& shape, const Langevin& arguments)
         : kernels_(kernels),
           shape_(shape),
-          x_(x.as<X>()),
-          output_(output.as<const F>()),
-          mean_(mean ? mean->as<X>() : nullptr),
-          coefficients_(coefficients),
-          norm_(norm),
-          source_(noise, shape, fastsde::kernels().normal),
-          steps_(steps) {}
+          x_(arguments.x.as<X>()),
+          output_(arguments.output.as<const F>()),
+          mean_(arguments.mean ? arguments.mean->as<X>() : nullptr),
+          coefficients_(arguments.coefficients),
+          norm_(arguments.norm),
+          source_(arguments.noise, shape, fastsde::kernels().normal),
+          steps_(arguments.steps) {}
 
     void run() const {
         if (norm_ != NormMode::batch && shape_.size <= largestKeptSample)
@@ -205,15 +203,14 @@ class Corrector {
 
 }  // namespace
 
-void langevin(const Shape& shape, const Array& x, const Array& output, std::span<const double> coefficients,
-              NormMode norm, const Noise& noise, const std::optional<Array>& mean, std::span<double> steps) {
+void langevin(const Shape& shape, const Langevin& arguments) {
     const Kernels& k = kernels();
-    if (!x.isDouble)
-        Corrector(*k.langevinFloat, shape, x, output, coefficients, norm, noise, mean, steps).run();
-    else if (!output.isDouble)
-        Corrector(*k.langevinMixed, shape, x, output, coefficients, norm, noise, mean, steps).run();
+    if (!arguments.x.isDouble)
+        Corrector(*k.langevinFloat, shape, arguments).run();
+    else if (!arguments.output.isDouble)
+        Corrector(*k.langevinMixed, shape, arguments).run();
     else
-        Corrector(*k.langevinDouble, shape, x, output, coefficients, norm, noise, mean, steps).run();
+        Corrector(*k.langevinDouble, shape, arguments).run();
 }
 
 }  // namespace fastsde

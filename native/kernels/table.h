@@ -1,9 +1,10 @@
 // The kernels of one instruction set: loops over contiguous elements of one array each, single-threaded, any
 // alignment. Where a sample begins, which coefficients hold and what is split over threads is decided above
-// them (batch/).
+// them (operations/).
 #pragma once
 
-#include "noise.h"
+#include "../limits.h"
+#include "../noise.h"
 
 namespace fastsde {
 
@@ -60,6 +61,14 @@ struct Kernels {
     double (*dotDouble)(const double* a, const double* b, size_t n);
     double (*dotMixed)(const double* a, const float* b, size_t n);
 
+    // x = min(max(x, low), high); NaN stays.
+    void (*clip)(float* x, float low, float high, size_t n);
+    void (*clipDouble)(double* x, double low, double high, size_t n);
+
+    // Sum of (error / (atol + rtol max(|before|, |after|)))^2, one term after the other.
+    double (*scaledSquares)(const double* error, const double* before, const double* after, double atol,
+                            double rtol, size_t n);
+
     // Linear measurements: x = alpha y + sigma z where mask is not 0.
     void (*replace)(float* x, const float* y, const float* mask, float alpha, float sigma, const float* z,
                     size_t n);
@@ -86,11 +95,7 @@ struct Kernels {
 /** Elements per partial sum of a norm or dot product; partial sums are added in order. */
 inline constexpr size_t normBlock = 8192;
 
-/** Channels that a measurement basis may have. */
-inline constexpr size_t maxChannels = 16;
 /** Elements per channel and call of `replaceInBasis`. */
 inline constexpr size_t basisBlock = 256;
-
-inline constexpr size_t maxOperands = 8;
 
 }  // namespace fastsde

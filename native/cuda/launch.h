@@ -3,16 +3,15 @@
 
 #include <cuda_runtime_api.h>
 
+#include "../limits.h"
 #include "../noise.h"
 
 namespace fastsde::cuda {
 
-inline constexpr int maxOperands = 8;
-
 /** The normals of the flat indices [first, first + n). */
 cudaError_t fillNormal(float* out, size_t n, const NoiseKey& key, uint64_t first, cudaStream_t stream);
 
-/** out = sum_j c[b][j] x[j] + c[b][operands] z for samples b of `size` elements; see batch/operations.h. */
+/** out = sum_j c[b][j] x[j] + c[b][operands] z for samples b of `size` elements; see operations/operations.h. */
 struct Affine {
     float* out;
     float* mean;  // or null

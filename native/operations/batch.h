@@ -9,7 +9,7 @@
 #include <optional>
 #include <span>
 
-#include "../kernels.h"
+#include "../kernels/table.h"
 #include "../pool.h"
 
 namespace fastsde {
@@ -43,8 +43,9 @@ struct Shape {
 inline constexpr std::size_t tileSize = 8192;   // what a thread claims at a time
 inline constexpr std::size_t pieceSize = 1024;  // noise made at a time, on the stack
 
-/** Estimated cost per element, to decide whether threads are worth waking. */
-inline constexpr double normalNanoseconds = 0.7, streamNanoseconds = 0.15;
+/** Estimated cost per element, to decide whether threads are worth waking: of noise, of an array that is read or
+ * written, of a sum in which each term waits for the one before. */
+inline constexpr double normalNanoseconds = 0.7, streamNanoseconds = 0.15, sumNanoseconds = 1;
 
 using Fill = void (*)(const NoiseKey& key, std::uint64_t first, std::size_t n, float* out);
 
