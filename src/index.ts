@@ -163,8 +163,8 @@ export {
   type Objective,
   type ObjectiveKind,
   type ObjectiveOptions,
-  type Rows,
 } from './training/objective.js';
+export type { TrainingRows } from './training/criterion.js';
 export { timeLaws, type TimeLaw, type TimesOptions } from './training/times.js';
 export { weightings, type Weighting, type WeightingOptions } from './training/weighting.js';
 export {
@@ -179,15 +179,9 @@ export { support, type Support, type SupportOptions } from './autodiff/support.j
 export { operators, registerJvp, registerVjp } from './autodiff/registry.js';
 export { checkDerivative, type CheckOptions, type DirectionCheck } from './autodiff/check.js';
 
-export { train } from './training/train.js';
-export type {
-  CheckpointOptions,
-  TimeBucket,
-  Training,
-  TrainOptions,
-  TrainProgress,
-  TrainResult,
-} from './training/train.js';
+export { train, type Training } from './training/train.js';
+export type { CheckpointOptions, TrainOptions } from './training/options.js';
+export type { TimeBucket, TrainProgress, TrainResult } from './training/run.js';
 export type { Validation } from './training/checkpoint.js';
 export type { Ema } from './training/ema.js';
 export type { ScheduleOptions } from './training/schedule.js';

@@ -11,7 +11,7 @@ import {
   type Float32Tensor,
   type Safetensors,
 } from '../io/safetensors.js';
-import type { State } from './memory.js';
+import type { TrainingState } from './memory.js';
 
 const FORMAT = 'fastsde training 1';
 const BEST = 'best.safetensors';
@@ -106,7 +106,7 @@ export class Checkpoints {
    * Reads the newest checkpoint into `state`; returns the number of steps made, 0 where there is none.
    * @throws DataError for a checkpoint that is damaged or of another run, naming what differs.
    */
-  async restore(state: State): Promise<number> {
+  async restore(state: TrainingState): Promise<number> {
     const path = this.last;
     if (path === undefined) return 0;
     const { tensors, metadata } = await this.#read(path);
@@ -132,7 +132,7 @@ export class Checkpoints {
    * Writes a checkpoint, and then removes those that are too old.
    * @throws OutputError; the files that were there before stay.
    */
-  async write(step: number, state: State, validation: number | undefined): Promise<void> {
+  async write(step: number, state: TrainingState, validation: number | undefined): Promise<void> {
     const chunks = encodeSafetensors({
       tensors: this.#tensors(state),
       metadata: {
@@ -184,7 +184,7 @@ export class Checkpoints {
   }
 
   /** The tensors of a state by their names in a file, as views. */
-  #tensors({ parameters, firstMoments, secondMoments, averages }: State): Map<string, Float32Tensor> {
+  #tensors({ parameters, firstMoments, secondMoments, averages }: TrainingState): Map<string, Float32Tensor> {
     const parts: Record<string, Float32Array> = { parameters, firstMoments, secondMoments };
     averages.forEach((values, k) => (parts[`averages.${k}`] = values));
     const tensors = new Map<string, Float32Tensor>();

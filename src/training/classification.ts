@@ -1,7 +1,7 @@
 import { ModelError, OptionError } from '../errors.js';
 import { trainingGraph } from '../autodiff/training.js';
 import { checkLabels } from './conditions.js';
-import { rowTensor, type Form, type TrainedNetwork } from './form.js';
+import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import type { WeightingOptions } from './weighting.js';
 
 /** The input of the classes that a classifier should tell. */
@@ -11,7 +11,7 @@ const LABELS = 'labels';
 export function classification(
   { model, roles: { output } }: TrainedNetwork,
   { weighting }: WeightingOptions,
-): Form {
+): Criterion {
   if (weighting !== undefined) {
     throw new OptionError(
       'weighting',

@@ -5,7 +5,7 @@ import type { Model } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { classTensor } from '../score/network/feeds.js';
 import { readMetadata } from '../score/network/metadata.js';
-import type { TrainedNetwork } from './form.js';
+import type { TrainedNetwork } from './criterion.js';
 import type { TrainingAddress } from './times.js';
 
 /** What a network takes beside the state and the time while it is trained. */
@@ -20,7 +20,7 @@ export interface ConditionOptions {
 export const DROPOUT = 'dropout.';
 
 /** The tensor of the class input for some rows, or nothing where there is no such input. */
-export function classesOf(
+export function classFeeds(
   { roles: { class: info }, description: { classes, nullClass } }: TrainedNetwork,
   { dropLabels = 0 }: ConditionOptions,
 ): (rows: number, labels: Int32Array | undefined, address: TrainingAddress) => Record<string, Tensor> {
@@ -63,7 +63,7 @@ export function checkLabels(
 }
 
 /** The masks of dropout for some rows. */
-export function masksOf(
+export function maskFeeds(
   model: Model,
   { dropout }: ConditionOptions,
 ): (rows: number, address: TrainingAddress) => Record<string, Tensor> {

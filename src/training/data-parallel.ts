@@ -1,10 +1,11 @@
 import { networkThread } from '../onnx/run/network-thread.js';
 import { Barrier } from './barrier.js';
 import { Flag } from './memory.js';
-import type { Job, Message } from './worker.js';
+import type { TrainingJob, WorkerMessage } from './messages.js';
 
 /** What comes from the workers; `died` is of one that ended before it was done. */
-export type Received = Message | { readonly kind: 'died'; readonly worker: number; readonly reason: string };
+export type Received =
+  WorkerMessage | { readonly kind: 'died'; readonly worker: number; readonly reason: string };
 
 /**
  * Trains in one thread per worker, and resolves when all of them have ended.
@@ -16,7 +17,7 @@ export type Received = Message | { readonly kind: 'died'; readonly worker: numbe
  * @throws the first error of `receive`
  */
 export async function trainInParallel(
-  job: Omit<Job, 'worker'>,
+  job: Omit<TrainingJob, 'worker'>,
   receive: (message: Received) => void | Promise<void>,
 ): Promise<void> {
   const { gradients, flags, barrier } = job.memory;
@@ -36,7 +37,7 @@ export async function trainInParallel(
       const thread = networkThread(new URL('./worker.js', import.meta.url), { ...job, worker });
       let isDone = false;
       let reason: string | undefined;
-      thread.on('message', (message: Message) => {
+      thread.on('message', (message: WorkerMessage) => {
         isDone ||= message.kind === 'done' || message.kind === 'failed';
         take(message);
       });

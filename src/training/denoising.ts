@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.js';
 import { trainingGraph } from '../autodiff/training.js';
-import { rowTensor, type Form, type TrainedNetwork } from './form.js';
+import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import { denoisingTarget } from './target.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
 
@@ -8,10 +8,13 @@ import { weightingOf, type WeightingOptions } from './weighting.js';
  * Denoising score matching, lambda(t) |s_theta - s*|^2 per element with s* = -z / sigma, told in the network's output:
  * lambda(t) q^2 |F - F*|^2.
  */
-export function denoising({ model, roles, description }: TrainedNetwork, options: WeightingOptions): Form {
+export function denoising(
+  { model, roles, description }: TrainedNetwork,
+  options: WeightingOptions,
+): Criterion {
   const { parameterization, sigmaData } = description;
   const lambda = weightingOf(description, options);
-  const target: Form['target'] = (marginal) => denoisingTarget(parameterization, marginal, sigmaData);
+  const target: Criterion['target'] = (marginal) => denoisingTarget(parameterization, marginal, sigmaData);
   return {
     target,
     async trainingGraph(parameters) {

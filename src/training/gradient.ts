@@ -3,17 +3,18 @@ import { affine } from '../device/kernels.js';
 import type { TrainingGraph } from '../autodiff/training.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import type { GraphSessions } from './graph-sessions.js';
-import type { Objective, Rows } from './objective.js';
-import { flips, Order } from './order.js';
+import type { TrainingRows } from './criterion.js';
+import type { Objective } from './objective.js';
+import { DataOrder, drawFlips } from './order.js';
 
 /** Consecutive rows of a batch. */
-export interface Range {
+export interface RowRange {
   readonly first: number;
   readonly count: number;
 }
 
 /** Part `index` of `parts` of a range, the parts being as equal as can be. */
-export function partOf({ first, count }: Range, index: number, parts: number): Range {
+export function partOf({ first, count }: RowRange, index: number, parts: number): RowRange {
   const begin = Math.floor((index * count) / parts);
   const end = Math.floor(((index + 1) * count) / parts);
   return { first: first + begin, count: end - begin };
@@ -43,7 +44,7 @@ export class GradientGraph {
   readonly #sessions: GraphSessions;
   readonly #objective: Objective;
   readonly #feeding: Feeding;
-  readonly #order: Order;
+  readonly #order: DataOrder;
   /** The parameters as the session takes them: ONNX Runtime refuses shared memory. */
   readonly #parameters: Float32Array;
   readonly #parameterFeeds: Readonly<Record<string, Tensor>>;
@@ -64,7 +65,7 @@ export class GradientGraph {
     this.#sessions = sessions;
     this.#objective = objective;
     this.#feeding = feeding;
-    this.#order = new Order(feeding.data.shape[0]!, feeding.seed);
+    this.#order = new DataOrder(feeding.data.shape[0]!, feeding.seed);
     this.#parameters = new Float32Array(gradient.length);
     const feeds: Record<string, Tensor> = {};
     const gradients = new Map<string, Float32Array>();
@@ -92,11 +93,11 @@ export class GradientGraph {
   }
 
   /** The losses of rows of a step's batch; `share` times the gradient of their mean is added up, or written at the `start`. */
-  async run(step: number, rows: Range, share: number, start: boolean): Promise<RowLosses> {
+  async run(step: number, rows: RowRange, share: number, start: boolean): Promise<RowLosses> {
     const { data, seed, flip, batch } = this.#feeding;
     const position = (step - 1) * batch + rows.first;
     const { data: x0, labels } = pick(data, this.#order.samples(position, rows.count));
-    const mirrored = flip && { flips: flips(position, rows.count, seed) };
+    const mirrored = flip && { flips: drawFlips(position, rows.count, seed) };
     const { outputs, ...losses } = await this.#evaluate(
       { x0, ...(labels && { labels }), ...mirrored, first: rows.first, step, seed },
       [...this.#gradients.keys()],
@@ -110,7 +111,7 @@ export class GradientGraph {
   }
 
   /** The losses of rows of a data set, without dropout, at times and with noise that depend on the row alone. */
-  async validate(data: Dataset, { first, count }: Range): Promise<RowLosses> {
+  async validate(data: Dataset, { first, count }: RowRange): Promise<RowLosses> {
     const { data: x0, labels } = slice(data, first, count);
     // Step 0 is none of training's.
     const rows = { x0, ...(labels && { labels }), first, step: 0, seed: this.#feeding.seed };
@@ -119,7 +120,7 @@ export class GradientGraph {
   }
 
   async #evaluate(
-    rows: Rows,
+    rows: TrainingRows,
     fetches: readonly string[],
   ): Promise<RowLosses & { readonly outputs: Record<string, Tensor> }> {
     const { tensors, times } = this.#objective.feeds(rows);

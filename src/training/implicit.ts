@@ -11,7 +11,7 @@ import { prepare } from '../onnx/graph/prepare.js';
 import { checkChoice, checkInteger } from '../options.js';
 import { inputScale, scoreCoefficients, type Marginal } from '../score/parameterization.js';
 import type { Roles } from '../score/network/roles.js';
-import { rowTensor, type Form, type TrainedNetwork } from './form.js';
+import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
 
 /** How the divergence of the score is estimated. */
@@ -40,7 +40,7 @@ export function implicit(
   { model, roles, description, elements }: TrainedNetwork,
   options: ImplicitOptions & WeightingOptions,
   trace: 'exact' | 'sliced',
-): Form {
+): Criterion {
   const { probes = 1, probe = 'rademacher', varianceReduction = true } = options;
   checkInteger('probes', probes, 1, MAX_PROBES);
   checkChoice('probe', probe, ['rademacher', 'normal']);

@@ -1,7 +1,7 @@
 import { barrierMemory } from './barrier.js';
 
 /** The state of a run: all that a step changes. Parameters of all tensors lie in one array, in the order of the names. */
-export interface State {
+export interface TrainingState {
   readonly parameters: Float32Array;
   readonly firstMoments: Float32Array;
   readonly secondMoments: Float32Array;
@@ -10,7 +10,7 @@ export interface State {
 }
 
 /** What the workers of a run share, all of it over SharedArrayBuffers. */
-export interface Memory extends State {
+export interface Memory extends TrainingState {
   readonly barrier: Int32Array<SharedArrayBuffer>;
   /** See {@link Flag}. */
   readonly flags: Int32Array<SharedArrayBuffer>;
@@ -65,7 +65,7 @@ export function allocate(parameters: number, averages: number, workers: number, 
 }
 
 /** A copy over memory of its own. */
-export function copyState(state: State): State {
+export function copyState(state: TrainingState): TrainingState {
   const copy = (values: Float32Array): Float32Array => Float32Array.from(values);
   return {
     parameters: copy(state.parameters),

@@ -6,8 +6,7 @@ import { affine } from '../device/kernels.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { checkChoice, checkInteger } from '../options.js';
 import { inputScale, type Marginal } from '../score/parameterization.js';
-import type { TrainedNetwork, TrainingPoint } from './form.js';
-import type { Rows } from './objective.js';
+import type { TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
 import { simulatedNoise } from './simulation.js';
 import type { Target } from './target.js';
 
@@ -32,7 +31,7 @@ export function noising(
   { description, roles, elements }: TrainedNetwork,
   { diffusion = 'kernel', simulationSteps = 100, dequantize = false }: NoisingOptions,
   target: ((marginal: Marginal) => Target) | undefined,
-): (rows: Rows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
+): (rows: TrainingRows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
   checkChoice('diffusion', diffusion, ['kernel', 'simulation']);
   checkInteger('simulationSteps', simulationSteps, 1, 2 ** 24);
   const { sde, ladder, shape, parameterization, sigmaData } = description;
@@ -65,7 +64,7 @@ export function noising(
     const reading = { range: sde.dataRange, flips, width: shape.at(-1)! };
     if (simulates) {
       const clean = new Float32Array(x0.length);
-      diffuse(clean, undefined, x0, plain(points.length), address, reading);
+      diffuse(clean, undefined, x0, identityCoefficients(points.length), address, reading);
       const times = Float64Array.from(points, ({ t }) => t);
       const z = simulatedNoise(sde, clean, times, simulationSteps, { seed, step, first });
       affine(state, [clean, z], columns(coefficients, 0));
@@ -82,7 +81,7 @@ export function noising(
 }
 
 /** Coefficients that leave x_0 as it is. */
-function plain(rows: number): Float64Array {
+function identityCoefficients(rows: number): Float64Array {
   return Float64Array.from({ length: 4 * rows }, (_, i) => (i % 4 === 0 ? 1 : 0));
 }
 

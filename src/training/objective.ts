@@ -10,9 +10,9 @@ import { readMetadata, type ModelMetadata } from '../score/network/metadata.js';
 import { marginalAt } from '../score/parameterization.js';
 import { inferRoles } from '../score/network/roles.js';
 import { classification } from './classification.js';
-import { checkLabels, classesOf, DROPOUT, masksOf, type ConditionOptions } from './conditions.js';
+import { checkLabels, classFeeds, DROPOUT, maskFeeds, type ConditionOptions } from './conditions.js';
 import { denoising } from './denoising.js';
-import type { Form, TrainedNetwork, TrainingPoint } from './form.js';
+import type { Criterion, TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
 import { implicit, type ImplicitOptions } from './implicit.js';
 import { noising, type NoisingOptions } from './noising.js';
 import { timesOf, type TimesOptions } from './times.js';
@@ -38,22 +38,6 @@ export interface ObjectiveOptions
 export type ObjectiveKind = 'denoising' | 'implicit' | 'sliced' | 'classifier';
 
 export const objectiveKinds: readonly ObjectiveKind[] = ['denoising', 'implicit', 'sliced', 'classifier'];
-
-/** Rows of a batch of training data. */
-export interface Rows {
-  /** [n, ...shape]: floats in the model's space, or bytes, of which 0 and 255 are the ends of its data range. */
-  readonly x0: Float32Array | Uint8Array;
-  /** One per row: not 0 where the image is to be mirrored left to right. Default: none is. */
-  readonly flips?: Uint8Array;
-  /** Class of each row, where the network takes one. */
-  readonly labels?: Int32Array;
-  /** Index of the first row within the whole batch. */
-  readonly first: number;
-  /** Number of the training step, part of the noise address. */
-  readonly step: number;
-  /** Unsigned 64-bit seed. */
-  readonly seed: bigint;
-}
 
 /** The data inputs of a training graph, and the time of each row. The arrays are used again by the next call. */
 export interface Feeds {
@@ -81,7 +65,7 @@ export interface Objective {
    * (seed, step, row of the batch), so that every split of a batch sees the same.
    * @throws DataError for rows or labels that do not fit the network.
    */
-  feeds(rows: Rows): Feeds;
+  feeds(rows: TrainingRows): Feeds;
 }
 
 /**
@@ -100,16 +84,16 @@ export function objective(
   const standard = metadata.kind === 'classifier' ? 'classifier' : 'denoising';
   const kind = checkChoice('kind', options.kind ?? standard, objectiveKinds);
   const network = networkOf(model, metadata, kind, description);
-  const form = forms[kind](network, options);
+  const criterion = criteria[kind](network, options);
   const times = timesOf(network.description, options);
-  const noised = noising(network, options, form.target);
-  const classes = classesOf(network, options);
-  const masks = masksOf(model, options);
+  const noised = noising(network, options, criterion.target);
+  const classes = classFeeds(network, options);
+  const masks = maskFeeds(model, options);
   return {
     description: network.description,
-    trainingGraph: (parameters = 'all') => form.trainingGraph(parameters),
+    trainingGraph: (parameters = 'all') => criterion.trainingGraph(parameters),
     checkLabels(labels, rows) {
-      const { classes = network.roles.class && network.description.classes } = form;
+      const { classes = network.roles.class && network.description.classes } = criterion;
       if (classes !== undefined) checkLabels(labels, rows, classes, network.description.nullClass);
     },
     feeds(rows) {
@@ -131,14 +115,16 @@ export function objective(
           [network.roles.time.name]: timeTensor(network.roles.time, label, false),
           ...classes(count, labels, address),
           ...masks(count, address),
-          ...form.feeds(points, rows),
+          ...criterion.feeds(points, rows),
         },
       };
     },
   };
 }
 
-const forms: Readonly<Record<ObjectiveKind, (network: TrainedNetwork, options: ObjectiveOptions) => Form>> = {
+const criteria: Readonly<
+  Record<ObjectiveKind, (network: TrainedNetwork, options: ObjectiveOptions) => Criterion>
+> = {
   denoising,
   implicit: (network, options) => implicit(network, options, 'exact'),
   sliced: (network, options) => implicit(network, options, 'sliced'),
@@ -191,13 +177,16 @@ export function checkFreeRows(inputs: readonly TensorInfo[]): void {
   }
 }
 
-function rowsOf({ x0, flips }: Rows, { elements, description: { shape } }: TrainedNetwork): number {
+function rowsOf({ x0, flips }: TrainingRows, { elements, description: { shape } }: TrainedNetwork): number {
   const count = x0.length / elements;
   if (!(Number.isInteger(count) && count > 0)) {
-    throw new DataError(`Rows of ${x0.length} elements are no samples of shape [${shape.join(', ')}].`, {
-      option: 'x0',
-      value: x0,
-    });
+    throw new DataError(
+      `TrainingRows of ${x0.length} elements are no samples of shape [${shape.join(', ')}].`,
+      {
+        option: 'x0',
+        value: x0,
+      },
+    );
   }
   if (flips !== undefined && shape.length !== 3) {
     throw new DataError(`Samples of shape [${shape.join(', ')}] are no images that could be mirrored.`, {

@@ -5,7 +5,7 @@ import { fillUniform } from '../device/kernels.js';
  * The order in which training sees the samples of a data set: every epoch is a permutation of its own, a pure function of
  * (seed, epoch), so that a run can go on from any position with nothing stored.
  */
-export class Order {
+export class DataOrder {
   readonly #count: number;
   readonly #seed: bigint;
   #epoch = -1;
@@ -22,7 +22,7 @@ export class Order {
     for (let position = first; position < first + length; position++) {
       const epoch = Math.floor(position / this.#count);
       if (epoch !== this.#epoch) {
-        this.#permutation = permutation(this.#count, this.#seed, epoch);
+        this.#permutation = drawPermutation(this.#count, this.#seed, epoch);
         this.#epoch = epoch;
       }
       samples.push(this.#permutation[position % this.#count]!);
@@ -32,7 +32,7 @@ export class Order {
 }
 
 /** A uniformly random permutation of 0 .. count - 1 (Fisher and Yates; Durstenfeld 1964). */
-function permutation(count: number, seed: bigint, epoch: number): Uint32Array<ArrayBuffer> {
+function drawPermutation(count: number, seed: bigint, epoch: number): Uint32Array<ArrayBuffer> {
   const values = Uint32Array.from({ length: count }, (_, i) => i);
   const uniform = new Float64Array(2 * count);
   fillUniform(uniform, 1, { seed, samples: 0, step: epoch, stream: Stream.dataOrder });
@@ -46,7 +46,7 @@ function permutation(count: number, seed: bigint, epoch: number): Uint32Array<Ar
 }
 
 /** For each of `length` positions 1 or 0, each with probability 1/2: whether the image there is mirrored. */
-export function flips(first: number, length: number, seed: bigint): Uint8Array {
+export function drawFlips(first: number, length: number, seed: bigint): Uint8Array {
   const uniform = new Float32Array(length);
   fillUniform(uniform, length, { seed, samples: first, step: 0, stream: Stream.augmentation });
   return Uint8Array.from(uniform, (value) => (value < 0.5 ? 1 : 0));

@@ -11,9 +11,9 @@ import { checkEma, type Ema } from './ema.js';
 import { checkFreeRows, objective, type Objective, type ObjectiveOptions } from './objective.js';
 import { resolveSchedule } from './schedule.js';
 import { timesOf } from './times.js';
-import type { Job } from './worker.js';
+import type { TrainingJob } from './messages.js';
 import { seedOf } from '../sampling/arguments.js';
-import type { CheckpointOptions, TrainOptions } from './train.js';
+import type { CheckpointOptions, TrainOptions } from './options.js';
 
 /** Buckets of times in which losses are reported. */
 const BUCKETS = 10;
@@ -22,7 +22,7 @@ const DEFAULT_EMA: Ema = { kind: 'warm-up', decay: 0.9999 };
 
 /** A training run with every default resolved. */
 export interface TrainingPlan {
-  readonly job: Omit<Job, 'worker' | 'memory' | 'made'>;
+  readonly job: Omit<TrainingJob, 'worker' | 'memory' | 'made'>;
   readonly workers: number;
   readonly parameters: readonly ParameterShape[];
   readonly checkpoints?: Required<CheckpointOptions>;

@@ -4,7 +4,7 @@ import { Figure, type Memory } from './memory.js';
 const INTERVAL = 500;
 
 /** Means over the steps since the report before. */
-export interface Report {
+export interface StepReport {
   readonly step: number;
   /** Number of these steps. */
   readonly steps: number;
@@ -55,14 +55,14 @@ export class Recorder {
   }
 
   /** A report, where one is due or `now` is set. */
-  report(now: boolean): Report | undefined {
+  report(now: boolean): StepReport | undefined {
     const time = performance.now();
     const steps = this.#step - this.#reported;
     const due = this.#every > 0 ? this.#step % this.#every === 0 : time - this.#time >= INTERVAL;
     if (steps === 0 || !(now || due)) return undefined;
     const grown = this.#sums.map((sum, k) => sum - this.#before[k]!);
     const buckets = (grown.length - Figure.buckets) / 2;
-    const report: Report = {
+    const report: StepReport = {
       step: this.#step,
       steps,
       loss: this.#loss / steps,

@@ -5,11 +5,63 @@ import { parameterValues, withParameters } from '../autodiff/parameters.js';
 import { withMetadata, type Model } from '../onnx/file/model.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
 import { setFlag, trainInParallel, type Received } from './data-parallel.js';
-import { allocate, Flag, type Memory, type State } from './memory.js';
-import type { Report } from './recorder.js';
+import { allocate, Flag, type Memory, type TrainingState } from './memory.js';
+import type { StepReport } from './recorder.js';
 import { learningRateAt } from './schedule.js';
-import type { TrainProgress, TrainResult } from './train.js';
 import { runRecord, type TrainingPlan } from './plan.js';
+
+/** Where a run is, with means over the steps since the previous report. */
+export interface TrainProgress {
+  /** Steps made, of `steps`. */
+  readonly step: number;
+  readonly steps: number;
+  /** The weighted loss. */
+  readonly loss: number;
+  /** The same by time; buckets without rows are left out. */
+  readonly losses: readonly TimeBucket[];
+  /** L2 norm of the gradient before clipping. */
+  readonly gradientNorm: number;
+  /** Of the last step. */
+  readonly learningRate: number;
+  readonly imagesPerSecond: number;
+  /** Seconds since this process started to train, and those that it will still take at this speed. */
+  readonly seconds: number;
+  readonly remaining: number;
+  /** Of the latest checkpoint. */
+  readonly validation?: Validation;
+}
+
+/** Rows whose time t lies in [from, to). */
+export interface TimeBucket {
+  readonly from: number;
+  readonly to: number;
+  /** Mean over the rows. */
+  readonly loss: number;
+  readonly rows: number;
+}
+
+export interface TrainResult {
+  /** The network with the weights of the first average and complete metadata, ready for `loadModel`. */
+  readonly model: Model;
+  /** One model for each moving average; the first is `model`. */
+  readonly averages: readonly Model[];
+  /** Steps in all, and the step from which this run went on (0 for one from the beginning). */
+  readonly steps: number;
+  readonly resumedFrom: number;
+  /** Mean over the last report; absent where nothing was left to do. */
+  readonly loss?: number;
+  /** Of this run, without a resumed one's earlier part. */
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+  /** Share of the workers' time that went to running the network; the rest is data, the optimizer and waiting. */
+  readonly networkShare: number;
+  /** File of the last checkpoint. */
+  readonly checkpoint?: string;
+  /** The checkpoint of the least validation loss. */
+  readonly best?: Validation & { readonly path: string };
+  /** Every option as resolved. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
 
 /** The main thread's side of a run: it starts the workers, keeps the checkpoints, and says how far they are. */
 export class TrainingRun {
@@ -170,7 +222,7 @@ export class TrainingRun {
     }
   }
 
-  #report({ step, steps, loss, gradientNorm, buckets, milliseconds, network }: Report): void {
+  #report({ step, steps, loss, gradientNorm, buckets, milliseconds, network }: StepReport): void {
     const { batch, schedule } = this.#plan.job.optimizer;
     const { edges } = this.#plan.job;
     const seconds = (performance.now() - this.#start) / 1000;
@@ -216,7 +268,7 @@ export class TrainingRun {
   }
 
   /** The network with an average of a state, without its mask inputs, and with the facts of its training. */
-  #export({ averages }: Pick<State, 'averages'>, k: number): Model {
+  #export({ averages }: Pick<TrainingState, 'averages'>, k: number): Model {
     const { objective, seed, batch, ema } = this.#plan.options as { [fact: string]: unknown };
     const values = new Map<string, Float32Array>();
     let begin = 0;

@@ -1,67 +1,28 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import type { Dataset } from '../data/dataset.js';
-import { failureOf, type Failure } from '../failure.js';
+import { failureOf } from '../failure.js';
 import { ModelError } from '../errors.js';
 import { stayOnThisThread } from '../device/addon.js';
 import { readTrainingGraph, type TrainingGraph } from '../autodiff/training.js';
 import { readModel } from '../onnx/file/model.js';
 import { Aborted, Barrier } from './barrier.js';
-import { GradientGraph, partOf, type Feeding, type Range, type RowLosses } from './gradient.js';
+import { GradientGraph, partOf, type RowRange, type RowLosses } from './gradient.js';
 import { GraphSessions } from './graph-sessions.js';
-import { copyState, Figure, Flag, type Memory, type State } from './memory.js';
-import { objective, type ObjectiveOptions } from './objective.js';
-import { Optimizer, type OptimizerSettings } from './optimizer.js';
-import { Recorder, type Report } from './recorder.js';
+import { copyState, Figure, Flag } from './memory.js';
+import type { TrainingJob, WorkerMessage } from './messages.js';
+import { objective } from './objective.js';
+import { Optimizer } from './optimizer.js';
+import { Recorder } from './recorder.js';
 
-/** What a worker is started with. */
-export interface Job {
-  /** Number of this worker. */
-  readonly worker: number;
-  /** Bytes of the model, and the folder of its external data. */
-  readonly model: Uint8Array;
-  readonly folder?: string;
-  /** Bytes of a training graph made elsewhere. */
-  readonly graph?: Uint8Array;
-  /** Names of the trained tensors, in the order in which they lie in memory. */
-  readonly parameters: readonly string[];
-  readonly objective: ObjectiveOptions;
-  readonly feeding: Feeding;
-  readonly optimizer: OptimizerSettings;
-  readonly accumulation: number;
-  readonly validation?: Dataset;
-  /** Ends of the buckets of times, ascending. */
-  readonly edges: Float64Array;
-  readonly memory: Memory;
-  /** Steps made before. */
-  readonly made: number;
-  readonly checkpointEvery: number;
-  /** Steps between two reports; 0 for one every half second. */
-  readonly reportEvery: number;
-}
-
-/** What a worker tells the main thread; reports and states come from the first one. */
-export type Message =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'report'; readonly report: Report }
-  | {
-      readonly kind: 'checkpoint';
-      readonly step: number;
-      readonly state: State;
-      readonly validation?: number;
-    }
-  | { readonly kind: 'state'; readonly step: number; readonly state: State }
-  | { readonly kind: 'not-finite'; readonly step: number; readonly loss: number; readonly times: number[] }
-  | { readonly kind: 'failed'; readonly step: number; readonly failure: Failure };
-
-const job = workerData as Job;
+const job = workerData as TrainingJob;
 const barrier = new Barrier(job.memory.barrier, job.memory.gradients.length);
 const { memory } = job;
 const isFirst = job.worker === 0;
 let step = job.made;
 let served = 0;
 
-void train().then(
+void runSteps().then(
   () => {
     post({ kind: 'done' });
   },
@@ -71,7 +32,7 @@ void train().then(
   },
 );
 
-async function train(): Promise<void> {
+async function runSteps(): Promise<void> {
   const { steps } = job.optimizer.schedule;
   stayOnThisThread();
   const gradient = await openGraph();
@@ -84,10 +45,10 @@ async function train(): Promise<void> {
     step++;
     await differentiate(gradient, rows);
     barrier.wait();
-    const loss = total(Figure.loss);
+    const loss = sumOverWorkers(Figure.loss);
     memory.figures[job.worker]![Figure.squares] = optimizer.sum();
     barrier.wait();
-    const norm = Math.sqrt(total(Figure.squares));
+    const norm = Math.sqrt(sumOverWorkers(Figure.squares));
     if (!Number.isFinite(norm)) {
       if (isFirst) post({ kind: 'not-finite', step, loss, times: [] });
       throw new Aborted();
@@ -138,7 +99,7 @@ function inOrder(graph: TrainingGraph, names: readonly string[]): TrainingGraph 
 }
 
 /** The gradient of this worker's rows of a step, with their losses in its figures. */
-async function differentiate(gradient: GradientGraph, rows: Range): Promise<void> {
+async function differentiate(gradient: GradientGraph, rows: RowRange): Promise<void> {
   const figures = memory.figures[job.worker]!;
   figures[Figure.loss] = 0;
   for (let k = 0; k < job.accumulation; k++) {
@@ -206,7 +167,7 @@ async function validate(gradient: GradientGraph, data: Dataset): Promise<number 
   }
   memory.figures[job.worker]![Figure.validation] = sum;
   barrier.wait();
-  const loss = total(Figure.validation);
+  const loss = sumOverWorkers(Figure.validation);
   return Number.isNaN(loss) && isStopWanted() ? undefined : loss;
 }
 
@@ -222,10 +183,10 @@ function answer(): void {
   post({ kind: 'state', step, state: copyState(memory) });
 }
 
-function total(figure: number): number {
+function sumOverWorkers(figure: number): number {
   return memory.figures.reduce((sum, figures) => sum + figures[figure]!, 0);
 }
 
-function post(message: Message): void {
+function post(message: WorkerMessage): void {
   parentPort!.postMessage(message);
 }

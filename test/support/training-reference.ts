@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.js';
 import { readModel, withMetadata, type Model } from '../../src/onnx/file/model.js';
 import { metadataProperties } from '../../src/score/network/metadata.js';
-import type { TrainOptions } from '../../src/training/train.js';
+import type { TrainOptions } from '../../src/training/options.js';
 import { planarData, planarNetwork } from './training-runs.js';
 
 /** A run of 20 steps. */

@@ -10,7 +10,9 @@ import test, { type ExecutionContext } from 'ava';
 
 import { DataError, OptionError, OutputError } from '../../src/errors.js';
 import { decodeSafetensors } from '../../src/io/safetensors.js';
-import { train, type TrainOptions, type TrainResult } from '../../src/training/train.js';
+import type { TrainOptions } from '../../src/training/options.js';
+import type { TrainResult } from '../../src/training/run.js';
+import { train } from '../../src/training/train.js';
 import { planarData, planarNetwork, TRAINING, weightsOf } from '../support/training-runs.js';
 
 const data = planarData(50);

@@ -1,10 +1,10 @@
 import test from 'ava';
 
-import { flips, Order } from '../../src/training/order.js';
+import { drawFlips, DataOrder } from '../../src/training/order.js';
 
 test('every epoch is a permutation of its own', (t) => {
   const count = 101;
-  const order = new Order(count, 5n);
+  const order = new DataOrder(count, 5n);
   const epochs = [0, 1, 2].map((epoch) => order.samples(epoch * count, count));
   for (const epoch of epochs) {
     t.deepEqual(
@@ -13,12 +13,12 @@ test('every epoch is a permutation of its own', (t) => {
     );
   }
   t.notDeepEqual(epochs[0], epochs[1]);
-  t.notDeepEqual(new Order(count, 6n).samples(0, count), epochs[0]);
+  t.notDeepEqual(new DataOrder(count, 6n).samples(0, count), epochs[0]);
 });
 
 test('the order is a function of seed and position, whatever was asked before', (t) => {
-  const whole = new Order(10, 3n).samples(0, 45);
-  const order = new Order(10, 3n);
+  const whole = new DataOrder(10, 3n).samples(0, 45);
+  const order = new DataOrder(10, 3n);
   for (const [first, length] of [
     [37, 8],
     [0, 3],
@@ -31,7 +31,7 @@ test('the order is a function of seed and position, whatever was asked before', 
 test('every permutation is as likely as the others', (t) => {
   const epochs = 12_000;
   const counts = new Map<string, number>();
-  const order = new Order(4, 1n);
+  const order = new DataOrder(4, 1n);
   for (let epoch = 0; epoch < epochs; epoch++) {
     const permutation = order.samples(4 * epoch, 4).join('');
     counts.set(permutation, (counts.get(permutation) ?? 0) + 1);
@@ -44,9 +44,9 @@ test('every permutation is as likely as the others', (t) => {
 });
 
 test('half of the images are mirrored, as a function of seed and position', (t) => {
-  const whole = flips(0, 10_000, 9n);
+  const whole = drawFlips(0, 10_000, 9n);
   const mirrored = whole.reduce((sum, flip) => sum + flip, 0);
   t.true(Math.abs(mirrored - 5000) < 4 * 50, `${mirrored}`);
-  t.deepEqual(flips(123, 77, 9n), whole.slice(123, 200));
-  t.notDeepEqual(flips(0, 100, 8n), whole.slice(0, 100));
+  t.deepEqual(drawFlips(123, 77, 9n), whole.slice(123, 200));
+  t.notDeepEqual(drawFlips(0, 100, 8n), whole.slice(0, 100));
 });

@@ -11,7 +11,9 @@ import { OptionError } from '../../src/errors.js';
 import { parameterNames, parameterValues } from '../../src/autodiff/parameters.js';
 import { makeModel } from '../../src/onnx/file/model.js';
 import { objective } from '../../src/training/objective.js';
-import { train, type TrainOptions, type TrainProgress } from '../../src/training/train.js';
+import type { TrainOptions } from '../../src/training/options.js';
+import type { TrainProgress } from '../../src/training/run.js';
+import { train } from '../../src/training/train.js';
 import { planarData, planarNetwork, relativeDifference, weightsOf } from '../support/training-runs.js';
 
 const data = planarData(50);

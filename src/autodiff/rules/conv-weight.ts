@@ -1,5 +1,5 @@
 import type { Builder, Value } from '../../onnx/graph/builder.js';
-import type { Geometry } from './conv.js';
+import type { ConvGeometry } from './conv-geometry.js';
 
 /** Values of the graph whose shapes describe a weight gradient: the convolution's input, output and weights. */
 interface Shapes {
@@ -12,7 +12,7 @@ interface Shapes {
  * dw[m, c, j] = sum over n, o of g[n, m, o] x[n, c, o stride + j dilation - begin], for the input x [N, C, ...] and the
  * cotangent g [N, M, ...] of a convolution.
  */
-export function weightGradient(b: Builder, x: Value, g: Value, shape: Geometry, shapes: Shapes): Value {
+export function weightGradient(b: Builder, x: Value, g: Value, shape: ConvGeometry, shapes: Shapes): Value {
   const { kernel, strides, begin, end, group } = shape;
   const taps = kernel.reduce((product, size) => product * size, 1);
   const plain =
@@ -35,7 +35,7 @@ function tapGradient(
   b: Builder,
   x: Value,
   g: Value,
-  { kernel, strides, dilations, begin, end }: Geometry,
+  { kernel, strides, dilations, begin, end }: ConvGeometry,
   output: readonly number[],
   weight: Value,
 ): Value {
@@ -100,7 +100,7 @@ function swappedGradient(
   b: Builder,
   x: Value,
   g: Value,
-  shape: Geometry,
+  shape: ConvGeometry,
   { input, output, weight }: Shapes,
 ): Value {
   const { kernel, strides, dilations, begin, end, group } = shape;

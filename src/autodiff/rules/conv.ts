@@ -1,66 +1,15 @@
 import { ModelError } from '../../errors.js';
-import { describeNode, intAttribute, intsAttribute, stringAttribute } from '../../onnx/graph/graph.js';
+import { describeNode, intsAttribute, stringAttribute } from '../../onnx/graph/graph.js';
 import type { NodeProto } from '../../onnx/file/proto.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
 import type { Rule, RuleTable } from '../rule.js';
+import { convGeometry, type ConvGeometry } from './conv-geometry.js';
 import { weightGradient } from './conv-weight.js';
-
-/** The geometry of a convolution: y[o] = sum_j x[o stride + j dilation - begin] w[j] along each spatial axis. */
-export interface Geometry {
-  readonly kernel: readonly number[];
-  readonly strides: readonly number[];
-  readonly dilations: readonly number[];
-  readonly begin: readonly number[];
-  readonly end: readonly number[];
-  readonly group: number;
-}
-
-/** Reads a convolution's geometry; `auto_pad` is resolved from the sizes of `input`, the convolution's larger side. */
-function geometry(b: Builder, node: NodeProto, input: Value, output: Value): Geometry {
-  const kernel = b.sizes(node.input[1]!)?.slice(2);
-  if (kernel === undefined)
-    throw new ModelError(`${describeNode(node)}: the size of the kernel is not known.`);
-  const rank = kernel.length;
-  const strides = intsAttribute(node, 'strides') ?? Array<number>(rank).fill(1);
-  const dilations = intsAttribute(node, 'dilations') ?? Array<number>(rank).fill(1);
-  const pads = autoPads(b, node, { kernel, strides, dilations }, input, output);
-  const group = intAttribute(node, 'group', 1);
-  return { kernel, strides, dilations, begin: pads.slice(0, rank), end: pads.slice(rank), group };
-}
-
-export function autoPads(
-  b: Builder,
-  node: NodeProto,
-  { kernel, strides, dilations }: Pick<Geometry, 'kernel' | 'strides' | 'dilations'>,
-  input: Value,
-  output: Value,
-): number[] {
-  const mode = stringAttribute(node, 'auto_pad', 'NOTSET');
-  const shaped = intsAttribute(node, 'output_shape') !== undefined;
-  const zeros = Array<number>(2 * kernel.length).fill(0);
-  if (mode === 'VALID' && !shaped) return zeros;
-  if (mode === 'NOTSET' && !shaped) return intsAttribute(node, 'pads') ?? zeros;
-  const totals = kernel.map((size, axis) => {
-    const span = (size - 1) * dilations[axis]! + 1;
-    const from = b.shape(input)[axis + 2]!;
-    const to = b.shape(output)[axis + 2]!;
-    if (strides[axis] === 1 && !shaped) return span - 1;
-    if (typeof from !== 'number' || typeof to !== 'number') {
-      throw new ModelError(
-        `${describeNode(node)}: auto_pad needs a known spatial size; fix the size of the input.`,
-      );
-    }
-    return Math.max(0, (to - 1) * strides[axis]! + span - from);
-  });
-  const more = totals.map((total) => Math.ceil(total / 2));
-  const less = totals.map((total) => Math.floor(total / 2));
-  return mode === 'SAME_LOWER' ? [...more, ...less] : [...less, ...more];
-}
 
 const conv: Rule = {
   vjp: (b, node, [cotangent], needs) => {
     const [x, w] = node.input as [Value, Value];
-    const shape = geometry(b, node, x, node.output[0]!);
+    const shape = convGeometry(b, node, x, node.output[0]!);
     return [
       needs[0] ? inputGradient(b, x, w, cotangent!, shape, () => flipped(b, w, shape.group)) : undefined,
       needs[1]
@@ -81,7 +30,7 @@ export function inputGradient(
   x: Value,
   w: Value,
   cotangent: Value,
-  shape: Geometry,
+  shape: ConvGeometry,
   turned: () => Value,
 ): Value {
   const { kernel, strides, dilations, begin, end, group } = shape;
@@ -153,8 +102,8 @@ const convTranspose: Rule = {
   jvp: (b, node, tangents) => convJvp(b, node, tangents),
 };
 
-function transposedGeometry(b: Builder, node: NodeProto, x: Value, y: Value): Geometry {
-  const shape = geometry(b, node, y, x);
+function transposedGeometry(b: Builder, node: NodeProto, x: Value, y: Value): ConvGeometry {
+  const shape = convGeometry(b, node, y, x);
   const padding = intsAttribute(node, 'output_padding');
   const mode = stringAttribute(node, 'auto_pad', 'NOTSET');
   const automatic = intsAttribute(node, 'output_shape') !== undefined || mode.startsWith('SAME');

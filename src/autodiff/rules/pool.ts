@@ -3,10 +3,11 @@ import type { NodeProto } from '../../onnx/file/proto.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
 import { linear, type Rule, type RuleTable } from '../rule.js';
 import { scatterFlat } from '../scatter.js';
-import { autoPads, inputGradient, type Geometry } from './conv.js';
+import { inputGradient } from './conv.js';
+import { autoPads, type ConvGeometry } from './conv-geometry.js';
 
 /** The windows of a pool; with ceil_mode the last one may reach beyond the padding. */
-function windows(b: Builder, node: NodeProto): { shape: Geometry; beyond: number[] } {
+function windows(b: Builder, node: NodeProto): { shape: ConvGeometry; beyond: number[] } {
   const [x, y] = [node.input[0]!, node.output[0]!];
   const kernel = intsAttribute(node, 'kernel_shape')!;
   const rank = kernel.length;

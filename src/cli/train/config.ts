@@ -3,7 +3,7 @@ import { DataError, OptionError } from '../../errors.js';
 import { checkChoice, nearest } from '../../options.js';
 import type { Ema } from '../../training/ema.js';
 import type { ObjectiveOptions } from '../../training/objective.js';
-import type { TrainOptions } from '../../training/train.js';
+import type { TrainOptions } from '../../training/options.js';
 
 /** A training run as a configuration file has it. Flags of the command line are laid over it. */
 export interface TrainConfig extends Pick<

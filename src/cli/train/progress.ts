@@ -1,5 +1,5 @@
 import { clock } from '../../io/progress.js';
-import type { TimeBucket, TrainProgress } from '../../training/train.js';
+import type { TimeBucket, TrainProgress } from '../../training/run.js';
 
 /** Milliseconds between two lines where stderr is no terminal. */
 const interval = 10_000;

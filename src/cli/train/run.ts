@@ -10,8 +10,9 @@ import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
 import { readMetadata } from '../../score/network/metadata.js';
 import type { ObjectiveOptions } from '../../training/objective.js';
 import { located } from '../../score/network/network.js';
-import { train, type TrainOptions, type TrainResult } from '../../training/train.js';
-
+import type { TrainOptions } from '../../training/options.js';
+import type { TrainResult } from '../../training/run.js';
+import { train } from '../../training/train.js';
 import { LossHistory } from './loss-history.js';
 import { counted, jsonSeed, warn } from '../shared/report.js';
 import type { TrainConfig } from './config.js';

@@ -6,7 +6,6 @@ import type { Description } from '../score/network/description.js';
 import type { LabelPoint } from '../score/network/labels.js';
 import type { Marginal } from '../score/parameterization.js';
 import type { Roles } from '../score/network/roles.js';
-import type { Rows } from './objective.js';
 import type { Target } from './target.js';
 
 /** A network that is trained, and what it is. */
@@ -23,15 +22,31 @@ export interface TrainingPoint extends LabelPoint {
   readonly weight: number;
 }
 
+/** Rows of a batch of training data. */
+export interface TrainingRows {
+  /** [n, ...shape]: floats in the model's space, or bytes, of which 0 and 255 are the ends of its data range. */
+  readonly x0: Float32Array | Uint8Array;
+  /** One per row: not 0 where the image is to be mirrored left to right. Default: none is. */
+  readonly flips?: Uint8Array;
+  /** Class of each row, where the network takes one. */
+  readonly labels?: Int32Array;
+  /** Index of the first row within the whole batch. */
+  readonly first: number;
+  /** Number of the training step, part of the noise address. */
+  readonly step: number;
+  /** Unsigned 64-bit seed. */
+  readonly seed: bigint;
+}
+
 /** What one kind of objective adds to noised rows. */
-export interface Form {
+export interface Criterion {
   /** Number of classes that the network tells apart, for a classifier. */
   readonly classes?: number;
   trainingGraph(parameters: ParameterSelection): Promise<TrainingGraph>;
   /** What the network should say, fed as the input "target"; absent where nothing is compared with the output. */
   readonly target?: (marginal: Marginal) => Target;
   /** Inputs of the graph beside the network's own and the target. */
-  feeds(points: readonly TrainingPoint[], rows: Rows): Record<string, Tensor>;
+  feeds(points: readonly TrainingPoint[], rows: TrainingRows): Record<string, Tensor>;
 }
 
 /** An input [N] of one number for every row. */
