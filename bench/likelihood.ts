@@ -12,7 +12,8 @@ import { Stream } from '../src/device/binding.js';
 import { fillRademacher } from '../src/device/kernels.js';
 import { embeddedModel } from '../src/score/network/embedded.js';
 import { loadModel } from '../src/score/network/load.js';
-import { likelihood, type LikelihoodOptions } from '../src/likelihood/likelihood.js';
+import type { LikelihoodOptions } from '../src/likelihood/job.js';
+import { likelihood } from '../src/likelihood/likelihood.js';
 import { dequantizedInModelSpace } from '../src/likelihood/data-space.js';
 import { printTable } from './measure.js';
 

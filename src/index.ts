@@ -83,19 +83,15 @@ export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './sampling/manifest.js';
 
 export { likelihood } from './likelihood/likelihood.js';
-export type {
-  LikelihoodOptions,
-  LikelihoodProgress,
-  LikelihoodResult,
-  MeanBits,
-} from './likelihood/likelihood.js';
+export type { LikelihoodOptions, LikelihoodProgress, TraceMethod } from './likelihood/job.js';
+export type { LikelihoodResult, MeanBits } from './likelihood/summary.js';
 export { decode, encode, interpolate } from './likelihood/latent.js';
 export type {
   DecodeOptions,
-  Flowed,
   InterpolateOptions,
   LatentOptions,
   LatentProgress,
+  LatentResult,
 } from './likelihood/latent.js';
 export type { Data } from './likelihood/data-space.js';
 export type { DerivativeMethod } from './score/derivative.js';

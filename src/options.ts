@@ -18,6 +18,13 @@ export function checkNumber(option: string, value: number, least: number, inclus
   throw new OptionError(option, value, `a finite number ${inclusive ? 'of at least' : 'above'} ${least}`);
 }
 
+/** The seed as a noise address takes it. */
+export function checkSeed(seed: bigint | number): bigint {
+  if (typeof seed === 'number' && Number.isSafeInteger(seed) && seed >= 0) return BigInt(seed);
+  if (typeof seed === 'bigint' && BigInt.asUintN(64, seed) === seed) return seed;
+  throw new OptionError('seed', seed, 'an integer from 0 to 2^64 - 1 (above 2^53 as a bigint)');
+}
+
 /** Throws unless the value is an AbortSignal, or absent. */
 export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
   if (signal === undefined || (signal as unknown) instanceof AbortSignal) return signal;

@@ -6,8 +6,9 @@ import type { Parameterization } from '../score/model.js';
 import type { LoadOptions } from '../score/network/load.js';
 import { sdeFromName } from '../sde/named.js';
 import type { Sde } from '../sde/sde.js';
-import type { DecodeOptions, Flowed, InterpolateOptions, LatentOptions } from '../likelihood/latent.js';
-import type { LikelihoodOptions, LikelihoodResult } from '../likelihood/likelihood.js';
+import type { DecodeOptions, InterpolateOptions, LatentOptions, LatentResult } from '../likelihood/latent.js';
+import type { LikelihoodOptions } from '../likelihood/job.js';
+import type { LikelihoodResult } from '../likelihood/summary.js';
 import type { Data } from '../likelihood/data-space.js';
 import type { SampleOptions, SampleResult } from '../sampling/sample.js';
 import { Sampling } from '../sampling/sampling.js';
@@ -143,18 +144,18 @@ export class Engines {
   }
 
   /** As the function `encode`, in another thread. */
-  async encode(data: Data, options: LatentOptions = {}): Promise<Flowed> {
-    return this.#call('encode', { data }, options) as Promise<Flowed>;
+  async encode(data: Data, options: LatentOptions = {}): Promise<LatentResult> {
+    return this.#call('encode', { data }, options) as Promise<LatentResult>;
   }
 
   /** As the function `decode`, in another thread. */
-  async decode(latents: Float32Array | Float64Array, options: DecodeOptions = {}): Promise<Flowed> {
-    return this.#call('decode', { latents }, options) as Promise<Flowed>;
+  async decode(latents: Float32Array | Float64Array, options: DecodeOptions = {}): Promise<LatentResult> {
+    return this.#call('decode', { latents }, options) as Promise<LatentResult>;
   }
 
   /** As the function `interpolate`, in another thread. */
-  async interpolate(from: Data, to: Data, options: InterpolateOptions = {}): Promise<Flowed> {
-    return this.#call('interpolate', { from, to }, options) as Promise<Flowed>;
+  async interpolate(from: Data, to: Data, options: InterpolateOptions = {}): Promise<LatentResult> {
+    return this.#call('interpolate', { from, to }, options) as Promise<LatentResult>;
   }
 
   /**

@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkInteger, checkNumber, checkSignal } from '../options.js';
+import { checkClassLabels } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
 import {
@@ -9,8 +10,7 @@ import {
   type Variable,
 } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
-import { labelsOf } from '../sampling/arguments.js';
-import { likelihoodEpsilon } from './likelihood.js';
+import { likelihoodEpsilon } from './job.js';
 import { countOf, dimensionOf, inModelSpace, type Data } from './data-space.js';
 
 export interface LatentOptions extends FlowTolerances {
@@ -47,7 +47,7 @@ export interface InterpolateOptions extends LatentOptions {
 }
 
 /** States at one end of the probability-flow ODE. */
-export interface Flowed {
+export interface LatentResult {
   /** [count, ...shape]: latent codes in the prior's unit, or samples in the model's own space. */
   readonly values: Float64Array;
   readonly shape: readonly number[];
@@ -65,7 +65,11 @@ export interface Flowed {
  * @param data [count, ...shape]: bytes are pixels, 0..255 mapped onto the data range; floats are in the model's own space.
  * @throws OptionError, NonFiniteScoreError, and IntegrationError where the tolerances cannot be reached.
  */
-export async function encode(model: ScoreModel, data: Data, options: LatentOptions = {}): Promise<Flowed> {
+export async function encode(
+  model: ScoreModel,
+  data: Data,
+  options: LatentOptions = {},
+): Promise<LatentResult> {
   const count = countOf(model, data);
   const x = inModelSpace(model, data, 0, count);
   const flowed = await flow(model, x, 'to-prior', options);
@@ -82,7 +86,7 @@ export async function decode(
   model: ScoreModel,
   latents: Float32Array | Float64Array,
   options: DecodeOptions = {},
-): Promise<Flowed> {
+): Promise<LatentResult> {
   const { temperature = 1, ...rest } = options;
   checkNumber('temperature', temperature, 0, true);
   checkLatents(model, 'latents', latents);
@@ -109,12 +113,12 @@ export async function interpolate(
   from: Data,
   to: Data,
   options: InterpolateOptions = {},
-): Promise<Flowed> {
+): Promise<LatentResult> {
   const { points = 8, onProgress, classLabel, ...rest } = options;
   checkInteger('points', points, 2);
   const count = countOf(model, from);
   if (countOf(model, to) !== count) throw new OptionError('to', to, `as many samples as from (${count})`);
-  const labels = labelsOf(model, classLabel, count);
+  const labels = checkClassLabels(model, classLabel, count);
   const d = dimensionOf(model);
   const part = (share: number, begin: number, phase: number) => ({
     ...rest,
@@ -181,7 +185,7 @@ async function flow(
   x: Float64Array,
   direction: 'to-prior' | 'to-data',
   options: LatentOptions,
-): Promise<Flowed> {
+): Promise<LatentResult> {
   const began = performance.now();
   const { sde } = model;
   const d = dimensionOf(model);
@@ -189,7 +193,7 @@ async function flow(
   const tolerances = checkFlowTolerances(options, 'lambda');
   const epsilon = checkEpsilon(options.epsilon ?? likelihoodEpsilon(sde), sde.T);
   const batch = Math.min(count, checkInteger('batch', options.batch ?? 64, 1));
-  const labels = labelsOf(model, options.classLabel, count);
+  const labels = checkClassLabels(model, options.classLabel, count);
   const [from, to] = direction === 'to-prior' ? [epsilon, sde.T] : [sde.T, epsilon];
   const evaluations = new Int32Array(count);
   for (let start = 0; start < count; start += batch) {

@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger, checkSignal } from '../options.js';
+import { checkChoice, checkInteger, checkSeed, checkSignal } from '../options.js';
+import { checkClassLabels } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { Batch, noCounts, type Counts } from '../solvers/batch.js';
 import type { Corrector } from '../solvers/correctors.js';
@@ -8,7 +9,6 @@ import { predictorCorrector, type PredictorCorrectorOptions } from '../solvers/p
 import type { Predictor } from '../solvers/predictors.js';
 import type { Plan, Solver } from '../solvers/solver.js';
 import type { NormMode } from '../device/binding.js';
-import { labelsOf, seedOf } from './arguments.js';
 import { Sampling } from './sampling.js';
 
 /** The solver's options, unless `solver` is given, and those of the run. */
@@ -273,9 +273,9 @@ function resolve(model: ScoreModel, options: SampleOptions, plan: Plan): Job {
   return {
     count,
     batch: Math.min(batch, count),
-    seed: seedOf(options.seed ?? 0),
+    seed: checkSeed(options.seed ?? 0),
     first,
-    labels: labelsOf(model, options.classLabel, count),
+    labels: checkClassLabels(model, options.classLabel, count),
     previewEvery: checkInteger('previewEvery', options.previewEvery ?? Math.ceil(plan.steps / 10), 1),
     preview: checkChoice('preview', options.preview ?? 'x', ['x', 'x0']),
   };

@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import type { ScoreModel } from './model.js';
 
 /**
  * Throws unless the label is one of the classes of a model, or the one that stands for no class.
@@ -12,4 +13,25 @@ export function checkClassLabel(
   if (Number.isInteger(label) && ((label >= 0 && label < classes) || label === nullClass)) return label;
   const none = nullClass === undefined ? '' : `, or ${nullClass} for no class`;
   throw new OptionError(option, label, `an integer from 0 to ${classes - 1}${none}`);
+}
+
+/**
+ * The class of every sample, where the model takes classes and some are given.
+ * @throws OptionError for a label that the model does not know, and for labels that are not one for every sample.
+ */
+export function checkClassLabels(
+  model: ScoreModel,
+  label: number | Int32Array | undefined,
+  count: number,
+): Int32Array | undefined {
+  // A conditional mixture has an unconditional law too; a network without its label refuses by itself.
+  if (label === undefined) return undefined;
+  if (model.classes === undefined)
+    throw new OptionError('classLabel', label, 'left out: this model takes no class label');
+  if (typeof label === 'number')
+    return new Int32Array(count).fill(checkClassLabel('classLabel', label, model));
+  if (label.length !== count)
+    throw new OptionError('classLabel', label, `one class, or an Int32Array of count = ${count} classes`);
+  label.forEach((value, i) => checkClassLabel(`classLabel[${i}]`, value, model));
+  return label;
 }

@@ -5,14 +5,13 @@ import { DataError, OptionError } from '../errors.js';
 import { parameterNames } from '../autodiff/parameters.js';
 import { readTrainingGraph } from '../autodiff/training.js';
 import { modelBytes, type Model } from '../onnx/file/model.js';
-import { checkInteger, checkNumber } from '../options.js';
+import { checkInteger, checkNumber, checkSeed } from '../options.js';
 import type { ParameterShape } from './checkpoint.js';
 import { checkEma, type Ema } from './ema.js';
 import { checkFreeRows, objective, type Objective, type ObjectiveOptions } from './objective.js';
 import { resolveSchedule } from './schedule.js';
 import { timesOf } from './times.js';
 import type { TrainingJob } from './messages.js';
-import { seedOf } from '../sampling/arguments.js';
 import type { CheckpointOptions, TrainOptions } from './options.js';
 
 /** Buckets of times in which losses are reported. */
@@ -48,7 +47,7 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
   const accumulation = checkInteger('accumulation', options.accumulation ?? 1, 1, batch);
   const most = Math.floor(batch / accumulation);
   const workers = checkInteger('workers', options.workers ?? Math.min(availableParallelism(), most), 1, most);
-  const seed = seedOf(options.seed ?? 0);
+  const seed = checkSeed(options.seed ?? 0);
   const schedule = resolveSchedule(options, steps);
   const adamw = {
     beta1: checkBeta('beta1', options.beta1 ?? 0.9),

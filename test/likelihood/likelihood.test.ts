@@ -15,7 +15,8 @@ import { vp } from '../../src/sde/vp.js';
 import { LogDensityFlow } from '../../src/solvers/ode/log-density-ode.js';
 import { ProbabilityFlow } from '../../src/solvers/ode/probability-flow-ode.js';
 import { scoreDerivative } from '../../src/score/derivative.js';
-import { likelihood, likelihoodEpsilon } from '../../src/likelihood/likelihood.js';
+import { likelihoodEpsilon } from '../../src/likelihood/job.js';
+import { likelihood } from '../../src/likelihood/likelihood.js';
 import { gaussianModel } from '../support/gaussian.js';
 import { planar } from '../support/planar-mixture.js';
 
@@ -75,7 +76,7 @@ for (const sde of sdes) {
     });
     const x = mixture.sample(8);
     const model = mixtureModel(mixture, sde);
-    const options = { probes: 4, exactUpTo: 0, rtol: 1e-8, atol: 1e-8, latents: true };
+    const options = { probes: 4, trace: 'rademacher' as const, rtol: 1e-8, atol: 1e-8, latents: true };
     const result = await likelihood(model, x, options);
     t.true(result.standardError!.every((error) => error < 1e-12));
     const exact = mixture.at(sde, likelihoodEpsilon(sde)).logDensity(x);
@@ -155,7 +156,7 @@ test('the standard error covers the truth as often as it should', async (t) => {
   const count = 1000;
   const x = correlated.sample(count);
   const exact = correlated.at(vp(), 1e-5).logDensity(x);
-  const options = { probes: 12, exactUpTo: 0, rtol: 1e-3, atol: 1e-3, batch: 250 };
+  const options = { probes: 12, trace: 'rademacher' as const, rtol: 1e-3, atol: 1e-3, batch: 250 };
   const { logDensity, standardError, mean } = await likelihood(model, x, options);
   const nats = D * Math.LN2;
   const covered = logDensity.filter(
@@ -172,7 +173,7 @@ test('a likelihood has the same bits alone and in any batch', async (t) => {
   const sde = ve();
   const model = mixtureModel(planar, sde);
   const bytes = Uint8Array.from({ length: 14 }, (_, i) => (37 * i) % 256);
-  const options = { probes: 2, exactUpTo: 0, repeats: 2, seed: 11, elboDraws: 2 };
+  const options = { probes: 2, trace: 'rademacher' as const, repeats: 2, seed: 11, elboDraws: 2 };
   const all = await likelihood(model, bytes, options);
   for (const batch of [1, 3]) {
     const parts = await likelihood(model, bytes, { ...options, batch });
@@ -200,7 +201,7 @@ test('bits/dim do not change when data and model are rescaled', async (t) => {
   };
   const bytes = Uint8Array.of(10, 200, 128, 77);
   // The absolute tolerance is in the units of the state.
-  const options = { rtol: 1e-9, atol: 1e-11, exactUpTo: 0, elboDraws: 2 };
+  const options = { rtol: 1e-9, atol: 1e-11, trace: 'rademacher' as const, elboDraws: 2 };
   const [unit, double] = [
     await likelihood(model(1), bytes, options),
     await likelihood(model(2), bytes, options),
@@ -264,7 +265,7 @@ test('counts are the evaluations that the model saw', async (t) => {
   t.is(model.calls.length, 5 * evaluations[0]! + 9 * 8);
   t.deepEqual([counts.jvp, counts.vjp, counts.denoise], [0, 0, 0]);
   const closed = await likelihood(mixtureModel(planar, vp()), new Float64Array(2), {
-    exactUpTo: 0,
+    trace: 'rademacher' as const,
     probes: 3,
   });
   t.is(closed.counts.jvp, 3 * closed.counts.score);
@@ -312,7 +313,12 @@ test('data and options that do not fit are refused', async (t) => {
     [likelihood(model, [1, 2] as unknown as Float64Array), 'data', /Uint8Array/],
     [likelihood(image, Float32Array.of(0, 1, 128, 255)), 'data', /--data-range/],
     [likelihood(discrete, new Float64Array(2)), 'model', /continuous time/],
-    [likelihood(model, new Float64Array(2), { probes: 0 }), 'probes', /at least 1/],
+    [likelihood(model, new Float64Array(2), { probes: 0 }), 'probes', /from 1 to/],
+    [likelihood(model, new Float64Array(2), { trace: 'exact', probes: 2 }), 'probes', /left out/],
+    [likelihood(model, new Float64Array(2), { trace: 'hutchinson' as 'exact' }), 'trace', /one of/],
+    [likelihood(model, new Float64Array(2), { probes: 1e9 }), 'probes', /to 134217728/],
+    [likelihood(model, new Float64Array(2), { repeats: 1e9 }), 'repeats', /to 10000/],
+    [likelihood(model, new Float64Array(2), { elboDraws: 1e9 }), 'elboDraws', /to 100000/],
     [likelihood(model, new Float64Array(2), { elboDraws: 3 }), 'elboDraws', /even/],
     [likelihood(model, new Uint8Array(2), { bins: 16 }), 'bins', /256 for bytes/],
     [likelihood(model, new Float64Array(2), { epsilon: 1 }), 'epsilon', /T/],

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
-import type { LikelihoodOptions } from '../../likelihood/likelihood.js';
+import type { LikelihoodOptions } from '../../likelihood/job.js';
 import { addOptions, bigInteger, choice, integer, list, real } from '../shared/arguments.js';
 import {
   addDataOptions,
@@ -49,7 +49,7 @@ export function likelihoodCommand(): Command {
       '--trace <how>',
       "Hutchinson's estimate of the divergence from random vectors, or one product per dimension",
       ['rademacher', 'gaussian', 'exact'],
-      'exact up to 16 dimensions, else rademacher',
+      'exact up to 16 dimensions without --probes, else rademacher',
     ),
     integer('--probes <k>', 'random vectors; 2 or more give a standard error (default: 1)'),
     integer('--repeats <n>', 'passes with other random vectors and dequantisation, averaged (default: 1)'),
@@ -142,14 +142,10 @@ function likelihoodOptions(
   labels: Int32Array | undefined,
 ): LikelihoodOptions {
   const { trace, probes, repeats, seed, first, derivative, bins, elbo } = flags;
-  const sampled = trace === undefined ? probes !== undefined : trace !== 'exact';
   return {
     ...odeOptions(flags),
     ...classesOf({ ...(labels && { labels }) }, flags, model),
-    ...(trace === 'exact' && { exactUpTo: Number.MAX_SAFE_INTEGER }),
-    ...(sampled && { exactUpTo: 0 }),
-    ...(trace !== undefined && trace !== 'exact' && { probe: trace }),
-    ...defined({ probes, repeats, seed, first, derivative, bins, elboDraws: elbo }),
+    ...defined({ trace, probes, repeats, seed, first, derivative, bins, elboDraws: elbo }),
   };
 }
 

@@ -4,7 +4,7 @@ import { writeAtomically } from '../../io/atomic.js';
 import { encodeCsv } from '../../io/csv.js';
 import type { NdArray } from '../../io/npy.js';
 import { encodeNpz } from '../../io/npz.js';
-import type { LikelihoodResult } from '../../likelihood/likelihood.js';
+import type { LikelihoodResult } from '../../likelihood/summary.js';
 import { counted, evaluationRange } from './report.js';
 
 /** @throws OptionError for a path whose ending is no form of results. */

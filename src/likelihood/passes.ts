@@ -1,0 +1,162 @@
+import { Stream, type NoiseAddress } from '../device/binding.js';
+import { fillNormal, fillRademacher } from '../device/kernels.js';
+import type { DerivativeCost, ScoreDerivative } from '../score/derivative.js';
+import type { ScoreModel } from '../score/model.js';
+import { priorLogDensity } from '../sde/prior.js';
+import { DerivativeCheck } from '../solvers/ode/derivative-check.js';
+import { integrateFlow } from '../solvers/ode/flow-integration.js';
+import { LogDensityFlow, type Trace } from '../solvers/ode/log-density-ode.js';
+import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
+import { elbo } from './elbo.js';
+import { dequantizedInModelSpace, type Data } from './data-space.js';
+import type { LikelihoodJob } from './job.js';
+
+/** What one pass over the data found, per sample, in nats. */
+export interface Pass {
+  /** ln p_epsilon, the mean over the random vectors. */
+  readonly logDensity: Float64Array;
+  /** Of that mean; NaN with one vector. */
+  readonly variance: Float64Array;
+  /** By how much central differences may be off; 0 for other derivatives. */
+  readonly derivativeError: Float64Array;
+  readonly bound: Float64Array;
+  readonly boundError: Float64Array;
+}
+
+/** The passes, and what they cost. */
+export interface Passes {
+  readonly passes: readonly Pass[];
+  /** States at T of the first pass. */
+  readonly ends: Float64Array;
+  /** Evaluations of the right-hand side for every sample over all passes, rejected steps included. */
+  readonly evaluations: Int32Array;
+  readonly rejected: Int32Array;
+  /** Of one evaluation of the right-hand side. */
+  readonly cost: DerivativeCost;
+  /** Evaluations of the score of every sample beside those of the integration. */
+  readonly extra: number;
+}
+
+/** A run of consecutive samples in one pass. */
+interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly repeat: number;
+}
+
+/** Integrates the samples, batch by batch and pass by pass. */
+export async function runPasses(
+  model: ScoreModel,
+  derivative: ScoreDerivative,
+  data: Data,
+  job: LikelihoodJob,
+  onProgress: (done: number, time: number, fraction: number) => void,
+): Promise<Passes> {
+  const { count, dimension: d, repeats, batch } = job;
+  const passes = Array.from({ length: repeats }, () => emptyPass(count));
+  const ends = new Float64Array(count * d);
+  const evaluations = new Int32Array(count);
+  const rejected = new Int32Array(count);
+  let cost: DerivativeCost = { score: 0, jvp: 0, vjp: 0 };
+  let extra = 0;
+  for (const [repeat, pass] of passes.entries()) {
+    for (let start = 0; start < count; start += batch) {
+      const end = Math.min(start + batch, count);
+      const part = await integrate(model, derivative, data, { start, end, repeat }, job, (time, share) => {
+        const fraction = (repeat * count + start + share * (end - start)) / (repeats * count);
+        onProgress(start, time, fraction);
+      });
+      for (const name of Object.keys(pass) as (keyof Pass)[]) pass[name].set(part.found[name], start);
+      if (repeat === 0) ends.set(part.x, start * d);
+      part.evaluations.forEach((n, i) => (evaluations[start + i]! += n));
+      part.rejected.forEach((n, i) => (rejected[start + i]! += n));
+      cost = part.cost;
+      extra += start === 0 ? part.extra : 0;
+    }
+  }
+  return { passes, ends, evaluations, rejected, cost, extra };
+}
+
+async function integrate(
+  model: ScoreModel,
+  derivative: ScoreDerivative,
+  data: Data,
+  { start, end, repeat }: Part,
+  job: LikelihoodJob,
+  onProgress: (time: number, share: number) => void,
+) {
+  const { sde } = model;
+  const { epsilon, dimension: d, elboDraws: draws, seed } = job;
+  const samples = end - start;
+  const first = job.first + start;
+  const address = (stream: number): NoiseAddress => ({ seed, samples: first, step: repeat, stream });
+  const found = emptyPass(samples);
+  const x = dequantizedInModelSpace(model, data, start, end, address(Stream.dequantization));
+  const flow = new ProbabilityFlow(model, {
+    first,
+    labels: job.labels?.subarray(start, end),
+    signal: job.signal,
+  });
+  if (draws > 0) {
+    const noise = { seed, samples: first, substep: repeat };
+    const { bound, standardError } = await elbo(flow, x, { epsilon, draws, noise });
+    found.bound.set(bound);
+    found.boundError.set(standardError);
+  }
+
+  const ode = new LogDensityFlow(flow, derivative, traceOf(job, samples, address));
+  const width = ode.widths[1]!;
+  const traces = new Float64Array(samples * width);
+  const span = sde.lambda(epsilon) - sde.lambda(sde.T);
+  const check = derivative.discrepancy
+    ? new DerivativeCheck(ode, flow, derivative, epsilon, samples)
+    : undefined;
+  const { evaluations, rejected } = await integrateFlow(ode, sde, [x, traces], {
+    ...job.tolerances,
+    from: epsilon,
+    to: sde.T,
+    first,
+    ...(check && { output: check }),
+    onProgress: (time) => {
+      onProgress(time, (sde.lambda(epsilon) - sde.lambda(time)) / span);
+    },
+  });
+  if (check) found.derivativeError.set(check.error);
+
+  const linear = d * (Math.log(sde.alpha(sde.T)) - Math.log(sde.alpha(epsilon)));
+  for (let i = 0; i < samples; i++) {
+    const own = traces.subarray(i * width, (i + 1) * width);
+    const average = own.reduce((sum, value) => sum + value, 0) / width;
+    const squares = own.reduce((sum, value) => sum + (value - average) ** 2, 0);
+    found.logDensity[i] = priorLogDensity(sde, x.subarray(i * d, (i + 1) * d)) + linear + d * average;
+    found.variance[i] = (d ** 2 * squares) / (width * (width - 1));
+  }
+  const extra = 2 * draws + (check?.evaluations ?? 0);
+  return { found, x, evaluations, rejected, cost: ode.cost, extra };
+}
+
+function emptyPass(count: number): Pass {
+  const make = () => new Float64Array(count);
+  return {
+    logDensity: make(),
+    variance: make(),
+    derivativeError: make(),
+    bound: make(),
+    boundError: make(),
+  };
+}
+
+function traceOf(
+  { trace, probes, dimension }: LikelihoodJob,
+  samples: number,
+  address: (stream: number) => NoiseAddress,
+): Trace {
+  if (trace === 'exact') return trace;
+  const [fill, stream] =
+    trace === 'gaussian' ? [fillNormal, Stream.probeNormal] : [fillRademacher, Stream.probeRademacher];
+  return Array.from({ length: probes }, (_, substep) => {
+    const vectors = new Float32Array(samples * dimension);
+    fill(vectors, samples, { ...address(stream), substep });
+    return vectors;
+  });
+}
