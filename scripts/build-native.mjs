@@ -4,14 +4,17 @@
 //   node scripts/build-native.mjs [--force] [--cmake | --gyp] [--cuda]
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const addon = path.join(root, 'build', 'Release', 'fastsde.node');
+const build = path.join(root, 'build');
+const addon = path.join(build, 'Release', 'fastsde.node');
+/** Compilers at a time: as many as the smallest machines have cores, since an install should not take over a machine. */
+const jobs = '2';
 const require = createRequire(import.meta.url);
 const { values: options } = parseArgs({
   options: Object.fromEntries(['force', 'cmake', 'gyp', 'cuda'].map((name) => [name, { type: 'boolean' }])),
@@ -30,6 +33,16 @@ function run(command, args) {
   }
 }
 
+/** A build folder that came from another checkout, as in a copied one, would compile the sources of that one. */
+function discardForeignBuild() {
+  const cache = path.join(build, 'CMakeCache.txt');
+  if (!existsSync(cache)) return;
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1];
+  if (home !== undefined && path.resolve(home) === root) return;
+  console.log(`build/ belongs to ${home ?? 'no known checkout'}; it is discarded.`);
+  rmSync(build, { recursive: true });
+}
+
 function newestSource() {
   const files = readdirSync(path.join(root, 'native'), { recursive: true }).map((file) =>
     path.join('native', file),
@@ -45,18 +58,11 @@ function buildWithCMake() {
   } catch {
     // An installed package has no development dependencies; plain CMake does the same.
     run('cmake', ['-S', '.', '-B', 'build', '-DCMAKE_BUILD_TYPE=Release', `-DFASTSDE_CUDA=${cuda}`]);
-    run('cmake', ['--build', 'build', '--config', 'Release', '--parallel', '2']);
+    run('cmake', ['--build', 'build', '--config', 'Release', '--parallel', jobs]);
     return;
   }
-  run(process.execPath, [
-    cmakeJs,
-    'build',
-    '--parallel',
-    '2',
-    `--CDFASTSDE_CUDA=${cuda}`,
-    '--log-level',
-    'warn',
-  ]);
+  const args = ['build', '--parallel', jobs, `--CDFASTSDE_CUDA=${cuda}`, '--log-level', 'warn'];
+  run(process.execPath, [cmakeJs, ...args]);
 }
 
 function npmNodeGyp() {
@@ -68,19 +74,51 @@ function npmNodeGyp() {
     .find((file) => existsSync(file));
 }
 
+/** What node-gyp compiles, CPU only: sources, definitions and flags from the list that CMake reads too. */
+function gypTargets() {
+  const sources = JSON.parse(readFileSync(path.join(root, 'native', 'sources.json'), 'utf8'));
+  const flags = ['-std=c++20', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fexceptions'];
+  const settings = (own) => ({
+    'cflags_cc!': ['-fno-exceptions', '-std=gnu++17', '-std=gnu++20'],
+    cflags_cc: own,
+    xcode_settings: { OTHER_CPLUSPLUSFLAGS: own, GCC_ENABLE_CPP_EXCEPTIONS: 'YES' },
+  });
+  const kernels = Object.entries(sources.isas[process.arch] ?? sources.isas.other).map(([isa, own]) => ({
+    target_name: `kernels_${isa}`,
+    type: 'static_library',
+    sources: sources.kernels,
+    defines: [`FASTSDE_ISA=${isa}`],
+    ...settings([...flags, ...sources.kernelFlags, ...own]),
+  }));
+  const linux = { libraries: ['-pthread'], ldflags: ['-Wl,--exclude-libs,ALL', '-Wl,--gc-sections'] };
+  const fastsde = {
+    target_name: 'fastsde',
+    sources: sources.core,
+    defines: sources.defines,
+    include_dirs: ['node-api-headers', 'node-addon-api'].map((name) =>
+      path.resolve(require(name).include_dir),
+    ),
+    dependencies: kernels.map(({ target_name }) => target_name),
+    ...settings(flags),
+    ...(process.platform === 'linux' && linux),
+  };
+  return { targets: [fastsde, ...kernels] };
+}
+
 function buildWithGyp(nodeGyp) {
+  // Not kept: npm would run node-gyp on every install of a package that has one.
   const gypFile = path.join(root, 'binding.gyp');
-  const temporary = !existsSync(gypFile); // the published package comes without one
-  if (temporary) writeFileSync(gypFile, '{ "includes": ["native/fastsde.gypi"] }\n');
+  writeFileSync(gypFile, JSON.stringify(gypTargets(), null, 2));
   try {
     // Every Node distribution has its headers beside the binary, so nothing is downloaded.
     const nodedir = path.dirname(path.dirname(process.execPath));
-    run(process.execPath, [nodeGyp, 'rebuild', '--release', '--jobs', '2', `--nodedir=${nodedir}`]);
+    run(process.execPath, [nodeGyp, 'rebuild', '--release', '--jobs', jobs, `--nodedir=${nodedir}`]);
   } finally {
-    if (temporary) rmSync(gypFile);
+    rmSync(gypFile);
   }
 }
 
+discardForeignBuild();
 if (!options.force && !options.cuda && existsSync(addon) && statSync(addon).mtimeMs >= newestSource()) {
   console.log('build/Release/fastsde.node is up to date.');
   process.exit(0);

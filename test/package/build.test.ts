@@ -1,5 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -16,10 +27,49 @@ test('CMake and node-gyp take their sources from one list, and it is complete', 
   const { core, kernels } = JSON.parse(read('native/sources.json')) as { core: string[]; kernels: string[] };
   const compiled = files.filter((file) => file.endsWith('.cc')).map((file) => `native/${file}`);
   t.deepEqual([...core, ...kernels].sort(), compiled.sort());
-  for (const build of ['CMakeLists.txt', 'native/fastsde.gypi']) {
+  for (const build of ['CMakeLists.txt', 'scripts/build-native.mjs']) {
     t.regex(read(build), /sources\.json/);
+    t.notRegex(read(build), /avx|neon|baseline/, `${build} lists an instruction set of its own`);
     t.notRegex(read(build), /\/\w+\.cc\b/, `${build} lists a source of its own`);
   }
+});
+
+test('a build folder that belongs to another checkout is compiled anew', (t) => {
+  const folder = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'fastsde-')));
+  t.teardown(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const place = (...parts: string[]) => path.join(folder, ...parts);
+  for (const name of ['scripts', 'native', 'bin', 'build/Release'])
+    mkdirSync(place(name), { recursive: true });
+  copyFileSync(path.join(root, 'scripts', 'build-native.mjs'), place('scripts', 'build-native.mjs'));
+  writeFileSync(place('CMakeLists.txt'), '');
+  // Stands for CMake and for the compiler: what it "compiles" is the word of this checkout.
+  writeFileSync(
+    place('bin', 'cmake'),
+    '#!/bin/sh\nmkdir -p build/Release; echo own > build/Release/fastsde.node\n',
+  );
+  writeFileSync(place('bin', 'c++'), '#!/bin/sh\n');
+  for (const name of ['cmake', 'c++']) chmodSync(place('bin', name), 0o755);
+  const build = () =>
+    execFileSync(process.execPath, [place('scripts', 'build-native.mjs')], {
+      encoding: 'utf8',
+      cwd: folder,
+      env: { PATH: `${place('bin')}:/usr/bin:/bin` },
+    });
+  const addon = () => readFileSync(place('build', 'Release', 'fastsde.node'), 'utf8');
+  const belongsTo = (checkout: string) => {
+    writeFileSync(place('build', 'Release', 'fastsde.node'), 'foreign\n');
+    writeFileSync(place('build', 'CMakeCache.txt'), `CMAKE_HOME_DIRECTORY:INTERNAL=${checkout}\n`);
+  };
+
+  belongsTo(folder);
+  t.regex(build(), /up to date/);
+  t.is(addon(), 'foreign\n');
+  belongsTo(path.join(folder, '..', 'another'));
+  t.regex(build(), /another; it is discarded/);
+  t.is(addon(), 'own\n');
+  t.false(existsSync(place('build', 'CMakeCache.txt')));
 });
 
 test('kernels include nothing that could bring in an inline function', (t) => {
