@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import test from 'ava';
+
+const root = path.join(import.meta.dirname, '..', '..');
+const src = path.join(root, 'src');
+
+/** The files of src, each with the files that it imports, those of types included. */
+const imports = new Map(
+  readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => {
+      const text = readFileSync(path.join(src, file), 'utf8');
+      const specifiers = [...text.matchAll(/(?:\bfrom|\bimport\(|^import)\s*'(\.[^']+)\.js'/gm)];
+      const folder = path.posix.dirname(file);
+      return [file, specifiers.map((match) => path.posix.join(folder, `${match[1]!}.ts`))] as const;
+    }),
+);
+
+/** The folder of src that a file lies in; the files of src itself are `index.ts` at the top, the rest at the bottom. */
+const roomOf = (file: string) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : file);
+
+/** The rooms from top to bottom, as the documentation lists them. */
+function rooms(): string[] {
+  const text = readFileSync(path.join(root, 'docs', 'architecture.md'), 'utf8');
+  const rows = text.split('\n').filter((line) => line.startsWith('| `src/'));
+  return rows.flatMap((row) => [...row.split('|')[1]!.matchAll(/`src\/(\w+)\/`/g)].map((match) => match[1]!));
+}
+
+test('imports point downwards in the table of rooms', (t) => {
+  const table = rooms();
+  const present = new Set([...imports.keys()].filter((file) => file.includes('/')).map(roomOf));
+  t.deepEqual([...present].sort(), [...table].sort(), 'docs/architecture.md lists every room once');
+  const heightOf = (file: string) => {
+    if (file === 'index.ts') return -1;
+    return file.includes('/') ? table.indexOf(roomOf(file)) : table.length;
+  };
+  const upwards = [...imports].flatMap(([file, used]) =>
+    used.filter((other) => heightOf(other) < heightOf(file)).map((other) => `${file} imports ${other}`),
+  );
+  t.deepEqual(upwards, []);
+});
