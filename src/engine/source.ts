@@ -1,6 +1,7 @@
 import { OptionError } from '../errors.js';
 import { mixtureModel, type MixtureModelOptions } from '../score/mixture/model.js';
-import { GaussianMixture, type MixtureSpec } from '../score/mixture/mixture.js';
+import { GaussianMixture } from '../score/mixture/mixture.js';
+import type { MixtureSpec } from '../score/mixture/spec.js';
 import type { ScoreModel } from '../score/model.js';
 import { loadModel, type LoadOptions } from '../score/network/load.js';
 import { sdeFromName, type SdeName } from '../sde/named.js';

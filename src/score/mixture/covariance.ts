@@ -19,6 +19,8 @@ export interface Covariance {
   readonly dimension: number;
   readonly trace: number;
   readonly logDeterminant: number;
+  /** Its diagonal. */
+  diagonal(): Float64Array;
   /** The matrix of the same eigenvectors with f of the eigenvalues. */
   map(f: (eigenvalue: number) => number): Covariance;
   /** out <- the matrix times v. */
@@ -55,6 +57,15 @@ class SubspaceCovariance implements Covariance {
     return this.#values.reduce((sum, value) => sum + f(value), rest);
   }
 
+  diagonal(): Float64Array {
+    const d = this.dimension;
+    const out = new Float64Array(d).fill(this.#rest);
+    this.#values.forEach((value, j) => {
+      for (let i = 0; i < d; i++) out[i]! += (value - this.#rest) * this.#basis[j * d + i]! ** 2;
+    });
+    return out;
+  }
+
   map(f: (eigenvalue: number) => number): Covariance {
     const rest = this.#values.length === this.dimension ? 0 : f(this.#rest);
     return new SubspaceCovariance(this.dimension, this.#basis, this.#values.map(f), rest);
@@ -88,6 +99,10 @@ class DiagonalCovariance implements Covariance {
 
   get logDeterminant(): number {
     return this.#variances.reduce((sum, value) => sum + Math.log(value), 0);
+  }
+
+  diagonal(): Float64Array {
+    return this.#variances.slice();
   }
 
   map(f: (eigenvalue: number) => number): Covariance {
@@ -142,6 +157,12 @@ function lowRank(path: string, { factor, scalar }: LowRankCovariance, d: number)
   );
 }
 
+/**
+ * The least ratio of eigenvalues, for every dimension: they are computed to about 1e-16 of the largest, so that above it the
+ * least one is known to a thousandth.
+ */
+const PRECISION = 1e3 * Number.EPSILON;
+
 function full(path: string, matrix: Matrix, d: number): Covariance {
   const scale = Math.max(matrix.max(), -matrix.min());
   for (let i = 0; i < d; i++) {
@@ -157,9 +178,16 @@ function full(path: string, matrix: Matrix, d: number): Covariance {
     assumeSymmetric: true,
   });
   const values = Float64Array.from(realEigenvalues);
-  const least = values.reduce((a, b) => Math.min(a, b));
-  if (!(least > 0)) {
-    throw new OptionError(path, matrix.to2DArray(), `positive definite (its least eigenvalue is ${least})`);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const bound = PRECISION * d;
+  if (!(least > bound * most)) {
+    throw new OptionError(
+      path,
+      matrix.to2DArray(),
+      `positive definite, its least eigenvalue above ${bound.toPrecision(2)} times its largest: nearer to singular its density ` +
+        `is rounding noise (here they are ${least.toPrecision(3)} and ${most.toPrecision(3)}, the ratio ${(least / most).toPrecision(2)}; ` +
+        'variances along the axes, or {factor, scalar}, may be as small as they like)',
+    );
   }
   return new SubspaceCovariance(d, Float64Array.from(eigenvectorMatrix.transpose().to1DArray()), values, 0);
 }

@@ -1,25 +1,10 @@
 import { OptionError } from '../../errors.js';
-import { Stream, type State } from '../../device/binding.js';
+import { Stream, type NoiseAddress, type State } from '../../device/binding.js';
 import { fillNormal, fillUniform } from '../../device/kernels.js';
-import { checkInteger, nearest } from '../../options.js';
+import { checkInteger } from '../../options.js';
 import type { Sde } from '../../sde/sde.js';
-import {
-  covariance,
-  finiteVector,
-  isArrayLike,
-  isCovariance,
-  type Covariance,
-  type CovarianceSpec,
-} from './covariance.js';
-
-export interface MixtureSpec {
-  /** Positive, with sum 1. */
-  readonly weights: ArrayLike<number>;
-  /** One vector for every weight. */
-  readonly means: readonly ArrayLike<number>[];
-  /** One for every weight, all positive definite. */
-  readonly covariances: readonly (CovarianceSpec | Covariance)[];
-}
+import type { Covariance } from './covariance.js';
+import { checkMixture, type MixtureSpec } from './spec.js';
 
 /**
  * A mixture of Gaussians, sum_k w_k N(mu_k, Sigma_k), in any number of dimensions.
@@ -45,22 +30,12 @@ export class GaussianMixture {
   readonly #offset: Float64Array;
 
   /** @throws OptionError with the path of what does not fit, such as `covariances[1][0]`. */
-  constructor({ weights, means, covariances }: MixtureSpec) {
-    const count = isArrayLike(weights) ? weights.length : 0;
-    if (count === 0) throw new OptionError('weights', weights, 'an array of at least one number');
-    this.weights = normalized(finiteVector('weights', weights, count));
-    if (!isArrayLike(means) || means.length !== count) {
-      throw new OptionError('means', means, `an array of ${count} vectors, one for every weight`);
-    }
-    this.dimension = isArrayLike(means[0]) ? means[0].length : 0;
-    if (this.dimension === 0) throw new OptionError('means[0]', means[0], 'an array of at least one number');
-    this.means = Array.from(means, (mean, k) => finiteVector(`means[${k}]`, mean, this.dimension));
-    if (!isArrayLike(covariances) || covariances.length !== count) {
-      throw new OptionError('covariances', covariances, `an array of ${count}, one for every weight`);
-    }
-    this.covariances = Array.from(covariances, (spec, k) =>
-      isCovariance(spec) ? spec : covariance(`covariances[${k}]`, spec, this.dimension),
-    );
+  constructor(spec: MixtureSpec) {
+    const { weights, means, covariances } = checkMixture(spec);
+    this.weights = weights;
+    this.means = means;
+    this.covariances = covariances;
+    this.dimension = means[0]!.length;
     this.#precisions = this.covariances.map((sigma) => sigma.map((value) => 1 / value));
     this.#logScales = this.weights.map(
       (weight, k) =>
@@ -68,7 +43,7 @@ export class GaussianMixture {
         0.5 * (this.dimension * Math.log(2 * Math.PI) + this.covariances[k]!.logDeterminant),
     );
     this.#pulls = this.means.map(() => new Float64Array(this.dimension));
-    this.#posterior = new Float64Array(count);
+    this.#posterior = new Float64Array(weights.length);
     this.#offset = new Float64Array(this.dimension);
   }
 
@@ -77,15 +52,6 @@ export class GaussianMixture {
    * number, variances, a matrix, or `{"factor": [[..]], "scalar": ..}`.
    */
   static fromJson(value: unknown): GaussianMixture {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new OptionError('mixture', value, 'an object with weights, means and covariances');
-    }
-    const keys = ['weights', 'means', 'covariances'];
-    for (const [key, entry] of Object.entries(value)) {
-      if (keys.includes(key)) continue;
-      const near = nearest(key, keys);
-      throw new OptionError(key, entry, near ? `called ${near}` : `absent; a mixture has ${keys.join(', ')}`);
-    }
     return new GaussianMixture(value as MixtureSpec);
   }
 
@@ -219,8 +185,7 @@ export class GaussianMixture {
     checkInteger('count', count, 1);
     const d = this.dimension;
     const noise = { seed, samples: first, step: 0, stream: Stream.data };
-    const choices = new Float64Array(count);
-    fillUniform(choices, count, { ...noise, step: 1 });
+    const choices = chooseUniforms(count, noise);
     const out = new Float64Array(count * d);
     fillNormal(out, count, noise);
     const roots = this.covariances.map((matrix) => matrix.map(Math.sqrt));
@@ -246,6 +211,18 @@ export class GaussianMixture {
     const out = new Float64Array(this.dimension);
     this.means.forEach((mean, k) => {
       for (let i = 0; i < out.length; i++) out[i]! += this.weights[k]! * mean[i]!;
+    });
+    return out;
+  }
+
+  /** The variance of every coordinate of the whole mixture. */
+  variances(): Float64Array {
+    const mean = this.mean();
+    const out = new Float64Array(this.dimension);
+    this.means.forEach((centre, k) => {
+      const own = this.covariances[k]!.diagonal();
+      for (let i = 0; i < out.length; i++)
+        out[i]! += this.weights[k]! * (own[i]! + (centre[i]! - mean[i]!) ** 2);
     });
     return out;
   }
@@ -304,11 +281,17 @@ export class GaussianMixture {
   }
 }
 
-function normalized(weights: Float64Array): Float64Array {
-  weights.forEach((weight, k) => {
-    if (!(weight > 0)) throw new OptionError(`weights[${k}]`, weight, 'positive');
-  });
-  const sum = weights.reduce((a, b) => a + b);
-  if (Math.abs(sum - 1) > 1e-6) throw new OptionError('weights', weights, `numbers with sum 1, not ${sum}`);
-  return weights.map((weight) => weight / sum);
+/**
+ * A number in (0, 1) for every sample, of 53 bits: the 23 of one uniform draw nothing rarer than 1.2e-7. The further ones say
+ * where it lies within the cell of the first.
+ */
+function chooseUniforms(count: number, noise: NoiseAddress): Float64Array {
+  const out = new Float64Array(count);
+  fillUniform(out, count, { ...noise, step: 1 });
+  const finer = new Float64Array(count);
+  for (const [step, cell] of [[2, 2 ** -23] as const, [3, 2 ** -46] as const]) {
+    fillUniform(finer, count, { ...noise, step });
+    finer.forEach((u, i) => (out[i]! += (u - 0.5) * cell));
+  }
+  return out;
 }

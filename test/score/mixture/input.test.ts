@@ -1,5 +1,6 @@
 import test from 'ava';
 import { OptionError } from '../../../src/errors.js';
+import type { MixtureSpec } from '../../../src/score/mixture/spec.js';
 import { GaussianMixture } from '../../../src/score/mixture/mixture.js';
 
 const valid = {
@@ -85,6 +86,21 @@ const refused: [string, unknown, string, RegExp][] = [
     'covariances[0]',
     /positive definite/,
   ],
+  [
+    'a covariance that is nearer to singular than its eigenvalues are known',
+    {
+      ...valid,
+      covariances: [
+        [
+          [1, 1],
+          [1, 1 + 1e-13],
+        ],
+        1,
+      ],
+    },
+    'covariances[0]',
+    /largest.*the ratio 2\.[0-9]e-14/,
+  ],
   ['a negative variance', { ...valid, covariances: [[1, -1], 1] }, 'covariances[0][1]', /above 0/],
   [
     'a factor of the wrong size',
@@ -119,4 +135,21 @@ test('arguments of the wrong length are refused', (t) => {
   t.throws(() => mixture.jvp(new Float64Array(2), new Float64Array(4)), { instanceOf: OptionError });
   t.throws(() => mixture.component(2), { instanceOf: OptionError, message: /from 0 to 1/ });
   t.throws(() => mixture.classScore(new Float64Array(2), 5), { instanceOf: OptionError });
+});
+
+test('small variances are taken where they are known: on the axes, beside a factor, and in a well-conditioned matrix', (t) => {
+  const [v, x] = [1e-15, Float64Array.of(0, 0)];
+  const law = (spec: MixtureSpec['covariances'][0]) =>
+    new GaussianMixture({ weights: [1], means: [[0, 0]], covariances: [spec] }).logDensity(x)[0]!;
+  const determinant = (value: number) => -Math.log(2 * Math.PI) - 0.5 * Math.log(value);
+  t.true(Math.abs(law([1, v]) - determinant(v)) < 1e-12);
+  // Eigenvalues 1 + v along (0.6, 0.8) and v across.
+  t.true(Math.abs(law({ factor: [[0.6], [0.8]], scalar: v }) - determinant(v * (1 + v))) < 1e-12);
+  // Eigenvalues 1 and 1e-8 of a rotated matrix, as exact as double precision has them.
+  const w = 1e-8;
+  const turned = [
+    [0.36 + 0.64 * w, 0.48 * (1 - w)],
+    [0.48 * (1 - w), 0.64 + 0.36 * w],
+  ];
+  t.true(Math.abs(law(turned) - determinant(w)) < 1e-7);
 });

@@ -1,6 +1,8 @@
 import test from 'ava';
 import { OptionError } from '../../../src/errors.js';
 import { mixtureModel } from '../../../src/score/mixture/model.js';
+import { Stream } from '../../../src/device/binding.js';
+import { fillUniform } from '../../../src/device/kernels.js';
 import { GaussianMixture } from '../../../src/score/mixture/mixture.js';
 import { subvp } from '../../../src/sde/subvp.js';
 import { vp } from '../../../src/sde/vp.js';
@@ -119,4 +121,37 @@ test('a sample depends on its seed and index alone', (t) => {
   const all = mixture.sample(20, { seed: 3n });
   t.deepEqual(mixture.sample(5, { seed: 3n, first: 12 }), all.slice(24, 34));
   t.notDeepEqual(mixture.sample(20, { seed: 4n }), all);
+});
+
+test('a rare component is drawn as often as its weight says, however small', (t) => {
+  // Within the cell of a sample's first uniform, 2^-23 wide, and within that of its second, a boundary between two components
+  // at a quarter of the cell has a quarter of the samples below it.
+  const count = 2000;
+  const address = { seed: 5n, samples: 0, stream: Stream.data };
+  const [first, second] = [1, 2].map((step) => {
+    const u = new Float64Array(count);
+    fillUniform(u, count, { ...address, step });
+    return u.map((value) => value - 2 ** -24);
+  }) as [Float64Array, Float64Array];
+  for (const [cell, start] of [
+    [2 ** -23, (b: number) => first[b]!],
+    [2 ** -46, (b: number) => first[b]! + second[b]! * 2 ** -23],
+  ] as const) {
+    let below = 0;
+    let tried = 0;
+    for (let b = 0; b < count; b++) {
+      // A sum near 1 has no bits left for the finer cell.
+      if (start(b) > 0.25) continue;
+      const weight = start(b) + cell / 4;
+      const halves = new GaussianMixture({
+        weights: [weight, 1 - weight],
+        means: [[-1], [1]],
+        covariances: [0.01, 0.01],
+      });
+      tried++;
+      if (halves.sample(1, { seed: 5n, first: b })[0]! < 0) below++;
+    }
+    const error = 5 * Math.sqrt((0.25 * 0.75) / tried);
+    t.true(Math.abs(below / tried - 0.25) < error, `${below} of ${tried} in cells of ${cell}`);
+  }
 });
