@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { limits } from '../device/addon.js';
 import { EngineError, QueueFullError } from '../errors.js';
 import { checkInteger } from '../options.js';
 import type { Parameterization } from '../score/model.js';
@@ -296,5 +297,5 @@ function taskOf(
 function shareOf(threads: number | undefined, engines: number): { threads?: number } {
   if (threads === undefined && engines === 1) return {};
   const all = threads === undefined ? Math.max(availableParallelism(), engines) : threads;
-  return { threads: Math.floor(checkInteger('threads', all, engines, 1024) / engines) };
+  return { threads: Math.floor(checkInteger('threads', all, engines, limits().threads) / engines) };
 }

@@ -1,5 +1,6 @@
 import { dequantized } from '../data/dequantization.js';
 import { OptionError } from '../errors.js';
+import { limits } from '../device/addon.js';
 import { Stream } from '../device/binding.js';
 import { diffuse } from '../device/diffuse.js';
 import { affine } from '../device/kernels.js';
@@ -33,7 +34,7 @@ export function noising(
   target: ((marginal: Marginal) => Target) | undefined,
 ): (rows: TrainingRows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
   checkChoice('diffusion', diffusion, ['kernel', 'simulation']);
-  checkInteger('simulationSteps', simulationSteps, 1, 2 ** 24);
+  checkInteger('simulationSteps', simulationSteps, 1, limits().substep + 1);
   const { sde, ladder, shape, parameterization, sigmaData } = description;
   const simulates = diffusion === 'simulation';
   if (simulates && ladder !== undefined) {

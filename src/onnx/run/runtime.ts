@@ -1,6 +1,8 @@
 import type * as Ort from 'onnxruntime-node';
 
-import { FastsdeError, LoadError, ModelError, OptionError } from '../../errors.js';
+import { limits } from '../../device/addon.js';
+import { FastsdeError, LoadError, ModelError } from '../../errors.js';
+import { checkInteger } from '../../options.js';
 import type { TensorInfo } from '../file/model.js';
 import { networkCall } from './network-thread.js';
 import type { DataType } from '../file/tensor.js';
@@ -76,9 +78,7 @@ export async function createSession(
   options: SessionOptions = {},
 ): Promise<Session> {
   const { threads, provider = 'cpu', optimization = 'all', memoryPattern = false } = options;
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
-    throw new OptionError('threads', threads, 'an integer from 1 to 1024');
-  }
+  if (threads !== undefined) checkInteger('threads', threads, 1, limits().threads);
   const ort = await loadRuntime();
   const extra: Record<string, unknown> = { intra_op: { allow_spinning: '0' } };
   if (options.folder !== undefined) extra['model_external_initializers_file_folder_path'] = options.folder;
