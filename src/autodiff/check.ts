@@ -13,7 +13,7 @@ export interface DirectionCheck {
   readonly difference: number;
   /** The step h of that difference. */
   readonly step: number;
-  /** |derivative - difference|, relative to the derivative or, where that cancels, to its typical size. */
+  /** |derivative - difference|, relative to the derivative or, where that cancels, to its root mean square over directions. */
   readonly error: number;
 }
 
@@ -29,7 +29,7 @@ export interface CheckOptions {
   seed?: number;
 }
 
-interface Description {
+interface DerivativeDescription {
   kind: 'vjp' | 'jvp' | 'grad' | 'train';
   of: string | string[];
   wrt: string[];
@@ -46,7 +46,7 @@ export async function checkDerivative(model: Model, options: CheckOptions = {}):
   const text = model.metadata.get(AUTODIFF_KEY);
   if (text === undefined)
     throw new ModelError(`The model has no ${AUTODIFF_KEY} metadata, so there is nothing to check.`);
-  const description = JSON.parse(text) as Description;
+  const description = JSON.parse(text) as DerivativeDescription;
   const random = normals(options.seed ?? 0);
   const feeds = { ...options.feeds };
   for (const input of model.inputs) feeds[input.name] ??= randomTensor(input, random, options.size ?? 2);
@@ -67,7 +67,7 @@ export async function checkDerivative(model: Model, options: CheckOptions = {}):
 
 async function checkDirection(
   session: Session,
-  { kind, of, wrt, cotangent, tangents, reduce }: Description,
+  { kind, of, wrt, cotangent, tangents, reduce }: DerivativeDescription,
   feeds: Readonly<Record<string, Tensor>>,
   random: () => number,
 ): Promise<DirectionCheck> {
@@ -82,14 +82,15 @@ async function checkDirection(
   const result = await session.run(all);
   const target = Array.isArray(of) ? of[0]! : of;
   const weights = kind === 'vjp' ? all[cotangent!]! : onesLike(result[target]!);
-  const derivative =
-    kind === 'jvp'
-      ? dot(weights, result[`jvp.${target}`]!)
-      : wrt.reduce((sum, name) => {
-          if (reduce !== undefined)
-            return sum + dot(onesLike(result[`dot.${name}`]!), result[`dot.${name}`]!);
-          return sum + dot(direction.get(name)!, result[`${kind === 'vjp' ? 'vjp' : 'grad'}.${name}`]!);
-        }, 0);
+  let derivative = 0;
+  // |gradient| where there is one: that of a product with a normal direction is as large in the root mean square.
+  let squares = 0;
+  if (kind === 'jvp') derivative = dot(weights, result[`jvp.${target}`]!);
+  for (const name of kind === 'jvp' ? [] : wrt) {
+    const product = result[`${reduce === undefined ? (kind === 'vjp' ? kind : 'grad') : 'dot'}.${name}`]!;
+    derivative += dot(reduce === undefined ? direction.get(name)! : onesLike(product), product);
+    if (reduce === undefined) squares += dot(product, product);
+  }
 
   let best: DirectionCheck | undefined;
   for (const step of [1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4]) {
@@ -103,7 +104,8 @@ async function checkDirection(
     const difference = dot(weights, slope) / (2 * step);
     // Two vectors without relation have an inner product of about this size; a smaller one is cancellation.
     const typical = Math.sqrt((dot(weights, weights) * dot(slope, slope)) / slope.data.length) / (2 * step);
-    const error = Math.abs(derivative - difference) / Math.max(Math.abs(derivative), typical, 1e-30);
+    const size = Math.max(Math.abs(derivative), Math.sqrt(squares), typical, 1e-30);
+    const error = Math.abs(derivative - difference) / size;
     if (best === undefined || error < best.error) best = { derivative, difference, step, error };
   }
   return best!;

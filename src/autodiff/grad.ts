@@ -13,7 +13,8 @@ export interface GradOptions {
   /** The inputs that it is differentiated with respect to. */
   wrt: string | readonly string[];
   /**
-   * Name of an int64 input [N] (of the model, or new): `of` is then taken as logits [N, K], and the value that is
+   * Name of an int64 input [N] (of the model, or new): `of` is then logits [N, K], or the
+   * probabilities that a Softmax made of them, and the value that is
    * differentiated is log p(label | x), which the derived model gives as the output "log-probability" [N].
    */
   labels?: string;

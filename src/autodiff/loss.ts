@@ -1,5 +1,12 @@
 import { OptionError } from '../errors.js';
-import { makeNode, makeValueInfo, type AttributeValue, type TensorType } from '../onnx/graph/graph.js';
+import {
+  intAttribute,
+  makeNode,
+  makeValueInfo,
+  operatorOf,
+  type AttributeValue,
+  type TensorType,
+} from '../onnx/graph/graph.js';
 import type { TensorInfo } from '../onnx/file/model.js';
 import type { GraphProto, NodeProto, TensorProto, ValueInfo } from '../onnx/file/proto.js';
 import { makeTensor } from '../onnx/file/tensor.js';
@@ -18,7 +25,7 @@ export interface MeanSquaredError {
   weight?: string;
 }
 
-/** mean over samples of -w_n log softmax(output)_n[label_n], for logits [N, K] */
+/** mean over samples of -w_n log p_n[label_n], for an output [N, K] of logits, or of probabilities that a Softmax made */
 export interface CrossEntropy {
   kind: 'cross-entropy';
   /** Default: the model's first output. */
@@ -119,15 +126,26 @@ function negativeLogLikelihood(tail: Tail, output: TensorInfo, { labels = 'label
   return tail.emit('Neg', [logProbability(tail, output, labels)]);
 }
 
-function logProbability(tail: Tail, logits: TensorInfo, labels: string): string {
-  const index = tail.input(labels, { type: 'int64', shape: [logits.shape?.[0] ?? ''] });
-  const logs = tail.emit('LogSoftmax', [logits.name], { axis: 1 });
+function logProbability(tail: Tail, output: TensorInfo, labels: string): string {
+  const index = tail.input(labels, { type: 'int64', shape: [output.shape?.[0] ?? ''] });
+  const logs = tail.logSoftmax(output.name);
   const columns = tail.emit('Unsqueeze', [index, tail.axis(1)]);
   return tail.emit('Squeeze', [tail.emit('GatherElements', [logs, columns], { axis: 1 }), tail.axis(1)]);
 }
 
+/** Operators that leave the probabilities of a Softmax what they are; a Clip of them only guards a logarithm. */
+const REARRANGING: ReadonlySet<string> = new Set([
+  'Identity',
+  'Cast',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Clip',
+]);
+
 /**
- * The graph with log softmax(logits)[label] of each sample as a further output "log-probability" [N].
+ * The graph with log p(label) of each sample, of logits or of the probabilities of a Softmax, as a further output "log-probability" [N].
  * @throws OptionError for an output that the graph does not have.
  */
 export function appendLogProbability(
@@ -184,6 +202,41 @@ class Tail {
   ): string {
     this.#nodes.push(makeNode(operator, inputs, [output], attributes));
     return output;
+  }
+
+  /**
+   * log softmax of logits [N, K]. Of probabilities that a Softmax made it is their logarithm, by way of the logits: a second
+   * softmax would flatten them, and their own logarithm would lose the small ones.
+   */
+  logSoftmax(output: string): string {
+    const path: NodeProto[] = [];
+    let node = this.#maker(output);
+    while (node !== undefined && REARRANGING.has(operatorOf(node))) {
+      path.unshift(node);
+      node = this.#maker(node.input[0] ?? '');
+    }
+    if (node === undefined || operatorOf(node) !== 'Softmax' || !this.#isOverClasses(node))
+      return this.emit('LogSoftmax', [output], { axis: 1 });
+    let logs = this.emit('LogSoftmax', [node.input[0]!], { axis: intAttribute(node, 'axis', -1) });
+    for (const each of path) {
+      if (operatorOf(each) === 'Clip') continue;
+      const name = `loss/${this.#nodes.length}`;
+      this.#nodes.push({ ...each, name: name, input: [logs, ...each.input.slice(1)], output: [name] });
+      logs = name;
+    }
+    return logs;
+  }
+
+  #maker(value: string): NodeProto | undefined {
+    return this.#graph.node.find(({ output }) => output.includes(value));
+  }
+
+  /** Whether a Softmax normalises over all that it has of a sample. */
+  #isOverClasses(node: NodeProto): boolean {
+    const shape = this.#types.get(node.output[0] ?? '')?.shape;
+    if (shape === undefined) return false;
+    const axis = (intAttribute(node, 'axis', -1) + shape.length) % shape.length;
+    return axis > 0 && shape.every((size, k) => k === 0 || k === axis || size === 1);
   }
 
   /** The number of elements of a sample, as a scalar in the type of the value [N, elements]. */

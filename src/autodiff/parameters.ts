@@ -1,7 +1,8 @@
 import { ModelError, OptionError } from '../errors.js';
-import { operatorOf } from '../onnx/graph/graph.js';
+import { ancestors, operatorOf, reads, sortNodes } from '../onnx/graph/graph.js';
 import { makeModel, type Model } from '../onnx/file/model.js';
-import type { GraphProto, NodeProto, TensorProto } from '../onnx/file/proto.js';
+import type { GraphProto, TensorProto } from '../onnx/file/proto.js';
+import { isList } from '../options.js';
 import { elementCount } from '../shape.js';
 import { dataTypeName, isFloat, makeTensor, tensorNumbers } from '../onnx/file/tensor.js';
 
@@ -15,74 +16,85 @@ const WEIGHT_INPUTS: ReadonlyMap<string, readonly number[]> = new Map([
   ['Gemm', [0, 1, 2]],
   ['MatMul', [0, 1]],
   ['BatchNormalization', [1, 2]],
+  // Exports of group normalisation give it ones and zeros; the affine map comes after it.
+  ['InstanceNormalization', []],
   ['LayerNormalization', [1, 2]],
   ['GroupNormalization', [1, 2]],
   ['RMSNormalization', [1]],
   ['PRelu', [1]],
 ]);
 
+/** Where an operator that moves with the network takes a bias or a scale. */
+const AFFINE: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul']);
+
 /**
  * The names of a model's parameters.
  *
  * "all" takes the floating-point initializers that an operator uses as weights (of convolutions, matrix products and
- * normalisations), or whose name ends in weight or bias. Frequencies, filters of a fixed shape and other buffers that
- * reach a convolution need a selection by name.
+ * normalisations), those that are added to or multiplied with what these make (biases and scales), and those whose name ends
+ * in weight or bias. Filters of a fixed shape that reach a convolution need a selection by name; what "all" leaves out,
+ * {@link untrainedNames} says.
  *
  * @throws OptionError where nothing is selected, or a name is not a floating-point initializer.
  */
 export function parameterNames(model: Model, selection: ParameterSelection): string[] {
   const { graph } = model.proto;
   const floats = new Set(graph.initializer.filter(isTrainable).map(({ name }) => name ?? ''));
-  let chosen: string[];
   if (selection === 'all') {
-    const weights = new Set(
-      graph.node.flatMap((node) =>
-        (WEIGHT_INPUTS.get(operatorOf(node)) ?? []).map((index) => node.input[index] ?? ''),
-      ),
-    );
-    for (const name of affineOfInstanceNorm(graph)) weights.add(name);
-    chosen = [...floats].filter((name) => weights.has(name) || /(^|[._/])(weight|bias)$/.test(name));
-  } else if (selection instanceof RegExp) {
-    chosen = [...floats].filter((name) => name.search(selection) >= 0);
-  } else {
-    for (const name of selection) {
-      if (!floats.has(name))
-        throw new OptionError('parameters', name, 'the name of a floating-point initializer');
-    }
-    chosen = [...selection];
-  }
-  if (chosen.length === 0 && selection === 'all')
+    const weights = weightNames(graph, floats);
+    const chosen = [...floats].filter((name) => weights.has(name) || /(^|[._/])(weight|bias)$/.test(name));
+    if (chosen.length > 0) return chosen;
     throw new ModelError(
       'The model has no weights: none of its initializers is used by an operator as such.',
     );
-  if (chosen.length === 0)
+  }
+  if (selection instanceof RegExp) {
+    const chosen = [...floats].filter((name) => name.search(selection) >= 0);
+    if (chosen.length > 0) return chosen;
     throw new OptionError('parameters', selection, 'a selection that matches an initializer');
-  return chosen;
+  }
+  if (!isList(selection) || selection.length === 0)
+    throw new OptionError('parameters', selection, '"all", a regular expression, or names of initializers');
+  for (const name of selection) {
+    if (!floats.has(name))
+      throw new OptionError('parameters', name, 'the name of a floating-point initializer');
+  }
+  return [...selection];
 }
 
-/** Group normalisation is exported as InstanceNormalization, Reshape, Mul by the scale, Add of the bias. */
-function affineOfInstanceNorm(graph: GraphProto): string[] {
-  const readers = new Map<string, NodeProto[]>();
-  for (const node of graph.node) {
-    for (const name of node.input) {
-      const known = readers.get(name);
-      if (known === undefined) readers.set(name, [node]);
-      else known.push(node);
-    }
+/** The floating-point initializers of more than one element that the outputs depend on, and that are not trained. */
+export function untrainedNames({ proto: { graph } }: Model, trained: readonly string[]): string[] {
+  const nodes = ancestors(
+    graph.node,
+    graph.output.map(({ name }) => name ?? ''),
+  );
+  const read = new Set(nodes.flatMap(reads));
+  return graph.initializer.flatMap((tensor) => {
+    const { name = '', dims } = tensor;
+    const left = isTrainable(tensor) && elementCount(dims) > 1 && read.has(name) && !trained.includes(name);
+    return left ? [name] : [];
+  });
+}
+
+/** The initializers that the operators use as weights, biases and scales. */
+function weightNames(graph: GraphProto, floats: ReadonlySet<string>): Set<string> {
+  const sizes = new Map(graph.initializer.map(({ name, dims }) => [name ?? '', elementCount(dims)]));
+  const chosen = new Set<string>();
+  // Values that weights have made.
+  const learned = new Set<string>();
+  for (const node of sortNodes(graph)) {
+    const operator = operatorOf(node);
+    const places = WEIGHT_INPUTS.get(operator);
+    const moves = node.input.some((name) => learned.has(name));
+    const weights = places
+      ? places.map((index) => node.input[index] ?? '')
+      : moves && AFFINE.has(operator)
+        ? node.input.filter((name) => operator !== 'Mul' || sizes.get(name)! > 1)
+        : [];
+    for (const name of weights) if (floats.has(name)) chosen.add(name);
+    if (places || moves) for (const name of node.output) learned.add(name);
   }
-  const follow = (names: readonly string[], operator: string): { node: NodeProto; other: string }[] =>
-    names.flatMap((name) =>
-      (readers.get(name) ?? [])
-        .filter((node) => operatorOf(node) === operator)
-        .map((node) => ({ node, other: node.input.find((each) => each !== name) ?? '' })),
-    );
-  const outputs = (found: readonly { node: NodeProto }[]): string[] =>
-    found.map(({ node }) => node.output[0]!);
-  const normal = graph.node
-    .filter((node) => operatorOf(node) === 'InstanceNormalization')
-    .map((node) => node.output[0]!);
-  const scaled = follow(outputs(follow(normal, 'Reshape')), 'Mul');
-  return [...scaled, ...follow(outputs(scaled), 'Add')].map(({ other }) => other);
+  return chosen;
 }
 
 function isTrainable(tensor: TensorProto): boolean {

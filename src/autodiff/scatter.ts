@@ -1,5 +1,6 @@
 import type { NodeProto } from '../onnx/file/proto.js';
 import type { Builder, Value } from '../onnx/graph/builder.js';
+import { elementCount } from '../shape.js';
 
 /**
  * The transpose of an operator that only moves elements of its first input: it is applied to the elements' numbers, and
@@ -14,10 +15,7 @@ export function scatterBack(
 ): Value {
   const x = node.input[0]!;
   const sizes = b.sizes(x);
-  const total =
-    sizes === undefined
-      ? b.op('Size', [x])
-      : b.constant('int64', [], [sizes.reduce((product, size) => product * size, 1)]);
+  const total = sizes === undefined ? b.op('Size', [x]) : b.constant('int64', [], [elementCount(sizes)]);
   const range = b.op('Range', [b.constant('int64', [], [0]), total, b.constant('int64', [], [1])]);
   const numbers = b.op('Reshape', [range, b.shapeOf(x)]);
   const cast = type === 'int64' ? numbers : b.op('Cast', [numbers], { to: 6 });

@@ -52,6 +52,8 @@ export interface ScoreModel {
   readonly shape: readonly number[];
   readonly sde: Sde;
   readonly parameterization: Parameterization;
+  /** Standard deviation of the data, where the parameterization or a weighting depends on it. Default 0.5. */
+  readonly sigmaData?: number;
   /** Number of classes where the model takes a class label. */
   readonly classes?: number;
   /** The class label that stands for no class, where the model was trained with and without labels. */

@@ -12,6 +12,7 @@ import {
   type Safetensors,
 } from '../io/safetensors.js';
 import type { TrainingState } from './memory.js';
+import { elementCount } from '../shape.js';
 
 const FORMAT = 'fastsde training 1';
 const BEST = 'best.safetensors';
@@ -191,7 +192,7 @@ export class Checkpoints {
     for (const [part, values] of Object.entries(parts)) {
       let begin = 0;
       for (const { name, shape } of this.#parameters) {
-        const end = begin + shape.reduce((product, size) => product * size, 1);
+        const end = begin + elementCount(shape);
         tensors.set(`${part}.${name}`, { shape, data: values.subarray(begin, end) });
         begin = end;
       }

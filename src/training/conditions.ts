@@ -7,6 +7,7 @@ import { classTensor } from '../score/network/feeds.js';
 import { readMetadata } from '../score/network/metadata.js';
 import type { TrainedNetwork } from './criterion.js';
 import type { TrainingAddress } from './times.js';
+import { elementCount } from '../shape.js';
 
 /** What a network takes beside the state and the time while it is trained. */
 export interface ConditionOptions {
@@ -84,7 +85,7 @@ export function maskFeeds(
     return {
       name,
       dims,
-      elements: dims.reduce((product, size) => product * size, 1),
+      elements: elementCount(dims),
       values: new Float32Array(0),
     };
   });

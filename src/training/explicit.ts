@@ -6,6 +6,7 @@ import type { ScoreModel } from '../score/model.js';
 import { SIGMA_DATA } from '../score/parameterization.js';
 import { spacedTimes } from '../sde/grid.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
+import { elementCount } from '../shape.js';
 
 /** Options of {@link fisherDivergence}. */
 export interface FisherDivergenceOptions extends WeightingOptions {
@@ -49,7 +50,7 @@ export async function fisherDivergence(
   if (truth.shape.join() !== shape.join() || truth.sde.name !== sde.name) {
     throw new OptionError('truth', truth, `of the ${sde.name} SDE and the shape [${shape.join(', ')}]`);
   }
-  const elements = shape.reduce((product, size) => product * size, 1);
+  const elements = elementCount(shape);
   const count = x0.length / elements;
   if (!(Number.isInteger(count) && count > 1)) {
     throw new DataError(`${x0.length} elements are not several samples of shape [${shape.join(', ')}].`, {
@@ -60,7 +61,8 @@ export async function fisherDivergence(
   const { seed = 0n, batch = 256 } = options;
   checkInteger('batch', batch, 1);
   const times = options.times ?? spacedTimes(sde, { steps: 9, spacing: 'uniform-lambda' });
-  const described = { sde, parameterization, sigmaData: SIGMA_DATA };
+  const sigmaData = model.sigmaData ?? sde.constants['sigmaData'] ?? SIGMA_DATA;
+  const described = { sde, parameterization, sigmaData };
   const lambda = weightingOf(described, { weighting: 'sigma2', ...options });
   const clean = Float32Array.from(x0);
   const results: FisherDivergence[] = [];
@@ -91,7 +93,7 @@ export async function fisherDivergence(
 }
 
 async function scoreAt(model: ScoreModel, x: Float32Array, t: number): Promise<Float64Array> {
-  const rows = x.length / model.shape.reduce((product, size) => product * size, 1);
+  const rows = x.length / elementCount(model.shape);
   const output = new Float32Array(x.length);
   await model.evaluate(x, { t: new Float64Array(rows).fill(t) }, output);
   const { state, output: factor } = model.coefficients(t);

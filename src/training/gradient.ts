@@ -6,6 +6,7 @@ import type { GraphSessions } from './graph-sessions.js';
 import type { TrainingRows } from './criterion.js';
 import type { Objective } from './objective.js';
 import { DataOrder, drawFlips } from './order.js';
+import { elementCount } from '../shape.js';
 
 /** Consecutive rows of a batch. */
 export interface RowRange {
@@ -71,7 +72,7 @@ export class GradientGraph {
     const gradients = new Map<string, Float32Array>();
     let begin = 0;
     for (const parameter of graph.parameters) {
-      const end = begin + parameter.shape.reduce((product, size) => product * size, 1);
+      const end = begin + elementCount(parameter.shape);
       feeds[parameter.name] = { data: this.#parameters.subarray(begin, end), dims: parameter.shape };
       gradients.set(parameter.gradient, gradient.subarray(begin, end));
       begin = end;

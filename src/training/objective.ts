@@ -17,6 +17,7 @@ import { implicit, type ImplicitOptions } from './implicit.js';
 import { noising, type NoisingOptions } from './noising.js';
 import { timesOf, type TimesOptions } from './times.js';
 import type { WeightingOptions } from './weighting.js';
+import { elementCount } from '../shape.js';
 
 /**
  * What training minimises, as plain data.
@@ -156,7 +157,7 @@ function networkOf(
     kind === 'classifier'
       ? describeModel({ parameterization: 'score', ...options }, metadata, { ...roles, output: state })
       : describeModel(options, metadata, roles);
-  const elements = description.shape.reduce((product, size) => product * size, 1);
+  const elements = elementCount(description.shape);
   return { model, roles, description, elements };
 }
 

@@ -1,12 +1,13 @@
 import { OptionError, TrainingError } from '../errors.js';
 import { errorOf } from '../failure.js';
 import { withoutDropout } from '../networks/dropout.js';
-import { parameterValues, withParameters } from '../autodiff/parameters.js';
+import { parameterValues, untrainedNames, withParameters } from '../autodiff/parameters.js';
 import { withMetadata, type Model } from '../onnx/file/model.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
 import { setFlag, trainInParallel, type Received } from './data-parallel.js';
 import { allocate, Flag, type Memory, type TrainingState } from './memory.js';
 import type { StepReport } from './recorder.js';
+import { elementCount } from '../shape.js';
 import { learningRateAt } from './schedule.js';
 import { runRecord, type TrainingPlan } from './plan.js';
 
@@ -59,6 +60,8 @@ export interface TrainResult {
   readonly checkpoint?: string;
   /** The checkpoint of the least validation loss. */
   readonly best?: Validation & { readonly path: string };
+  /** Initializers that the network depends on and that were not trained, such as tables and frequencies. */
+  readonly untrained: readonly string[];
   /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -94,7 +97,7 @@ export class TrainingRun {
     this.#plan = plan;
     this.#signal = signal;
     this.#progress = progress;
-    const count = plan.parameters.reduce((sum, { shape }) => sum + elements(shape), 0);
+    const count = plan.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     const { optimizer, edges } = plan.job;
     this.#memory = allocate(count, optimizer.ema.length, plan.workers, edges.length - 1);
   }
@@ -263,6 +266,10 @@ export class TrainingRun {
       networkShare: all === 0 ? 0 : network / all,
       ...(checkpoint !== undefined && { checkpoint }),
       ...(best && { best }),
+      untrained: untrainedNames(
+        this.#network,
+        this.#plan.parameters.map(({ name }) => name),
+      ),
       options: this.#plan.options,
     };
   }
@@ -273,7 +280,7 @@ export class TrainingRun {
     const values = new Map<string, Float32Array>();
     let begin = 0;
     for (const { name, shape } of this.#plan.parameters) {
-      const end = begin + elements(shape);
+      const end = begin + elementCount(shape);
       values.set(name, averages[k]!.slice(begin, end));
       begin = end;
     }
@@ -291,8 +298,4 @@ export class TrainingRun {
 interface Waiting {
   readonly resolve: (model: Model) => void;
   readonly reject: (reason: unknown) => void;
-}
-
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

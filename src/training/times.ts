@@ -12,7 +12,7 @@ export interface TimesOptions {
    * - `uniform`: on [trainingEpsilon, T]; every level alike for a network with trained levels, which has no other law;
    * - `importance`: density proportional to g^2 / sigma^2, with the loss divided by it: the same expectation as `uniform`, and
    *   less variance with weighting `likelihood` (Song, Durkan, Murray and Ermon 2021, section 5.1);
-   * - `log-normal`: ln(sigma / alpha) ~ N(logMean, logDeviation^2), cut off at the ends (Karras et al. 2022, table 1).
+   * - `log-normal`: ln(sigma / alpha) ~ N(logMean, logDeviation^2) within the times of the SDE (Karras et al. 2022, table 1).
    *
    * Default: `log-normal` for the EDM SDE, else `uniform`.
    */
@@ -77,12 +77,7 @@ export function timesOf(
   }
   if (times === 'log-normal') {
     if (spread) throw new OptionError('spread', spread, "false with times 'log-normal'");
-    const time = logNormalTime(sde, sigmaData, options);
-    return (rows, address) => {
-      const z = new Float64Array(rows);
-      fillNormal(z, rows, noiseAddress(address));
-      return { t: z.map(time), weight: ones(rows) };
-    };
+    return logNormalTimes(sde, sigmaData, options);
   }
   const epsilon = epsilonOf(sde, options);
   const span = sde.T - epsilon;
@@ -103,12 +98,38 @@ export function timesOf(
   };
 }
 
-function logNormalTime(sde: Sde, sigmaData: number, options: TimesOptions): (z: number) => number {
+/** Draws of ln(sigma / alpha) that one row may take until one lies within the times of the SDE. */
+const MOST_DRAWS = 4096;
+
+/** The law within the times of the SDE alone: what falls outside is drawn again, so that no time has a mass of its own. */
+function logNormalTimes(
+  sde: Sde,
+  sigmaData: number,
+  options: TimesOptions,
+): (rows: number, address: TrainingAddress) => TrainingTimes {
   const { logMean = Math.log(sigmaData / 0.5) - 1.2, logDeviation = 1.2 } = options;
   checkNumber('logMean', logMean, -Infinity);
   checkNumber('logDeviation', logDeviation, 0);
-  const [high, low] = [sde.lambda(epsilonOf(sde, options)), sde.lambda(sde.T)];
-  return (z) => sde.timeOfLambda(Math.min(high, Math.max(low, -(logMean + logDeviation * z))));
+  const [most, least] = [sde.lambda(epsilonOf(sde, options)), sde.lambda(sde.T)];
+  return (rows, { first, ...address }) => {
+    const lambda = new Float64Array(rows);
+    const draw = (row: number, count: number, substep: number): void => {
+      const z = lambda.subarray(row, row + count);
+      fillNormal(z, count, { ...noiseAddress({ ...address, first: first + row }), substep });
+      for (let i = 0; i < count; i++) z[i] = -(logMean + logDeviation * z[i]!);
+    };
+    draw(0, rows, 0);
+    for (let row = 0; row < rows; row++) {
+      for (let again = 1; !(lambda[row]! >= least && lambda[row]! <= most); again++) {
+        if (again === MOST_DRAWS) {
+          const expected = `a mean within the noise of the ${sde.name} SDE, whose ln(sigma / alpha) is from ${-most} to ${-least}`;
+          throw new OptionError('logMean', logMean, expected);
+        }
+        draw(row, 1, again);
+      }
+    }
+    return { t: lambda.map((value) => sde.timeOfLambda(value)), weight: ones(rows) };
+  };
 }
 
 function epsilonOf(sde: Sde, { trainingEpsilon }: TimesOptions): number {

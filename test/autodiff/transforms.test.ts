@@ -121,6 +121,52 @@ test('grad of log p(label | x) is the row of the weights minus their mean under 
   values(result['grad.x']).forEach((each, index) => t.true(Math.abs(each - expected[index]!) < 1e-6));
 });
 
+/** A classifier whose output is probabilities: the affine map through a Softmax and further nodes. */
+function classifier(tail: readonly NodeProto[], opset = 18): Model {
+  const { graph } = affine().proto;
+  const nodes = [makeNode('Gemm', ['x', 'net.weight', 'net.bias'], ['logits']), ...tail];
+  const constants = [...graph.initializer, makeTensor('flat', 'int64', [2], [0, -1])];
+  return network({ inputs: { x: ['N', 2] }, nodes, constants, opset });
+}
+
+const softmax = makeNode('Softmax', ['logits'], ['p'], { axis: 1 });
+for (const [name, tail] of Object.entries({
+  Softmax: [makeNode('Softmax', ['logits'], ['y'])],
+  Identity: [softmax, makeNode('Identity', ['p'], ['y'])],
+  'Cast to double and back': [
+    softmax,
+    makeNode('Cast', ['p'], ['q'], { to: 11 }),
+    makeNode('Cast', ['q'], ['y'], { to: 1 }),
+  ],
+  Reshape: [softmax, makeNode('Reshape', ['p', 'flat'], ['y'])],
+})) {
+  test(`the logarithm of probabilities is not taken of their softmax: ${name}`, async (t) => {
+    const [x, label] = [rows(3, 5), { data: BigInt64Array.of(0n), dims: [1] }];
+    const ofLogits = await run(await grad(affine(), { wrt: 'x', labels: 'label' }), { x, label });
+    const result = await run(await grad(classifier(tail), { wrt: 'x', labels: 'label' }), { x, label });
+    // The logits are 18.5 and 25.5.
+    t.true(Math.abs(values(result['log-probability'])[0]! + 7 + Math.log1p(Math.exp(-7))) < 1e-5);
+    t.deepEqual(values(result['grad.x']), values(ofLogits['grad.x']));
+    const loss = { kind: 'cross-entropy', labels: 'label' } as const;
+    const { model } = await trainingGraph(classifier(tail), { loss });
+    const weights = parameterValues(affine(), ['net.weight', 'net.bias']);
+    const feeds = {
+      x,
+      label,
+      'net.weight': { data: weights.get('net.weight')!, dims: [2, 2] },
+      'net.bias': { data: weights.get('net.bias')!, dims: [2] },
+    };
+    t.true(Math.abs(values((await run(model, feeds))['loss'])[0]! - 7 - Math.log1p(Math.exp(-7))) < 1e-5);
+  });
+}
+
+test('a Softmax over samples or positions makes no probabilities of classes', async (t) => {
+  const model = classifier([makeNode('Softmax', ['logits'], ['y'], { axis: 0 })]);
+  const label = { data: BigInt64Array.of(0n), dims: [1] };
+  const result = await run(await grad(model, { wrt: 'x', labels: 'label' }), { x: rows(1, 2), label });
+  t.true(Math.abs(values(result['log-probability'])[0]! + Math.log(2)) < 1e-6);
+});
+
 test('grad asks for one number per sample', async (t) => {
   await t.throwsAsync(grad(affine(), { wrt: 'x' }), {
     instanceOf: OptionError,

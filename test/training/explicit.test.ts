@@ -64,6 +64,25 @@ test('the exact score has no divergence, and batches do not change the result', 
   });
 });
 
+test('the weighting edm takes the standard deviation of the data from the model', async (t) => {
+  const sde = ve();
+  const truth = mixtureModel(planar, sde);
+  const x0 = planar.sample(100, { seed: 3n });
+  const halved = functionModel({ sde, shape: [2], evaluate: (_x, _at, output) => void output.fill(0) });
+  const times = [1, 3].map((sigma) => sde.timeOfLambda(-Math.log(sigma)));
+  for (const [sigmaData, factors] of [
+    [1, [2, 10]],
+    [undefined, [5, 37]],
+  ] as const) {
+    const model = { ...halved, ...(sigmaData !== undefined && { sigmaData }) };
+    const plain = await fisherDivergence(model, truth, x0, { times, weighting: 'sigma2' });
+    const edm = await fisherDivergence(model, truth, x0, { times, weighting: 'edm' });
+    edm.forEach(({ value }, i) => {
+      t.true(Math.abs(value / plain[i]!.value / factors[i]! - 1) < 1e-6);
+    });
+  }
+});
+
 test('models that do not belong together are refused', async (t) => {
   const x0 = planar.sample(10);
   const model = mixtureModel(planar, vp());

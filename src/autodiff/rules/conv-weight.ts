@@ -1,5 +1,6 @@
 import type { Builder, Value } from '../../onnx/graph/builder.js';
 import type { ConvGeometry } from './conv-geometry.js';
+import { elementCount } from '../../shape.js';
 
 /** Values of the graph whose shapes describe a weight gradient: the convolution's input, output and weights. */
 interface Shapes {
@@ -14,7 +15,7 @@ interface Shapes {
  */
 export function weightGradient(b: Builder, x: Value, g: Value, shape: ConvGeometry, shapes: Shapes): Value {
   const { kernel, strides, begin, end, group } = shape;
-  const taps = kernel.reduce((product, size) => product * size, 1);
+  const taps = elementCount(kernel);
   const plain =
     [...strides, ...kernel].every((size) => size === 1) && [...begin, ...end].every((pad) => pad === 0);
   if (group === 1 && plain) return pointwiseGradient(b, x, g, shapes);

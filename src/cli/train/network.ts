@@ -10,6 +10,7 @@ import { metadataProperties, readMetadata, type ModelMetadata } from '../../scor
 import { parameterizations } from '../../score/parameterization.js';
 import { sdeFromName, sdeNames, type SdeName } from '../../sde/named.js';
 import type { TrainConfig } from './config.js';
+import { elementCount } from '../../shape.js';
 
 /** The network that a configuration asks for, new or from a file, fit for these data. */
 export async function networkFor(config: TrainConfig, data: Dataset, seed: bigint): Promise<Model> {
@@ -113,7 +114,7 @@ function spread(data: Dataset, most: number): Dataset {
  * Ermon 2020, technique 1).
  */
 function largestDistance(values: Float32Array, shape: readonly number[]): number {
-  const elements = shape.reduce((product, extent) => product * extent, 1);
+  const elements = elementCount(shape);
   const count = values.length / elements;
   const chosen = Math.min(count, 200);
   const rows = Array.from({ length: chosen }, (_, i) => {

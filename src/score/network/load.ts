@@ -37,6 +37,7 @@ export class OnnxScoreModel implements ScoreModel {
   readonly sde: Sde;
   readonly ladder?: Ladder;
   readonly parameterization: Parameterization;
+  readonly sigmaData: number;
   readonly classes?: number;
   readonly nullClass?: number;
   /** Name of the label rule. */
@@ -71,6 +72,7 @@ export class OnnxScoreModel implements ScoreModel {
     this.shape = description.shape;
     this.sde = description.sde;
     this.parameterization = description.parameterization;
+    this.sigmaData = description.sigmaData;
     this.labels = description.labels.name;
     if (description.ladder) this.ladder = description.ladder;
     if (description.classes !== undefined) this.classes = description.classes;
