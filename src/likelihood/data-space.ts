@@ -3,14 +3,10 @@ import { OptionError } from '../errors.js';
 import { fromBytes } from '../device/kernels.js';
 import type { NoiseAddress } from '../device/binding.js';
 import type { ScoreModel } from '../score/model.js';
+import { elementCount, isImageShape } from '../shape.js';
 
 /** Samples, [count, ...shape]: bytes are pixels from 0 to 255, floats are in the model's own space. */
 export type Data = Uint8Array | Float32Array | Float64Array;
-
-/** Elements of one sample. */
-export function dimensionOf({ shape }: ScoreModel): number {
-  return shape.reduce((product, n) => product * n, 1);
-}
 
 /**
  * Number of samples in the data.
@@ -18,7 +14,7 @@ export function dimensionOf({ shape }: ScoreModel): number {
  *   outside the model's data range.
  */
 export function countOf(model: ScoreModel, data: Data): number {
-  const d = dimensionOf(model);
+  const d = elementCount(model.shape);
   const shape = model.shape.join(' x ');
   if (!(
     data instanceof Uint8Array ||
@@ -43,7 +39,7 @@ export function countOf(model: ScoreModel, data: Data): number {
   }
   const [low, high] = model.sde.dataRange;
   const margin = 0.01 * (high - low);
-  if (isImage(model) && (least < low - margin || most > high + margin)) {
+  if (isImageShape(model.shape) && (least < low - margin || most > high + margin)) {
     throw new OptionError(
       'data',
       data,
@@ -54,14 +50,9 @@ export function countOf(model: ScoreModel, data: Data): number {
   return data.length / d;
 }
 
-/** Whether samples are images of channels, rows and columns. */
-export function isImage({ shape }: ScoreModel): boolean {
-  return shape.length === 3;
-}
-
 /** Samples start to end in the model's space; bytes by the map under which it was trained, 0..255 onto the data range. */
 export function inModelSpace(model: ScoreModel, data: Data, start: number, end: number): Float64Array {
-  const d = dimensionOf(model);
+  const d = elementCount(model.shape);
   const own = data.subarray(start * d, end * d);
   if (!(own instanceof Uint8Array)) return Float64Array.from(own);
   const values = new Float32Array(own.length);
@@ -78,6 +69,6 @@ export function dequantizedInModelSpace(
   noise: NoiseAddress,
 ): Float64Array {
   if (!(data instanceof Uint8Array)) return inModelSpace(model, data, start, end);
-  const d = dimensionOf(model);
+  const d = elementCount(model.shape);
   return dequantized(data.subarray(start * d, end * d), end - start, model.sde.dataRange, noise);
 }

@@ -6,7 +6,8 @@ import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
 import type { Sde } from '../sde/sde.js';
 import { checkFlowTolerances, type FlowTolerances, type Variable } from '../solvers/ode/flow-integration.js';
-import { countOf, dimensionOf, isImage, type Data } from './data-space.js';
+import { elementCount, isImageShape } from '../shape.js';
+import { countOf, type Data } from './data-space.js';
 
 /** How the trace of the Jacobian is had: from every unit vector, or estimated from random signs or normal vectors. */
 export type TraceMethod = 'exact' | 'rademacher' | 'gaussian';
@@ -96,8 +97,8 @@ const MOST_PROBE_NUMBERS = 2 ** 28;
 export function planLikelihood(model: ScoreModel, data: Data, options: LikelihoodOptions): LikelihoodJob {
   const { sde } = model;
   const count = countOf(model, data);
-  const dimension = dimensionOf(model);
-  const bins = options.bins ?? (data instanceof Uint8Array || isImage(model) ? 256 : undefined);
+  const dimension = elementCount(model.shape);
+  const bins = options.bins ?? (data instanceof Uint8Array || isImageShape(model.shape) ? 256 : undefined);
   if (bins !== undefined) checkNumber('bins', bins, 0);
   if (data instanceof Uint8Array && bins !== 256) throw new OptionError('bins', bins, '256 for bytes');
   const width = sde.dataRange[1] - sde.dataRange[0];

@@ -1,6 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkInteger, checkNumber, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
+import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
 import {
@@ -11,7 +12,8 @@ import {
 } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 import { likelihoodEpsilon } from './job.js';
-import { countOf, dimensionOf, inModelSpace, type Data } from './data-space.js';
+import { elementCount } from '../shape.js';
+import { countOf, inModelSpace, type Data } from './data-space.js';
 
 export interface LatentOptions extends FlowTolerances {
   /** What the ODE is integrated in. Default `lambda`. */
@@ -54,6 +56,8 @@ export interface LatentResult {
   /** Score evaluations of every sample, rejected steps included. */
   readonly evaluations: Int32Array;
   readonly seconds: number;
+  /** Doubts about the codes, in plain words. */
+  readonly warnings: readonly string[];
   /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -119,7 +123,7 @@ export async function interpolate(
   const count = countOf(model, from);
   if (countOf(model, to) !== count) throw new OptionError('to', to, `as many samples as from (${count})`);
   const labels = checkClassLabels(model, classLabel, count);
-  const d = dimensionOf(model);
+  const d = elementCount(model.shape);
   const part = (share: number, begin: number, phase: number) => ({
     ...rest,
     ...(labels && {
@@ -171,7 +175,7 @@ export function slerp(a: Float64Array, b: Float64Array, u: number): Float64Array
 }
 
 function checkLatents(model: ScoreModel, name: string, latents: Float32Array | Float64Array): void {
-  const d = dimensionOf(model);
+  const d = elementCount(model.shape);
   const bad = latents.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) throw new OptionError(`${name}[${bad}]`, latents[bad], 'a finite number');
   if (latents.length === 0 || latents.length % d !== 0) {
@@ -188,7 +192,7 @@ async function flow(
 ): Promise<LatentResult> {
   const began = performance.now();
   const { sde } = model;
-  const d = dimensionOf(model);
+  const d = elementCount(model.shape);
   const count = x.length / d;
   const tolerances = checkFlowTolerances(options, 'lambda');
   const epsilon = checkEpsilon(options.epsilon ?? likelihoodEpsilon(sde), sde.T);
@@ -221,6 +225,7 @@ async function flow(
     shape: [count, ...model.shape],
     evaluations,
     seconds: (performance.now() - began) / 1000,
+    warnings: priorMismatch(model, labels),
     options: { sde: sde.name, ...tolerances, epsilon, count, batch },
   };
 }

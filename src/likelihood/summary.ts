@@ -1,4 +1,5 @@
 import type { DerivativeCost, DerivativeMethod, ScoreDerivative } from '../score/derivative.js';
+import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { noCounts, type Counts } from '../solvers/batch.js';
 import type { LikelihoodJob, TraceMethod } from './job.js';
@@ -46,6 +47,8 @@ export interface LikelihoodResult {
   /** Evaluations by purpose of the sample that took the most. A run that gives score and product counts as the product. */
   readonly counts: Counts;
   readonly seconds: number;
+  /** Doubts about the figures, in plain words. */
+  readonly warnings: readonly string[];
   /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -67,13 +70,7 @@ export function summarise(
   const variance = repeats > 1 ? varianceOfMean(passes.map((pass) => pass.logDensity)) : passes[0]!.variance;
   const standardError = Number.isNaN(variance[0]!) ? undefined : variance.map((v) => Math.sqrt(v) / nats);
   const sigma = sde.sigma(epsilon);
-  return {
-    logDensity,
-    bitsPerDim,
-    ...(standardError && { standardError }),
-    mean: meanBits(bitsPerDim, standardError),
-    offset,
-    ...(elboDraws > 0 && { elbo: summariseBound(passes, nats, toBits) }),
+  const found = {
     epsilon: { t: epsilon, sigma, ...(bins !== undefined && { bins: sigma / job.binWidth }) },
     derivative: {
       method,
@@ -82,9 +79,19 @@ export function summarise(
         error: mean(passes.map((pass) => pass.derivativeError)).map((error) => error / nats),
       }),
     },
+  };
+  return {
+    logDensity,
+    bitsPerDim,
+    ...(standardError && { standardError }),
+    mean: meanBits(bitsPerDim, standardError),
+    offset,
+    ...(elboDraws > 0 && { elbo: summariseBound(passes, nats, toBits) }),
+    ...found,
     trace,
     evaluations,
     counts: countsOf(evaluations, rejected, cost, extra),
+    warnings: [...priorMismatch(model, job.labels), ...doubtsOf(found)],
     options: {
       sde: sde.name,
       ...job.tolerances,
@@ -152,4 +159,21 @@ function meanBits(bits: Float64Array, errors: Float64Array | undefined): MeanBit
     standardError: Math.sqrt(squares / (n - 1) / n),
     ...(errors && { estimatorError: Math.hypot(...errors) / n }),
   };
+}
+
+function doubtsOf({ derivative, epsilon }: Pick<LikelihoodResult, 'derivative' | 'epsilon'>): string[] {
+  const doubts: string[] = [];
+  if (derivative.reason !== undefined && derivative.error) {
+    const error = derivative.error.reduce((a, b) => Math.max(a, b)).toPrecision(2);
+    doubts.push(
+      `Derivatives are central differences, whose error may reach ${error} bits/dim: ${derivative.reason}`,
+    );
+  }
+  if (epsilon.bins !== undefined && epsilon.bins > 1) {
+    doubts.push(
+      `The density is that of data with noise of ${epsilon.bins.toPrecision(3)} bins of the data range; ` +
+        'it does not compare with bits/dim of clean data.',
+    );
+  }
+  return doubts;
 }

@@ -41,6 +41,12 @@ export type Vjp = (
   labels?: Int32Array,
 ) => Promise<void>;
 
+/** Mean and variance of every coordinate. */
+export interface Moments {
+  readonly mean: Float64Array;
+  readonly variances: Float64Array;
+}
+
 /**
  * A score model: a network, a closed form or a user's function, in the form that the fused kernels take.
  *
@@ -62,6 +68,8 @@ export interface ScoreModel {
   readonly ladder?: Ladder;
   /** Present where F is known in closed form: integrations in double precision then use it. */
   readonly closedForm?: ClosedForm;
+  /** Present where the moments of the data are known: those of all, or of one class. */
+  moments?(label?: number): Moments;
   /** Score coefficients at time t (and level `index` on a discrete ladder). */
   coefficients(t: number, index?: number): ScoreCoefficients;
   /**

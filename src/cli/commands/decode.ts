@@ -89,6 +89,7 @@ async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: Ab
     }).finally(() => {
       bar?.clear();
     });
+    if (!quiet) warn(result.warnings);
     const { values, shape, evaluations, seconds } = result;
     await writeSamples(output, { samples: Float32Array.from(values), shape, first: 0 }, model.sde);
     if (flags.json) {
@@ -98,7 +99,7 @@ async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: Ab
         evaluations: Array.from(evaluations),
         output: output.path,
         seconds,
-        warnings,
+        warnings: [...warnings, ...result.warnings],
         options: { ...options, ...result.options, latents: flags.latents, output: output.path },
       };
       process.stdout.write(`${JSON.stringify(record)}\n`);

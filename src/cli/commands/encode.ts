@@ -79,6 +79,7 @@ async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: Ab
     }).finally(() => {
       bar?.clear();
     });
+    if (!quiet) warn(result.warnings);
     await writeLatents(output, { ...result, ...(set.labels && { labels: set.labels }) });
     const { values, shape, evaluations, seconds } = result;
     const meanSquare = values.reduce((sum, z) => sum + z * z, 0) / values.length;
@@ -91,7 +92,7 @@ async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: Ab
         evaluations: Array.from(evaluations),
         output,
         seconds,
-        warnings,
+        warnings: [...warnings, ...result.warnings],
         options: { ...options, ...result.options, output },
       };
       process.stdout.write(`${JSON.stringify(record)}\n`);

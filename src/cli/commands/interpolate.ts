@@ -116,6 +116,7 @@ async function interpolateTo(
     }).finally(() => {
       bar?.clear();
     });
+    if (!quiet) warn(result.warnings);
     const { values, shape, evaluations, seconds } = result;
     await writePaths(output, { samples: Float32Array.from(values), shape }, model.sde);
     if (flags.json) {
@@ -125,7 +126,7 @@ async function interpolateTo(
         evaluations: Array.from(evaluations),
         output: output.path,
         seconds,
-        warnings,
+        warnings: [...warnings, ...result.warnings],
         options: { ...options, ...result.options, output: output.path },
       };
       process.stdout.write(`${JSON.stringify(record)}\n`);

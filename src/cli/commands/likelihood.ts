@@ -121,11 +121,12 @@ async function scoreData(
       bar?.clear();
     });
     const scored = { result, first: flags.first ?? 0, ...(labels && { labels }) };
-    const doubts = [...warnings, ...results.doubtsOf(result)];
-    if (!quiet) warn(results.doubtsOf(result));
+    if (!quiet) warn(result.warnings);
     for (const file of output) await results.writeResults(file, scored);
     if (flags.json)
-      process.stdout.write(`${JSON.stringify(record(scored, doubts, { ...options, output }))}\n`);
+      process.stdout.write(
+        `${JSON.stringify(record(scored, [...warnings, ...result.warnings], { ...options, output }))}\n`,
+      );
     else if (output.length === 0) {
       const { encodeCsv } = await import('../../io/csv.js');
       process.stdout.write(encodeCsv(results.resultColumns(scored)));

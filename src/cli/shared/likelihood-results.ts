@@ -107,20 +107,3 @@ function derivativeError(errors: Float64Array | undefined): string {
   if (!errors) return '';
   return `, whose error may reach ${errors.reduce((a, b) => Math.max(a, b)).toPrecision(2)} bits/dim`;
 }
-
-/** Doubts about the figures, in plain words. */
-export function doubtsOf({ derivative, epsilon }: LikelihoodResult): string[] {
-  const doubts: string[] = [];
-  if (derivative.reason !== undefined) {
-    doubts.push(
-      `derivatives are central differences${derivativeError(derivative.error)}: ${derivative.reason}`,
-    );
-  }
-  if (epsilon.bins !== undefined && epsilon.bins > 1) {
-    doubts.push(
-      `the density is that of data with noise of ${epsilon.bins.toPrecision(3)} bins of the data range; ` +
-        'it does not compare with bits/dim of clean data',
-    );
-  }
-  return doubts;
-}

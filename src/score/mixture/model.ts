@@ -71,6 +71,10 @@ export function mixtureModel(
     parameterization: 'score',
     ...(conditional && { classes }),
     closedForm,
+    moments(label) {
+      const law = label === undefined ? mixture : mixture.component(label);
+      return { mean: law.mean(), variances: law.variances() };
+    },
     coefficients: () => ({ state: 0, output: 1 }),
     evaluate(x, at, output, labels) {
       forLaws(at, labels, (law, start, end) => {
