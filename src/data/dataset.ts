@@ -1,5 +1,6 @@
 import { DataError, OptionError } from '../errors.js';
 import { fromBytes } from '../io/image.js';
+import type { NdArray } from '../io/npy.js';
 import { Stream } from '../device/binding.js';
 import { fillUniform } from '../device/kernels.js';
 import { elementCount, isImageShape } from '../shape.js';
@@ -15,6 +16,44 @@ export interface Dataset {
   readonly labels?: Int32Array;
   /** Names of the classes by label, where the source has them. */
   readonly classNames?: readonly string[];
+  /** Doubts about what was read, in plain words. */
+  readonly warnings?: readonly string[];
+}
+
+/**
+ * @param name How errors call the samples.
+ * @throws DataError where there are none, or one holds a float that is NaN or infinite.
+ */
+export function checkValues({ data, shape }: Pick<NdArray, 'data' | 'shape'>, name: string): void {
+  if (shape[0] === 0 || data.length === 0)
+    throw new DataError(`${name} holds no samples: its shape is [${shape.join(', ')}].`, { option: 'data' });
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return;
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const elements = elementCount(shape.slice(1));
+  throw new DataError(
+    `${name} holds ${data[at]!} in sample ${Math.floor(at / elements)}, element ${at % elements}; finite numbers expected.`,
+    { option: 'data', value: data[at] },
+  );
+}
+
+/**
+ * The classes of so many samples.
+ *
+ * @param name How errors call the array.
+ * @throws DataError where these are not one class, an integer from 0 on, for each sample.
+ */
+export function classesFrom({ data, shape }: NdArray, count: number, name: string): Int32Array {
+  if (data.length !== count) {
+    throw new DataError(
+      `${name} should hold a class for each of ${count} samples, and has shape [${shape.join(', ')}].`,
+    );
+  }
+  return Int32Array.from({ length: count }, (_, n) => {
+    const label = Number(data[n]);
+    if (Number.isInteger(label) && label >= 0 && label < 2 ** 31) return label;
+    throw new DataError(`${name} holds the class ${label} at index ${n}; an integer from 0 on expected.`);
+  });
 }
 
 /** Samples from `first` on, at most `count` of them; both arrays are views. */
@@ -107,7 +146,19 @@ export function checkSampleShape(
   const sample = shape.slice(1);
   if (sample.join() === expected.join()) return;
   const sizes = `[${sample.join(', ')}], the model takes [${expected.join(', ')}]`;
-  throw new DataError(`The data have samples of shape ${sizes}.`, { option: 'data', value: sample });
+  throw new DataError(`The data have samples of shape ${sizes}.${axisHint(sample, expected)}`, {
+    option: 'data',
+    value: sample,
+  });
+}
+
+/** How samples of as many elements become what a model takes. */
+function axisHint(sample: readonly number[], expected: readonly number[]): string {
+  if (elementCount(sample) !== elementCount(expected)) return '';
+  const [channels, ...size] = expected;
+  return [...size, channels].join() === sample.join()
+    ? ' Put the channels first (in NumPy: numpy.moveaxis(x, -1, 1)).'
+    : ` Give them these axes (in NumPy: x.reshape(-1, ${expected.join(', ')})).`;
 }
 
 /**

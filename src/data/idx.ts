@@ -1,5 +1,5 @@
-import { gunzipSync } from 'node:zlib';
 import { DataError } from '../errors.js';
+import { gunzipped } from '../io/gzip.js';
 import type { NdArray, NumericArray } from '../io/npy.js';
 import { elementCount } from '../shape.js';
 
@@ -36,20 +36,4 @@ export function decodeIdx(file: Uint8Array, name = 'The IDX file'): NdArray {
     throw new DataError(`${name} should hold ${count * size} bytes of data, and holds ${data.length}.`);
   }
   return { data: read(data, count), shape };
-}
-
-/** A few megabytes can unpack to many gigabytes; more than this is refused. */
-const mostUnpacked = 2 ** 30;
-
-/** The bytes themselves, or what gzip made them from. */
-export function gunzipped(file: Uint8Array, name: string): Buffer {
-  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return gunzipSync(bytes, { maxOutputLength: mostUnpacked });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw new DataError(`${name} unpacks to more than 1 GiB: unpack it first (gunzip).`, { cause });
-    throw new DataError(`${name} is damaged: ${(cause as Error).message}.`, { cause });
-  }
 }

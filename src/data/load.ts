@@ -1,13 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { DataError } from '../errors.js';
 import { isFolder } from '../io/atomic.js';
 import { planes } from '../io/image.js';
 import { decodeNpy, type NdArray } from '../io/npy.js';
 import { decodeNpz } from '../io/npz.js';
+import { readBytes } from '../io/read.js';
 import { nearest } from '../options.js';
 import { decodeCifar10 } from './cifar10.js';
-import type { Dataset } from './dataset.js';
+import { checkValues, classesFrom, type Dataset } from './dataset.js';
 import { decodeIdx } from './idx.js';
 import { mnist } from './mnist.js';
 import { pictureArchive, pictureFolder, type PictureOptions } from './pictures.js';
@@ -31,14 +31,26 @@ const toyPoints = { train: { first: 0, count: 200_000 }, test: { first: 200_000,
  * - `.bin`: a CIFAR-10 batch of the binary version;
  * - else an IDX file, plain or `.gz`.
  *
- * Bytes of shape [count, height, width] get a channel axis, and [count, height, width, 1 or 3] are put in channel order.
+ * Bytes of shape [count, height, width] get a channel axis, and [count, height, width, 1 or 3] are put in channel order. Of
+ * booleans, true is 255.
  *
- * @throws DataError for what cannot be read.
+ * @throws DataError for what cannot be read, holds no samples, or holds a float that is NaN or infinite; the reason of
+ *   `signal` once it is aborted.
  */
 export async function loadData(source: string, options: LoadDataOptions = {}): Promise<Dataset> {
   const set = await open(source, options);
-  if (options.labels === undefined) return set;
-  return { ...set, labels: classesFrom(await labelFile(options.labels), set.shape[0]!, options.labels) };
+  checkValues(set, source);
+  const { labels } = options;
+  return {
+    ...set,
+    ...(labels !== undefined && { labels: classesFrom(await labelFile(labels), set.shape[0]!, labels) }),
+    ...(hasBitsAlone(set) && {
+      warnings: [
+        `${source} holds bytes that are only 0 and 1, which are almost black: 255 is the upper end of the data range. ` +
+          'Save truth values as booleans, or multiply them by 255.',
+      ],
+    }),
+  };
 }
 
 async function open(source: string, options: LoadDataOptions): Promise<Dataset> {
@@ -68,15 +80,16 @@ async function open(source: string, options: LoadDataOptions): Promise<Dataset> 
 }
 
 async function fileOf(path: string): Promise<Buffer> {
-  return readFile(path).catch((cause: unknown) => {
+  return readBytes(path).catch((cause: unknown) => {
     const near = nearest(path, ['mnist', ...Object.keys(toys)]);
     const hint = near === undefined ? '' : ` Did you mean ${near}?`;
-    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.${hint}`, {
-      option: 'data',
-      value: path,
-      cause,
-    });
+    throw new DataError(`${(cause as Error).message}${hint}`, { option: 'data', value: path, cause });
   });
+}
+
+/** Whether bytes look like truth values rather than pixels. */
+function hasBitsAlone({ data }: Dataset): boolean {
+  return data instanceof Uint8Array && data.includes(1) && data.every((value) => value <= 1);
 }
 
 /** By its first bytes, those of gzip included. */
@@ -87,20 +100,6 @@ function isIdx([first, second]: Uint8Array): boolean {
 async function labelFile(path: string): Promise<NdArray> {
   const bytes = await fileOf(path);
   return extname(path).toLowerCase() === '.npy' ? decodeNpy(bytes, path) : decodeIdx(bytes, path);
-}
-
-/** @throws DataError where these are not one class, an integer from 0 on, for each of so many samples. */
-function classesFrom({ data, shape }: NdArray, count: number, name: string): Int32Array {
-  if (data.length !== count) {
-    throw new DataError(
-      `${name} should hold a class for each of ${count} samples, and has shape [${shape.join(', ')}].`,
-    );
-  }
-  return Int32Array.from({ length: count }, (_, n) => {
-    const label = Number(data[n]);
-    if (Number.isInteger(label) && label >= 0 && label < 2 ** 31) return label;
-    throw new DataError(`${name} holds the class ${label} at index ${n}; an integer from 0 on expected.`);
-  });
 }
 
 const sampleKeys = ['samples', 'x', 'images', 'data', 'arr_0'];
@@ -121,9 +120,10 @@ function archive(arrays: Readonly<Record<string, NdArray>>, name: string): Datas
   return { ...set, labels: classesFrom(arrays[labelKey]!, set.shape[0]!, `${labelKey} in ${name}`) };
 }
 
-function imageSet({ data, shape }: NdArray, name: string): Dataset {
+function imageSet({ data: given, shape, boolean }: NdArray, name: string): Dataset {
   if (shape.length < 2)
     throw new DataError(`${name} has shape [${shape.join(', ')}]; [count, ...shape] expected.`);
+  const data = boolean && given instanceof Uint8Array ? given.map((value) => 255 * value) : given;
   if (data instanceof Float64Array) return { data: Float32Array.from(data), shape };
   if (data instanceof Float32Array) return { data, shape };
   if (!(data instanceof Uint8Array)) {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
+import { gunzipped } from '../io/gzip.js';
+import { readBytes } from '../io/read.js';
 import type { Dataset } from './dataset.js';
-import { decodeIdx, gunzipped } from './idx.js';
+import { decodeIdx } from './idx.js';
 
 /** Which part of MNIST: 60,000 training images or 10,000 test images. */
 export type Split = 'train' | 'test';
@@ -69,7 +70,7 @@ async function standardFile({ name, sha256 }: File, folder: string): Promise<Uin
     join(place, `${name}.gz`),
   ]);
   for (const path of candidates) {
-    const bytes = await readFile(path).catch(() => undefined);
+    const bytes = await readBytes(path).catch(() => undefined);
     if (!bytes) continue;
     const plain = gunzipped(bytes, path);
     const found = createHash('sha256').update(plain).digest('hex');

@@ -19,6 +19,8 @@ export interface PictureOptions extends FitOptions {
   readonly split?: Split;
   /** Called with what is wrong with a picture that cannot be read; it is then left out. By default the error is thrown. */
   readonly onCorrupted?: (error: DataError) => void;
+  /** Stops between two pictures. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function pictureFolder(folder: string, options: PictureOptions = {}
 
 /** The pictures in a tar archive, laid out and read as those of {@link pictureFolder}. */
 export async function pictureArchive(archive: string, options: PictureOptions = {}): Promise<Dataset> {
-  const files = await readTar(archive, isPicture);
+  const files = await readTar(archive, isPicture, options.signal);
   return pictureSet(archive, [...files.keys()], options, (path, fit) =>
     decodeImage(files.get(path)!, fit, `${path} in ${archive}`),
   );
@@ -58,6 +60,7 @@ async function pictureSet(
   let first: Named | undefined;
   let data = new Uint8Array(0);
   for (let start = 0, end = 0; start < pictures.length; start = end) {
+    options.signal?.throwIfAborted();
     end = start + (first ? readAtOnce : 1);
     const channels = first?.channels ?? options.channels;
     const fit = { ...(size && { size }), ...(channels && { channels }) };

@@ -2,6 +2,7 @@ import { DataError } from '../errors.js';
 import * as native from '../device/kernels.js';
 import { isImageShape } from '../shape.js';
 import { writeAtomically, writeFolder } from './atomic.js';
+import { readBytes } from './read.js';
 
 /** Samples as pictures: [count, channels, height, width] with one channel (grey) or three (RGB). */
 export interface ImageBatch {
@@ -146,23 +147,23 @@ export interface FitOptions {
  *
  * @throws DataError where the file is missing or is not a picture.
  */
-export function readImage(path: string, fit: FitOptions = {}): Promise<Picture> {
-  return decodeImage(path, fit, path);
+export async function readImage(path: string, fit: FitOptions = {}): Promise<Picture> {
+  return decodeImage(await readBytes(path), fit, path);
 }
 
 /**
- * A picture from the bytes of its file, or the file's path, as {@link readImage} reads it.
+ * A picture from the bytes of its file, as {@link readImage} reads it.
  *
  * @param name How errors call it.
  */
 export async function decodeImage(
-  source: Uint8Array | string,
+  file: Uint8Array,
   { size, channels }: FitOptions,
   name: string,
 ): Promise<Picture> {
   const sharp = await loadSharp();
   try {
-    let image = sharp(source).autoOrient();
+    let image = sharp(file).autoOrient();
     const isGrey = async (): Promise<boolean> => ['b-w', 'grey16'].includes((await image.metadata()).space);
     const grey = channels === undefined ? await isGrey() : channels === 1;
     if (size) image = image.resize({ height: size[0], width: size[1], fit: 'cover', position: 'centre' });

@@ -18,6 +18,8 @@ export type NumericArray =
 export interface NdArray<T extends NumericArray = NumericArray> {
   readonly data: T;
   readonly shape: readonly number[];
+  /** Whether the bytes are NumPy's booleans, 0 and 1. */
+  readonly boolean?: true;
 }
 
 const arrayTypes = {
@@ -36,11 +38,11 @@ const arrayTypes = {
 const magic = Buffer.from('\x93NUMPY', 'latin1');
 
 /** An array as the bytes of a .npy file, format version 1.0 (NumPy enhancement proposal 1). */
-export function encodeNpy({ data, shape }: NdArray): Uint8Array {
+export function encodeNpy({ data, shape, boolean }: NdArray): Uint8Array {
   const type = Object.entries(arrayTypes).find(([, constructor]) => data instanceof constructor)![0];
   const order = data.BYTES_PER_ELEMENT === 1 ? '|' : '<';
   return Buffer.concat([
-    npyHeader(`${order}${type}`, shape),
+    npyHeader(boolean ? '|b1' : `${order}${type}`, shape),
     Buffer.from(data.buffer, data.byteOffset, data.byteLength),
   ]);
 }
@@ -102,7 +104,11 @@ export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
   }
   // A copy, since the data need not be aligned in the file's bytes.
   const data = new ArrayType(new Uint8Array(buffer.subarray(end, end + length)).buffer);
-  return { data: fortran === 'True' ? rowMajor(data, shape) : data, shape };
+  return {
+    data: fortran === 'True' ? rowMajor(data, shape) : data,
+    shape,
+    ...(descr === '|b1' && { boolean: true }),
+  };
 }
 
 function rowMajor(columnMajor: NumericArray, shape: readonly number[]): NumericArray {

@@ -1,5 +1,6 @@
 import { crc32, inflateRawSync } from 'node:zlib';
 import { DataError } from '../errors.js';
+import { MOST_UNPACKED } from './gzip.js';
 import { decodeNpy, encodeNpy, type NdArray } from './npy.js';
 
 /** Arrays by name. */
@@ -41,15 +42,12 @@ export function encodeNpz(arrays: NamedArrays): Uint8Array {
   return Buffer.concat([...parts, ...directory, end]);
 }
 
-/** A few megabytes can unpack to many gigabytes; more than this in one file is refused. */
-const mostInflated = 2 ** 30;
-
 /**
  * Reads the arrays of an .npz file, stored or deflated (`numpy.savez` and `numpy.savez_compressed`).
  *
  * @param name How errors call the file.
- * @throws DataError where the bytes are not an .npz file, are damaged, an entry does not match its checksum, or deflated
- *   arrays need more than 1 GiB.
+ * @throws DataError where the bytes are not an .npz file, are damaged, an entry does not match its checksum, or they
+ *   unpack to more than 1 GiB.
  */
 export function decodeNpz(bytes: Uint8Array, name = 'The .npz file'): Record<string, NdArray> {
   const zip = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -58,7 +56,7 @@ export function decodeNpz(bytes: Uint8Array, name = 'The .npz file'): Record<str
     throw new DataError(`${name} is not a complete zip archive: the end of its directory is missing.`);
   }
   const arrays = new Map<string, NdArray>();
-  let room = mostInflated;
+  let room = Math.max(MOST_UNPACKED, zip.length);
   try {
     let entry = zip.readUInt32LE(end + 16);
     for (let left = zip.readUInt16LE(end + 10); left > 0; left--) {
@@ -68,8 +66,9 @@ export function decodeNpz(bytes: Uint8Array, name = 'The .npz file'): Record<str
       const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
       const packed = zip.subarray(start, start + zip.readUInt32LE(entry + 20));
       const deflated = zip.readUInt16LE(entry + 10) === 8;
-      const length = zip.readUInt32LE(entry + 24);
-      if (deflated && (room -= length) < 0) {
+      const length = deflated ? zip.readUInt32LE(entry + 24) : packed.length;
+      // Stored entries count as well: several may name the same bytes.
+      if ((room -= length) < 0) {
         throw new DataError(`${name} unpacks to more than 1 GiB. Save it without compression (numpy.savez).`);
       }
       // An entry longer than it says fails here.

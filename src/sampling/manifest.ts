@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
+import { readBytes, readJson } from '../io/read.js';
 import { isRecord } from '../options.js';
 import type { Counts } from '../solvers/batch.js';
 
@@ -62,7 +63,7 @@ export async function readManifests(folder: string): Promise<ReadonlyMap<string,
   for (const name of await namesIn(folder)) {
     if (/^manifest(-\d+-of-\d+)?\.json$/.test(name)) {
       const path = join(folder, name);
-      manifests.set(name, decodeManifest(await readFile(path, 'utf8'), path));
+      manifests.set(name, checkManifest(await readJson(path), path));
     }
   }
   return manifests;
@@ -76,13 +77,7 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-function decodeManifest(text: string, path: string): Manifest {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${path} is damaged: ${(cause as Error).message}.`, { value: path, cause });
-  }
+function checkManifest(parsed: unknown, path: string): Manifest {
   if (!isRecord(parsed) || parsed['format'] !== FORMAT)
     throw new DataError(`${path} is not a manifest of this version of fastsde (${FORMAT}).`, { value: path });
   if (!isManifest(parsed))
@@ -123,12 +118,7 @@ function isCount(value: unknown): boolean {
  */
 export async function readShard(folder: string, { file, sha256: expected }: Shard): Promise<Uint8Array> {
   const path = join(folder, file);
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, { value: path, cause });
-  }
+  const bytes = await readBytes(path);
   if (sha256(bytes) !== expected)
     throw new DataError(`${path} is damaged: its SHA-256 is not that of the manifest.`, { value: path });
   return bytes;

@@ -1,10 +1,11 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { difference } from '../difference.js';
-import { DataError, FastsdeError } from '../errors.js';
+import { DataError } from '../errors.js';
 import { ensureFolder, removeLeftovers, writeAtomically } from '../io/atomic.js';
 import { lockFolder, type FolderLock } from '../io/lock.js';
+import { isAbsent, readBytes } from '../io/read.js';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -158,7 +159,7 @@ export class Checkpoints {
     let file: Safetensors;
     let run: object;
     try {
-      file = decodeSafetensors(await readFile(path));
+      file = decodeSafetensors(await readBytes(path));
       run = JSON.parse(file.metadata['run'] ?? '') as object;
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -203,12 +204,6 @@ export class Checkpoints {
 
 function numbered(step: number): string {
   return `step-${String(step).padStart(8, '0')}.safetensors`;
-}
-
-function isAbsent(cause: unknown): boolean {
-  return (
-    cause instanceof Error && !(cause instanceof FastsdeError) && 'code' in cause && cause.code === 'ENOENT'
-  );
 }
 
 /** As it is after the way to a file and back. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,14 +6,17 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { decodeCifar10 } from '../../src/data/cifar10.js';
-import { modelValues, pick, slice } from '../../src/data/dataset.js';
+import { checkSampleShape, modelValues, pick, slice } from '../../src/data/dataset.js';
 import { decodeIdx } from '../../src/data/idx.js';
 import { loadData } from '../../src/data/load.js';
 import { mnist } from '../../src/data/mnist.js';
-import { DataError } from '../../src/errors.js';
-import { writeImageFolder } from '../../src/io/image.js';
+import { DataError, ModelError } from '../../src/errors.js';
+import { readImage, writeImageFolder } from '../../src/io/image.js';
 import { encodeNpy } from '../../src/io/npy.js';
 import { encodeNpz } from '../../src/io/npz.js';
+import { readBytes, readJson } from '../../src/io/read.js';
+import { readModel } from '../../src/onnx/file/model.js';
+import { createSession } from '../../src/onnx/run/runtime.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-data-'));
 
@@ -118,4 +122,52 @@ test('bytes go to the ends of the data range, and what does not fit the model is
   t.throws(() => modelValues({ ...set, data: Float32Array.of(0, NaN, 0, 0) }, model), {
     message: /value NaN/,
   });
+});
+
+test('true is the upper end of the data range; bytes of only 0 and 1 are read as such, with a warning', async (t) => {
+  const bits = Uint8Array.of(0, 1, 1, 0);
+  const array = { data: bits, shape: [1, 2, 2] };
+  const truths = await file('mask.npy', encodeNpy({ ...array, boolean: true }));
+  t.deepEqual(await loadData(truths), { data: Uint8Array.of(0, 255, 255, 0), shape: [1, 1, 2, 2] });
+  t.deepEqual((await loadData(await file('mask.npz', encodeNpz({ x: { ...array, boolean: true } })))).data, Uint8Array.of(0, 255, 255, 0)); // prettier-ignore
+  const { data, warnings } = await loadData(await file('bits.npy', encodeNpy(array)));
+  t.deepEqual(data, bits);
+  t.regex(warnings?.join() ?? '', /bits\.npy holds bytes that are only 0 and 1/);
+});
+
+test('data without samples, and floats that are not finite, are named with the file and the sample', async (t) => {
+  const empty = await file('empty.npy', encodeNpy({ data: new Uint8Array(0), shape: [0, 1, 2, 2] }));
+  await t.throwsAsync(loadData(empty), {
+    message: /empty\.npy holds no samples: its shape is \[0, 1, 2, 2\]/,
+  });
+  const data = Float32Array.of(1, 2, 3, 4, 5, NaN);
+  const undefinedValue = await file('nan.npy', encodeNpy({ data, shape: [3, 2] }));
+  await t.throwsAsync(loadData(undefinedValue), {
+    instanceOf: DataError,
+    message: /nan\.npy holds NaN in sample 2, element 1/,
+  });
+});
+
+test('samples of other axes than the model has are told which', (t) => {
+  const model = { shape: [1, 2, 3] };
+  const hint = (...shape: number[]) => t.throws(() => { checkSampleShape({ shape }, model); }).message; // prettier-ignore
+  t.regex(hint(5, 2, 3), /Give them these axes \(in NumPy: x\.reshape\(-1, 1, 2, 3\)\)/);
+  t.regex(hint(5, 2, 3, 1), /Put the channels first \(in NumPy: numpy\.moveaxis\(x, -1, 1\)\)/);
+  t.regex(hint(5, 2, 2), /the model takes \[1, 2, 3\]\.$/);
+});
+
+test('a device, a pipe and a folder are refused where a file is expected, and not read', async (t) => {
+  const pipe = join(folder, 'pipe.npy');
+  execFileSync('mkfifo', [pipe]);
+  const never = { instanceOf: DataError, message: /it is a device or a pipe, not a regular file/ };
+  await t.throwsAsync(loadData(pipe), never);
+  await t.throwsAsync(readImage('/dev/zero'), never);
+  await t.throwsAsync(readJson('/dev/zero'), never);
+  await mkdir(join(folder, 'pipes'));
+  execFileSync('mkfifo', [join(folder, 'pipes', '0.png'), join(folder, 'pipe.tar')]);
+  await t.throwsAsync(loadData(join(folder, 'pipes')), never);
+  await t.throwsAsync(loadData(join(folder, 'pipe.tar')), never);
+  await t.throwsAsync(readModel(pipe), { instanceOf: ModelError, message: never.message });
+  await t.throwsAsync(createSession(pipe), { instanceOf: ModelError, message: never.message });
+  await t.throwsAsync(readBytes(folder), { message: /it is a folder/ });
 });

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { checkValues, classesFrom } from '../../data/dataset.js';
 import { DataError, OptionError } from '../../errors.js';
 import { writeAtomically } from '../../io/atomic.js';
 import { decodeNpy, encodeNpy, type NdArray } from '../../io/npy.js';
 import { decodeNpz, encodeNpz } from '../../io/npz.js';
+import { readBytes } from '../../io/read.js';
 
 /** Latent codes [count, ...shape] in the prior's unit, with what else is known of each. */
 export interface Latents {
@@ -36,9 +37,7 @@ export async function writeLatents(path: string, { values, shape, labels }: Late
  * @throws DataError for what cannot be read or has another shape.
  */
 export async function readLatents(path: string, expected: readonly number[]): Promise<Latents> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, { option: 'latents', cause });
-  });
+  const bytes = await readBytes(path);
   const arrays: Readonly<Record<string, NdArray>> =
     extname(path).toLowerCase() === '.npz' ? decodeNpz(bytes, path) : { latents: decodeNpy(bytes, path) };
   const { latents, labels } = arrays;
@@ -52,5 +51,10 @@ export async function readLatents(path: string, expected: readonly number[]): Pr
     const sizes = `[${shape.slice(1).join(', ')}], the model takes [${expected.join(', ')}]`;
     throw new DataError(`${path}: The codes (--latents) have shape ${sizes}.`, { option: 'latents' });
   }
-  return { values: data, shape, ...(labels && { labels: Int32Array.from(labels.data, Number) }) };
+  checkValues(latents, path);
+  return {
+    values: data,
+    shape,
+    ...(labels && { labels: classesFrom(labels, shape[0]!, `labels in ${path}`) }),
+  };
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { DataError, FastsdeError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
@@ -143,6 +142,7 @@ async function openMixture(path: string, { sde, sdeConstants }: ModelFlags): Pro
   const { GaussianMixture } = await import('../../score/mixture/mixture.js');
   const { mixtureModel } = await import('../../score/mixture/model.js');
   const { sdeFromName } = await import('../../sde/named.js');
+  const { readJson } = await import('../../io/read.js');
   const json = await readJson(path);
   const model = mixtureModel(
     parsed(path, () => GaussianMixture.fromJson(json)),
@@ -160,19 +160,5 @@ function parsed<T>(path: string, parse: () => T): T {
     if (cause instanceof FastsdeError)
       throw new DataError(`${path}: ${cause.message}`, { value: path, cause });
     throw cause;
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, { value: path, cause });
-  }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new DataError(`${path} is not JSON: ${(cause as Error).message}.`, { value: path, cause });
   }
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
@@ -63,7 +62,8 @@ export async function sampleInto(
 /** What makes samples what they are beside the options of the sampler; not where the model lies, nor the threads. */
 async function originOf(modelOptions: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
   const { model, mixture, ...rest } = modelOptions;
+  const { openFile } = await import('../../io/read.js');
   const hash = createHash('sha256');
-  await pipeline(createReadStream(String(model ?? mixture)), hash);
+  await pipeline((await openFile(String(model ?? mixture))).createReadStream(), hash);
   return { fastsde: fastsde.version, sha256: hash.digest('hex'), ...rest, threads: undefined };
 }

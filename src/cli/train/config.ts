@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../../errors.js';
+import { readJson } from '../../io/read.js';
 import { checkChoice, nearest } from '../../options.js';
 import type { Ema } from '../../training/ema.js';
 import type { ObjectiveOptions } from '../../training/objective.js';
@@ -119,26 +119,7 @@ const objectiveKinds: Readonly<Record<keyof ObjectiveOptions, Kind>> = {
  *   kind than expected.
  */
 export async function readConfig(path: string): Promise<TrainConfig> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new DataError(`Cannot read ${path}: ${(cause as Error).message}.`, {
-      option: 'config',
-      value: path,
-      cause,
-    });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(`${path} is not JSON: ${(cause as Error).message}.`, {
-      option: 'config',
-      value: path,
-      cause,
-    });
-  }
+  const value = await readJson(path);
   try {
     return checkConfig(value);
   } catch (error) {
@@ -149,11 +130,7 @@ export async function readConfig(path: string): Promise<TrainConfig> {
 /** An error about an option as one about the entry of a file that gave it. */
 export function entryError(path: string, cause: OptionError): DataError {
   const { option, value } = cause;
-  return new DataError(`${path}: ${cause.message}`, {
-    ...(option !== undefined && { option }),
-    value,
-    cause,
-  });
+  return new DataError(`${path}: ${cause.message}`, { option, value, cause });
 }
 
 /**

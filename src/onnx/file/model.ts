@@ -1,12 +1,13 @@
-import { open, rename, stat, readFile, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
-import { ModelError, OutputError } from '../../errors.js';
+import { ModelError } from '../../errors.js';
+import { writeAtomically } from '../../io/atomic.js';
+import { readBytes } from '../../io/read.js';
 import { checkFunctions } from './functions.js';
 import { decodeModel, encodeModel, type GraphProto, type ModelProto, type ValueInfo } from './proto.js';
 import { checkTensor, dataTypeName, externalPath, isExternal, type DataType } from './tensor.js';
 
-/** Protocol buffers and Node's file reads both end at 2 GiB. */
+/** Protocol buffers end at 2 GiB. */
 const MAX_BYTES = 2 ** 31 - 1;
 
 /** A named tensor at the edge of a model; a dimension is a size, a symbol such as "N", or "" where nothing is known. */
@@ -43,19 +44,9 @@ export interface Model {
  */
 export async function readModel(source: string | Uint8Array, folder?: string): Promise<Model> {
   if (typeof source !== 'string') return makeModel(decodeModel(source), folder);
-  let bytes: Uint8Array;
-  try {
-    const { size } = await stat(source);
-    if (size > MAX_BYTES) {
-      throw new ModelError(
-        `${source} has ${size} bytes; a model above 2 GiB needs its weights as external data.`,
-      );
-    }
-    bytes = await readFile(source);
-  } catch (cause) {
-    if (cause instanceof ModelError) throw cause;
-    throw new ModelError(`The model ${source} cannot be read.`, { value: source, cause });
-  }
+  const bytes = await readBytes(source).catch((cause: unknown) => {
+    throw new ModelError((cause as Error).message, { value: source, cause });
+  });
   try {
     return makeModel(decodeModel(bytes), dirname(resolve(source)));
   } catch (cause) {
@@ -157,17 +148,5 @@ export async function writeModel(model: Model, path: string): Promise<void> {
   }
   const chunks = encodeModel(model.proto);
   checkSize(chunks);
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const file = await open(temporary, 'w');
-    try {
-      await file.writev(chunks);
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (cause) {
-    await unlink(temporary).catch(() => undefined);
-    throw new OutputError(`The model cannot be written to ${path}.`, { value: path, cause });
-  }
+  await writeAtomically(path, chunks);
 }

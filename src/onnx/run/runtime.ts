@@ -2,6 +2,7 @@ import type * as Ort from 'onnxruntime-node';
 
 import { limits } from '../../device/addon.js';
 import { FastsdeError, LoadError, ModelError } from '../../errors.js';
+import { openFile } from '../../io/read.js';
 import { checkInteger } from '../../options.js';
 import type { TensorInfo } from '../file/model.js';
 import { networkCall } from './network-thread.js';
@@ -79,6 +80,7 @@ export async function createSession(
 ): Promise<Session> {
   const { threads, provider = 'cpu', optimization = 'all', memoryPattern = false } = options;
   if (threads !== undefined) checkInteger('threads', threads, 1, limits().threads);
+  if (typeof source === 'string') await checkFile(source);
   const ort = await loadRuntime();
   const extra: Record<string, unknown> = { intra_op: { allow_spinning: '0' } };
   if (options.folder !== undefined) extra['model_external_initializers_file_folder_path'] = options.folder;
@@ -114,6 +116,15 @@ export async function createSession(
     throw new ModelError(`ONNX Runtime refuses the model${where}: ${message(cause)}`, { cause });
   }
   return wrap(ort, session);
+}
+
+/** ONNX Runtime would read a device without end, and wait for a pipe. */
+async function checkFile(path: string): Promise<void> {
+  try {
+    await (await openFile(path)).close();
+  } catch (cause) {
+    throw new ModelError((cause as Error).message, { value: path, cause });
+  }
 }
 
 function wrap(ort: typeof Ort, session: Ort.InferenceSession): Session {
