@@ -5,7 +5,7 @@
 import { Stream } from '../src/device/binding.js';
 import { fillNormal } from '../src/device/kernels.js';
 import { loadModel } from '../src/score/network/load.js';
-import { marginalAt } from '../src/score/parameterization.js';
+import { levelAt, type Level } from '../src/sde/level.js';
 
 const COUNT = 64;
 const files = process.argv.slice(2);
@@ -34,18 +34,17 @@ async function outputsOf(file: string, threads: number, batch: number): Promise<
   const results: Float32Array[] = [];
   for (const share of [0.9, 0.3, 0.01]) {
     const t = share * model.sde.T;
-    const { sigma } = marginalAt(model, t, model.ladder && Math.floor(share * model.ladder.levels));
+    const level = levelAt(model, t, model.ladder && Math.floor(share * model.ladder.levels));
     const x = new Float32Array(COUNT * elements);
     fillNormal(x, COUNT, { seed: 1n, samples: 0, step: 0, stream: Stream.user });
-    for (let i = 0; i < x.length; i++) x[i]! *= sigma;
+    for (let i = 0; i < x.length; i++) x[i]! *= level.sigma;
     const output = new Float32Array(x.length);
     for (let start = 0; start < COUNT; start += batch) {
       const size = Math.min(batch, COUNT - start);
       const part = [start * elements, (start + size) * elements] as const;
-      const index = model.ladder && new Int32Array(size).fill(Math.floor(share * model.ladder.levels));
       await model.evaluate(
         x.subarray(...part),
-        { t: new Float64Array(size).fill(t), ...(index && { index }) },
+        new Array<Level>(size).fill(level),
         output.subarray(...part),
         model.classes === undefined ? undefined : new Int32Array(size),
       );

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { openEngines } from '../src/engine/engines.js';
 import { loadModel } from '../src/score/network/load.js';
 import { sample, type SampleOptions } from '../src/sampling/sample.js';
-import type { Sampling } from '../src/sampling/sampling.js';
+import type { Sampling } from '../src/sampling/sample.js';
 
 const embedded = 'models/mnist-vp.onnx';
 const batch = 64;

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { loadModel } from '../src/score/network/load.js';
 import type { ScoreModel } from '../src/score/model.js';
 import { sample } from '../src/sampling/sample.js';
+import { levelAt, type Level } from '../src/sde/level.js';
 
 /** Time of a predictor-corrector run against its bare network calls, both in this process, in turns. */
 export async function run(): Promise<void> {
@@ -11,10 +12,10 @@ export async function run(): Promise<void> {
   const elements = model.shape.reduce((product, n) => product * n, batch);
   const x = new Float32Array(elements);
   const output = new Float32Array(elements);
-  const at = { t: new Float64Array(batch).fill(0.5) };
+  const levels = new Array<Level>(batch).fill(levelAt(model, 0.5));
   const calls = 2 * steps + 1;
   const bare = async () => {
-    for (let i = 0; i < calls; i++) await model.evaluate(x, at, output);
+    for (let i = 0; i < calls; i++) await model.evaluate(x, levels, output);
   };
   const sampler = async () => {
     await sample(model, { count: batch, batch, steps });
@@ -57,7 +58,7 @@ function timedModel(model: ScoreModel, inside: { ms: number }): ScoreModel {
     shape: model.shape,
     sde: model.sde,
     parameterization: model.parameterization,
-    coefficients: (t, index) => model.coefficients(t, index),
+    coefficients: (level) => model.coefficients(level),
     close: () => model.close(),
     async evaluate(...args) {
       const start = performance.now();

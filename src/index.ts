@@ -5,9 +5,11 @@ export { subvp, type SubVpOptions } from './sde/subvp.js';
 export { ve, type VeOptions } from './sde/ve.js';
 export { edm, type EdmOptions } from './sde/edm.js';
 export { customSde, type CustomSdeOptions } from './sde/custom.js';
-export { sdeFromName, sdeNames, type SdeName } from './sde/named.js';
+export { sdeFromName } from './sde/named.js';
+export { sdeNames, spacings, type SdeName, type Spacing } from './sde/names.js';
+export { dataLevel, levelAt, type Level, type Process } from './sde/level.js';
 export { priorLogDensity } from './sde/prior.js';
-export type { Sde, Transition } from './sde/sde.js';
+export type { Ladder, Sde, Transition } from './sde/sde.js';
 export type { CommonOptions } from './sde/constants.js';
 export {
   ddpmLadder,
@@ -16,12 +18,11 @@ export {
   linearBetas,
   respacedLevels,
   smldLadder,
-  type Ladder,
 } from './sde/ladder.js';
-export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Spacing, type Step } from './sde/grid.js';
+export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Step } from './sde/grid.js';
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 
-export type { At, ClosedForm, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './score/model.js';
+export type { ClosedForm, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './score/model.js';
 export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/network/load.js';
 export { inspectModel, type Inspection, type ModelSummary } from './score/network/inspect.js';
 export type { ProbeReport } from './score/network/probe.js';
@@ -43,41 +44,58 @@ export { mixtureModel, type MixtureModelOptions } from './score/mixture/model.js
 export { mixturePosterior, type LinearObservation } from './score/mixture/posterior.js';
 
 export {
-  ancestral,
-  eulerMaruyama,
-  noPredictor,
-  probabilityFlow,
-  reverseDiffusion,
-} from './solvers/predictors.js';
-export type { AncestralOptions, Predictor, Update } from './solvers/predictors.js';
+  linear,
+  type LinearPredictor,
+  type Move,
+  type Predictor,
+  type Resolved,
+  type Update,
+} from './solvers/predictor.js';
+export { ancestral, type AncestralOptions } from './solvers/predictors/ancestral.js';
+export { eulerMaruyama } from './solvers/predictors/euler-maruyama.js';
+export { noPredictor } from './solvers/predictors/none.js';
+export { probabilityFlow, reverseDiffusion } from './solvers/predictors/reverse-diffusion.js';
+export { euler, heun, midpoint, rk4, rungeKutta, type Tableau } from './solvers/predictors/runge-kutta.js';
+export type { Corrector } from './solvers/corrector.js';
+export { ald, langevin, noCorrector, type LangevinOptions } from './solvers/correctors/langevin.js';
 export {
-  ald,
-  langevin,
-  noCorrector,
-  type Corrector,
-  type LangevinOptions,
-  type Level,
-} from './solvers/correctors.js';
-export type { CorrectorName, PredictorName } from './solvers/named.js';
+  correctorNames,
+  predictorNames,
+  solverNames,
+  type CorrectorName,
+  type PredictorName,
+  type SolverName,
+} from './solvers/names.js';
+export type { Described, Named } from './solvers/named.js';
 export {
   predictorCorrector,
   type Denoise,
   type Order,
   type PredictorCorrectorOptions,
+  type WalkOptions,
 } from './solvers/predictor-corrector.js';
 export { annealedLangevin, type AnnealedLangevinOptions } from './solvers/annealed-langevin.js';
 export { langevinDynamics, type LangevinDynamicsOptions } from './solvers/langevin-dynamics.js';
 export { rk45, type Rk45Options } from './solvers/ode/rk45.js';
-export { fixedStep, type FixedStepOptions } from './solvers/ode/fixed-step.js';
-export type { RungeKuttaMethod } from './solvers/ode/runge-kutta.js';
 export type { Coupling, Tolerances } from './solvers/ode/adaptive-step.js';
 export type { FlowTolerances, Variable } from './solvers/ode/flow-integration.js';
 export type { Observer, Plan, Solver } from './solvers/solver.js';
-export type { Batch, BatchOptions, Counts, Time } from './solvers/batch.js';
+export type { Constraint } from './solvers/constraint.js';
+export { denoise, stayAt, walk, type Visit } from './solvers/walk.js';
+export type { Batch, BatchOptions } from './solvers/batch.js';
+export type { Counts } from './solvers/counts.js';
+export type { SolverChoice } from './solvers/choice.js';
+export type { Elements, Precision } from './device/device.js';
 
 export { sample } from './sampling/sample.js';
-export type { Preview, Progress, SampleOptions, SampleResult, Trajectory } from './sampling/sample.js';
-export type { Sampling } from './sampling/sampling.js';
+export type {
+  Preview,
+  Progress,
+  SampleOptions,
+  SampleResult,
+  Sampling,
+  Trajectory,
+} from './sampling/sample.js';
 export { writePlane, type PlaneOptions } from './evaluation/plane.js';
 export { sampleShards, type ShardsOptions, type ShardsResult } from './sampling/shards.js';
 export { mergeShards, type Merged } from './sampling/merge.js';

@@ -11,8 +11,7 @@ import type { DecodeOptions, InterpolateOptions, LatentOptions, LatentResult } f
 import type { LikelihoodOptions } from '../likelihood/job.js';
 import type { LikelihoodResult } from '../likelihood/summary.js';
 import type { Data } from '../likelihood/data-space.js';
-import type { SampleOptions, SampleResult } from '../sampling/sample.js';
-import { Sampling } from '../sampling/sampling.js';
+import { Sampling, type SampleOptions, type SampleResult } from '../sampling/sample.js';
 import { Engine, type Listeners } from './engine.js';
 import type { ModelFacts, Task } from './messages.js';
 import { plain } from './plain.js';

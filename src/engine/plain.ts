@@ -1,29 +1,15 @@
 import { OptionError } from '../errors.js';
-import { edm } from '../sde/edm.js';
-import { subvp } from '../sde/subvp.js';
-import { ve } from '../sde/ve.js';
-import { vp } from '../sde/vp.js';
-import { annealedLangevin } from '../solvers/annealed-langevin.js';
-import { ald, langevin, noCorrector } from '../solvers/correctors.js';
-import { fixedStep } from '../solvers/ode/fixed-step.js';
-import { langevinDynamics } from '../solvers/langevin-dynamics.js';
-import { predictorCorrector } from '../solvers/predictor-corrector.js';
-import {
-  ancestral,
-  eulerMaruyama,
-  noPredictor,
-  probabilityFlow,
-  reverseDiffusion,
-} from '../solvers/predictors.js';
-import { rk45 } from '../solvers/ode/rk45.js';
-import { specificationOf, type Specification } from '../specification.js';
+import { sdes } from '../sde/named.js';
+import { solvers } from '../solvers/choice.js';
+import { correctors, predictors } from '../solvers/named.js';
+import { specificationOf, type Kind, type Specification } from '../specification.js';
 
-/** What makes values that are not plain data, by the names under which the values remember it. */
-const constructors: Readonly<Record<string, (options: never) => object>> = {
-  ...{ vp, subvp, ve, edm },
-  ...{ eulerMaruyama, reverseDiffusion, probabilityFlow, ancestral, noPredictor },
-  ...{ langevin, ald, noCorrector },
-  ...{ predictorCorrector, annealedLangevin, langevinDynamics, rk45, fixedStep },
+/** What makes values that are not plain data, by kind and name. */
+const makers: Readonly<Record<Kind, Readonly<Record<string, (options: never) => object>>>> = {
+  sde: sdes,
+  predictor: predictors,
+  corrector: correctors,
+  solver: solvers,
 };
 
 type TypedArray = Uint8Array | Float32Array | Float64Array | Int32Array;
@@ -69,11 +55,16 @@ export function restored(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
   const entries = Object.entries(value).map(([key, entry]) => [key, restored(entry)]);
   const whole: unknown = Object.fromEntries(entries);
-  return isSpecification(whole) ? constructors[whole.constructedBy]!(whole.options as never) : whole;
+  return isSpecification(whole) ? makers[whole.kind][whole.name]!(whole.options as never) : whole;
 }
 
 function isSpecification(value: unknown): value is Specification {
-  return typeof value === 'object' && value !== null && 'constructedBy' in value;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    Object.hasOwn(makers, String(value.kind))
+  );
 }
 
 /** The memory of all arrays in plain data, to be handed over instead of copied. */

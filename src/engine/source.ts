@@ -4,7 +4,8 @@ import { GaussianMixture } from '../score/mixture/mixture.js';
 import type { MixtureSpec } from '../score/mixture/spec.js';
 import type { ScoreModel } from '../score/model.js';
 import { loadModel, type LoadOptions } from '../score/network/load.js';
-import { sdeFromName, type SdeName } from '../sde/named.js';
+import { sdeFromName } from '../sde/named.js';
+import type { SdeName } from '../sde/names.js';
 import type { Sde } from '../sde/sde.js';
 import { plain, restored } from './plain.js';
 

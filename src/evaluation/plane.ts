@@ -1,10 +1,10 @@
+import { levelAt, type Level } from '../sde/level.js';
 import { OptionError } from '../errors.js';
 import { writePanels, type Panel, type VectorField } from '../io/panels.js';
 import { viewOf, type View } from '../io/shading.js';
 import type { ScoreModel } from '../score/model.js';
 import { likelihood } from '../likelihood/likelihood.js';
 import { sample } from '../sampling/sample.js';
-import { fixedStep } from '../solvers/ode/fixed-step.js';
 
 export interface PlaneOptions {
   /** Points of the data [n, 2], which also choose what part of the plane is shown. */
@@ -45,7 +45,9 @@ export async function writePlane(path: string, model: ScoreModel, options: Plane
   const { samples } = await sample(model, {
     count,
     batch: Math.min(count, 4096),
-    solver: fixedStep({ steps: 50, spacing: 'uniform-lambda' }),
+    solver: 'heun',
+    steps: 50,
+    spacing: 'uniform-lambda',
     ...(labels && {
       classLabel: Int32Array.from(
         { length: count },
@@ -124,17 +126,17 @@ export async function fieldOn(
 ): Promise<VectorField> {
   const places = centres(view, cells);
   const count = cells * cells;
-  const { state, output: factor } = model.coefficients(t);
-  const sigma = model.sde.sigma(t);
+  const level = levelAt(model, t);
+  const { state, output: factor } = model.coefficients(level);
   const vectors = new Float32Array(places.length);
   const output = new Float32Array(places.length);
   const posterior = await posteriorAt(places, model, t, components, signal);
   for (const [k, { label }] of components.entries()) {
     const labels = label === undefined ? undefined : new Int32Array(count).fill(label);
-    await model.evaluate(places, { t: new Float64Array(count).fill(t) }, output, labels);
+    await model.evaluate(places, new Array<Level>(count).fill(level), output, labels);
     vectors.forEach((_, i) => {
       const score = state * places[i]! + factor * output[i]!;
-      vectors[i]! += posterior[k]![i >> 1]! * sigma * score;
+      vectors[i]! += posterior[k]![i >> 1]! * level.sigma * score;
     });
   }
   return { places, vectors };

@@ -61,7 +61,7 @@ export async function elbo(
       const points = flow.points(t, state, rows);
       const output = await flow.evaluate(points, rows);
       const score = state;
-      const coefficients = Array.from(t, (time) => flow.model.coefficients(time));
+      const coefficients = points.levels.map((level) => flow.model.coefficients(level));
       affine(
         score,
         [state, output],

@@ -1,7 +1,7 @@
 import type { DerivativeCost, DerivativeMethod, ScoreDerivative } from '../score/derivative.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
-import { noCounts, type Counts } from '../solvers/batch.js';
+import { noCounts, type Counts } from '../solvers/counts.js';
 import type { LikelihoodJob, TraceMethod } from './job.js';
 import type { Passes } from './passes.js';
 

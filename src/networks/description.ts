@@ -2,7 +2,7 @@ import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkNumber, nearest } from '../options.js';
 import type { Parameterization } from '../score/model.js';
 import { parameterizations } from '../score/parameterization.js';
-import { sdeNames, type SdeName } from '../sde/named.js';
+import { sdeNames, type SdeName } from '../sde/names.js';
 
 /** What every network is told: plain data, as in a configuration file. */
 interface NetworkSettings {

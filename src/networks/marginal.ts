@@ -65,7 +65,7 @@ function ofRatio(g: NetworkGraph, label: Value, { sde, labels }: Process): Margi
 /** Labels that name a time. */
 function ofTime(g: NetworkGraph, label: Value, { sde, labels, levels }: Process): MarginalValues {
   // Rules of time are affine.
-  const at = (t: number): number => labels.label({ t, alpha: NaN, sigma: NaN }, levels);
+  const at = (t: number): number => labels.label({ t, alpha: NaN, sigma: NaN, lambda: NaN }, levels);
   const offset = at(0);
   const shifted = offset === 0 ? label : g.arithmetic('Sub', label, offset);
   const t = g.arithmetic('Div', shifted, at(1) - offset);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { readBytes, readJson } from '../io/read.js';
 import { isRecord } from '../options.js';
-import type { Counts } from '../solvers/batch.js';
+import type { Counts } from '../solvers/counts.js';
 
 const FORMAT = 'fastsde shards 1';
 

@@ -1,53 +1,49 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger, checkSeed, checkSignal } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
-import { Batch, noCounts, type Counts } from '../solvers/batch.js';
-import type { Corrector } from '../solvers/correctors.js';
-import { namedCorrector, namedPredictor, type CorrectorName, type PredictorName } from '../solvers/named.js';
-import { predictorCorrector, type PredictorCorrectorOptions } from '../solvers/predictor-corrector.js';
-import type { Predictor } from '../solvers/predictors.js';
-import type { Plan, Solver } from '../solvers/solver.js';
-import type { NormMode } from '../device/binding.js';
-import { Sampling } from './sampling.js';
+import { elementCount } from '../shape.js';
+import { Batch } from '../solvers/batch.js';
+import type { Constraint } from '../solvers/constraint.js';
+import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
+import { solverFor, type SolverChoice } from '../solvers/choice.js';
+import type { Plan } from '../solvers/solver.js';
+import { Task } from '../task.js';
 
-/** The solver's options, unless `solver` is given, and those of the run. */
-export interface SampleOptions extends Omit<PredictorCorrectorOptions, 'predictor' | 'corrector'> {
+/** How samples are drawn, and how many. */
+export interface SampleOptions extends SolverChoice {
   /** Number of samples. Default 16. */
-  readonly count?: number;
+  readonly count?: number | undefined;
   /** Samples that go through the network at once. Default: count, at most 64. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /** Unsigned 64-bit seed. Default 0. A sample is a function of the model, the seed, its index and the options. */
-  readonly seed?: bigint | number;
+  readonly seed?: bigint | number | undefined;
   /** Global index of the first sample, so that runs can share one sequence. Default 0. */
-  readonly first?: number;
-  /** A name or a value of `predictors`. Default `reverse-diffusion` (Song et al. 2021, section 4.2). */
-  readonly predictor?: PredictorName | Predictor;
-  /** A name or a value of `correctors`. Default `langevin`. */
-  readonly corrector?: CorrectorName | Corrector;
-  /** Signal-to-noise ratio of a corrector given by name. Default 0.16. */
-  readonly snr?: number;
-  /** Steps at every time of a corrector given by name. Default 1. */
-  readonly correctorSteps?: number;
-  /** Norms of the Langevin corrector given by name. Default `sample`. */
-  readonly norm?: NormMode;
-  /** Another solver instead of predictor-corrector; it takes the place of all options from `predictor` to `denoise`. */
-  readonly solver?: Solver;
+  readonly first?: number | undefined;
   /** Class of every sample, or one class per sample, for a model with a class input. */
-  readonly classLabel?: number | Int32Array;
+  readonly classLabel?: number | Int32Array | undefined;
   /** States to start from, [count, ...shape], instead of draws from the prior. */
-  readonly initial?: Float32Array;
+  readonly initial?: Float32Array | undefined;
+  /** What is known of the samples; they act after every move of a solver on a grid. */
+  readonly constraints?: readonly Constraint[] | undefined;
   /** Keep the trajectory: one frame every so many steps. */
-  readonly trajectory?: number;
+  readonly trajectory?: number | undefined;
   /** Steps between the previews of the async iterator. Default: a tenth of the steps. */
-  readonly previewEvery?: number;
+  readonly previewEvery?: number | undefined;
   /** What previews and trajectory frames show: the state x (default), or the estimate of x_0 from it. */
-  readonly preview?: 'x' | 'x0';
+  readonly preview?: 'x' | 'x0' | undefined;
   /** Stops between two evaluations; the promise then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called after every step. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
+
+const optionNames = Object.keys({
+  ...{ solver: 1, predictor: 1, corrector: 1, snr: 1, correctorSteps: 1, norm: 1, order: 1, denoise: 1 },
+  ...{ steps: 1, grid: 1, spacing: 1, rho: 1, epsilon: 1 },
+  ...{ count: 1, batch: 1, seed: 1, first: 1, classLabel: 1, initial: 1, constraints: 1 },
+  ...{ trajectory: 1, previewEvery: 1, preview: 1, signal: 1, onProgress: 1 },
+} satisfies Record<keyof SampleOptions, 1>);
 
 export interface Progress {
   /** Samples that are finished, of `count`. */
@@ -97,6 +93,18 @@ export interface SampleResult {
   readonly trajectory?: Trajectory;
 }
 
+/** A sampling run: await it for the result, iterate over it (`for await`) for previews on the way, or both. */
+export class Sampling extends Task<SampleResult, Preview> {
+  /** @internal @param taken is called for every preview that the iterator hands out. */
+  constructor(
+    run: (emit: ((preview: Preview) => void) | undefined) => Promise<SampleResult>,
+    taken?: () => void,
+  ) {
+    // Without an iterator no preview is ever copied.
+    super((emit, isWatched) => run(isWatched ? emit : undefined), taken);
+  }
+}
+
 /**
  * Draws samples from a score model, by predictor-corrector sampling unless `solver` says otherwise.
  *
@@ -112,7 +120,17 @@ export function sample(model: ScoreModel, options: SampleOptions = {}): Sampling
 
 /** @internal The solver that `sample` takes, with its options resolved. */
 export function planOf(model: ScoreModel, options: SampleOptions): Plan {
-  return solverOf(options).plan(model);
+  if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function') {
+    throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
+  }
+  checkKnown(options, optionNames);
+  const plan = solverFor(options, model).plan(model);
+  if (options.constraints?.length && !plan.constrains) {
+    const expected =
+      'left out with a solver that does not let them act, such as rk45; predictors on a grid do';
+    throw new OptionError('constraints', options.constraints, expected);
+  }
+  return plan;
 }
 
 /** The part of a run that does not depend on the solver. */
@@ -135,7 +153,7 @@ async function run(
 ): Promise<SampleResult> {
   const { count, seed, first, labels } = job;
   const start = performance.now();
-  const elements = model.shape.reduce((product, n) => product * n, 1);
+  const elements = elementCount(model.shape);
   const samples = new Float32Array(count * elements);
   const recorder = options.trajectory === undefined ? undefined : trajectoryRecorder();
   let counts = noCounts();
@@ -147,30 +165,35 @@ async function run(
       size,
       first: first + done,
       seed,
-      labels: labels?.subarray(done, done + size),
-      signal: checkSignal(options.signal),
+      offset: done,
+      count,
+      labels,
+      precision: plan.precision,
+      constraints: options.constraints,
+      signal: options.signal,
     });
-    if (options.initial) batch.x.set(options.initial.subarray(...rows));
-    else plan.start(batch);
+    if (options.initial) batch.write(options.initial.subarray(...rows));
+    else if (plan.start) plan.start(batch);
+    else batch.drawPrior();
     await plan.run(batch, {
-      evaluated(step, time) {
+      async evaluated(step, { t }) {
         const previewed = emit && step % job.previewEvery === 0;
         const framed = recorder && step % options.trajectory! === 0;
         if (!previewed && !framed) return;
-        const shown = batch.x.slice();
-        if (job.preview === 'x0') batch.estimate(shown, time);
+        const estimate = job.preview === 'x0' ? batch.like() : undefined;
+        if (estimate) batch.estimate(estimate);
+        const shown = Float32Array.from(await batch.read(estimate));
         const shape = [size, ...model.shape];
-        if (previewed)
-          emit({ step, steps: plan.steps, t: time.t, first: batch.first, samples: shown, shape });
-        if (framed) recorder.add(step, time.t, shown, rows[0], samples.length);
+        if (previewed) emit({ step, steps: plan.steps, t, first: batch.first, samples: shown, shape });
+        if (framed) recorder.add(step, t, shown, rows[0], samples.length);
       },
       stepped(step) {
         const fraction = (done + (size * (step + 1)) / plan.steps) / count;
         options.onProgress?.({ done, count, step: step + 1, steps: plan.steps, fraction });
       },
     });
-    samples.set(batch.x, rows[0]);
-    if (total(batch.counts) > total(counts)) counts = batch.counts;
+    samples.set(await batch.read(), rows[0]);
+    if (evaluationsOf(batch.counts) > evaluationsOf(counts)) counts = batch.counts;
     if (batch.evaluations) {
       evaluations ??= new Int32Array(count);
       evaluations.set(
@@ -193,14 +216,13 @@ async function run(
       seed,
       first,
       ...classOf(options),
+      ...(options.constraints?.length && {
+        constraints: options.constraints.map(({ name, options }) => ({ name, ...options })),
+      }),
     },
     warnings: plan.warnings ?? [],
     ...(recorder && { trajectory: recorder.trajectory }),
   };
-}
-
-function total({ score, denoise, rejected, jvp, vjp }: Counts): number {
-  return score + denoise + rejected + jvp + vjp;
 }
 
 function classOf({ classLabel }: SampleOptions): { classLabel?: number | number[] } {
@@ -229,40 +251,13 @@ function trajectoryRecorder(): {
   };
 }
 
-const SOLVER_OPTIONS = [
-  'predictor',
-  'corrector',
-  'snr',
-  'correctorSteps',
-  'norm',
-  'steps',
-  'grid',
-  'spacing',
-  'epsilon',
-  'order',
-  'denoise',
-] as const;
-
-function solverOf(options: SampleOptions): Solver {
-  const { solver, predictor, corrector, snr, correctorSteps, norm, ...rest } = options;
-  if (solver) {
-    const extra = SOLVER_OPTIONS.find((name) => options[name] !== undefined);
-    if (extra) throw new OptionError(extra, options[extra], `left out when solver is given (${solver.name})`);
-    return solver;
-  }
-  return predictorCorrector({
-    ...rest,
-    predictor: namedPredictor(predictor ?? 'reverse-diffusion'),
-    corrector: namedCorrector(corrector ?? 'langevin', { snr, correctorSteps, norm }),
-  });
-}
-
 function resolve(model: ScoreModel, options: SampleOptions, plan: Plan): Job {
   const count = checkInteger('count', options.count ?? 16, 1);
   const batch = checkInteger('batch', options.batch ?? Math.min(count, 64), 1);
   const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
   if (options.trajectory !== undefined) checkInteger('trajectory', options.trajectory, 1);
-  const elements = count * model.shape.reduce((product, n) => product * n, 1);
+  checkSignal(options.signal);
+  const elements = count * elementCount(model.shape);
   if (options.initial && options.initial.length !== elements) {
     throw new OptionError(
       'initial',

@@ -7,7 +7,7 @@ import { encodeNpy } from '../io/npy.js';
 import { checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { isImageShape } from '../shape.js';
-import { noCounts, type Counts } from '../solvers/batch.js';
+import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import {
   encodeManifest,
   manifestName,
@@ -180,11 +180,7 @@ function isPictureOf(name: string, parts: readonly Range[]): boolean {
 }
 
 function larger(a: Counts, b: Counts): Counts {
-  return total(a) >= total(b) ? a : b;
-}
-
-function total({ score, denoise, rejected, jvp, vjp }: Counts): number {
-  return score + denoise + rejected + jvp + vjp;
+  return evaluationsOf(a) >= evaluationsOf(b) ? a : b;
 }
 
 /** What a manifest keeps of a run, so that it can be compared with one that was read. */

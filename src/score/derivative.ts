@@ -2,13 +2,13 @@ import { ModelError, OptionError } from '../errors.js';
 import type { State } from '../device/binding.js';
 import { dots } from '../device/kernels.js';
 import { checkChoice } from '../options.js';
-import type { At, ClosedForm, ScoreModel, Vjp } from './model.js';
-import { marginalAt } from './parameterization.js';
+import type { Level } from '../sde/level.js';
+import type { ClosedForm, ScoreModel, Vjp } from './model.js';
 
-/** States at which a model is evaluated: [rows, ...shape] in double precision, a time and perhaps a class for each. */
+/** States at which a model is evaluated: [rows, ...shape] in double precision, a level and perhaps a class for each. */
 export interface Points {
   readonly x: Float64Array;
-  readonly at: At;
+  readonly levels: readonly Level[];
   readonly labels?: Int32Array | undefined;
 }
 
@@ -45,10 +45,10 @@ export interface ScoreDerivative {
 }
 
 /** F at states in double precision: in double precision where the model has a closed form, else in float32. */
-export async function evaluateAt(model: ScoreModel, { x, at, labels }: Points): Promise<State> {
-  if (model.closedForm) return model.closedForm.evaluate(x, at, labels);
+export async function evaluateAt(model: ScoreModel, { x, levels, labels }: Points): Promise<State> {
+  if (model.closedForm) return model.closedForm.evaluate(x, levels, labels);
   const output = new Float32Array(x.length);
-  await model.evaluate(Float32Array.from(x), at, output, labels);
+  await model.evaluate(Float32Array.from(x), levels, output, labels);
   return output;
 }
 
@@ -95,20 +95,20 @@ class ClosedFormDerivative implements ScoreDerivative {
     return { score: 1, jvp: probes, vjp: 0 };
   }
 
-  products({ x, at, labels }: Points, probes: Probes, out: Float64Array): Promise<State> {
+  products({ x, levels, labels }: Points, probes: Probes, out: Float64Array): Promise<State> {
     for (let j = 0; j < probes.count; j++) {
       const v = probes.vector(j);
-      const product = this.#form.jvp(x, v, at, labels);
-      rowSums(at.t.length, x.length, (i) => v[i]! * product[i]!).forEach((sum, i) => {
+      const product = this.#form.jvp(x, v, levels, labels);
+      rowSums(levels.length, x.length, (i) => v[i]! * product[i]!).forEach((sum, i) => {
         out[i * probes.count + j] = sum;
       });
     }
-    return Promise.resolve(this.#form.evaluate(x, at, labels));
+    return Promise.resolve(this.#form.evaluate(x, levels, labels));
   }
 
-  trace({ x, at, labels }: Points, out: Float64Array): Promise<State> {
-    out.set(this.#form.divergence(x, at, labels));
-    return Promise.resolve(this.#form.evaluate(x, at, labels));
+  trace({ x, levels, labels }: Points, out: Float64Array): Promise<State> {
+    out.set(this.#form.divergence(x, levels, labels));
+    return Promise.resolve(this.#form.evaluate(x, levels, labels));
   }
 }
 
@@ -125,14 +125,14 @@ class NetworkDerivative implements ScoreDerivative {
     return { score: 0, jvp: 0, vjp: probes };
   }
 
-  async products({ x, at, labels }: Points, probes: Probes, out: Float64Array): Promise<State> {
+  async products({ x, levels, labels }: Points, probes: Probes, out: Float64Array): Promise<State> {
     const state = Float32Array.from(x);
     const output = new Float32Array(x.length);
     const product = new Float32Array(x.length);
-    const sums = new Float64Array(at.t.length);
+    const sums = new Float64Array(levels.length);
     for (let j = 0; j < probes.count; j++) {
       const v = probes.vector(j);
-      await this.#vjp(state, v, at, output, product, labels);
+      await this.#vjp(state, v, levels, output, product, labels);
       dots(v, product, sums);
       sums.forEach((sum, i) => {
         out[i * probes.count + j] = sum;
@@ -175,7 +175,7 @@ class CentralDifference implements ScoreDerivative {
 
   /** The change when the step is doubled. */
   async discrepancy(points: Points, probes: Probes): Promise<Float64Array> {
-    const sums = new Float64Array(points.at.t.length);
+    const sums = new Float64Array(points.levels.length);
     for (let j = 0; j < probes.count; j++) {
       const fine = await this.#difference(points, probes.vector(j), STEP);
       const coarse = await this.#difference(points, probes.vector(j), 2 * STEP);
@@ -185,10 +185,10 @@ class CentralDifference implements ScoreDerivative {
   }
 
   async #difference(points: Points, v: Float32Array, step: number): Promise<Float64Array> {
-    const { x, at } = points;
-    const rows = at.t.length;
+    const { x, levels } = points;
+    const rows = levels.length;
     const width = x.length / rows;
-    const h = at.t.map((t, i) => step * marginalAt(this.#model, t, at.index?.[i]).sigma);
+    const h = levels.map(({ sigma }) => step * sigma);
     const shifted = (sign: 1 | -1) =>
       x.map((value, e) => this.#rounded(value + sign * h[Math.floor(e / width)]! * v[e]!));
     const [right, left] = [shifted(1), shifted(-1)];

@@ -1,27 +1,23 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger } from '../options.js';
-import type { Ladder } from '../sde/ladder.js';
-import type { Sde } from '../sde/sde.js';
-import type { At, Parameterization, ScoreModel } from './model.js';
-import { marginalAt, parameterizations, scoreCoefficients } from './parameterization.js';
+import { checkIndex, type Level, type Process } from '../sde/level.js';
+import type { Parameterization, ScoreModel } from './model.js';
+import { parameterizations, scoreCoefficients } from './parameterization.js';
 
-export interface FunctionModelOptions {
+export interface FunctionModelOptions extends Process {
   /** Shape of one sample. */
   readonly shape: readonly number[];
-  readonly sde: Sde;
   /** What the function computes. Default `score`. */
   readonly parameterization?: Exclude<Parameterization, 'edm'>;
   /** Number of classes, where the function takes class labels. */
   readonly classes?: number;
-  /** The noise levels that the function knows, where it knows only these. */
-  readonly ladder?: Ladder;
   /**
    * Writes the score (or what `parameterization` says) at x, [batch, ...shape], into `output`, of the same length. Sample
-   * i is at time at.t[i]. It may be asynchronous; nothing touches the arrays until its promise settles.
+   * i is at levels[i]. It may be asynchronous; nothing touches the arrays until its promise settles.
    */
   readonly evaluate: (
     x: Float32Array,
-    at: At,
+    levels: readonly Level[],
     output: Float32Array,
     labels?: Int32Array,
   ) => void | Promise<void>;
@@ -49,8 +45,11 @@ export function functionModel(options: FunctionModelOptions): ScoreModel {
     parameterization,
     ...(classes !== undefined && { classes }),
     ...(ladder && { ladder }),
-    coefficients: (t, index) => scoreCoefficients(parameterization, marginalAt({ sde, ladder }, t, index)),
-    evaluate: (x, at, output, labels) => evaluate(x, at, output, labels),
+    coefficients(level) {
+      if (ladder) checkIndex(ladder, level.index);
+      return scoreCoefficients(parameterization, level);
+    },
+    evaluate: (x, levels, output, labels) => evaluate(x, levels, output, labels),
     close: () => Promise.resolve(),
   };
 }

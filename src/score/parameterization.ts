@@ -1,38 +1,10 @@
-import { OptionError } from '../errors.js';
-import type { Ladder } from '../sde/ladder.js';
-import type { Sde } from '../sde/sde.js';
+import type { Level } from '../sde/level.js';
 import type { Parameterization, ScoreCoefficients } from './model.js';
 
 export const parameterizations: readonly Parameterization[] = ['score', 'eps', 'v', 'x0', 'edm'];
 
 /** Standard deviation of the data in the preconditioning of EDM networks (Karras et al. 2022, Table 1). */
 export const SIGMA_DATA = 0.5;
-
-/** x_t | x_0 ~ N(alpha x_0, sigma^2 I). */
-export interface Marginal {
-  readonly alpha: number;
-  readonly sigma: number;
-}
-
-/**
- * The marginal at time t, or at level `index` where the model has trained levels.
- * @throws OptionError for a model with trained levels and no index, or one outside its ladder.
- */
-export function marginalAt(
-  { sde, ladder }: { sde: Sde; ladder?: Ladder | undefined },
-  t: number,
-  index?: number,
-): Marginal {
-  if (ladder === undefined) return { alpha: sde.alpha(t), sigma: sde.sigma(t) };
-  if (index === undefined || !(Number.isInteger(index) && index >= 0 && index < ladder.levels)) {
-    throw new OptionError(
-      'index',
-      index,
-      `a level from 0 (least noise) to ${ladder.levels - 1}: this model knows only its trained levels`,
-    );
-  }
-  return { alpha: ladder.alpha[index]!, sigma: ladder.sigma[index]! };
-}
 
 /**
  * The score as `state * x + output * F`, exact for every alpha and sigma (Song et al. 2021; Salimans and Ho 2022;
@@ -48,7 +20,7 @@ export function marginalAt(
  */
 export function scoreCoefficients(
   parameterization: Parameterization,
-  { alpha, sigma }: Marginal,
+  { alpha, sigma }: Pick<Level, 'alpha' | 'sigma'>,
   sigmaData: number = SIGMA_DATA,
 ): ScoreCoefficients {
   switch (parameterization) {
@@ -73,7 +45,7 @@ export function scoreCoefficients(
 /** What the state is multiplied with before it enters the network: c_in / alpha for `edm`, else 1. */
 export function inputScale(
   parameterization: Parameterization,
-  { alpha, sigma }: Marginal,
+  { alpha, sigma }: Pick<Level, 'alpha' | 'sigma'>,
   sigmaData: number = SIGMA_DATA,
 ): number {
   return parameterization === 'edm' ? 1 / Math.hypot(sigma, alpha * sigmaData) : 1;

@@ -22,7 +22,7 @@ export function edm(options: EdmOptions = {}): Sde {
   const { sigmaMin = 0.002, sigmaMax = 80, sigmaData = 0.5, dataRange = [-1, 1] } = options;
   checkNumber('sigmaData', sigmaData, 0);
   checkSigmas(sigmaMin, sigmaMax);
-  return specified('edm', options, {
+  return specified('sde', options, {
     name: 'edm',
     T: sigmaMax,
     epsilon: sigmaMin,

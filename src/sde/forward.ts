@@ -1,8 +1,8 @@
 import { Stream, type NoiseAddress, type State } from '../device/binding.js';
 import { affine } from '../device/kernels.js';
 import { checkInteger } from '../options.js';
-import { ladderTransition, type Ladder } from './ladder.js';
-import type { Sde, Transition } from './sde.js';
+import { ladderTransition } from './ladder.js';
+import type { Ladder, Sde, Transition } from './sde.js';
 
 /** Where the noise of a forward simulation comes from. */
 export interface ForwardNoise {

@@ -1,16 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkInteger } from '../options.js';
-import type { Transition } from './sde.js';
-
-/**
- * A discrete forward chain: level i = 0 .. levels - 1 has x_i | x_data ~ N(alpha[i] x_data, sigma[i]^2 I), noise grows
- * with i, and level -1 is the data (alpha 1, sigma 0). Levels are integers everywhere; a time never becomes an index.
- */
-export interface Ladder {
-  readonly levels: number;
-  readonly alpha: Float64Array;
-  readonly sigma: Float64Array;
-}
+import type { Ladder, Sde, Transition } from './sde.js';
 
 /** The chain of DDPM: x_i = sqrt(1 - beta_i) x_(i-1) + sqrt(beta_i) z (Ho et al. 2020, equation 2). */
 export function ddpmLadder(betas: ArrayLike<number>): Ladder {
@@ -83,6 +73,11 @@ export function respacedLevels(ladder: Ladder, steps: number = ladder.levels): I
   }
   if (steps === 1) return Int32Array.of(levels - 1);
   return Int32Array.from({ length: steps }, (_, k) => Math.round((k * (levels - 1)) / (steps - 1)));
+}
+
+/** The time of the continuous SDE at which level `index` of a ladder with `levels` levels lies. */
+export function levelTime(sde: Sde, levels: number, index: number, epsilon: number): number {
+  return levels === 1 ? sde.T : epsilon + (sde.T - epsilon) * (index / (levels - 1));
 }
 
 /** f at `count` values of u from 0 to 1, ends included; f(1) if there is one. */

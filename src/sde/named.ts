@@ -1,18 +1,16 @@
 import { OptionError } from '../errors.js';
 import { checkChoice } from '../options.js';
 import { edm } from './edm.js';
+import { sdeNames, type SdeName } from './names.js';
 import type { Sde } from './sde.js';
 import { subvp } from './subvp.js';
 import { ve } from './ve.js';
 import { vp } from './vp.js';
 
-export type SdeName = 'vp' | 'subvp' | 've' | 'edm';
-
 type Constructor = (options: Record<string, number> | { dataRange: readonly [number, number] }) => Sde;
 
-const constructors: Readonly<Record<SdeName, Constructor>> = { vp, subvp, ve, edm };
-
-export const sdeNames: readonly SdeName[] = ['vp', 'subvp', 've', 'edm'];
+/** How the SDEs are made of their options. */
+export const sdes: Readonly<Record<SdeName, Constructor>> = { vp, subvp, ve, edm };
 
 /**
  * The SDE of this name, with the given constants in place of its defaults: the inverse of (`sde.name`, `sde.constants`),
@@ -23,7 +21,7 @@ export function sdeFromName(
   constants: Readonly<Record<string, number>> = {},
   dataRange?: readonly [number, number],
 ): Sde {
-  const construct = constructors[checkChoice('sde', name, sdeNames)];
+  const construct = sdes[checkChoice('sde', name, sdeNames)];
   const known = Object.keys(construct({}).constants);
   for (const [constant, value] of Object.entries(constants)) {
     if (!known.includes(constant)) {

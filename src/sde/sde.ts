@@ -5,6 +5,16 @@ export interface Transition {
 }
 
 /**
+ * A discrete forward chain: level i = 0 .. levels - 1 has x_i | x_data ~ N(alpha[i] x_data, sigma[i]^2 I), noise grows
+ * with i, and level -1 is the data (alpha 1, sigma 0). Levels are integers everywhere; a time never becomes an index.
+ */
+export interface Ladder {
+  readonly levels: number;
+  readonly alpha: Float64Array;
+  readonly sigma: Float64Array;
+}
+
+/**
  * A forward SDE dx = f(t) x dt + g(t) dw with scalar-linear drift, so that
  * x_t | x_0 ~ N(alpha(t) x_0, sigma(t)^2 I) (Song et al. 2021, section 3).
  *
@@ -37,4 +47,9 @@ export interface Sde {
   transition(from: number, to: number): Transition;
   /** Standard deviation of the (centred, isotropic) prior p_T. */
   readonly priorSigma: number;
+  /**
+   * How the published loop of Song et al. 2021 discretises this SDE in so many steps: as a ladder with one level each, or by
+   * Euler steps. Absent where nothing was published.
+   */
+  readonly published?: ((levels: number) => Ladder) | 'euler';
 }

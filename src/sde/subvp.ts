@@ -18,13 +18,14 @@ export function subvp(options: SubVpOptions = {}): Sde {
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
   const sigma = (t: number) => -Math.expm1(-integral(t));
-  return specified('subvp', options, {
+  return specified('sde', options, {
     name: 'subvp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
     dataRange: checkDataRange(dataRange),
     constants: { beta0, beta1, epsilon },
     priorSigma: 1,
+    published: 'euler',
     drift: (t) => -0.5 * beta(t),
     diffusion: (t) => Math.sqrt(-beta(t) * Math.expm1(-2 * integral(t))),
     alpha: (t) => Math.exp(-0.5 * integral(t)),

@@ -1,5 +1,6 @@
 import { specified } from '../specification.js';
 import { checkDataRange, checkEpsilon, checkSigmas, type CommonOptions } from './constants.js';
+import { geometricSigmas, smldLadder } from './ladder.js';
 import type { Sde } from './sde.js';
 
 export interface VeOptions extends CommonOptions {
@@ -21,13 +22,14 @@ export function ve(options: VeOptions = {}): Sde {
   const logRatio = Math.log(sigmaMax / sigmaMin);
   const logMin = Math.log(sigmaMin);
   const sigma = (t: number) => sigmaMin * Math.pow(sigmaMax / sigmaMin, t);
-  return specified('ve', options, {
+  return specified('sde', options, {
     name: 've',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
     dataRange: checkDataRange(dataRange),
     constants: { sigmaMin, sigmaMax, epsilon },
     priorSigma: sigmaMax,
+    published: (levels) => smldLadder(geometricSigmas(levels, sigmaMin, sigmaMax)),
     drift: () => 0,
     diffusion: (t) => sigma(t) * Math.sqrt(2 * logRatio),
     alpha: () => 1,

@@ -1,6 +1,8 @@
+import { OptionError } from '../errors.js';
 import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
 import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
+import { ddpmLadder, linearBetas } from './ladder.js';
 import type { Sde } from './sde.js';
 
 export interface VpOptions extends CommonOptions {
@@ -17,7 +19,7 @@ export interface VpOptions extends CommonOptions {
 export function vp(options: VpOptions = {}): Sde {
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
-  return specified('vp', options, {
+  return specified('sde', options, {
     name: 'vp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
@@ -33,6 +35,15 @@ export function vp(options: VpOptions = {}): Sde {
     transition(from, to) {
       const B = increment(from, to);
       return { retain: Math.exp(-0.5 * B), spread: -Math.expm1(-B) };
+    },
+    published(levels) {
+      if (Math.max(beta0, beta1) < levels) return ddpmLadder(linearBetas(levels, beta0, beta1));
+      throw new OptionError(
+        'steps',
+        levels,
+        `more than beta1 (${beta1}) with grid 'reference', whose last level keeps 1 - beta1 / steps of the variance; ` +
+          "grid 'exact' takes any number",
+      );
     },
   });
 }

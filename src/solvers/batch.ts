@@ -1,33 +1,14 @@
+import { cpu } from '../device/cpu.js';
+import { Stream, type NoiseAddress, type NormMode, type State } from '../device/binding.js';
+import type { Device, Distribution, Elements, Precision, ScaledNoise } from '../device/device.js';
 import { NonFiniteScoreError } from '../errors.js';
-import { Stream, type NoiseAddress } from '../device/binding.js';
-import { affine, dots, fillNormal } from '../device/kernels.js';
-import type { At, ScoreModel } from '../score/model.js';
-import type { Update } from './predictors.js';
+import { elementCount } from '../shape.js';
+import type { ScoreModel } from '../score/model.js';
+import { levelAt, type Level } from '../sde/level.js';
+import type { Constraint } from './constraint.js';
+import { noCounts, type Counts } from './counts.js';
+import type { Update } from './predictor.js';
 import { Turns } from './turns.js';
-
-/** Network evaluations that each sample went through, by purpose. */
-export interface Counts {
-  /** Score evaluations of predictors and correctors. */
-  score: number;
-  /** Evaluations of the final denoising. */
-  denoise: number;
-  /** Evaluations in steps that an adaptive solver rejected. */
-  rejected: number;
-  /** Jacobian-vector products. */
-  jvp: number;
-  /** Vector-Jacobian products. */
-  vjp: number;
-}
-
-export function noCounts(): Counts {
-  return { score: 0, denoise: 0, rejected: 0, jvp: 0, vjp: 0 };
-}
-
-/** A time, and the integer level where the process is a discrete ladder. */
-export interface Time {
-  readonly t: number;
-  readonly index?: number;
-}
 
 export interface BatchOptions {
   /** Samples in the batch. */
@@ -35,12 +16,21 @@ export interface BatchOptions {
   /** Global index of the first sample, which addresses the noise. */
   readonly first: number;
   readonly seed: bigint;
-  /** A class for every sample of the batch. */
+  /** Position of the first sample in the run, and samples of the run: inputs of the run are sliced by them. Default: all. */
+  readonly offset?: number | undefined;
+  readonly count?: number | undefined;
+  /** A class for every sample of the run. */
   readonly labels?: Int32Array | undefined;
+  /** Precision of the state. Default `single`. */
+  readonly precision?: Precision | undefined;
+  readonly constraints?: readonly Constraint[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A batch on its way through a solver: its state, the network's last output for it, and what it cost so far. */
+/**
+ * A batch on its way through a solver: its state, the network's last output for it, and what it cost so far. Solvers give it
+ * scalars; it alone touches elements, by the verbs of a device.
+ */
 export class Batch {
   readonly model: ScoreModel;
   readonly size: number;
@@ -48,56 +38,149 @@ export class Batch {
   /** A class for every sample. */
   readonly labels: Int32Array | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly x: Float32Array;
-  /** Raw output F of the last evaluation; the score is `model.coefficients` applied to x and F. */
-  readonly output: Float32Array;
+  /** The state, [size, ...shape]. */
+  readonly x: Elements;
+  /** Raw output F of the last evaluation, [size, ...shape]; the score is the model's `coefficients` applied to x and F. */
+  readonly output: Elements;
+  /** The level of the last evaluation. */
+  level!: Level;
   readonly counts: Counts = noCounts();
   /** Evaluations of every sample, rejected ones included, after an adaptive solver. */
   evaluations: Int32Array | undefined;
-  readonly #seed: bigint;
-  readonly #times: Float64Array;
-  readonly #indices: Int32Array;
-  readonly #norms: Float64Array;
+  readonly #device: Device = cpu;
+  readonly #options: BatchOptions;
+  readonly #precision: Precision;
+  /** Where the state is double, room for one as networks take it. */
+  readonly #rounded: Elements | undefined;
+  readonly #norms: Elements;
+  readonly #levels: Level[];
+  readonly #tables = new Map<number, Float64Array>();
   readonly #turns = new Turns();
 
   constructor(model: ScoreModel, options: BatchOptions) {
-    const elements = options.size * model.shape.reduce((product, n) => product * n, 1);
+    const { size, precision = 'single' } = options;
+    const elements = size * elementCount(model.shape);
+    const allocate = (kind: Precision) => this.#device.allocate(elements, kind);
     this.model = model;
-    this.size = options.size;
+    this.size = size;
     this.first = options.first;
-    this.labels = options.labels;
+    this.labels = options.labels && this.#slice(options.labels, options);
     this.signal = options.signal;
-    this.x = new Float32Array(elements);
-    this.output = new Float32Array(elements);
-    this.#seed = options.seed;
-    this.#times = new Float64Array(options.size);
-    this.#indices = new Int32Array(options.size);
-    this.#norms = new Float64Array(options.size);
+    this.x = allocate(precision);
+    this.output = allocate(model.closedForm ? precision : 'single');
+    this.#options = options;
+    this.#precision = precision;
+    this.#rounded = precision === 'double' ? allocate('single') : undefined;
+    this.#norms = this.#device.allocate(size, 'double');
+    this.#levels = new Array<Level>(size);
   }
 
   noise(stream: number, step = 0, substep = 0): NoiseAddress {
-    return { seed: this.#seed, samples: this.first, step, stream, substep };
+    return { seed: this.#options.seed, samples: this.first, step, stream, substep };
+  }
+
+  /** Another array like the state, for history and stages. */
+  like(): Elements {
+    return this.#device.allocate(this.x.length, this.#precision);
+  }
+
+  /**
+   * This batch's part of an input of the run, [count, ...shape] or one sample [...shape] for all: a measurement, a mask.
+   * @throws RangeError for another number of elements.
+   */
+  rowsOf(values: Float32Array): Elements {
+    const elements = this.x.length / this.size;
+    const { count = this.size } = this.#options;
+    if (values.length === count * elements) return this.#slice(values, this.#options, elements);
+    if (values.length !== elements) {
+      throw new RangeError(
+        `${values.length} values are neither one sample of ${elements} nor ${count} of them.`,
+      );
+    }
+    const rows = new Float32Array(this.x.length);
+    for (let start = 0; start < rows.length; start += elements) rows.set(values, start);
+    return rows;
+  }
+
+  #slice<T extends Float32Array | Int32Array>(values: T, { offset = 0, size }: BatchOptions, width = 1): T {
+    return values.subarray(offset * width, (offset + size) * width) as T;
+  }
+
+  /** Sets the state to values of the caller's, [size, ...shape]. */
+  write(values: State): void {
+    this.#device.write(this.x, values);
+  }
+
+  /** Sets the state and the network's output for it at a level, as an evaluation would. */
+  place(level: Level, state: State, output: State): void {
+    this.level = level;
+    this.#device.write(this.x, state);
+    this.#device.write(this.output, output);
+  }
+
+  /** The values of an array of the batch, valid until its next use. */
+  read(elements: Elements = this.x): Promise<State> {
+    return this.#device.read(elements);
   }
 
   /** Draws the state from the prior N(0, sigma(T)^2 I). */
   drawPrior(): void {
-    fillNormal(this.x, this.size, this.noise(Stream.prior));
-    this.combine(this.x, [this.x], [this.model.sde.priorSigma]);
+    // Solvers of both precisions start from the same points.
+    const x = this.#rounded ?? this.x;
+    this.fill(x, 'normal', this.noise(Stream.prior));
+    this.combine(x, [x], [this.model.sde.priorSigma]);
+    if (this.#rounded) this.copy(this.x, x);
   }
 
-  /** Runs the network on the state. Throws the signal's reason when aborted, and on a score that is not finite. */
-  async evaluate({ t, index }: Time, step: number, purpose: 'score' | 'denoise' = 'score'): Promise<void> {
+  fill(out: Elements, distribution: Distribution, address: NoiseAddress): void {
+    this.#device.fill(out, this.size, distribution, address);
+  }
+
+  /**
+   * Runs the network on a state at a level; the output then belongs to both.
+   *
+   * @param step what errors call the step.
+   * @throws the signal's reason when aborted, NonFiniteScoreError for a score that is not finite.
+   */
+  async evaluate(
+    level: Level,
+    step: number,
+    { purpose = 'score', state = this.x }: { purpose?: 'score' | 'denoise'; state?: Elements } = {},
+  ): Promise<void> {
     this.signal?.throwIfAborted();
-    this.#times.fill(t);
-    let at: At = { t: this.#times };
-    if (index !== undefined) at = { ...at, index: this.#indices.fill(index) };
-    const pending = this.model.evaluate(this.x, at, this.output, this.labels);
+    // The published loop has a ladder of its own, of which a model in continuous time knows the times alone.
+    this.level = level.index !== undefined && !this.model.ladder ? levelAt(this.model, level.t) : level;
+    const pending = this.#run(state);
     if (pending) await pending;
     else await this.#turns.yield();
+    this.#count(purpose);
+    this.#device.dots(this.output, this.output, this.#norms);
+    const bad = (await this.read(this.#norms)).findIndex((norm) => !Number.isFinite(norm));
+    if (bad >= 0) throw new NonFiniteScoreError(step, this.first + bad, level.t);
+  }
+
+  #run(state: Elements): void | Promise<void> {
+    const { model, labels } = this;
+    const levels = this.#levels.fill(this.level);
+    if (this.#precision === 'double' && model.closedForm) {
+      const output = model.closedForm.evaluate(state as Float64Array, levels, labels);
+      this.#device.write(this.output, output);
+      return;
+    }
+    if (this.#rounded) this.#device.copy(this.#rounded, state);
+    return model.evaluate(
+      (this.#rounded ?? state) as Float32Array,
+      levels,
+      this.output as Float32Array,
+      labels,
+    );
+  }
+
+  #count(purpose: 'score' | 'denoise'): void {
     this.counts[purpose]++;
-    dots(this.output, this.output, this.#norms);
-    const bad = this.#norms.findIndex((norm) => !Number.isFinite(norm));
-    if (bad >= 0) throw new NonFiniteScoreError(step, this.first + bad, t);
+    const { networks } = this.counts;
+    for (const [network, runs] of Object.entries(this.model.cost?.(this.level) ?? { network: 1 }))
+      networks[network] = (networks[network] ?? 0) + runs;
   }
 
   /** Takes the evaluations of an adaptive solver: `counts` becomes those of the sample that took the most. */
@@ -106,52 +189,75 @@ export class Batch {
     const most = evaluations.indexOf(evaluations.reduce((a, b) => Math.max(a, b)));
     this.counts.score += evaluations[most]! - rejected[most]!;
     this.counts.rejected += rejected[most]!;
+    const { networks } = this.counts;
+    for (const [network, runs] of Object.entries(this.model.cost?.(this.level) ?? { network: 1 }))
+      networks[network] = (networks[network] ?? 0) + runs * evaluations[most]!;
   }
 
-  /** x <- state x + score s + noise z with the score of the last evaluation, which was at `time`. */
-  update({ state, score, noise }: Update, time: Time, address: NoiseAddress): void {
-    const s = this.model.coefficients(time.t, time.index);
+  /** x <- state x + score s + noise z with the score of the last evaluation; without an address, its mean. */
+  update({ state, score, noise }: Update, address: NoiseAddress | undefined): void {
+    const s = this.model.coefficients(this.level);
     const coefficients = [state + score * s.state, score * s.output];
-    this.combine(
-      this.x,
-      [this.x, this.output],
-      coefficients,
-      noise === 0 ? undefined : { scale: noise, address },
-    );
+    const scaled = noise === 0 || !address ? undefined : { scale: noise, address };
+    this.combine(this.x, [this.x, this.output], coefficients, scaled);
   }
 
   /** out <- the posterior mean of x_0 given the state, (x + sigma^2 s) / alpha (Tweedie's formula). */
-  estimate(out: Float32Array, time: Time): void {
-    const { alpha, sigma } = kernelAt(this.model, time);
-    const s = this.model.coefficients(time.t, time.index);
+  estimate(out: Elements): void {
+    const { alpha, sigma } = this.level;
+    const s = this.model.coefficients(this.level);
     const variance = sigma ** 2;
-    this.combine(
-      out,
-      [this.x, this.output],
-      [(1 + variance * s.state) / alpha, (variance * s.output) / alpha],
-    );
+    const coefficients = [(1 + variance * s.state) / alpha, (variance * s.output) / alpha];
+    this.combine(out, [this.x, this.output], coefficients);
   }
 
   /** out <- sum of coefficient times operand, plus scaled noise; the same scalars for every sample. */
   combine(
-    out: Float32Array,
-    operands: readonly Float32Array[],
+    out: Elements,
+    operands: readonly Elements[],
     coefficients: readonly number[],
-    noise?: { scale: number; address: NoiseAddress },
+    noise?: ScaledNoise,
   ): void {
-    affine(out, operands, this.repeat([...coefficients, noise?.scale ?? 0]), noise?.address);
+    this.#device.affine(out, operands, this.#table([...coefficients, noise?.scale ?? 0]), noise?.address);
+  }
+
+  /** x <- x + e s + sqrt(2 e) z with e = factor (|z| / |s|)^2, the norms taken as `norm` says. */
+  langevin(factor: number, norm: NormMode, address: NoiseAddress): void {
+    const s = this.model.coefficients(this.level);
+    this.#device.langevin(this.x, this.output, this.#table([s.state, s.output, factor]), norm, address);
+  }
+
+  /** out <- min(max(out, low), high). */
+  clip(out: Elements, low: number, high: number): void {
+    this.#device.clip(out, low, high);
+  }
+
+  /** In the coordinates of `basis`, puts alpha y + sigma z where the mask is set. */
+  project(
+    y: Elements,
+    mask: Elements,
+    { alpha, sigma }: Level,
+    address: NoiseAddress,
+    basis?: Elements,
+  ): void {
+    this.#device.project(this.x, y, mask, this.#table([alpha, sigma]), address, basis);
+  }
+
+  copy(out: Elements, from: Elements): void {
+    this.#device.copy(out, from);
+  }
+
+  /** Lets every constraint act on the state, which is at `level`. */
+  constrain(level: Level, step: number, substep: number): void {
+    const address = this.noise(Stream.measurement, step, substep);
+    for (const constraint of this.#options.constraints ?? []) constraint.apply(this, level, address);
   }
 
   /** The same row of scalars for every sample, as the kernels take them. */
-  repeat(row: readonly number[]): Float64Array {
-    const table = new Float64Array(this.size * row.length);
+  #table(row: readonly number[]): Float64Array {
+    let table = this.#tables.get(row.length);
+    if (!table) this.#tables.set(row.length, (table = new Float64Array(this.size * row.length)));
     for (let b = 0; b < this.size; b++) table.set(row, b * row.length);
     return table;
   }
-}
-
-/** alpha and sigma of x_t | x_0: of the trained level where the model has levels, else of the SDE. */
-function kernelAt({ sde, ladder }: ScoreModel, { t, index }: Time): { alpha: number; sigma: number } {
-  if (ladder && index !== undefined) return { alpha: ladder.alpha[index]!, sigma: ladder.sigma[index]! };
-  return { alpha: sde.alpha(t), sigma: sde.sigma(t) };
 }

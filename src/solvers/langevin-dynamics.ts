@@ -1,43 +1,42 @@
 import { Stream } from '../device/binding.js';
 import { checkInteger, checkNumber } from '../options.js';
+import { levelAt } from '../sde/level.js';
 import { specified } from '../specification.js';
+import { langevinMove } from './correctors/langevin.js';
 import type { Plan, Solver } from './solver.js';
+import { stayAt, walk } from './walk.js';
 
 export interface LangevinDynamicsOptions {
-  /** Step size eps of x' = x + eps s + sqrt(2 eps) z. */
+  /** Step size e of x' = x + e s + sqrt(2 e) z. */
   readonly stepSize: number;
   /** Default 1000. */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /** Time at which the score is taken, that is, the p_t that is sampled. Default: the SDE's epsilon. */
-  readonly time?: number;
+  readonly time?: number | undefined;
 }
 
 /**
- * Unadjusted Langevin dynamics on the score at one time (Song & Ermon 2019, eq. 4). Its stationary law has an error of
+ * Unadjusted Langevin dynamics on the score at one time (Song & Ermon 2019, equation 4). Its stationary law has an error of
  * order stepSize: on N(0, s^2) the variance is s^2 / (1 - stepSize / (2 s^2)).
  */
 export function langevinDynamics(options: LangevinDynamicsOptions): Solver {
   const { stepSize, steps = 1000, time } = options;
   checkNumber('stepSize', stepSize, 0);
   checkInteger('steps', steps, 1);
-  return specified('langevinDynamics', options, {
+  return specified('solver', options, {
     name: 'langevin-dynamics',
-    plan({ sde }): Plan {
-      const at = { t: time ?? sde.epsilon };
+    plan(model): Plan {
+      const level = levelAt(model, time ?? model.sde.epsilon);
       return {
         steps,
-        options: { solver: 'langevin-dynamics', stepSize, steps, time: at.t },
-        start: (batch) => {
-          batch.drawPrior();
-        },
+        constrains: true,
+        options: { solver: 'langevin-dynamics', stepSize, steps, time: level.t },
         async run(batch, observer) {
-          for (let k = 0; k < steps; k++) {
-            await batch.evaluate(at, k);
-            observer.evaluated?.(k, at, batch);
-            const update = { state: 1, score: stepSize, noise: Math.sqrt(2 * stepSize) };
-            batch.update(update, at, batch.noise(Stream.corrector, k));
-            observer.stepped?.(k, batch);
-          }
+          const move = langevinMove(batch, () => stepSize);
+          const visits = Array.from({ length: steps }, (_, k) => [
+            { at: level, to: level, move: () => move(stayAt(level, k), batch.noise(Stream.corrector, k)) },
+          ]);
+          await walk(batch, visits, observer);
         },
       };
     },

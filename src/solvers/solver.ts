@@ -1,12 +1,14 @@
 import type { ScoreModel } from '../score/model.js';
-import type { Batch, Time } from './batch.js';
+import type { Level } from '../sde/level.js';
+import type { Batch } from './batch.js';
+import type { Resolved } from './predictor.js';
 
-/** What a caller sees of a run: each hook may read the batch, and copy from it, until it returns. */
+/** What a caller sees of a run: each hook may read the batch, and copy from it, until it is settled. */
 export interface Observer {
-  /** The batch holds a state and the network's output for that very state, at `time`. */
-  evaluated?(step: number, time: Time, batch: Batch): void;
+  /** The batch holds a state and the network's output for that very state, at `level`. */
+  evaluated?(step: number, level: Level, batch: Batch): void | Promise<void>;
   /** Step number `step`, from 0, is complete. */
-  stepped?(step: number, batch: Batch): void;
+  stepped?(step: number, batch: Batch): void | Promise<void>;
 }
 
 /** A solver with all options resolved for one model. */
@@ -14,16 +16,20 @@ export interface Plan {
   /** Steps that `run` takes. */
   readonly steps: number;
   /** Every option as resolved. */
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: Resolved;
   /** Doubts about this choice of options for this model, in plain words. */
   readonly warnings?: readonly string[];
-  /** Sets the state at the start, where the caller gives none. */
-  start(batch: Batch): void;
+  /** Precision of the state that `run` expects; default `single`. */
+  readonly precision?: 'single' | 'double';
+  /** Whether `run` lets constraints act after every move. Default false: constraints are then refused. */
+  readonly constrains?: boolean;
+  /** Sets the state at the start, where the caller gives none. Default: a draw from the prior. */
+  start?(batch: Batch): void;
   /** Carries the batch from its state to samples. */
   run(batch: Batch, observer: Observer): Promise<void>;
 }
 
-/** A way to draw samples from a score model. */
+/** A way to draw samples from a score model. Methods on a fixed grid are predictors; solvers are what is neither. */
 export interface Solver {
   readonly name: string;
   /** Resolves defaults and refuses what does not fit the model. */

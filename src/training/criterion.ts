@@ -3,8 +3,7 @@ import type { TrainingGraph } from '../autodiff/training.js';
 import type { Model } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import type { Description } from '../score/network/description.js';
-import type { LabelPoint } from '../score/network/labels.js';
-import type { Marginal } from '../score/parameterization.js';
+import type { Level } from '../sde/level.js';
 import type { Roles } from '../score/network/roles.js';
 import type { Target } from './target.js';
 
@@ -17,8 +16,8 @@ export interface TrainedNetwork {
   readonly elements: number;
 }
 
-/** Where one row is trained: its time, level and marginal, and the factor of its loss that its law of times asks for. */
-export interface TrainingPoint extends LabelPoint {
+/** The level at which one row is trained, and the factor of its loss that its law of times asks for. */
+export interface TrainingPoint extends Level {
   readonly weight: number;
 }
 
@@ -44,7 +43,7 @@ export interface Criterion {
   readonly classes?: number;
   trainingGraph(parameters: ParameterSelection): Promise<TrainingGraph>;
   /** What the network should say, fed as the input "target"; absent where nothing is compared with the output. */
-  readonly target?: (marginal: Marginal) => Target;
+  readonly target?: (level: Level) => Target;
   /** Inputs of the graph beside the network's own and the target. */
   feeds(points: readonly TrainingPoint[], rows: TrainingRows): Record<string, Tensor>;
 }

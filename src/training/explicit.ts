@@ -5,6 +5,7 @@ import { checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { SIGMA_DATA } from '../score/parameterization.js';
 import { spacedTimes } from '../sde/grid.js';
+import { levelAt, type Level } from '../sde/level.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
 import { elementCount } from '../shape.js';
 
@@ -67,17 +68,17 @@ export async function fisherDivergence(
   const clean = Float32Array.from(x0);
   const results: FisherDivergence[] = [];
   for (const [k, t] of times.entries()) {
-    const marginal = { alpha: sde.alpha(t), sigma: sde.sigma(t) };
-    const scale = lambda(t, marginal) / elements;
+    const level = levelAt(model, t);
+    const scale = lambda(level) / elements;
     let [sum, squares] = [0, 0];
     for (let first = 0; first < count; first += batch) {
       const rows = Math.min(batch, count - first);
       const x = clean.slice(first * elements, (first + rows) * elements);
       const coefficients = Float64Array.from({ length: 2 * rows }, (_, i) =>
-        i % 2 === 0 ? marginal.alpha : marginal.sigma,
+        i % 2 === 0 ? level.alpha : level.sigma,
       );
       affine(x, [x], coefficients, { seed, samples: first, step: k, stream: Stream.trainingNoise });
-      const [ours, exact] = [await scoreAt(model, x, t), await scoreAt(truth, x, t)];
+      const [ours, exact] = [await scoreAt(model, x, level), await scoreAt(truth, x, level)];
       for (let b = 0; b < rows; b++) {
         let square = 0;
         for (let i = b * elements; i < (b + 1) * elements; i++) square += (ours[i]! - exact[i]!) ** 2;
@@ -92,10 +93,10 @@ export async function fisherDivergence(
   return results;
 }
 
-async function scoreAt(model: ScoreModel, x: Float32Array, t: number): Promise<Float64Array> {
+async function scoreAt(model: ScoreModel, x: Float32Array, level: Level): Promise<Float64Array> {
   const rows = x.length / elementCount(model.shape);
   const output = new Float32Array(x.length);
-  await model.evaluate(x, { t: new Float64Array(rows).fill(t) }, output);
-  const { state, output: factor } = model.coefficients(t);
+  await model.evaluate(x, new Array<Level>(rows).fill(level), output);
+  const { state, output: factor } = model.coefficients(level);
   return Float64Array.from(output, (value, i) => state * x[i]! + factor * value);
 }

@@ -9,7 +9,8 @@ import { trainingGraph, type TrainingGraph } from '../autodiff/training.js';
 import type { Model } from '../onnx/file/model.js';
 import { prepare } from '../onnx/graph/prepare.js';
 import { checkChoice, checkInteger } from '../options.js';
-import { inputScale, scoreCoefficients, type Marginal } from '../score/parameterization.js';
+import { inputScale, scoreCoefficients } from '../score/parameterization.js';
+import type { Level } from '../sde/level.js';
 import type { Roles } from '../score/network/roles.js';
 import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
@@ -51,10 +52,10 @@ export function implicit(
   const { parameterization, sigmaData } = description;
   const lambda = weightingOf(description, options);
   // The network sees u = scale x, whose score is that of x over the scale; score matching is the same in u.
-  const scaleOf = (point: Marginal) => inputScale(parameterization, point, sigmaData);
-  const scoreOf = (point: Marginal) => {
-    const { state, output } = scoreCoefficients(parameterization, point, sigmaData);
-    return { state: state / scaleOf(point) ** 2, output: output / scaleOf(point) };
+  const scaleOf = (level: Level) => inputScale(parameterization, level, sigmaData);
+  const scoreOf = (level: Level) => {
+    const { state, output } = scoreCoefficients(parameterization, level, sigmaData);
+    return { state: state / scaleOf(level) ** 2, output: output / scaleOf(level) };
   };
   const count = trace === 'exact' ? elements : probes;
   const arrays = Array.from({ length: count }, () => new Float32Array(0));
@@ -80,7 +81,7 @@ export function implicit(
         'score.state': rowTensor(points, (point) => scoreOf(point).state),
         'score.output': rowTensor(points, (point) => scoreOf(point).output),
         weight: rowTensor(points, (point) => {
-          return point.weight * lambda(point.t, point) * scaleOf(point) ** 2;
+          return point.weight * lambda(point) * scaleOf(point) ** 2;
         }),
       };
     },

@@ -6,7 +6,8 @@ import { diffuse } from '../device/diffuse.js';
 import { affine } from '../device/kernels.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { checkChoice, checkInteger } from '../options.js';
-import { inputScale, type Marginal } from '../score/parameterization.js';
+import { inputScale } from '../score/parameterization.js';
+import type { Level } from '../sde/level.js';
 import type { TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
 import { simulatedNoise } from './simulation.js';
 import type { Target } from './target.js';
@@ -31,7 +32,7 @@ export interface NoisingOptions {
 export function noising(
   { description, roles, elements }: TrainedNetwork,
   { diffusion = 'kernel', simulationSteps = 100, dequantize = false }: NoisingOptions,
-  target: ((marginal: Marginal) => Target) | undefined,
+  target: ((level: Level) => Target) | undefined,
 ): (rows: TrainingRows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
   checkChoice('diffusion', diffusion, ['kernel', 'simulation']);
   checkInteger('simulationSteps', simulationSteps, 1, limits().substep + 1);

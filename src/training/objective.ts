@@ -7,7 +7,7 @@ import { checkChoice } from '../options.js';
 import { describeModel, type Description, type DescriptionOptions } from '../score/network/description.js';
 import { isShared, timeTensor } from '../score/network/feeds.js';
 import { readMetadata, type ModelMetadata } from '../score/network/metadata.js';
-import { marginalAt } from '../score/parameterization.js';
+import { levelAt } from '../sde/level.js';
 import { inferRoles } from '../score/network/roles.js';
 import { classification } from './classification.js';
 import { checkLabels, classFeeds, DROPOUT, maskFeeds, type ConditionOptions } from './conditions.js';
@@ -104,8 +104,7 @@ export function objective(
       const { t, index, weight } = times(count, address);
       const points: TrainingPoint[] = [];
       for (let i = 0; i < count; i++) {
-        const { alpha, sigma } = marginalAt(network.description, t[i]!, index?.[i]);
-        points.push({ t: t[i]!, index: index?.[i], weight: weight[i]!, alpha, sigma });
+        points.push({ ...levelAt(network.description, t[i]!, index?.[i]), weight: weight[i]! });
       }
       const { labels: rule, levels } = network.description;
       const label = new Float64Array(points.map((point) => rule.label(point, levels)));

@@ -1,5 +1,6 @@
 import type { Parameterization } from '../score/model.js';
-import { scoreCoefficients, type Marginal } from '../score/parameterization.js';
+import { scoreCoefficients } from '../score/parameterization.js';
+import type { Level } from '../sde/level.js';
 
 /** What a network should say of x_t = alpha x_0 + sigma z. */
 export interface Target {
@@ -17,10 +18,10 @@ export interface Target {
  */
 export function denoisingTarget(
   parameterization: Parameterization,
-  marginal: Marginal,
+  level: Level,
   sigmaData?: number,
 ): Target {
-  const { alpha, sigma } = marginal;
-  const { state: p, output: q } = scoreCoefficients(parameterization, marginal, sigmaData);
+  const { alpha, sigma } = level;
+  const { state: p, output: q } = scoreCoefficients(parameterization, level, sigmaData);
   return { clean: (-p * alpha) / q, noise: -(1 / sigma + p * sigma) / q, error: q ** 2 };
 }

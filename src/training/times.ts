@@ -3,7 +3,7 @@ import { Stream } from '../device/binding.js';
 import { fillNormal, fillUniform } from '../device/kernels.js';
 import { checkChoice, checkNumber } from '../options.js';
 import type { Description } from '../score/network/description.js';
-import { levelTime } from '../sde/grid.js';
+import { levelTime } from '../sde/ladder.js';
 import type { Sde } from '../sde/sde.js';
 
 /** At which times a network is trained. */

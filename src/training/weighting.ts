@@ -1,5 +1,5 @@
 import type { Description } from '../score/network/description.js';
-import type { Marginal } from '../score/parameterization.js';
+import type { Level } from '../sde/level.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, checkNumber } from '../options.js';
 
@@ -25,7 +25,7 @@ export type Weighting = 'sigma2' | 'likelihood' | 'edm' | 'min-snr' | 'soft-min-
 
 export const weightings: readonly Weighting[] = ['sigma2', 'likelihood', 'edm', 'min-snr', 'soft-min-snr'];
 
-/** What a weighting may depend on beside the marginal. */
+/** What a weighting may depend on beside the level. */
 export type WeightedProcess = Pick<Description, 'sde' | 'ladder' | 'parameterization' | 'sigmaData'>;
 
 /**
@@ -35,24 +35,24 @@ export type WeightedProcess = Pick<Description, 'sde' | 'ladder' | 'parameteriza
 export function weightingOf(
   { sde, ladder, parameterization, sigmaData }: WeightedProcess,
   { weighting = parameterization === 'edm' ? 'edm' : 'sigma2', gamma = 5 }: WeightingOptions,
-): (t: number, marginal: Marginal) => number {
+): (level: Level) => number {
   checkChoice('weighting', weighting, weightings);
   checkNumber('gamma', gamma, 0);
   switch (weighting) {
     case 'sigma2':
-      return (_, { sigma }) => sigma ** 2;
+      return ({ sigma }) => sigma ** 2;
     case 'likelihood':
       if (ladder !== undefined) {
         throw new OptionError('weighting', weighting, 'another one for a network with trained levels');
       }
-      return (t) => sde.diffusion(t) ** 2;
+      return ({ t }) => sde.diffusion(t) ** 2;
     case 'edm':
       // (rho^2 + s^2) / (rho s)^2 on the denoised sample, rho = sigma / alpha, s = sigmaData.
-      return (_, { alpha, sigma }) => sigma ** 2 * (1 + (sigma / (alpha * sigmaData)) ** 2);
+      return ({ alpha, sigma }) => sigma ** 2 * (1 + (sigma / (alpha * sigmaData)) ** 2);
     case 'min-snr':
-      return (_, { alpha, sigma }) => sigma ** 2 * Math.min(1, gamma * (sigma / alpha) ** 2);
+      return ({ alpha, sigma }) => sigma ** 2 * Math.min(1, gamma * (sigma / alpha) ** 2);
     case 'soft-min-snr': {
-      return (_, { alpha, sigma }) => sigma ** 2 / (1 + (alpha / sigma) ** 2 / gamma);
+      return ({ alpha, sigma }) => sigma ** 2 / (1 + (alpha / sigma) ** 2 / gamma);
     }
   }
 }

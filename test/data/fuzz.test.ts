@@ -47,7 +47,7 @@ const manifest = Buffer.from(
         first: 0,
         count: 2,
         sha256: '00',
-        counts: { score: 1, denoise: 1, rejected: 0, jvp: 0, vjp: 0 },
+        counts: { score: 1, denoise: 1, rejected: 0, jvp: 0, vjp: 0, networks: {} },
       },
     ],
   }),

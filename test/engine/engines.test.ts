@@ -8,7 +8,7 @@ import { mixtureModel } from '../../src/score/mixture/model.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { loadModel } from '../../src/score/network/load.js';
 import { edm } from '../../src/sde/edm.js';
-import { ancestral } from '../../src/solvers/predictors.js';
+import { ancestral } from '../../src/solvers/predictors/ancestral.js';
 import { predictorCorrector } from '../../src/solvers/predictor-corrector.js';
 import { decode, encode, interpolate } from '../../src/likelihood/latent.js';
 import { likelihood } from '../../src/likelihood/likelihood.js';
@@ -266,11 +266,11 @@ test('errors keep class, code, option and value', async (t) => {
 
 test('what cannot go to another thread is refused at once, with what to do', async (t) => {
   const engines = await openEngines(network, { threads: 1 });
-  const predictor = { name: 'ancestral', update: () => undefined } as const;
+  const predictor = { name: 'mine', begin: () => () => undefined };
   const own = t.throws(() => engines.sample({ predictor }), { instanceOf: OptionError });
-  t.is(own.option, 'predictor.update');
+  t.is(own.option, 'predictor.begin');
   t.regex(own.message, /without engines/);
-  t.throws(() => engines.sample({ predictor: { ...ancestral(), clip: true } }), { instanceOf: OptionError });
+  t.throws(() => engines.sample({ predictor: { ...ancestral() } }), { instanceOf: OptionError });
   await engines.close();
 
   const model = mixtureModel(new GaussianMixture({ weights: [1], means: [[0]], covariances: [1] }), edm());

@@ -15,6 +15,7 @@ const made = {
     library.reverseDiffusion(),
     library.probabilityFlow(),
     library.ancestral({ variance: 'fixedsmall', clip: true }),
+    library.heun(),
     library.noPredictor(),
   ],
   corrector: [
@@ -27,13 +28,12 @@ const made = {
     library.annealedLangevin({ sigmas: [3, 1, 0.1], stepSize: 1e-3, stepsPerLevel: 2 }),
     library.langevinDynamics({ stepSize: 1e-3, steps: 5, time: 0.4 }),
     library.rk45({ rtol: 1e-3, variable: 'lambda' }),
-    library.fixedStep({ method: 'rk4', steps: 6, spacing: 'karras', rho: 5 }),
   ],
 };
 
 for (const [option, values] of Object.entries(made)) {
   for (const value of values) {
-    test(`${option} ${specificationOf(value)!.constructedBy} passes to another thread`, async (t) => {
+    test(`${option} ${specificationOf(value)!.name} passes to another thread`, async (t) => {
       const sent = structuredClone(plain('', { [option]: value }));
       const model = gaussianModel(library.ve());
       const run = async (options: object) =>

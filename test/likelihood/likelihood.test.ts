@@ -292,8 +292,8 @@ test('a score that is not finite is reported with the sample and the time', asyn
   const model = functionModel({
     shape: [2],
     sde: vp(),
-    evaluate(x, at, output) {
-      x.forEach((value, i) => (output[i] = value < 0 && at.t[i >> 1]! > 0.5 ? NaN : -value));
+    evaluate(x, levels, output) {
+      x.forEach((value, i) => (output[i] = value < 0 && levels[i >> 1]!.t > 0.5 ? NaN : -value));
     },
   });
   const error = await t.throwsAsync(likelihood(model, Float64Array.of(1, 2, -3, -4), { first: 5 }), {

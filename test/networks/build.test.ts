@@ -10,6 +10,7 @@ import { makeNode } from '../../src/onnx/graph/graph.js';
 import { makeModel, modelBytes, withMetadata, type Model } from '../../src/onnx/file/model.js';
 import { readMetadata } from '../../src/score/network/metadata.js';
 import { loadModel } from '../../src/score/network/load.js';
+import { levelAt } from '../../src/sde/level.js';
 
 const sizes = { channels: [8, 16], blocks: 1, embedding: 16 } as const;
 const unet = { kind: 'unet', shape: [1, 8, 8], sde: 'vp', parameterization: 'eps', ...sizes } as const;
@@ -68,11 +69,11 @@ for (const description of untrained) {
     const { ladder } = model;
     const times = Float64Array.of(0.05, 0.4, 0.95);
     const index = Int32Array.of(0, 7, (ladder?.levels ?? 1) - 1);
-    const at = { t: times, ...(ladder && { index }) };
+    const levels = Array.from(times, (time, i) => levelAt(model, time, ladder && index[i]));
     const width = description.shape.reduce((product, size) => product * size, 1);
     const x = normal(3 * width, 4n);
     const output = new Float32Array(x.length);
-    await model.evaluate(x, at, output);
+    await model.evaluate(x, levels, output);
 
     const [low, high] = model.sde.dataRange;
     const { sigmaData } = description as { sigmaData?: number };
@@ -80,10 +81,9 @@ for (const description of untrained) {
       mean: sigmaData === undefined ? (low + high) / 2 : 0,
       std: sigmaData ?? (high - low) / 4,
     };
-    for (const [row, time] of times.entries()) {
-      const alpha = ladder ? ladder.alpha[index[row]!]! : model.sde.alpha(time);
-      const sigma = ladder ? ladder.sigma[index[row]!]! : model.sde.sigma(time);
-      const { state, output: factor } = model.coefficients(time, ladder && index[row]);
+    for (const [row, level] of levels.entries()) {
+      const { alpha, sigma } = level;
+      const { state, output: factor } = model.coefficients(level);
       const variance = sigma ** 2 + (alpha * std) ** 2;
       for (let i = row * width; i < (row + 1) * width; i++) {
         const expected = -(x[i]! - alpha * mean) / variance;
@@ -107,8 +107,9 @@ test('a row does not depend on the rows beside it', async (t) => {
   const other = normal(4 * 64, 2n);
   other.set(x.subarray(64, 128), 64);
   const outputs = [x, other].map(() => new Float32Array(x.length));
-  await model.evaluate(x, { t: Float64Array.of(0.1, 0.2, 0.3, 0.4) }, outputs[0]!);
-  await model.evaluate(other, { t: Float64Array.of(0.9, 0.2, 0.8, 0.7) }, outputs[1]!);
+  const levels = (...times: number[]) => times.map((time) => levelAt(model, time));
+  await model.evaluate(x, levels(0.1, 0.2, 0.3, 0.4), outputs[0]!);
+  await model.evaluate(other, levels(0.9, 0.2, 0.8, 0.7), outputs[1]!);
   t.deepEqual(outputs[0]!.subarray(64, 128), outputs[1]!.subarray(64, 128));
   t.notDeepEqual(outputs[0]!.subarray(0, 64), outputs[1]!.subarray(0, 64));
   await model.close();
@@ -135,7 +136,7 @@ test('a conditional network takes its classes and one more for no class', async 
   const x = normal(64, 1n);
   const evaluate = async (label: number): Promise<Float32Array> => {
     const output = new Float32Array(64);
-    await model.evaluate(x, { t: Float64Array.of(0.5) }, output, Int32Array.of(label));
+    await model.evaluate(x, [levelAt(model, 0.5)], output, Int32Array.of(label));
     return output;
   };
   t.notDeepEqual(await evaluate(0), await evaluate(3));

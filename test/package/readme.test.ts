@@ -15,6 +15,6 @@ test("the README's program runs and writes its picture", async (t) => {
   const short = program!.replace("'fastsde'", `'${api}'`).replace('snr: 0.16', 'snr: 0.16, steps: 2');
   await writeFile(join(folder, 'program.mjs'), short);
   const { stdout } = await promisify(execFile)(process.execPath, ['program.mjs'], { cwd: folder });
-  t.regex(stdout, /step 0 of 2\nstep 1 of 2\n\{ score: 4, denoise: 1, /);
+  t.regex(stdout, /step 0 of 2\nstep 1 of 2\n\{ network: 5 \}/);
   t.true((await stat(join(folder, 'digits.png'))).size > 1000);
 });

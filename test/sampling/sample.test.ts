@@ -7,8 +7,8 @@ import { ve } from '../../src/sde/ve.js';
 import { vp } from '../../src/sde/vp.js';
 import { annealedLangevin } from '../../src/solvers/annealed-langevin.js';
 import { langevinDynamics } from '../../src/solvers/langevin-dynamics.js';
-import { correctorNames, predictorNames } from '../../src/solvers/named.js';
-import { ancestral } from '../../src/solvers/predictors.js';
+import { correctorNames, predictorNames } from '../../src/solvers/names.js';
+import { ancestral } from '../../src/solvers/predictors/ancestral.js';
 import { sample, type Preview, type SampleOptions } from '../../src/sampling/sample.js';
 import { gaussianModel, moments } from '../support/gaussian.js';
 
@@ -74,7 +74,8 @@ test('counts are the evaluations that the model saw', async (t) => {
   for (const [options, score, denoise] of cases) {
     const model = gaussianModel(ve());
     const { counts } = await sample(model, { count: 4, steps: 10, ...options });
-    t.deepEqual(counts, { score, denoise, rejected: 0, jvp: 0, vjp: 0 }, JSON.stringify(options));
+    const networks = { network: score + denoise };
+    t.deepEqual(counts, { score, denoise, rejected: 0, jvp: 0, vjp: 0, networks }, JSON.stringify(options));
     t.is(model.calls.length, score + denoise);
   }
 });

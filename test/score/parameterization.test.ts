@@ -1,7 +1,9 @@
 import test from 'ava';
 import { labelRule } from '../../src/score/network/labels.js';
 import { functionModel } from '../../src/score/function.js';
-import { inputScale, marginalAt, scoreCoefficients } from '../../src/score/parameterization.js';
+import { inputScale, scoreCoefficients } from '../../src/score/parameterization.js';
+import { levelAt, type Level } from '../../src/sde/level.js';
+import type { Sde } from '../../src/sde/sde.js';
 import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
 import { edm } from '../../src/sde/edm.js';
 import { subvp } from '../../src/sde/subvp.js';
@@ -65,20 +67,15 @@ test('the input of an EDM network has unit variance for data of variance sigmaDa
 test('a model of trained levels takes alpha and sigma from its ladder', (t) => {
   const ladder = ddpmLadder(linearBetas(1000));
   // alpha_bar_999 of DDPM (Ho et al. 2020): 4.0358e-5.
-  const { alpha, sigma } = marginalAt({ sde: vp(), ladder }, 1, 999);
+  const { alpha, sigma } = levelAt({ sde: vp(), ladder }, 1, 999);
   t.true(Math.abs(alpha ** 2 - 4.0358e-5) < 1e-9);
   t.is(scoreCoefficients('eps', { alpha, sigma }).output, -1 / Math.sqrt(1 - alpha ** 2));
-  t.throws(() => marginalAt({ sde: vp(), ladder }, 1), { message: /trained levels/ });
-  t.throws(() => marginalAt({ sde: vp(), ladder }, 1, 1000), { message: /from 0 .* to 999/ });
+  t.throws(() => levelAt({ sde: vp(), ladder }, 1), { message: /trained levels/ });
+  t.throws(() => levelAt({ sde: vp(), ladder }, 1, 1000), { message: /from 0 .* to 999/ });
 });
 
 test('label rules', (t) => {
-  const at = (sde: { alpha(t: number): number; sigma(t: number): number }, time: number, index?: number) => ({
-    t: time,
-    alpha: sde.alpha(time),
-    sigma: sde.sigma(time),
-    index,
-  });
+  const at = (sde: Sde, time: number, index?: number): Level => ({ ...levelAt({ sde }, time), index });
   t.is(labelRule('t*999').label(at(vp(), 0.5), 1000), 499.5);
   t.is(labelRule('t').label(at(vp(), 0.5), 1000), 0.5);
   t.is(labelRule('sigma').label(at(ve(), 1), 1000), 50);
@@ -97,14 +94,15 @@ test('a function is a model, synchronous or not', async (t) => {
   const options = { shape: [2], sde: vp() };
   const sync = functionModel({
     ...options,
-    evaluate: (x, { t: times }, output) => {
-      for (let i = 0; i < x.length; i++) output[i] = times[i >> 1]! - x[i]!;
+    evaluate: (x, levels, output) => {
+      for (let i = 0; i < x.length; i++) output[i] = levels[i >> 1]!.t - x[i]!;
     },
   });
+  const at = (time: number): Level => levelAt(options, time);
   const output = new Float32Array(4);
-  t.is(sync.evaluate(Float32Array.of(1, 2, 3, 4), { t: Float64Array.of(1, 2) }, output), undefined);
+  t.is(sync.evaluate(Float32Array.of(1, 2, 3, 4), [at(1), at(2)], output), undefined);
   t.deepEqual(output, Float32Array.of(0, -1, -1, -2));
-  t.deepEqual(sync.coefficients(0.5), { state: 0, output: 1 });
+  t.deepEqual(sync.coefficients(at(0.5)), { state: 0, output: 1 });
   const async = functionModel({
     ...options,
     parameterization: 'eps',
@@ -113,9 +111,9 @@ test('a function is a model, synchronous or not', async (t) => {
       output.set(x);
     },
   });
-  await async.evaluate(Float32Array.of(1, 2), { t: Float64Array.of(1) }, output.subarray(0, 2));
+  await async.evaluate(Float32Array.of(1, 2), [at(1)], output.subarray(0, 2));
   t.deepEqual(output.subarray(0, 2), Float32Array.of(1, 2));
-  t.is(async.coefficients(0.5).output, -1 / vp().sigma(0.5));
+  t.is(async.coefficients(at(0.5)).output, -1 / vp().sigma(0.5));
   t.throws(() => functionModel({ ...options, shape: [], evaluate: () => undefined }), { message: /shape/ });
   t.throws(() => functionModel({ ...options, parameterization: 'edm' as 'eps', evaluate: () => undefined }), {
     message: /parameterization must be one of score, eps, v, x0/,

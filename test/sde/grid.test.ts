@@ -2,7 +2,9 @@ import test from 'ava';
 import { OptionError } from '../../src/errors.js';
 import { customSde } from '../../src/sde/custom.js';
 import { edm } from '../../src/sde/edm.js';
-import { ladderGrid, spacedTimes, timeGrid, type Spacing, type Step } from '../../src/sde/grid.js';
+import { dataLevel, levelAt } from '../../src/sde/level.js';
+import { ladderGrid, spacedTimes, timeGrid, type Step } from '../../src/sde/grid.js';
+import type { Spacing } from '../../src/sde/names.js';
 import { ddpmLadder, linearBetas, smldLadder } from '../../src/sde/ladder.js';
 import { subvp } from '../../src/sde/subvp.js';
 import { ve } from '../../src/sde/ve.js';
@@ -89,11 +91,12 @@ test('the transitions of an exact grid compose to the kernel from epsilon to T',
       );
       steps.forEach((step, k) => {
         t.is(step.k, k);
-        t.is(step.next, steps[k + 1]?.t ?? sde.epsilon);
-        t.is(step.h, step.t - step.next);
-        t.is(step.sigma, sde.sigma(step.t));
-        t.is(step.alphaNext, sde.alpha(step.next));
+        t.is(step.to, steps[k + 1]?.from ?? step.to);
+        t.is(step.h, step.from.t - step.to.t);
+        t.deepEqual(step.from, levelAt({ sde }, step.from.t));
+        t.is(step.to.alpha, sde.alpha(step.to.t));
       });
+      t.is(steps.at(-1)!.to.t, sde.epsilon);
     }
   }
 });
@@ -102,16 +105,15 @@ test('the reference grid visits linspace(T, epsilon, N) with steps of 1/N and ca
   for (const sde of [vp(), ve()]) {
     const steps = timeGrid(sde, { steps: 1000, grid: 'reference' });
     t.is(steps.length, 1000);
-    t.is(steps[0]!.t, 1);
-    t.true(near(steps[999]!.t, sde.epsilon));
-    t.true(near(steps[500]!.t, 1 - (500 / 999) * (1 - sde.epsilon)));
+    t.is(steps[0]!.from.t, 1);
+    t.true(near(steps[999]!.from.t, sde.epsilon));
+    t.true(near(steps[500]!.from.t, 1 - (500 / 999) * (1 - sde.epsilon)));
     steps.forEach((step, k) => {
-      t.is(step.index, 999 - k);
-      t.is(step.nextIndex, 998 - k);
+      t.is(step.from.index, 999 - k);
+      t.is(step.to.index, k < 999 ? 998 - k : undefined);
       t.is(step.h, 1e-3);
     });
-    t.is(steps[999]!.sigmaNext, 0);
-    t.is(steps[999]!.alphaNext, 1);
+    t.is(steps[999]!.to, dataLevel);
   }
 });
 
@@ -120,17 +122,17 @@ test('the reference grid has the published transitions', (t) => {
   t.true(near(vpSteps[0]!.spread, 0.02));
   t.true(near(vpSteps[999]!.spread, 1e-4));
   t.true(near(vpSteps[998]!.retain, Math.sqrt(1 - 1.1991991991991992e-4)));
-  t.true(near(vpSteps[0]!.sigma ** 2, 1 - 4.0358297653756833e-5));
+  t.true(near(vpSteps[0]!.from.sigma ** 2, 1 - 4.0358297653756833e-5));
   const veSteps = timeGrid(ve(), { steps: 1000, grid: 'reference' });
   t.true(near(Math.sqrt(veSteps[0]!.spread), 6.5013238715307266));
   t.true(near(veSteps[999]!.spread, 1e-4));
-  t.true(near(veSteps[499]!.sigma, 0.71012751191542875));
+  t.true(near(veSteps[499]!.from.sigma, 0.71012751191542875));
   const sde = subvp();
   for (const step of timeGrid(sde, { steps: 500, grid: 'reference' })) {
-    t.is(step.index, undefined);
-    t.true(near(step.retain, 1 + sde.drift(step.t) / 500));
-    t.true(near(step.spread, sde.diffusion(step.t) ** 2 / 500));
-    t.is(step.sigma, sde.sigma(step.t));
+    t.is(step.from.index, undefined);
+    t.true(near(step.retain, 1 + sde.drift(step.from.t) / 500));
+    t.true(near(step.spread, sde.diffusion(step.from.t) ** 2 / 500));
+    t.is(step.from.sigma, sde.sigma(step.from.t));
   }
 });
 
@@ -138,15 +140,15 @@ test('the grid of a trained ladder walks its levels, or evenly over them', (t) =
   const ladder = ddpmLadder(linearBetas(1000));
   const all = ladderGrid(vp(), ladder);
   t.deepEqual(
-    all.map((step) => step.index),
+    all.map((step) => step.from.index),
     [...Array(1000).keys()].reverse(),
   );
   t.true(near(all[999]!.spread, 1e-4));
   for (const steps of [1, 7, 50]) {
     const some = ladderGrid(vp(), ladder, { steps });
     t.is(some.length, steps);
-    t.is(some[0]!.index, 999);
-    t.is(some.at(-1)!.nextIndex, -1);
+    t.is(some[0]!.from.index, 999);
+    t.is(some.at(-1)!.to, dataLevel);
     const [mean, variance] = forwardMoments(some, 0.3, 0.25);
     t.true(near(mean, 0.3 * ladder.alpha[999]!));
     t.true(near(variance, 0.25 * ladder.alpha[999]! ** 2 + ladder.sigma[999]! ** 2));

@@ -2,9 +2,14 @@ import test from 'ava';
 import { timeGrid, type Step } from '../../src/sde/grid.js';
 import { sdeFromName } from '../../src/sde/named.js';
 import type { Sde } from '../../src/sde/sde.js';
-import { ald, langevin, type Corrector } from '../../src/solvers/correctors.js';
-import { namedPredictor, type PredictorName } from '../../src/solvers/named.js';
-import type { Update } from '../../src/solvers/predictors.js';
+import { levelAt } from '../../src/sde/level.js';
+import type { Corrector } from '../../src/solvers/corrector.js';
+import { ald, langevin } from '../../src/solvers/correctors/langevin.js';
+import { namedPredictor } from '../../src/solvers/named.js';
+import type { PredictorName } from '../../src/solvers/names.js';
+import type { Update } from '../../src/solvers/predictor.js';
+import { stayAt } from '../../src/solvers/walk.js';
+import { scalarsOf } from '../support/scalars.js';
 
 // Data N(0.3, 0.5^2) in every coordinate: the exact score is affine, so that a sampler maps moments to moments.
 const MEAN = 0.3;
@@ -29,9 +34,9 @@ function run(sde: Sde, predictor: PredictorName, steps: Step[]): { noisy: Moment
   let noisy: Moments = { mean: 0, variance: sde.priorSigma ** 2 };
   let denoised = noisy;
   for (const step of steps) {
-    const update = namedPredictor(predictor).update(step, sde)!;
-    denoised = advance(noisy, { ...update, noise: 0 }, sde, step.t);
-    noisy = advance(noisy, update, sde, step.t);
+    const update = scalarsOf(namedPredictor(predictor), step, sde);
+    denoised = advance(noisy, { ...update, noise: 0 }, sde, step.from.t);
+    noisy = advance(noisy, update, sde, step.from.t);
   }
   return { noisy, denoised };
 }
@@ -83,12 +88,12 @@ test('correctors have the stationary variance of unadjusted Langevin dynamics', 
   const sde = sdeFromName('ve');
   const time = 0.5;
   const sigma = sde.sigma(time);
-  const level = { t: time, retain: 1 };
-  const stationary = ({ rule }: Corrector): number => {
+  const step = stayAt(levelAt({ sde }, time), 0);
+  const stationary = (corrector: Corrector): number => {
     let variance = sigma ** 2;
     for (let i = 0; i < 2000; i++) {
       // On N(0, sigma^2) in high dimension |z| = sqrt(d) and |s| = sqrt(d variance) / sigma^2.
-      const size = 'size' in rule ? rule.size(level, sde) : (rule.factor(level, sde) * sigma ** 4) / variance;
+      const { score: size } = scalarsOf(corrector, step, sde, sigma ** 2 / Math.sqrt(variance));
       variance = (1 - size / sigma ** 2) ** 2 * variance + 2 * size;
     }
     return variance / sigma ** 2;

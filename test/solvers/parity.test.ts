@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { timeGrid } from '../../src/sde/grid.js';
 import { sdeFromName } from '../../src/sde/named.js';
-import { ald, langevin, type Corrector } from '../../src/solvers/correctors.js';
-import { namedPredictor, type PredictorName } from '../../src/solvers/named.js';
-import type { Update } from '../../src/solvers/predictors.js';
+import { ald, langevin } from '../../src/solvers/correctors/langevin.js';
+import { namedPredictor } from '../../src/solvers/named.js';
+import type { PredictorName } from '../../src/solvers/names.js';
+import type { Update } from '../../src/solvers/predictor.js';
+import { scalarsOf } from '../support/scalars.js';
 import type { Sde } from '../../src/sde/sde.js';
 import type { Step } from '../../src/sde/grid.js';
 
@@ -28,14 +30,8 @@ interface Fixture {
 const fixture = JSON.parse(readFileSync('test/fixtures/reference-steps.json', 'utf8')) as Fixture;
 
 function update(method: Case['method'], step: Step, sde: Sde): Update {
-  if (method === 'langevin') return corrected(langevin({ norm: 'batch' }), step, sde);
-  if (method === 'ald') return corrected(ald(), step, sde);
-  return namedPredictor(method).update(step, sde)!;
-}
-
-function corrected({ rule }: Corrector, step: Step, sde: Sde): Update {
-  const size = 'size' in rule ? rule.size(step, sde) : rule.factor(step, sde) * ratio() ** 2;
-  return { state: 1, score: size, noise: Math.sqrt(2 * size) };
+  if (method === 'langevin') return scalarsOf(langevin({ norm: 'batch' }), step, sde, ratio());
+  return scalarsOf(method === 'ald' ? ald() : namedPredictor(method), step, sde);
 }
 
 /** Mean noise norm over mean score norm, of the two samples in the fixture. */
@@ -50,7 +46,8 @@ test('one-step updates equal those of the reference implementation for the same 
   for (const { sde: name, levels, position, t: time, method, state, mean } of fixture.cases) {
     const sde = sdeFromName(name);
     const grid = timeGrid(sde, { steps: levels, grid: 'reference', epsilon: 1e-3 });
-    const u = update(method, { ...grid[position]!, t: time }, sde);
+    const step = grid[position]!;
+    const u = update(method, { ...step, from: { ...step.from, t: time } }, sde);
     const where = `${name} ${method}, ${levels} levels, position ${position}`;
     // The reference computes its ladders in float32 tables.
     const close = (actual: number, expected: number) =>

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import type { At, ScoreModel } from '../../src/score/model.js';
-import { marginalAt } from '../../src/score/parameterization.js';
+import type { ScoreModel } from '../../src/score/model.js';
+import { levelAt, type Level } from '../../src/sde/level.js';
 
 /** The data of test/fixtures/models: 8 x 8 images mean + common c + s z with one c ~ N(0, a^2) for all pixels. */
 export interface GaussianImage {
@@ -30,39 +30,44 @@ export function exactScore(
   return centred.map((value) => -(value - (q * sum) / (p + PIXELS * q)) / p);
 }
 
+/** A time, or a position in a ladder. */
+export type Place = number | { readonly index: number };
+
 /** Deterministic points spread about the marginal: x = alpha (mean + a) + 2 sigma sin(...). */
 export function pointsOf(
   model: ScoreModel,
-  at: At,
+  times: readonly Place[],
   data: GaussianImage,
-): { x: Float32Array; marginals: { alpha: number; sigma: number }[] } {
-  const marginals = Array.from(at.t, (t, i) => marginalAt(model, t, at.index?.[i]));
-  const x = Float32Array.from({ length: at.t.length * PIXELS }, (_, i) => {
-    const { alpha, sigma } = marginals[Math.floor(i / PIXELS)]!;
+): { x: Float32Array; levels: Level[] } {
+  const levels = times.map((place) =>
+    typeof place === 'number' ? levelAt(model, place) : levelAt(model, 0, place.index),
+  );
+  const x = Float32Array.from({ length: times.length * PIXELS }, (_, i) => {
+    const { alpha, sigma } = levels[Math.floor(i / PIXELS)]!;
     return alpha * (data.mean + data.a) + 2 * sigma * Math.sin(1 + 1.7 * i);
   });
-  return { x, marginals };
+  return { x, levels };
 }
 
 /** The largest difference between the model's score and the exact one, times sigma. */
 export async function scoreError(
   model: ScoreModel,
-  at: At,
+  times: readonly Place[],
   data: GaussianImage | readonly GaussianImage[],
   labels?: Int32Array,
 ): Promise<number> {
   const dataOf = (i: number) =>
     Array.isArray(data) ? (data as GaussianImage[])[i]! : (data as GaussianImage);
-  const { x, marginals } = pointsOf(model, at, dataOf(0));
+  const { x, levels } = pointsOf(model, times, dataOf(0));
   const output = new Float32Array(x.length);
-  await model.evaluate(x, at, output, labels);
+  await model.evaluate(x, levels, output, labels);
   let worst = 0;
-  marginals.forEach((marginal, i) => {
+  levels.forEach((level, i) => {
     const own = x.subarray(i * PIXELS, (i + 1) * PIXELS);
-    const { state, output: gain } = model.coefficients(at.t[i]!, at.index?.[i]);
-    exactScore(own, dataOf(i), marginal).forEach((exact, j) => {
+    const { state, output: gain } = model.coefficients(level);
+    exactScore(own, dataOf(i), level).forEach((exact, j) => {
       const found = state * own[j]! + gain * output[i * PIXELS + j]!;
-      const error = marginal.sigma * Math.abs(found - exact);
+      const error = level.sigma * Math.abs(found - exact);
       worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
     });
   });

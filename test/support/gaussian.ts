@@ -20,11 +20,12 @@ export function gaussianModel(
     parameterization: 'score',
     calls,
     coefficients: () => ({ state: 0, output: 1 }),
-    evaluate(x, at, output) {
-      calls.push({ size: at.t.length, t: at.t[0]!, ...(at.index && { index: at.index[0]! }) });
-      for (let b = 0; b < at.t.length; b++) {
-        const alpha = sde.alpha(at.t[b]!);
-        const total = (alpha * std) ** 2 + sde.sigma(at.t[b]!) ** 2;
+    evaluate(x, levels, output) {
+      const { t, index } = levels[0]!;
+      calls.push({ size: levels.length, t, ...(index !== undefined && { index }) });
+      for (const [b, level] of levels.entries()) {
+        const alpha = sde.alpha(level.t);
+        const total = (alpha * std) ** 2 + sde.sigma(level.t) ** 2;
         for (let i = b * elements; i < (b + 1) * elements; i++) output[i] = (alpha * mean - x[i]!) / total;
       }
     },

@@ -9,7 +9,7 @@ import type { Output } from '../shared/outputs.js';
 import { jsonSeed, warn } from '../shared/report.js';
 import { shardOption, type Part } from '../shared/shard.js';
 import { run } from '../shared/run.js';
-import { addSolverOptions, defaultSteps, solverOptions, type SolverFlags } from '../shared/solver.js';
+import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
 
 interface SampleFlags extends ModelFlags, SolverFlags {
   readonly count?: number;
@@ -140,9 +140,8 @@ async function toFolder(
   const output = flags.output!;
   if (trajectory !== undefined)
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
-  const solver: Omit<SampleOptions, 'classLabel'> = await solverOptions(flags, model);
   const options = {
-    ...solver,
+    ...solverChoice(flags),
     ...defined({ count, batch, seed, first, classLabel, shard: flags.shard }),
     signal,
   };
@@ -152,10 +151,12 @@ async function toFolder(
 
 async function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): Promise<SampleOptions> {
   const { count, batch, seed, first, class: classLabel } = flags;
-  const steps = flags.steps ?? defaultSteps(flags, model.ladder?.levels);
-  const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
+  const { planOf } = await import('../../sampling/sample.js');
+  const solver = solverChoice(flags);
+  const frames = () => Math.ceil(planOf(model, solver).steps / 60);
+  const trajectory = flags.trajectory ?? (output.form === 'animation' ? frames() : undefined);
   return {
-    ...(await solverOptions(flags, model)),
+    ...solver,
     ...defined({ count, batch, seed, first, classLabel, trajectory }),
   };
 }

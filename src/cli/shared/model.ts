@@ -3,7 +3,7 @@ import { DataError, FastsdeError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import type { Parameterization, ScoreModel } from '../../score/model.js';
 import type { LoadOptions } from '../../score/network/load.js';
-import type { SdeName } from '../../sde/named.js';
+import type { SdeName } from '../../sde/names.js';
 import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
 
 /** Flags that say which model is used and what a model file leaves open. */

@@ -8,7 +8,8 @@ import { readModel, withMetadata, type Model } from '../../onnx/file/model.js';
 import { checkChoice, nearest } from '../../options.js';
 import { metadataProperties, readMetadata, type ModelMetadata } from '../../score/network/metadata.js';
 import { parameterizations } from '../../score/parameterization.js';
-import { sdeFromName, sdeNames, type SdeName } from '../../sde/named.js';
+import { sdeFromName } from '../../sde/named.js';
+import { sdeNames, type SdeName } from '../../sde/names.js';
 import type { TrainConfig } from './config.js';
 import { elementCount } from '../../shape.js';
 

@@ -3,7 +3,6 @@ import type { Dataset } from '../../data/dataset.js';
 import { openEngines } from '../../engine/engines.js';
 import { modelBytes, type Model } from '../../onnx/file/model.js';
 import { loadModel } from '../../score/network/load.js';
-import { fixedStep } from '../../solvers/ode/fixed-step.js';
 import { quietRuntime } from '../shared/model.js';
 import { writeSamples } from '../shared/outputs.js';
 
@@ -40,7 +39,9 @@ export class TrainingPictures {
       const drawn = await engines.sample({
         count: this.#count,
         batch: Math.min(this.#count, image ? 36 : 4096),
-        solver: fixedStep({ steps: 25, spacing: 'uniform-lambda' }),
+        solver: 'heun',
+        steps: 25,
+        spacing: 'uniform-lambda',
         signal: this.#signal,
         ...(classes !== undefined && {
           classLabel: Int32Array.from({ length: this.#count }, (_, i) => i % classes),

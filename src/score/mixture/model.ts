@@ -1,7 +1,8 @@
 import { OptionError } from '../../errors.js';
 import type { Sde } from '../../sde/sde.js';
 import type { GaussianMixture } from './mixture.js';
-import type { At, ClosedForm, ScoreModel } from '../model.js';
+import type { Level } from '../../sde/level.js';
+import type { ClosedForm, ScoreModel } from '../model.js';
 
 export interface MixtureModelOptions {
   /** Shape of one sample; default [dimension]. */
@@ -24,7 +25,7 @@ export function mixtureModel(
   const components = conditional ? mixture.means.map((_, k) => mixture.component(k)) : [];
   /** Calls visit with the law of every run of rows that share their time and label. */
   const forLaws = (
-    { t }: At,
+    levels: readonly Level[],
     labels: Int32Array | undefined,
     visit: (law: GaussianMixture, start: number, end: number) => void,
   ) => {
@@ -33,33 +34,34 @@ export function mixtureModel(
     }
     const whole = diffusing(mixture, sde);
     const single = components.map((component) => diffusing(component, sde));
-    for (let start = 0, end = 0; start < t.length; start = end) {
-      while (end < t.length && t[end] === t[start] && labels?.[end] === labels?.[start]) end++;
+    for (let start = 0, end = 0; start < levels.length; start = end) {
+      const { t } = levels[start]!;
+      while (levels[end]?.t === t && labels?.[end] === labels?.[start]) end++;
       const label = labels?.[start];
       const law = label === undefined ? whole : single[label];
       if (!law) throw new OptionError(`labels[${start}]`, label, `a component from 0 to ${classes - 1}`);
-      visit(law(t[start]!), start, end);
+      visit(law(t), start, end);
     }
   };
   const closedForm: ClosedForm = {
-    evaluate(x, at, labels) {
+    evaluate(x, levels, labels) {
       const out = new Float64Array(x.length);
-      forLaws(at, labels, (law, start, end) => {
+      forLaws(levels, labels, (law, start, end) => {
         out.set(law.score(x.subarray(start * d, end * d)), start * d);
       });
       return out;
     },
-    jvp(x, v, at, labels) {
+    jvp(x, v, levels, labels) {
       const out = new Float64Array(x.length);
-      forLaws(at, labels, (law, start, end) => {
+      forLaws(levels, labels, (law, start, end) => {
         const rows = [start * d, end * d] as const;
         out.set(law.jvp(x.subarray(...rows), v.subarray(...rows)), start * d);
       });
       return out;
     },
-    divergence(x, at, labels) {
-      const out = new Float64Array(at.t.length);
-      forLaws(at, labels, (law, start, end) => {
+    divergence(x, levels, labels) {
+      const out = new Float64Array(levels.length);
+      forLaws(levels, labels, (law, start, end) => {
         out.set(law.divergence(x.subarray(start * d, end * d)), start);
       });
       return out;
@@ -76,8 +78,8 @@ export function mixtureModel(
       return { mean: law.mean(), variances: law.variances() };
     },
     coefficients: () => ({ state: 0, output: 1 }),
-    evaluate(x, at, output, labels) {
-      forLaws(at, labels, (law, start, end) => {
+    evaluate(x, levels, output, labels) {
+      forLaws(levels, labels, (law, start, end) => {
         output.set(law.score(x.subarray(start * d, end * d)), start * d);
       });
     },

@@ -1,9 +1,10 @@
 import { ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import { checkChoice, checkInteger, checkNumber } from '../../options.js';
-import { ddpmLadder, geometricSigmas, linearBetas, smldLadder, type Ladder } from '../../sde/ladder.js';
-import { sdeFromName, type SdeName } from '../../sde/named.js';
-import type { Sde } from '../../sde/sde.js';
+import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../sde/ladder.js';
+import { sdeFromName } from '../../sde/named.js';
+import type { SdeName } from '../../sde/names.js';
+import type { Ladder, Sde } from '../../sde/sde.js';
 import { defaultLabels, labelRule, type LabelRule } from './labels.js';
 import type { ModelMetadata, TensorNames } from './metadata.js';
 import type { Parameterization } from '../model.js';

@@ -1,13 +1,7 @@
 import { ModelError, OptionError } from '../../errors.js';
 import { nearest } from '../../options.js';
 import type { Parameterization } from '../model.js';
-import type { Marginal } from '../parameterization.js';
-
-/** Where a label is wanted: the time, the marginal there, and the level of a model with trained levels. */
-export interface LabelPoint extends Marginal {
-  readonly t: number;
-  readonly index?: number | undefined;
-}
+import type { Level } from '../../sde/level.js';
 
 /** Which number a network is fed as its time. */
 export interface LabelRule {
@@ -15,8 +9,8 @@ export interface LabelRule {
   readonly name: string;
   /** Whether labels are the integers of trained levels, so that the model has no continuous time. */
   readonly discrete: boolean;
-  /** The label at a point; `levels` is the number of trained levels. */
-  label(point: LabelPoint, levels: number): number;
+  /** The label at a level; `levels` is the number of trained levels. */
+  label(level: Level, levels: number): number;
 }
 
 const fixedRules: readonly LabelRule[] = [
@@ -25,8 +19,8 @@ const fixedRules: readonly LabelRule[] = [
   { name: 'log-sigma', discrete: false, label: ({ sigma }) => Math.log(sigma) },
   { name: 'c-noise', discrete: false, label: ({ alpha, sigma }) => 0.25 * Math.log(sigma / alpha) },
   { name: 'dpm-solver', discrete: false, label: ({ t }, levels) => 1000 * (t - 1 / levels) },
-  { name: 'index', discrete: true, label: ({ index }) => level(index) },
-  { name: 'reversed-index', discrete: true, label: ({ index }, levels) => levels - 1 - level(index) },
+  { name: 'index', discrete: true, label: trainedIndex },
+  { name: 'reversed-index', discrete: true, label: (level, levels) => levels - 1 - trainedIndex(level) },
 ];
 
 /** Names of the rules; `t*999` stands for any factor. */
@@ -72,7 +66,7 @@ export function defaultLabels(
   return sde === 'vp' || sde === 'subvp' ? 't*999' : 'sigma';
 }
 
-function level(index: number | undefined): number {
+function trainedIndex({ index }: Level): number {
   if (index === undefined)
     throw new ModelError('A model with integer labels is evaluated at trained levels only.');
   return index;

@@ -3,14 +3,15 @@ import { vjp } from '../../autodiff/vjp.js';
 import { modelBytes, readModel, type Model } from '../../onnx/file/model.js';
 import { createSession, type SessionOptions } from '../../onnx/run/runtime.js';
 import { checkInteger } from '../../options.js';
-import type { Ladder } from '../../sde/ladder.js';
+import type { Ladder } from '../../sde/sde.js';
+import { checkIndex, type Level } from '../../sde/level.js';
 import type { Sde } from '../../sde/sde.js';
 import { checkClassLabel } from '../class-label.js';
 import { describeModel, type Description, type DescriptionOptions } from './description.js';
 import { readMetadata, type ModelMetadata } from './metadata.js';
-import type { At, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
+import type { Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
 import { batchOf, COTANGENT, located, Network } from './network.js';
-import { inputScale, marginalAt, scoreCoefficients } from '../parameterization.js';
+import { inputScale, scoreCoefficients } from '../parameterization.js';
 import { probe, type ProbeReport } from './probe.js';
 import { inferRoles, type Roles } from './roles.js';
 
@@ -89,18 +90,24 @@ export class OnnxScoreModel implements ScoreModel {
     return this.report?.findings.map(({ message }) => message) ?? [];
   }
 
-  coefficients(t: number, index?: number): ScoreCoefficients {
-    const { parameterization, sigmaData } = this.#description;
-    return scoreCoefficients(parameterization, marginalAt(this.#description, t, index), sigmaData);
+  coefficients(level: Level): ScoreCoefficients {
+    const { ladder, parameterization, sigmaData } = this.#description;
+    if (ladder) checkIndex(ladder, level.index);
+    return scoreCoefficients(parameterization, level, sigmaData);
   }
 
   /**
    * Runs the network on x ([batch, ...shape]) and writes its raw output.
    * @throws ModelError after close(), and where ONNX Runtime fails; OptionError for arrays that do not fit.
    */
-  async evaluate(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): Promise<void> {
-    this.#check(x, at, output, labels);
-    await this.#network.run({ x, ...this.#fed(at), classes: labels }, output);
+  async evaluate(
+    x: Float32Array,
+    levels: readonly Level[],
+    output: Float32Array,
+    labels?: Int32Array,
+  ): Promise<void> {
+    this.#check(x, levels, output, labels);
+    await this.#network.run({ x, ...this.#fed(levels), classes: labels }, output);
   }
 
   /**
@@ -109,9 +116,9 @@ export class OnnxScoreModel implements ScoreModel {
    */
   async differentiate(): Promise<Vjp> {
     const network = await (this.#derivative ??= this.#openDerivative());
-    return async (x, v, at, output, product, labels) => {
-      this.#check(x, at, output, labels);
-      const { time, scale } = this.#fed(at);
+    return async (x, v, levels, output, product, labels) => {
+      this.#check(x, levels, output, labels);
+      const { time, scale } = this.#fed(levels);
       await network.run({ x, scale, time, classes: labels, cotangent: v }, output, product);
       // x enters the network multiplied with the scale.
       if (scale) for (let i = 0; i < x.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
@@ -126,33 +133,28 @@ export class OnnxScoreModel implements ScoreModel {
   }
 
   /** What goes into the network beside the state: a time label for every row, and the factor of its state. */
-  #fed(at: At): { time: Float64Array; scale: Float64Array | undefined } {
-    const count = at.t.length;
-    const { labels: rule, levels, parameterization, sigmaData } = this.#description;
-    const time = new Float64Array(count);
-    const scale = parameterization === 'edm' ? new Float64Array(count) : undefined;
-    for (let i = 0; i < count; i++) {
-      const [t, index] = [at.t[i]!, at.index?.[i]];
-      if (i > 0 && t === at.t[i - 1] && index === at.index?.[i - 1]) {
+  #fed(levels: readonly Level[]): { time: Float64Array; scale: Float64Array | undefined } {
+    const { labels: rule, levels: trained, ladder, parameterization, sigmaData } = this.#description;
+    const time = new Float64Array(levels.length);
+    const scale = parameterization === 'edm' ? new Float64Array(levels.length) : undefined;
+    for (const [i, level] of levels.entries()) {
+      if (i > 0 && level === levels[i - 1]) {
         time[i] = time[i - 1]!;
         if (scale) scale[i] = scale[i - 1]!;
         continue;
       }
-      const marginal = marginalAt(this.#description, t, index);
-      time[i] = rule.label({ t, index, ...marginal }, levels);
-      if (scale) scale[i] = inputScale(parameterization, marginal, sigmaData);
+      if (ladder) checkIndex(ladder, level.index);
+      time[i] = rule.label(level, trained);
+      if (scale) scale[i] = inputScale(parameterization, level, sigmaData);
     }
     return { time, scale };
   }
 
-  #check(x: Float32Array, at: At, output: Float32Array, labels?: Int32Array): void {
-    const count = at.t.length;
-    const expected = `a Float32Array of [${[count, ...this.shape].join(', ')}], as there are ${count} times`;
+  #check(x: Float32Array, levels: readonly Level[], output: Float32Array, labels?: Int32Array): void {
+    const count = levels.length;
+    const expected = `a Float32Array of [${[count, ...this.shape].join(', ')}], as there are ${count} levels`;
     if (x.length !== count * this.#elements) throw new OptionError('x', x, expected);
     if (output.length !== x.length) throw new OptionError('output', output, expected);
-    if (at.index && at.index.length !== count) {
-      throw new OptionError('at.index', at.index, `as long as at.t (${count})`);
-    }
     const { classes } = this;
     if (classes === undefined) return;
     if (labels?.length !== count) {

@@ -1,6 +1,6 @@
 import { FastsdeError, ModelError, OptionError } from '../../errors.js';
 import { checkChoice, checkInteger, checkNumber } from '../../options.js';
-import { sdeNames, type SdeName } from '../../sde/named.js';
+import { sdeNames, type SdeName } from '../../sde/names.js';
 import { labelRule } from './labels.js';
 import type { Parameterization } from '../model.js';
 import { parameterizations } from '../parameterization.js';

@@ -13,9 +13,10 @@ import {
   type Repair,
   type Verdict,
 } from './findings.js';
-import { labelRule, type LabelPoint, type LabelRule } from './labels.js';
+import { levelAt, type Level } from '../../sde/level.js';
+import { labelRule, type LabelRule } from './labels.js';
 import type { Network } from './network.js';
-import { inputScale, marginalAt, parameterizations, scoreCoefficients } from '../parameterization.js';
+import { inputScale, parameterizations, scoreCoefficients } from '../parameterization.js';
 
 /**
  * A check that a network's output is what its description says, from how it denoises.
@@ -73,7 +74,7 @@ function reported(levels: readonly LevelReading[], findings: readonly Finding[])
 class Trial {
   readonly #network: Runner;
   readonly #description: Description;
-  readonly #points: readonly LabelPoint[];
+  readonly #points: readonly Level[];
   readonly #radius: number;
   readonly #repeats: number;
   readonly #elements: number;
@@ -251,7 +252,7 @@ function labelRules(discrete: boolean): LabelRule[] {
 }
 
 /** Noise of 0.02, 1 and 20 times half the data range, or as near as the process comes to it. */
-function noiseLevels(description: Description): LabelPoint[] {
+function noiseLevels(description: Description): Level[] {
   const { sde, ladder } = description;
   const radius = (sde.dataRange[1] - sde.dataRange[0]) / 2;
   return [0.02, 1, 20].map((factor) => {
@@ -261,10 +262,10 @@ function noiseLevels(description: Description): LabelPoint[] {
       let index = 0;
       for (let i = 1; i < ladder.levels; i++) if (distance(i) < distance(index)) index = i;
       const t = (sde.T * (index + 1)) / ladder.levels;
-      return { t, index, ...marginalAt(description, t, index) };
+      return levelAt(description, t, index);
     }
     const lambda = Math.min(Math.max(-Math.log(rho), sde.lambda(sde.T)), sde.lambda(sde.epsilon));
     const t = Math.min(Math.max(sde.timeOfLambda(lambda), sde.epsilon), sde.T);
-    return { t, ...marginalAt(description, t) };
+    return levelAt(description, t);
   });
 }

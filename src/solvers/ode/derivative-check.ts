@@ -44,8 +44,9 @@ export class DerivativeCheck implements DenseOutput {
     const weight = k === 0 || k === CHECKS ? spacing / 2 : spacing;
     // g^2 / 2 dt = sigma^2 |d lambda|; of several random vectors the density takes the mean.
     const estimates = this.#ode.widths[1]!;
-    const scale =
-      (weight * sde.sigma(t) ** 2 * Math.abs(this.#flow.model.coefficients(t).output)) / estimates;
+    const level = points.levels[0]!;
+    const { output } = this.#flow.model.coefficients(level);
+    const scale = (weight * level.sigma ** 2 * Math.abs(output)) / estimates;
     off.forEach((value, i) => (this.error[i]! += scale * value));
   }
 }

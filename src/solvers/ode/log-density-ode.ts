@@ -44,9 +44,9 @@ export class LogDensityFlow implements Ode {
     const output = await this.#flow.evaluate(points, rows, (at) => this.#traces(at, rows, traces));
     this.#flow.drift(points, output, out[0]!);
     const { model } = this.#flow;
-    t.forEach((time, i) => {
-      const half = model.sde.diffusion(time) ** 2 / 2;
-      const score = model.coefficients(time);
+    points.levels.forEach((level, i) => {
+      const half = model.sde.diffusion(level.t) ** 2 / 2;
+      const score = model.coefficients(level);
       for (let j = i * width; j < (i + 1) * width; j++) {
         traces[j] = -half * (score.state + (score.output * traces[j]!) / dimension);
       }

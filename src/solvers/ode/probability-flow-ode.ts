@@ -3,6 +3,7 @@ import type { State } from '../../device/binding.js';
 import { affine, dots } from '../../device/kernels.js';
 import { evaluateAt, type Points } from '../../score/derivative.js';
 import type { ScoreModel } from '../../score/model.js';
+import { levelAt, type Level } from '../../sde/level.js';
 import type { Batch } from '../batch.js';
 import type { Blocks, Ode } from './ode.js';
 import { Turns } from '../turns.js';
@@ -41,7 +42,8 @@ export class ProbabilityFlow implements Ode {
 
   points(t: Float64Array, x: Float64Array, rows: Int32Array): Points {
     const { labels } = this.#options;
-    return { x, at: { t }, labels: labels && Int32Array.from(rows, (row) => labels[row]!) };
+    const levels = Array.from(t, (time) => levelAt(this.model, time));
+    return { x, levels, labels: labels && Int32Array.from(rows, (row) => labels[row]!) };
   }
 
   /**
@@ -61,19 +63,19 @@ export class ProbabilityFlow implements Ode {
     const bad = norms.findIndex((norm) => !Number.isFinite(norm));
     if (bad >= 0) {
       const sample = (this.#options.first ?? 0) + rows[bad]!;
-      throw new NonFiniteScoreError(this.#evaluations, sample, points.at.t[bad]!);
+      throw new NonFiniteScoreError(this.#evaluations, sample, points.levels[bad]!.t);
     }
     this.#evaluations++;
     return output;
   }
 
   /** dx <- f x - g^2 / 2 (p x + q F). */
-  drift({ x, at }: Points, output: State, dx: Float64Array): void {
-    const table = new Float64Array(3 * at.t.length);
-    at.t.forEach((t, i) => {
-      const half = this.model.sde.diffusion(t) ** 2 / 2;
-      const score = this.model.coefficients(t);
-      table[3 * i] = this.model.sde.drift(t) - half * score.state;
+  drift({ x, levels }: Points, output: State, dx: Float64Array): void {
+    const table = new Float64Array(3 * levels.length);
+    levels.forEach((level, i) => {
+      const half = this.model.sde.diffusion(level.t) ** 2 / 2;
+      const score = this.model.coefficients(level);
+      table[3 * i] = this.model.sde.drift(level.t) - half * score.state;
       table[3 * i + 1] = -half * score.output;
     });
     affine(dx, [x, output], table);
@@ -92,13 +94,14 @@ export function requireContinuousTime(model: ScoreModel): void {
 }
 
 /** Puts a state on the way, and the output of the network that its slope dx/dt = f x - g^2 (p x + q F) / 2 implies. */
-export function show(batch: Batch, t: number, x: Float64Array, slope: Float64Array): void {
+export function show(batch: Batch, level: Level, x: Float64Array, slope: Float64Array): void {
   const { sde } = batch.model;
-  const { state, output } = batch.model.coefficients(t);
-  const half = sde.diffusion(t) ** 2 / 2;
-  const drift = sde.drift(t);
-  batch.x.set(x);
-  for (let i = 0; i < x.length; i++) {
-    batch.output[i] = ((drift * x[i]! - slope[i]!) / half - state * x[i]!) / output;
-  }
+  const { state, output } = batch.model.coefficients(level);
+  const half = sde.diffusion(level.t) ** 2 / 2;
+  const drift = sde.drift(level.t);
+  batch.place(
+    level,
+    x,
+    x.map((value, i) => ((drift * value - slope[i]!) / half - state * value) / output),
+  );
 }

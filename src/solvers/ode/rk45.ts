@@ -7,8 +7,10 @@ import {
   type FlowTolerances,
   type Variable,
 } from './flow-integration.js';
-import { ProbabilityFlow, requireContinuousTime, show } from './probability-flow-ode.js';
+import { levelAt } from '../../sde/level.js';
 import type { Plan, Solver } from '../solver.js';
+import { denoise as denoiseAt } from '../walk.js';
+import { ProbabilityFlow, requireContinuousTime, show } from './probability-flow-ode.js';
 
 export interface Rk45Options extends FlowTolerances {
   /** What the ODE is integrated in. Default `t`, as published. */
@@ -32,7 +34,7 @@ export function rk45(options: Rk45Options = {}): Solver {
   const tolerances = checkFlowTolerances(options, 't');
   const { denoise = 'tweedie' } = options;
   checkChoice('denoise', denoise, ['tweedie', 'none']);
-  return specified('rk45', options, {
+  return specified('solver', options, {
     name: 'rk45',
     plan(model): Plan {
       const { sde } = model;
@@ -44,11 +46,8 @@ export function rk45(options: Rk45Options = {}): Solver {
       return {
         steps: PARTS,
         options: { solver: 'rk45', ...tolerances, epsilon, denoise },
-        start: (batch) => {
-          batch.drawPrior();
-        },
         async run(batch, observer) {
-          const x = Float64Array.from(batch.x);
+          const x = Float64Array.from(await batch.read());
           const flow = new ProbabilityFlow(model, batch);
           const { evaluations, rejected } = await integrateFlow(flow, sde, [x], {
             ...tolerances,
@@ -57,19 +56,17 @@ export function rk45(options: Rk45Options = {}): Solver {
             first: batch.first,
             output: {
               times,
-              visit(k, state, slope) {
-                if (k > 0) observer.stepped?.(k - 1, batch);
+              async visit(k, state, slope) {
+                if (k > 0) await observer.stepped?.(k - 1, batch);
                 if (k === PARTS) return;
-                show(batch, times[k]!, state, slope);
-                observer.evaluated?.(k, { t: times[k]! }, batch);
+                show(batch, levelAt(model, times[k]!), state, slope);
+                await observer.evaluated?.(k, batch.level, batch);
               },
             },
           });
-          batch.x.set(x);
+          batch.write(x);
           batch.adapted(evaluations, rejected);
-          if (denoise === 'none') return;
-          await batch.evaluate({ t: epsilon }, PARTS, 'denoise');
-          batch.estimate(batch.x, { t: epsilon });
+          if (denoise === 'tweedie') await denoiseAt(batch, levelAt(model, epsilon), PARTS);
         },
       };
     },

@@ -4,6 +4,7 @@ import { mixtureModel } from '../../../src/score/mixture/model.js';
 import { Stream } from '../../../src/device/binding.js';
 import { fillUniform } from '../../../src/device/kernels.js';
 import { GaussianMixture } from '../../../src/score/mixture/mixture.js';
+import { levelAt } from '../../../src/sde/level.js';
 import { subvp } from '../../../src/sde/subvp.js';
 import { vp } from '../../../src/sde/vp.js';
 
@@ -27,17 +28,18 @@ test('the model gives the score at the time and label of every sample', async (t
   const model = mixtureModel(mixture, sde, { conditional: true });
   t.deepEqual(model.shape, [2]);
   t.is(model.classes, 2);
-  t.deepEqual(model.coefficients(0.3), { state: 0, output: 1 });
+  t.deepEqual(model.coefficients(levelAt(model, 0.3)), { state: 0, output: 1 });
   const x = Float32Array.of(0.5, -0.25, 0.5, -0.25, 1, 0, 1, 0);
   const times = Float64Array.of(0.2, 0.6, 0.6, 0.1);
+  const levels = Array.from(times, (time) => levelAt(model, time));
   const output = new Float32Array(8);
-  await model.evaluate(x, { t: times }, output);
+  await model.evaluate(x, levels, output);
   times.forEach((time, b) => {
     const expected = mixture.at(sde, time).score(x.subarray(2 * b, 2 * b + 2));
     t.deepEqual(output.slice(2 * b, 2 * b + 2), Float32Array.from(expected));
   });
   const labels = Int32Array.of(0, 1, 1, 0);
-  await model.evaluate(x, { t: times }, output, labels);
+  await model.evaluate(x, levels, output, labels);
   times.forEach((time, b) => {
     const expected = mixture
       .component(labels[b]!)
@@ -57,7 +59,7 @@ test('shapes and labels that do not fit are refused', (t) => {
   const run = (conditional: boolean, label: number) => () =>
     mixtureModel(mixture, vp(), { conditional }).evaluate(
       new Float32Array(2),
-      { t: Float64Array.of(0.5) },
+      [levelAt({ sde: vp() }, 0.5)],
       new Float32Array(2),
       Int32Array.of(label),
     );

@@ -1,29 +1,38 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { loadModel, type LoadOptions } from '../../../src/score/network/load.js';
-import type { At } from '../../../src/score/model.js';
-import { fixture, scoreError, signed, unsigned, type GaussianImage } from '../../support/gaussian-image.js';
+import {
+  fixture,
+  scoreError,
+  signed,
+  unsigned,
+  type GaussianImage,
+  type Place,
+} from '../../support/gaussian-image.js';
 
-const vpTimes: At = { t: Float64Array.of(0.001, 0.03, 0.3, 0.7, 1) };
-const conventions: Record<string, { options?: LoadOptions; at: At; data: GaussianImage; bound?: number }> = {
+const vpTimes = [0.001, 0.03, 0.3, 0.7, 1];
+const conventions: Record<
+  string,
+  { options?: LoadOptions; at: readonly Place[]; data: GaussianImage; bound?: number }
+> = {
   'vp-eps': { at: vpTimes, data: signed },
   'vp-v': { at: vpTimes, data: signed, bound: 2e-5 },
-  'vp-x0': { at: { t: Float64Array.of(0.03, 0.3, 0.7, 1) }, data: signed },
+  'vp-x0': { at: [0.03, 0.3, 0.7, 1], data: signed },
   'vp-batch4': { at: vpTimes, data: signed },
-  'vp-float16': { at: { t: Float64Array.of(64 / 999, 256 / 999, 512 / 999) }, data: signed, bound: 1e-2 },
+  'vp-float16': { at: [64 / 999, 256 / 999, 512 / 999], data: signed, bound: 1e-2 },
   've-score': {
     options: { sde: 've', parameterization: 'score', labels: 'sigma' },
-    at: { t: Float64Array.of(1e-5, 0.2, 0.6, 1) },
+    at: [1e-5, 0.2, 0.6, 1],
     data: unsigned,
   },
   ddpm: {
     options: { sde: 'vp', parameterization: 'eps' },
-    at: { t: new Float64Array(5), index: Int32Array.of(0, 999, 999, 1, 400) },
+    at: [0, 999, 999, 1, 400].map((index) => ({ index })),
     data: signed,
     bound: 2e-5,
   },
-  smld: { at: { t: new Float64Array(4), index: Int32Array.of(0, 5, 13, 19) }, data: unsigned, bound: 2e-5 },
-  edm: { at: { t: Float64Array.of(0.002, 0.1, 1, 80) }, data: signed },
+  smld: { at: [0, 5, 13, 19].map((index) => ({ index })), data: unsigned, bound: 2e-5 },
+  edm: { at: [0.002, 0.1, 1, 80], data: signed },
 };
 
 for (const [name, { options, at, data, bound = 1e-5 }] of Object.entries(conventions)) {
@@ -40,15 +49,10 @@ test('class labels choose the mean', async (t) => {
   const model = await loadModel(fixture('vp-class'));
   t.is(model.classes, 3);
   const classes = [-0.6, 0, 0.5].map((mean) => ({ ...signed, mean }));
-  const error = await scoreError(
-    model,
-    { t: Float64Array.of(0.05, 0.3, 0.8) },
-    classes,
-    Int32Array.of(0, 1, 2),
-  );
+  const error = await scoreError(model, [0.05, 0.3, 0.8], classes, Int32Array.of(0, 1, 2));
   t.true(error < 1e-5, `error ${error}`);
-  await t.throwsAsync(() => scoreError(model, { t: Float64Array.of(0.05) }, signed), { message: /class/ });
-  await t.throwsAsync(() => scoreError(model, { t: Float64Array.of(0.05) }, signed, Int32Array.of(3)), {
+  await t.throwsAsync(() => scoreError(model, [0.05], signed), { message: /class/ });
+  await t.throwsAsync(() => scoreError(model, [0.05], signed, Int32Array.of(3)), {
     message: /classLabel\[0\] must be an integer from 0 to 2; got 3/,
   });
   await model.close();
@@ -61,7 +65,7 @@ test('a model loads from bytes', async (t) => {
 });
 
 test('padding and splitting leave the output as it is', async (t) => {
-  const at: At = { t: Float64Array.from({ length: 7 }, (_, i) => 0.1 + 0.1 * i) };
+  const at = Array.from({ length: 7 }, (_, i) => 0.1 + 0.1 * i);
   for (const batch of [1, 3, 7, 16]) {
     const model = await loadModel(fixture('vp-eps'), { batch });
     t.true((await scoreError(model, at, signed)) < 1e-5, `batch ${batch}`);
@@ -71,9 +75,7 @@ test('padding and splitting leave the output as it is', async (t) => {
 
 test('evaluations at once do not disturb each other', async (t) => {
   const model = await loadModel(fixture('edm'));
-  const errors = await Promise.all(
-    [0.01, 0.5, 20].map((noise) => scoreError(model, { t: Float64Array.of(noise) }, signed)),
-  );
+  const errors = await Promise.all([0.01, 0.5, 20].map((noise) => scoreError(model, [noise], signed)));
   t.true(Math.max(...errors) < 1e-5);
   await model.close();
 });

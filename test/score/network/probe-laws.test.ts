@@ -3,10 +3,12 @@ import type { Description } from '../../../src/score/network/description.js';
 import { defaultLabels, labelRule } from '../../../src/score/network/labels.js';
 import type { Parameterization } from '../../../src/score/model.js';
 import type { Rows } from '../../../src/score/network/network.js';
-import { marginalAt, scoreCoefficients } from '../../../src/score/parameterization.js';
+import { scoreCoefficients } from '../../../src/score/parameterization.js';
 import { probe } from '../../../src/score/network/probe.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../../src/sde/ladder.js';
-import { sdeFromName, type SdeName } from '../../../src/sde/named.js';
+import { sdeFromName } from '../../../src/sde/named.js';
+import { levelAt } from '../../../src/sde/level.js';
+import type { SdeName } from '../../../src/sde/names.js';
 
 /**
  * A network that is right for white Gaussian data N(mean, std^2): the hardest data for the probe, since every level of
@@ -20,14 +22,14 @@ function whiteGaussian(
   const elements = description.shape.reduce((product, size) => product * size, 1);
   const { sde, labels, levels, ladder, parameterization, sigmaData } = description;
   const pointOf = (label: number) => {
-    if (ladder) return marginalAt(description, 0, Math.round(label));
+    if (ladder) return levelAt(description, 0, Math.round(label));
     let [low, high] = [sde.epsilon, sde.T];
     for (let i = 0; i < 60; i++) {
       const t = (low + high) / 2;
-      if (labels.label({ t, ...marginalAt(description, t) }, levels) < label) low = t;
+      if (labels.label(levelAt(description, t), levels) < label) low = t;
       else high = t;
     }
-    return marginalAt(description, (low + high) / 2);
+    return levelAt(description, (low + high) / 2);
   };
   return {
     run({ x, time }, output) {

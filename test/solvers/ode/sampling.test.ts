@@ -1,18 +1,21 @@
 import test from 'ava';
 import { OptionError } from '../../../src/errors.js';
 import { mixtureModel } from '../../../src/score/mixture/model.js';
-import { spacedTimes } from '../../../src/sde/grid.js';
 import { ddpmLadder, linearBetas } from '../../../src/sde/ladder.js';
 import { edm } from '../../../src/sde/edm.js';
 import { subvp } from '../../../src/sde/subvp.js';
 import { ve } from '../../../src/sde/ve.js';
 import { vp } from '../../../src/sde/vp.js';
 import { integrateAdaptively } from '../../../src/solvers/ode/adaptive-step.js';
-import { fixedStep } from '../../../src/solvers/ode/fixed-step.js';
+import { Batch } from '../../../src/solvers/batch.js';
 import { ProbabilityFlow } from '../../../src/solvers/ode/probability-flow-ode.js';
 import { rk45, type Rk45Options } from '../../../src/solvers/ode/rk45.js';
-import { integrateOnGrid, tableaus, type RungeKuttaMethod } from '../../../src/solvers/ode/runge-kutta.js';
-import { sample } from '../../../src/sampling/sample.js';
+import {
+  predictorCorrector,
+  type PredictorCorrectorOptions,
+} from '../../../src/solvers/predictor-corrector.js';
+import { heun } from '../../../src/solvers/predictors/runge-kutta.js';
+import { sample, type SampleOptions } from '../../../src/sampling/sample.js';
 import { gaussianModel, moments } from '../../support/gaussian.js';
 import { planar } from '../../support/planar-mixture.js';
 
@@ -24,15 +27,18 @@ const endpoints = {
   heun: [0.970049068355, -0.12821514008],
 } as const;
 
+/** Carries points by a predictor without a corrector to epsilon, in double precision. */
+async function carry(x: Float64Array, options: PredictorCorrectorOptions): Promise<Float64Array> {
+  const plan = predictorCorrector({ corrector: 'none', denoise: 'none', ...options }).plan(model);
+  const batch = new Batch(model, { size: x.length / 2, first: 0, seed: 0n, precision: plan.precision });
+  batch.write(x);
+  await plan.run(batch, {});
+  return Float64Array.from(await batch.read());
+}
+
 for (const method of ['euler', 'heun'] as const) {
   test(`${method} has the reference endpoint on the mixture`, async (t) => {
-    const x = Float64Array.of(1, -1);
-    await integrateOnGrid(
-      new ProbabilityFlow(model),
-      [x],
-      spacedTimes(vp(), { steps: 10 }),
-      tableaus[method],
-    );
+    const x = await carry(Float64Array.of(1, -1), { predictor: method, steps: 10 });
     endpoints[method].forEach((value, i) => {
       t.true(Math.abs(x[i]! - value) < 1e-10, `${x[i]} against ${value}`);
     });
@@ -45,7 +51,7 @@ test('RK45 has the endpoint of a reference of order 8', async (t) => {
   t.true(Math.abs(x[0]! - 0.96337392336) < 1e-9 && Math.abs(x[1]! + 0.044395972441) < 1e-9, String(x));
 });
 
-const orders: [RungeKuttaMethod, number, number][] = [
+const orders: ['euler' | 'midpoint' | 'heun' | 'rk4', number, number][] = [
   ['euler', 128, 1],
   ['midpoint', 128, 2],
   ['heun', 128, 2],
@@ -54,15 +60,12 @@ const orders: [RungeKuttaMethod, number, number][] = [
 
 for (const [method, steps, order] of orders) {
   test(`${method} has order ${order} on the probability-flow ODE`, async (t) => {
-    const sde = vp();
     const starts = Float64Array.from({ length: 32 }, (_, i) => 1.5 * Math.sin(1 + 2.3 * i));
     const flow = new ProbabilityFlow(model);
     const exact = starts.slice();
     await integrateAdaptively(flow, [exact], { from: 1, to: 1e-3, rtol: 1e-11, atol: 1e-11 });
     const error = async (n: number) => {
-      const x = starts.slice();
-      const times = spacedTimes(sde, { steps: n, spacing: 'uniform-lambda' });
-      await integrateOnGrid(flow, [x], times, tableaus[method]);
+      const x = await carry(starts, { predictor: method, steps: n, spacing: 'uniform-lambda' });
       return Math.hypot(...x.map((value, i) => value - exact[i]!));
     };
     const slope = Math.log2((await error(steps)) / (await error(2 * steps)));
@@ -74,19 +77,21 @@ for (const sde of [vp(), subvp(), ve(), edm()]) {
   test(`every ODE solver reaches the data law on ${sde.name}`, async (t) => {
     const shape = [10_000];
     const spacing = 'uniform-lambda';
-    const solvers = [
-      rk45(),
-      rk45({ coupling: 'batch', rtol: 1e-4, denoise: 'none' }),
-      rk45({ variable: 'lambda' }),
-      fixedStep({ method: 'euler', steps: 800, spacing }),
-      fixedStep({ method: 'midpoint', steps: 60, spacing }),
-      fixedStep({ steps: 60, spacing }),
-      fixedStep({ method: 'rk4', steps: 30, spacing }),
+    const choices: SampleOptions[] = [
+      { solver: 'rk45' },
+      { solver: { name: 'rk45', coupling: 'batch', rtol: 1e-4, denoise: 'none' } },
+      { solver: rk45({ variable: 'lambda' }) },
+      { solver: 'euler', steps: 800, spacing },
+      { solver: 'midpoint', steps: 60, spacing },
+      { solver: 'heun', steps: 60, spacing },
+      { solver: 'rk4', steps: 30, spacing },
+      { solver: heun(), steps: 30, spacing, corrector: 'ald' },
     ];
-    for (const solver of solvers) {
-      const { samples } = await sample(gaussianModel(sde, { shape }), { count: 1, solver });
+    for (const choice of choices) {
+      const { samples, options } = await sample(gaussianModel(sde, { shape }), { count: 1, ...choice });
       const { mean, std } = moments(samples);
-      t.true(Math.abs(mean - 0.3) < 0.02 && Math.abs(std - 0.5) < 0.02, `${solver.name} ${mean} ${std}`);
+      const where = `${String(options['predictor'] ?? options['solver'])} ${mean} ${std}`;
+      t.true(Math.abs(mean - 0.3) < 0.02 && Math.abs(std - 0.5) < 0.02, where);
     }
   });
 }
@@ -137,8 +142,9 @@ test('counts are the evaluations that the model saw', async (t) => {
     all.evaluations!.reduce((a, b) => Math.max(a, b)),
   );
   const fixed = gaussianModel(vp());
-  const result = await sample(fixed, { count: 2, solver: fixedStep({ method: 'rk4', steps: 7 }) });
-  t.deepEqual(result.counts, { score: 28, denoise: 1, rejected: 0, jvp: 0, vjp: 0 });
+  const result = await sample(fixed, { count: 2, solver: 'rk4', steps: 7 });
+  const networks = { network: 29 };
+  t.deepEqual(result.counts, { score: 28, denoise: 1, rejected: 0, jvp: 0, vjp: 0, networks });
   t.is(fixed.calls.length, 29);
 });
 
@@ -177,14 +183,21 @@ test('previews, trajectory and progress follow the time', async (t) => {
 
 test('what does not fit is refused', (t) => {
   const discrete = gaussianModel(vp(), { change: { ladder: ddpmLadder(linearBetas(100)) } });
-  for (const solver of [rk45(), fixedStep()]) {
+  for (const solver of ['rk45', 'heun'] as const) {
     t.regex(
       t.throws(() => sample(discrete, { solver }), { instanceOf: OptionError }).message,
-      /continuous time/,
+      /100 discrete levels/,
     );
   }
   t.is(t.throws(() => rk45({ rtol: -1 }), { instanceOf: OptionError }).option, 'rtol');
-  t.is(t.throws(() => fixedStep({ steps: 0 }), { instanceOf: OptionError }).option, 'steps');
+  t.is(
+    t.throws(() => sample(model, { solver: 'heun', steps: 0 }), { instanceOf: OptionError }).option,
+    'steps',
+  );
+  t.regex(
+    t.throws(() => sample(model, { solver: 'heun', grid: 'reference' }), { instanceOf: OptionError }).message,
+    /'exact' with heun/,
+  );
   t.is(
     t.throws(() => sample(model, { solver: rk45({ epsilon: 2 }) }), { instanceOf: OptionError }).option,
     'epsilon',

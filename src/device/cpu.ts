@@ -1,0 +1,51 @@
+import type { State } from './binding.js';
+import type { Device, Distribution, Elements } from './device.js';
+import {
+  affine,
+  dots,
+  fillNormal,
+  fillRademacher,
+  fillUniform,
+  langevin,
+  projectMeasurement,
+} from './kernels.js';
+
+const fills = {
+  normal: fillNormal,
+  uniform: fillUniform,
+  rademacher: fillRademacher,
+} as const satisfies Record<Distribution, unknown>;
+
+const state = (elements: Elements): State => elements as State;
+const single = (elements: Elements): Float32Array => elements as Float32Array;
+
+/** The calling thread and the kernels' threads: arrays are typed arrays, and verbs have taken effect when they return. */
+export const cpu: Device = {
+  allocate: (length, precision) => new (precision === 'double' ? Float64Array : Float32Array)(length),
+  write(out, values) {
+    state(out).set(values);
+  },
+  copy(out, from) {
+    state(out).set(state(from));
+  },
+  affine(out, operands, coefficients, noise) {
+    affine(state(out), operands.map(state), coefficients, noise);
+  },
+  langevin(x, output, coefficients, norm, noise) {
+    langevin(state(x), state(output), coefficients, norm, noise);
+  },
+  dots(a, b, out) {
+    dots(state(a), state(b), out as Float64Array);
+  },
+  fill(out, samples, distribution, noise) {
+    fills[distribution](state(out), samples, noise);
+  },
+  clip(x, low, high) {
+    const values = state(x);
+    for (let i = 0; i < values.length; i++) values[i] = Math.min(Math.max(values[i]!, low), high);
+  },
+  project(x, y, mask, coefficients, noise, basis) {
+    projectMeasurement(single(x), single(y), single(mask), coefficients, noise, basis && single(basis));
+  },
+  read: (x) => Promise.resolve(state(x)),
+};

@@ -1,0 +1,104 @@
+import type { NormMode } from '../device/binding.js';
+import { OptionError } from '../errors.js';
+import { checkChoice, defined } from '../options.js';
+import type { ScoreModel } from '../score/model.js';
+import { annealedLangevin } from './annealed-langevin.js';
+import type { Corrector } from './corrector.js';
+import { defaultCorrector } from './correctors/langevin.js';
+import { langevinDynamics } from './langevin-dynamics.js';
+import { checkTaken, correctors, made, predictors, type Makers, type Named } from './named.js';
+import {
+  correctorNames,
+  correctorOptions,
+  solverOptions,
+  type CorrectorName,
+  type PredictorName,
+  type SolverName,
+} from './names.js';
+import { rk45 } from './ode/rk45.js';
+import { predictorCorrector, type PredictorCorrectorOptions } from './predictor-corrector.js';
+import type { Predictor } from './predictor.js';
+import type { Solver } from './solver.js';
+
+export const solvers: Makers<SolverName, Solver> = {
+  'predictor-corrector': predictorCorrector,
+  rk45,
+  'annealed-langevin': annealedLangevin,
+  'langevin-dynamics': langevinDynamics,
+};
+
+/** The options of a run that say by which solver samples are drawn. */
+export interface SolverChoice extends PredictorCorrectorOptions {
+  /**
+   * A predictor or a solver, instead of predictor-corrector. `solver: 'heun'` means `predictor: 'heun', corrector: 'none'`, to
+   * which a corrector may be added; a solver that is no predictor takes the place of all options from `predictor` to `epsilon`.
+   */
+  readonly solver?: Named<SolverName, Solver> | Named<PredictorName, Predictor> | undefined;
+  /** Signal-to-noise ratio of a corrector given by name. Default 0.16. */
+  readonly snr?: number | undefined;
+  /** Steps at every level of a corrector given by name. Default 1. */
+  readonly correctorSteps?: number | undefined;
+  /** Norms of the Langevin corrector given by name. Default `sample`. */
+  readonly norm?: NormMode | undefined;
+}
+
+/** The solver that is chosen for a model. @throws OptionError for options that do not go together. */
+export function solverFor(choice: SolverChoice, model: ScoreModel): Solver {
+  const { solver, predictor, corrector, snr, correctorSteps, norm } = choice;
+  const { order, grid, steps, spacing, rho, epsilon, denoise } = choice;
+  const walk = { order, grid, steps, spacing, rho, epsilon, denoise };
+  const settings = { snr, correctorSteps, norm };
+  if (solver !== undefined && solver !== 'predictor-corrector' && !meansPredictor(solver)) {
+    const whole = made('solver', solver, 'plan', solvers, solverOptions);
+    for (const [name, value] of Object.entries({ predictor, corrector, ...settings, ...walk })) {
+      if (value === undefined) continue;
+      throw new OptionError(
+        name,
+        value,
+        `left out when solver is given (${whole.name}), whose options go with it`,
+      );
+    }
+    return whole;
+  }
+  const moving = solver === undefined || solver === 'predictor-corrector' ? undefined : solver;
+  if (moving !== undefined && predictor !== undefined)
+    throw new OptionError('predictor', predictor, 'left out when solver is given, which is a predictor too');
+  return predictorCorrector({
+    ...walk,
+    predictor: moving ?? predictor,
+    corrector: correctorFor(corrector ?? (moving === undefined ? undefined : 'none'), settings, model),
+  });
+}
+
+function meansPredictor(
+  solver: NonNullable<SolverChoice['solver']>,
+): solver is Named<PredictorName, Predictor> {
+  if (typeof solver === 'string') return solver in predictors;
+  return (
+    typeof solver === 'object' && ('begin' in solver || (!('plan' in solver) && solver.name in predictors))
+  );
+}
+
+type CorrectorSettings = Pick<SolverChoice, 'snr' | 'correctorSteps' | 'norm'>;
+
+/** The corrector of this name with these settings, or the value itself, which carries its own. */
+function correctorFor(
+  corrector: Named<CorrectorName, Corrector> | undefined,
+  settings: CorrectorSettings,
+  model: ScoreModel,
+): Corrector {
+  const name = corrector ?? (settings.norm === undefined ? defaultCorrector(model) : 'langevin');
+  if (typeof name !== 'string') {
+    for (const [option, value] of Object.entries(settings)) {
+      if (value !== undefined)
+        throw new OptionError(option, value, 'left out: corrector is a value that carries its own');
+    }
+    return made('corrector', name, 'begin', correctors, correctorOptions);
+  }
+  const { snr, correctorSteps, norm } = settings;
+  const taken: readonly string[] = correctorOptions[checkChoice('corrector', name, correctorNames)];
+  checkTaken('snr', snr, 'snr', 'corrector', name, taken);
+  checkTaken('correctorSteps', correctorSteps, 'steps', 'corrector', name, taken);
+  checkTaken('norm', norm, 'norm', 'corrector', name, taken);
+  return correctors[name](defined({ snr, steps: correctorSteps, norm }) as never);
+}

@@ -1,0 +1,57 @@
+import type { NoiseAddress } from '../device/binding.js';
+import type { Precision } from '../device/device.js';
+import type { ScoreModel } from '../score/model.js';
+import type { Step } from '../sde/grid.js';
+import type { Spacing } from '../sde/names.js';
+import type { Sde } from '../sde/sde.js';
+import type { Batch } from './batch.js';
+
+/** Options as resolved, by name, for the record of a run. */
+export type Resolved = Readonly<Record<string, unknown>>;
+
+/**
+ * Makes one step of a batch that was just evaluated at `step.from`. A corrector stays there; a predictor leads to `step.to`.
+ *
+ * @param noise where the fresh noise of the step is; undefined where the noise is to be left out.
+ */
+export type Move = (step: Step, noise: NoiseAddress | undefined) => void | Promise<void>;
+
+/** A way from one level to the next: every method on a fixed grid is one. */
+export interface Predictor {
+  readonly name: string;
+  /** Starts a batch. What it returns makes the steps, in order, and keeps the history of this batch. */
+  begin(batch: Batch): Move;
+  /** Resolves the options for a model. @throws OptionError where the method does not fit the model. */
+  resolve?(model: ScoreModel): Resolved;
+  /** Whether it evaluates between levels, and so needs a model in continuous time and an exact grid. Default false. */
+  readonly continuous?: boolean;
+  /** Precision of the state; default `single`. */
+  readonly precision?: Precision;
+  /** Where these are not given for the run. */
+  readonly defaults?: { readonly steps?: number; readonly spacing?: Spacing };
+  /** Whether it leaves the state as it is, so that correctors alone carry it. Default false. */
+  readonly still?: boolean;
+}
+
+/** One step x' = state x + score s(x, t) + noise z; its mean is the same without the noise. */
+export interface Update {
+  readonly state: number;
+  readonly score: number;
+  readonly noise: number;
+}
+
+/** A predictor whose step is three scalars. */
+export interface LinearPredictor extends Predictor {
+  update(step: Step, sde: Sde): Update;
+}
+
+/** A predictor of three scalars, from its formula. */
+export function linear(name: string, update: LinearPredictor['update']): LinearPredictor {
+  return {
+    name,
+    update,
+    begin: (batch) => (step, noise) => {
+      batch.update(update(step, batch.model.sde), noise);
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { specified } from '../../specification.js';
+import { linear, type LinearPredictor } from '../predictor.js';
+
+/**
+ * Reverse diffusion (Song et al. 2021, equation 46): the forward discretisation x_t = retain x + G z, run backwards with
+ * the same f and G.
+ */
+export function reverseDiffusion(): LinearPredictor {
+  return specified(
+    'predictor',
+    undefined,
+    linear('reverse-diffusion', ({ retain, spread }) => ({
+      state: 2 - retain,
+      score: spread,
+      noise: Math.sqrt(spread),
+    })),
+  );
+}
+
+/** The probability-flow ODE, discretised as reverse diffusion is: half the score term and no noise (equation 47). */
+export function probabilityFlow(): LinearPredictor {
+  return specified(
+    'predictor',
+    undefined,
+    linear('probability-flow', ({ retain, spread }) => ({ state: 2 - retain, score: spread / 2, noise: 0 })),
+  );
+}

@@ -1,0 +1,46 @@
+import type { Step } from '../sde/grid.js';
+import { dataLevel, type Level } from '../sde/level.js';
+import type { Batch } from './batch.js';
+import type { Observer } from './solver.js';
+
+/** An evaluation at a level and the move that follows it, which leads to `to`. */
+export interface Visit {
+  readonly at: Level;
+  readonly to: Level;
+  readonly move: () => void | Promise<void>;
+}
+
+/**
+ * Walks a grid: at every step the visits in turn, each evaluate, observe (the first of a step), move, constrain. A step
+ * without visits is passed over.
+ */
+export async function walk(
+  batch: Batch,
+  steps: Iterable<readonly Visit[]>,
+  observer: Observer,
+): Promise<void> {
+  let k = 0;
+  for (const visits of steps) {
+    for (const [i, { at, to, move }] of visits.entries()) {
+      await batch.evaluate(at, k);
+      if (i === 0) await observer.evaluated?.(k, at, batch);
+      const pending = move();
+      if (pending) await pending;
+      batch.constrain(to, k, i);
+    }
+    await observer.stepped?.(k, batch);
+    k++;
+  }
+}
+
+/** A step that leads nowhere, for a corrector at the end of a grid. */
+export function stayAt(level: Level, k: number): Step {
+  return { k, from: level, to: level, h: 0, retain: 1, spread: 0 };
+}
+
+/** Replaces the state at a level by the posterior mean of x_0 (Tweedie's formula), after one more evaluation. */
+export async function denoise(batch: Batch, level: Level, step: number): Promise<void> {
+  await batch.evaluate(level, step, { purpose: 'denoise' });
+  batch.estimate(batch.x);
+  batch.constrain(dataLevel, step, 0);
+}
