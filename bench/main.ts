@@ -6,6 +6,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   training: () => import('./training.js'),
   startup: () => import('./startup.js'),
   likelihood: () => import('./likelihood.js'),
+  variable: () => import('./variable.js'),
   engines: () => import('./engines.js'),
   toys: () => import('./toys.js'),
   networks: () => import('./networks.js'),

@@ -72,3 +72,11 @@ export function dequantizedInModelSpace(
   const d = elementCount(model.shape);
   return dequantized(data.subarray(start * d, end * d), end - start, model.sde.dataRange, noise);
 }
+
+/** The largest magnitude of the data in the model's space; for bytes, that of its data range. */
+export function largestMagnitude({ sde }: ScoreModel, data: Data): number {
+  let most = 0;
+  for (const value of data instanceof Uint8Array ? sde.dataRange : data)
+    most = Math.max(most, Math.abs(value));
+  return most;
+}

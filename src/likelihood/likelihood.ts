@@ -1,7 +1,8 @@
-import { scoreDerivative } from '../score/derivative.js';
+import { OptionError } from '../errors.js';
+import { scoreDerivative, type ScoreDerivative } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
-import type { Data } from './data-space.js';
-import { planLikelihood, type LikelihoodOptions } from './job.js';
+import { largestMagnitude, type Data } from './data-space.js';
+import { planLikelihood, type LikelihoodJob, type LikelihoodOptions } from './job.js';
 import { runPasses } from './passes.js';
 import { summarise, type LikelihoodResult } from './summary.js';
 
@@ -23,6 +24,7 @@ export async function likelihood(
   const began = performance.now();
   const job = planLikelihood(model, data, options);
   const derivative = await scoreDerivative(model, options.derivative);
+  checkDifferences(model, derivative, data, job);
   const run = await runPasses(model, derivative, data, job, (done, time, fraction) => {
     options.onProgress?.({ done, count: job.count, time, fraction });
   });
@@ -31,4 +33,31 @@ export async function likelihood(
     ...(options.latents && { latents: run.ends.map((value) => value / model.sde.priorSigma) }),
     seconds: (performance.now() - began) / 1000,
   };
+}
+
+/** The least sigma, relative to the data, at which float32 tells the values of x_0 at x + 0.003 sigma and x - 0.003 sigma apart. */
+const TOLD_APART = 1e-5;
+
+/**
+ * Differences of a prediction of x_0 are drowned by its rounding where sigma is small, and then by how much they are off cannot be
+ * measured either; those of the other parameterizations are of the size of the state's noise.
+ */
+function checkDifferences(
+  model: ScoreModel,
+  { method }: ScoreDerivative,
+  data: Data,
+  { epsilon }: LikelihoodJob,
+): void {
+  if (method !== 'central-difference' || model.parameterization !== 'x0' || model.closedForm) return;
+  const { sde } = model;
+  const least = TOLD_APART * largestMagnitude(model, data);
+  if (sde.sigma(epsilon) >= least) return;
+  // Close to the data alpha is 1.
+  const enough = Number(sde.timeOfLambda(-Math.log(least)).toPrecision(2));
+  throw new OptionError(
+    'epsilon',
+    epsilon,
+    `about ${enough} or more for central differences of a network that predicts x_0: sigma(epsilon) is ` +
+      `${sde.sigma(epsilon).toPrecision(2)} there, and below ${least.toPrecision(2)} they are lost in the rounding of float32`,
+  );
 }

@@ -74,7 +74,12 @@ export async function scoreDerivative(
       return new CentralDifference(model, error.message);
     }
   }
-  if (method === undefined) return new CentralDifference(model);
+  if (method === undefined) {
+    return new CentralDifference(
+      model,
+      'the score of this model is neither known in closed form nor a network in an ONNX file.',
+    );
+  }
   const known = method === 'vjp' ? 'a network in an ONNX file' : 'known in closed form';
   throw new OptionError(
     'derivative',

@@ -257,6 +257,43 @@ test('central differences agree with the closed form within the error that they 
   }
 });
 
+test('differences of a prediction of x_0 are refused where they are rounding, and right where they are not', async (t) => {
+  // N(0.3, 0.3^2) in four coordinates under sub-VP, whose sigma(1e-5) is 1e-6.
+  const sde = subvp();
+  const mixture = new GaussianMixture({ weights: [1], means: [[0.3, 0.3, 0.3, 0.3]], covariances: [0.09] });
+  const model = (parameterization: 'x0' | 'eps') =>
+    functionModel({
+      shape: [4],
+      sde,
+      parameterization,
+      evaluate(x, at, output) {
+        x.forEach((value, i) => {
+          const time = at.t[i >> 2]!;
+          const [alpha, sigma] = [sde.alpha(time), sde.sigma(time)];
+          const score = (0.3 * alpha - value) / (0.09 * alpha ** 2 + sigma ** 2);
+          output[i] = parameterization === 'eps' ? -sigma * score : (value + sigma ** 2 * score) / alpha;
+        });
+      },
+    });
+  const x = mixture.sample(12, { seed: 3n });
+  const refused = await t.throwsAsync(likelihood(model('x0'), x), { instanceOf: OptionError });
+  t.is(refused.option, 'epsilon');
+  t.regex(refused.message, /about 0\.000\d+ or more for central differences.*got 0\.00001/);
+  for (const [kind, epsilon] of [
+    ['x0', 3e-4],
+    ['eps', 1e-5],
+  ] as const) {
+    const exact = mixture.at(sde, epsilon).logDensity(x);
+    const { logDensity, derivative } = await likelihood(model(kind), x, { epsilon });
+    t.regex(derivative.reason!, /closed form/);
+    logDensity.forEach((value, i) => {
+      // The prior is off by up to 2.6e-3 bits/dim.
+      const off = Math.abs(value - exact[i]!) / (4 * Math.LN2);
+      t.true(off < derivative.error![i]! + 4e-3, `${kind}: off by ${off}, said ${derivative.error![i]}`);
+    });
+  }
+});
+
 test('counts are the evaluations that the model saw', async (t) => {
   const model = gaussianModel(vp(), { shape: [20] });
   const { counts, evaluations } = await likelihood(model, new Float32Array(20), { probes: 2 });
