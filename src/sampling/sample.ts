@@ -1,6 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
+import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
 import { Batch } from '../solvers/batch.js';
@@ -133,6 +134,16 @@ export function planOf(model: ScoreModel, options: SampleOptions): Plan {
   return plan;
 }
 
+/** @internal Doubts about a plan, and about the prior where it starts from it. */
+export function warningsOf(
+  model: ScoreModel,
+  plan: Plan,
+  { initial, classLabel }: Pick<SampleOptions, 'initial' | 'classLabel'>,
+): readonly string[] {
+  const prior = initial || plan.start ? [] : priorMismatch(model, classLabel);
+  return [...(plan.warnings ?? []), ...prior];
+}
+
 /** The part of a run that does not depend on the solver. */
 interface Job {
   readonly count: number;
@@ -220,7 +231,7 @@ async function run(
         constraints: options.constraints.map(({ name, options }) => ({ name, ...options })),
       }),
     },
-    warnings: plan.warnings ?? [],
+    warnings: warningsOf(model, plan, options),
     ...(recorder && { trajectory: recorder.trajectory }),
   };
 }

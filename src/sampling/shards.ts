@@ -18,7 +18,7 @@ import {
   type Run,
   type Shard,
 } from './manifest.js';
-import { planOf, sample, type SampleOptions, type SampleResult } from './sample.js';
+import { planOf, sample, warningsOf, type SampleOptions, type SampleResult } from './sample.js';
 
 export interface ShardsOptions extends Omit<
   SampleOptions,
@@ -120,7 +120,7 @@ export async function sampleShards(
     counts: parts.map((part) => shards.get(part.first)!.counts).reduce(larger, noCounts()),
     seconds: (performance.now() - start) / 1000,
     options: { ...settings, seed: BigInt(seed), first: parts[0]?.first ?? first, count: samplesIn(parts) },
-    warnings: plan.warnings ?? [],
+    warnings: warningsOf(model, plan, { classLabel }),
     found,
   };
 }

@@ -1,3 +1,4 @@
+import { levelAt, type Level } from '../sde/level.js';
 import type { Sde } from '../sde/sde.js';
 import { elementCount } from '../shape.js';
 import type { Moments, ScoreModel } from './model.js';
@@ -10,17 +11,12 @@ const SEEN_IN_A_COORDINATE = 0.005;
  * likelihood ends in it, and latent codes are in its unit. With known moments of the data the mismatch is told; for a network,
  * whose data are not known, how far its data range reaches in units of the prior.
  *
- * @param labels Classes of the samples, where only some are asked for.
+ * @param labels Class of all samples or of each, where only some are asked for.
  */
-export function priorMismatch(model: ScoreModel, labels?: Int32Array): string[] {
-  const { sde, ladder } = model;
-  const last = ladder ? ladder.levels - 1 : 0;
-  const [alpha, sigma] = ladder
-    ? [ladder.alpha[last]!, ladder.sigma[last]!]
-    : [sde.alpha(sde.T), sde.sigma(sde.T)];
-  const found = model.moments
-    ? ofMoments(model, labels ? new Set(labels) : [undefined], alpha, sigma)
-    : ofDataRange(model, alpha, sigma);
+export function priorMismatch(model: ScoreModel, labels?: number | Int32Array): string[] {
+  const end = levelAt(model, model.sde.T, model.ladder && model.ladder.levels - 1);
+  const classes = labels instanceof Int32Array ? new Set(labels) : [labels];
+  const found = model.moments ? compareMoments(model, classes, end) : compareRange(model, end);
   return found === undefined ? [] : [found];
 }
 
@@ -38,15 +34,14 @@ function consequence({ constants }: Sde): string {
   );
 }
 
-function ofMoments(
+function compareMoments(
   model: ScoreModel,
-  labels: Iterable<number | undefined>,
-  alpha: number,
-  sigma: number,
+  classes: Iterable<number | undefined>,
+  { alpha, sigma }: Level,
 ): string | undefined {
   const { priorSigma } = model.sde;
   let worst = { divergence: SEEN_IN_A_COORDINATE, mean: 0, deviation: 0 };
-  for (const label of labels) {
+  for (const label of classes) {
     const { mean, variances }: Moments = model.moments!(label);
     for (const [i, m] of mean.entries()) {
       const own = alpha * m;
@@ -64,7 +59,7 @@ function ofMoments(
   );
 }
 
-function ofDataRange({ sde, shape }: ScoreModel, alpha: number, sigma: number): string | undefined {
+function compareRange({ sde, shape }: ScoreModel, { alpha, sigma }: Level): string | undefined {
   const { priorSigma, dataRange } = sde;
   const reach = (alpha * Math.max(...dataRange.map(Math.abs))) / priorSigma;
   const whole = reach * Math.sqrt(elementCount(shape));

@@ -1,6 +1,7 @@
 import { Stream } from '../device/binding.js';
 import { OptionError } from '../errors.js';
 import { checkChoice } from '../options.js';
+import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Step } from '../sde/grid.js';
 import type { GridKind, Spacing } from '../sde/names.js';
@@ -91,7 +92,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
           order,
           denoise,
         },
-        warnings: corrector.warnings?.(model) ?? [],
+        warnings: [...(corrector.warnings?.(model) ?? []), ...scoreRounding(model, end.sigma)],
         async run(batch, observer) {
           const predict = predicting(batch, predictor);
           const correct = correcting(batch, corrector);

@@ -268,7 +268,7 @@ test('differences of a prediction of x_0 are refused where they are rounding, an
       parameterization,
       evaluate(x, at, output) {
         x.forEach((value, i) => {
-          const time = at.t[i >> 2]!;
+          const time = at[i >> 2]!.t;
           const [alpha, sigma] = [sde.alpha(time), sde.sigma(time)];
           const score = (0.3 * alpha - value) / (0.09 * alpha ** 2 + sigma ** 2);
           output[i] = parameterization === 'eps' ? -sigma * score : (value + sigma ** 2 * score) / alpha;

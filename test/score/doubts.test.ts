@@ -1,6 +1,7 @@
 import test from 'ava';
 import { decode, encode, interpolate } from '../../src/likelihood/latent.js';
 import { likelihood } from '../../src/likelihood/likelihood.js';
+import { sample } from '../../src/sampling/sample.js';
 import { priorMismatch, scoreRounding } from '../../src/score/doubts.js';
 import { functionModel } from '../../src/score/function.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
@@ -78,6 +79,18 @@ test('a network is judged by how far its data range reaches in units of the prio
   // The end of a trained ladder counts, not the SDE's.
   const ladder = ddpmLadder(linearBetas(1000, 0.1, 1));
   t.regex(priorMismatch({ ...network(vp(), [1, 8, 8]), ladder })[0]!, /alpha\(T\) is 0\.760/);
+});
+
+test('samples carry the warning where they start from the prior', async (t) => {
+  const model = mixtureModel(far, ve());
+  const options = { count: 2, steps: 2, corrector: 'none' } as const;
+  t.deepEqual((await sample(model, options)).warnings, priorMismatch(model));
+  t.deepEqual((await sample(model, { ...options, initial: Float32Array.of(1, 2) })).warnings, []);
+  const sde = subvp({ epsilon: 1e-5 });
+  t.deepEqual(
+    (await sample(network(sde, [4], 'x0'), options)).warnings,
+    scoreRounding(network(sde, [4], 'x0'), sde.sigma(1e-5)),
+  );
 });
 
 test('likelihoods and latent codes carry the warning', async (t) => {
