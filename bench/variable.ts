@@ -25,9 +25,9 @@ const SAMPLES = 64;
 export async function run(): Promise<void> {
   const rows: string[][] = [];
   for (const dimension of [1, 2, 4, 16, 64]) {
-    for (const deviation of [0.3, 0.03, 0.001]) {
+    for (const [deviation, deviationOf] of spreads) {
       for (const sde of [vp(), subvp(), ve()]) {
-        const mixture = mixtureOf(dimension, deviation);
+        const mixture = mixtureOf(dimension, deviationOf);
         const x = mixture.sample(SAMPLES, { seed: 1n });
         const exact = mixture.at(sde, likelihoodEpsilon(sde)).logDensity(x);
         const end = mixture.at(sde, sde.T);
@@ -53,7 +53,7 @@ export async function run(): Promise<void> {
           );
           return { evaluations, errors };
         });
-        rows.push([`${dimension}`, `${deviation}`, sde.name, ...comparison(curves, [1e-2, 1e-3, 1e-4])]);
+        rows.push([`${dimension}`, deviation, sde.name, ...comparison(curves, [1e-2, 1e-3, 1e-4])]);
       }
     }
   }
@@ -64,14 +64,24 @@ export async function run(): Promise<void> {
   await digits();
 }
 
-/** Three components of one deviation, with means of size 0.5 in every coordinate. */
-function mixtureOf(dimension: number, deviation: number): GaussianMixture {
+/** Standard deviations of a component at u in [0, 1], the place of a coordinate; the last one as in pictures, parts of which hardly vary. */
+const spreads: readonly [string, (u: number) => number][] = [
+  ['0.3', () => 0.3],
+  ['0.03', () => 0.03],
+  ['0.001', () => 0.001],
+  ['0.001 to 0.5', (u) => 0.001 * 500 ** u],
+];
+
+/** Three components, with means of size 0.5 in every coordinate. */
+function mixtureOf(dimension: number, deviationOf: (u: number) => number): GaussianMixture {
   return new GaussianMixture({
     weights: [0.5, 0.3, 0.2],
     means: [0, 1, 2].map((k) =>
       Array.from({ length: dimension }, (_, i) => 0.5 * Math.sin(1 + 7 * k + 3 * i)),
     ),
-    covariances: [1, 0.6, 1.5].map((factor) => (factor * deviation) ** 2),
+    covariances: [1, 0.6, 1.5].map((factor) =>
+      Array.from({ length: dimension }, (_, i) => (factor * deviationOf((i + 0.5) / dimension)) ** 2),
+    ),
   });
 }
 

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger, checkNumber, checkSeed, checkSignal } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import type { DerivativeMethod } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
@@ -50,6 +50,12 @@ export interface LikelihoodOptions extends FlowTolerances {
   readonly onProgress?: (progress: LikelihoodProgress) => void;
 }
 
+const optionNames = Object.keys({
+  ...{ rtol: 1, atol: 1, coupling: 1, variable: 1, epsilon: 1, trace: 1, probes: 1, derivative: 1 },
+  ...{ repeats: 1, bins: 1, elboDraws: 1, latents: 1, batch: 1, seed: 1, first: 1, classLabel: 1 },
+  ...{ signal: 1, onProgress: 1 },
+} satisfies Record<keyof LikelihoodOptions, 1>);
+
 export interface LikelihoodProgress {
   /** Samples that are finished in this pass, of `count`. */
   readonly done: number;
@@ -95,6 +101,7 @@ const MOST_PROBE_NUMBERS = 2 ** 28;
 
 /** @throws OptionError for data and options that cannot be used. */
 export function planLikelihood(model: ScoreModel, data: Data, options: LikelihoodOptions): LikelihoodJob {
+  checkKnown(options, optionNames);
   const { sde } = model;
   const count = countOf(model, data);
   const dimension = elementCount(model.shape);

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkInteger, checkNumber, checkSignal } from '../options.js';
+import { checkInteger, checkKnown, checkNumber, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
@@ -27,6 +27,11 @@ export interface LatentOptions extends FlowTolerances {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LatentProgress) => void;
 }
+
+const optionNames = Object.keys({
+  ...{ rtol: 1, atol: 1, coupling: 1, variable: 1, epsilon: 1, batch: 1, classLabel: 1 },
+  ...{ signal: 1, onProgress: 1 },
+} satisfies Record<keyof LatentOptions, 1>);
 
 export interface LatentProgress {
   /** Samples that are finished, of `count`. */
@@ -74,6 +79,7 @@ export async function encode(
   data: Data,
   options: LatentOptions = {},
 ): Promise<LatentResult> {
+  checkKnown(options, optionNames);
   const count = countOf(model, data);
   const x = inModelSpace(model, data, 0, count);
   const flowed = await flow(model, x, 'to-prior', options);
@@ -91,6 +97,7 @@ export async function decode(
   latents: Float32Array | Float64Array,
   options: DecodeOptions = {},
 ): Promise<LatentResult> {
+  checkKnown(options, [...optionNames, 'temperature']);
   const { temperature = 1, ...rest } = options;
   checkNumber('temperature', temperature, 0, true);
   checkLatents(model, 'latents', latents);
@@ -118,6 +125,7 @@ export async function interpolate(
   to: Data,
   options: InterpolateOptions = {},
 ): Promise<LatentResult> {
+  checkKnown(options, [...optionNames, 'points']);
   const { points = 8, onProgress, classLabel, ...rest } = options;
   checkInteger('points', points, 2);
   const count = countOf(model, from);

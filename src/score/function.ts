@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, isList } from '../options.js';
 import { checkIndex, type Level, type Process } from '../sde/level.js';
 import type { Parameterization, ScoreModel } from './model.js';
 import { parameterizations, scoreCoefficients } from './parameterization.js';
@@ -23,11 +23,13 @@ export interface FunctionModelOptions extends Process {
   ) => void | Promise<void>;
 }
 
-/** Array.isArray would forget the type of the elements. */
-const isList: (value: unknown) => boolean = Array.isArray;
+const optionNames = Object.keys({
+  ...{ shape: 1, sde: 1, ladder: 1, parameterization: 1, classes: 1, evaluate: 1 },
+} satisfies Record<keyof FunctionModelOptions, 1>);
 
 /** A score model from a function, synchronous or not. */
 export function functionModel(options: FunctionModelOptions): ScoreModel {
+  checkKnown(options, optionNames);
   const { shape, sde, parameterization = 'score', classes, ladder, evaluate } = options;
   if (!isList(shape) || shape.length === 0)
     throw new OptionError('shape', shape, 'an array of at least one dimension');

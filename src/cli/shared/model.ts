@@ -99,12 +99,13 @@ export async function openModel(path: string | undefined, flags: ModelFlags): Pr
 
 /** The options of `loadModel` that the flags stand for. */
 export function loadOptions(flags: ModelFlags): LoadOptions {
-  const { sdeConstants, stateInput, timeInput, classInput, outputName, ...options } = flags;
-  return {
-    ...options,
-    ...(sdeConstants && { constants: sdeConstants }),
+  const { sde, parameterization, sigmaData, labels, trainedLevels, classes, shape, dataRange } = flags;
+  const { stateInput, timeInput, classInput, outputName, probe, batch, threads, provider } = flags;
+  return defined({
+    ...{ sde, constants: flags.sdeConstants, parameterization, sigmaData, labels, trainedLevels },
+    ...{ classes, shape, dataRange, probe, batch, threads, provider },
     names: defined({ state: stateInput, time: timeInput, class: classInput, output: outputName }),
-  };
+  });
 }
 
 async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {

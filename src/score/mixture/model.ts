@@ -1,7 +1,9 @@
 import { OptionError } from '../../errors.js';
-import type { Sde } from '../../sde/sde.js';
-import type { GaussianMixture } from './mixture.js';
+import { checkKnown } from '../../options.js';
 import type { Level } from '../../sde/level.js';
+import type { Sde } from '../../sde/sde.js';
+import { elementCount } from '../../shape.js';
+import type { GaussianMixture } from './mixture.js';
 import type { ClosedForm, ScoreModel } from '../model.js';
 
 export interface MixtureModelOptions {
@@ -15,10 +17,12 @@ export interface MixtureModelOptions {
 export function mixtureModel(
   mixture: GaussianMixture,
   sde: Sde,
-  { shape = [mixture.dimension], conditional = false }: MixtureModelOptions = {},
+  options: MixtureModelOptions = {},
 ): ScoreModel {
+  checkKnown(options, ['shape', 'conditional']);
+  const { shape = [mixture.dimension], conditional = false } = options;
   const d = mixture.dimension;
-  if (shape.reduce((product, n) => product * n, 1) !== d) {
+  if (elementCount(shape) !== d) {
     throw new OptionError('shape', shape, `a shape of ${d} elements, the dimension of the mixture`);
   }
   const classes = mixture.weights.length;

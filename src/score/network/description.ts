@@ -1,10 +1,11 @@
 import { ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
-import { checkChoice, checkInteger, checkNumber } from '../../options.js';
+import { checkChoice, checkInteger, checkNumber, isList } from '../../options.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../sde/ladder.js';
 import { sdeFromName } from '../../sde/named.js';
 import type { SdeName } from '../../sde/names.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
+import { elementCount } from '../../shape.js';
 import { defaultLabels, labelRule, type LabelRule } from './labels.js';
 import type { ModelMetadata, TensorNames } from './metadata.js';
 import type { Parameterization } from '../model.js';
@@ -160,9 +161,6 @@ function trainedLadder(sde: Sde, levels: number | undefined): Ladder {
   throw new OptionError('sde', sde.name, "'vp' or 've' for a network with integer labels, or give ladder");
 }
 
-/** Array.isArray would forget the type of the elements. */
-const isList: (value: unknown) => boolean = Array.isArray;
-
 function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, state: TensorInfo): number[] {
   const given = options.shape ?? metadata.shape;
   const inFile = state.shape?.slice(1);
@@ -181,7 +179,7 @@ function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, stat
       inFile.every((size, i) => typeof size === 'string' || size === shape[i]));
   if (!fits) throw new OptionError('shape', shape, `as in the network's input ${written}, without the batch`);
   const sizes = (shape as number[]).map((size, i) => checkInteger(`shape[${i}]`, size, 1));
-  if (sizes.reduce((product, size) => product * size, 1) > MOST_ELEMENTS) {
+  if (elementCount(sizes) > MOST_ELEMENTS) {
     throw new OptionError('shape', shape, 'of at most 2^26 elements in a sample');
   }
   return sizes;

@@ -1,7 +1,7 @@
 import { FastsdeError } from '../../errors.js';
 import { readModel, type TensorInfo } from '../../onnx/file/model.js';
 import { elementCount } from '../../shape.js';
-import { openNetwork, type LoadOptions } from './load.js';
+import { checkLoadOptions, openNetwork, type LoadOptions } from './load.js';
 import { probe, type ProbeReport } from './probe.js';
 
 /** What there is to know of a model file before one samples from it. */
@@ -42,6 +42,7 @@ export interface ModelSummary {
  * @throws ModelError for a file that is not an ONNX model, OptionError for an option that cannot be used.
  */
 export async function inspectModel(path: string, options: LoadOptions = {}): Promise<Inspection> {
+  checkLoadOptions(options);
   const file = await readModel(path);
   const facts = {
     inputs: file.inputs,

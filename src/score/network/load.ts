@@ -2,7 +2,8 @@ import { ModelError, OptionError } from '../../errors.js';
 import { vjp } from '../../autodiff/vjp.js';
 import { modelBytes, readModel, type Model } from '../../onnx/file/model.js';
 import { createSession, type SessionOptions } from '../../onnx/run/runtime.js';
-import { checkInteger } from '../../options.js';
+import { checkInteger, checkKnown } from '../../options.js';
+import { elementCount } from '../../shape.js';
 import type { Ladder } from '../../sde/sde.js';
 import { checkIndex, type Level } from '../../sde/level.js';
 import type { Sde } from '../../sde/sde.js';
@@ -28,6 +29,17 @@ export interface LoadOptions extends DescriptionOptions {
   readonly provider?: 'cpu' | 'cuda';
   /** Whether to check sign, scale and labels on noised synthetic data, which costs one evaluation. Default true. */
   readonly probe?: boolean;
+}
+
+const optionNames = Object.keys({
+  ...{ sde: 1, constants: 1, parameterization: 1, sigmaData: 1, labels: 1, shape: 1, dataRange: 1 },
+  ...{ trainedLevels: 1, ladder: 1, classes: 1, names: 1, batch: 1, threads: 1, provider: 1, probe: 1 },
+} satisfies Record<keyof LoadOptions, 1>);
+
+/** Throws where there is an option of another name. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkKnown(options, optionNames);
+  if (options.names) checkKnown(options.names, ['state', 'time', 'class', 'output'], 'names');
 }
 
 /** A score network in an ONNX file. */
@@ -82,7 +94,7 @@ export class OnnxScoreModel implements ScoreModel {
     this.#description = description;
     this.#network = network;
     this.#openDerivative = openDerivative;
-    this.#elements = description.shape.reduce((product, size) => product * size, 1);
+    this.#elements = elementCount(description.shape);
   }
 
   /** Doubts of the probe in plain words; empty where it found none or did not run. */
@@ -181,6 +193,7 @@ export async function loadModel(
   if (typeof source !== 'string' && !((source as unknown) instanceof Uint8Array)) {
     throw new OptionError('model', source, 'the path of an ONNX file, or its bytes as a Uint8Array');
   }
+  checkLoadOptions(options);
   const name = typeof source === 'string' ? source : 'the model';
   try {
     const file = await readModel(source);

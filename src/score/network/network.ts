@@ -3,6 +3,7 @@ import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Session, Tensor } from '../../onnx/run/runtime.js';
 import { classTensor, isShared, statePort, timeTensor, type Port } from './feeds.js';
 import type { Roles } from './roles.js';
+import { elementCount } from '../../shape.js';
 
 /** A batch for the network: rows, each with its time label and, where the network takes one, its class. */
 export interface Rows {
@@ -45,7 +46,7 @@ export class Network {
     this.source = source;
     this.roles = roles;
     this.#session = session;
-    this.#elements = shape.reduce((product, size) => product * size, 1);
+    this.#elements = elementCount(shape);
     this.#batch = batch;
     this.#classes = classes;
     this.#sharedTime = isShared(roles.time, batch);

@@ -17,6 +17,7 @@ import { levelAt, type Level } from '../../sde/level.js';
 import { labelRule, type LabelRule } from './labels.js';
 import type { Network } from './network.js';
 import { inputScale, parameterizations, scoreCoefficients } from '../parameterization.js';
+import { elementCount } from '../../shape.js';
 
 /**
  * A check that a network's output is what its description says, from how it denoises.
@@ -86,7 +87,7 @@ class Trial {
     this.#network = network;
     this.#description = description;
     this.#radius = (description.sde.dataRange[1] - description.sde.dataRange[0]) / 2;
-    this.#elements = description.shape.reduce((product, size) => product * size, 1);
+    this.#elements = elementCount(description.shape);
     this.#repeats = Math.ceil(ELEMENTS / this.#elements);
     this.#points = noiseLevels(description);
     // Rows: level by level, in each the low images and then the high ones, all levels with the same noise.
