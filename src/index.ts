@@ -38,6 +38,7 @@ export type { DescriptionOptions } from './score/network/description.js';
 export type { Roles } from './score/network/roles.js';
 export { embeddedModel } from './score/network/embedded.js';
 export { functionModel, type FunctionModelOptions } from './score/function.js';
+export { withEvaluate } from './score/wrapped.js';
 export { GaussianMixture } from './score/mixture/mixture.js';
 export type { MixtureSpec } from './score/mixture/spec.js';
 export { mixtureModel, type MixtureModelOptions } from './score/mixture/model.js';

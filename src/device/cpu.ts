@@ -2,12 +2,15 @@ import type { State } from './binding.js';
 import type { Device, Distribution, Elements } from './device.js';
 import {
   affine,
+  clip,
   dots,
   fillNormal,
   fillRademacher,
   fillUniform,
+  gather,
   langevin,
   projectMeasurement,
+  scaledErrors,
 } from './kernels.js';
 
 const fills = {
@@ -41,11 +44,24 @@ export const cpu: Device = {
     fills[distribution](state(out), samples, noise);
   },
   clip(x, low, high) {
-    const values = state(x);
-    for (let i = 0; i < values.length; i++) values[i] = Math.min(Math.max(values[i]!, low), high);
+    clip(state(x), low, high);
   },
   project(x, y, mask, coefficients, noise, basis) {
     projectMeasurement(single(x), single(y), single(mask), coefficients, noise, basis && single(basis));
+  },
+  rows: (x, width, first, count) => state(x).subarray(first * width, (first + count) * width),
+  gather(out, x, rows) {
+    gather(state(out), state(x), rows);
+  },
+  scatter(out, x, rows) {
+    const [to, from, width] = [state(out), state(x), x.length / rows.length];
+    rows.forEach((row, i) => {
+      to.set(from.subarray(i * width, (i + 1) * width), row * width);
+    });
+  },
+  scaledErrors(error, before, after, { atol, rtol }, out) {
+    const double = (elements: Elements): Float64Array => elements as Float64Array;
+    scaledErrors(double(error), double(before), double(after), atol, rtol, double(out));
   },
   read: (x) => Promise.resolve(state(x)),
 };

@@ -53,6 +53,20 @@ export interface Device {
     noise: NoiseAddress,
     basis?: Elements,
   ): void;
+  /** The `count` samples of `width` elements from sample `first` on, in the same memory. */
+  rows(x: Elements, width: number, first: number, count: number): Elements;
+  /** out[i] <- sample rows[i] of x; memory apart. */
+  gather(out: Elements, x: Elements, rows: Int32Array): void;
+  /** out[rows[i]] <- sample i of x; memory apart. */
+  scatter(out: Elements, x: Elements, rows: Int32Array): void;
+  /** out[i] <- the mean over sample i of (error / (atol + rtol max(|before|, |after|)))^2. */
+  scaledErrors(
+    error: Elements,
+    before: Elements,
+    after: Elements,
+    tolerances: { readonly atol: number; readonly rtol: number },
+    out: Elements,
+  ): void;
   /** The values, once all verbs before have taken effect: valid until the next verb. */
   read(x: Elements): Promise<State>;
 }

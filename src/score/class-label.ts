@@ -8,7 +8,7 @@ import type { ScoreModel } from './model.js';
 export function checkClassLabel(
   option: string,
   label: number,
-  { classes = 0, nullClass }: { readonly classes?: number; readonly nullClass?: number },
+  { classes = 0, nullClass }: Pick<ScoreModel, 'classes' | 'nullClass'>,
 ): number {
   if (Number.isInteger(label) && ((label >= 0 && label < classes) || label === nullClass)) return label;
   const none = nullClass === undefined ? '' : `, or ${nullClass} for no class`;

@@ -52,9 +52,9 @@ export interface ScoreModel extends Process {
   /** Standard deviation of the data, where the parameterization or a weighting depends on it. Default 0.5. */
   readonly sigmaData?: number;
   /** Number of classes where the model takes a class label. */
-  readonly classes?: number;
+  readonly classes?: number | undefined;
   /** The class label that stands for no class, where the model was trained with and without labels. */
-  readonly nullClass?: number;
+  readonly nullClass?: number | undefined;
   /** Present where F is known in closed form: integrations in double precision then use it. */
   readonly closedForm?: ClosedForm;
   /** Present where the moments of the data are known: those of all, or of one class. */

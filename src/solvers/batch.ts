@@ -1,7 +1,7 @@
 import { cpu } from '../device/cpu.js';
 import { Stream, type NoiseAddress, type NormMode, type State } from '../device/binding.js';
 import type { Device, Distribution, Elements, Precision, ScaledNoise } from '../device/device.js';
-import { NonFiniteScoreError } from '../errors.js';
+import { NonFiniteScoreError, OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
 import type { ScoreModel } from '../score/model.js';
 import { levelAt, type Level } from '../sde/level.js';
@@ -55,6 +55,8 @@ export class Batch {
   readonly #norms: Elements;
   readonly #levels: Level[];
   readonly #tables = new Map<number, Float64Array>();
+  /** Inputs of one sample, once for every sample of the batch. */
+  readonly #repeated = new Map<Float32Array, Elements>();
   readonly #turns = new Turns();
 
   constructor(model: ScoreModel, options: BatchOptions) {
@@ -85,20 +87,23 @@ export class Batch {
   }
 
   /**
-   * This batch's part of an input of the run, [count, ...shape] or one sample [...shape] for all: a measurement, a mask.
-   * @throws RangeError for another number of elements.
+   * This batch's part of an input of the run, [count, ...shape] or one sample [...shape] for all: a measurement, say.
+   * @throws OptionError for another number of elements.
    */
   rowsOf(values: Float32Array): Elements {
     const elements = this.x.length / this.size;
     const { count = this.size } = this.#options;
     if (values.length === count * elements) return this.#slice(values, this.#options, elements);
     if (values.length !== elements) {
-      throw new RangeError(
-        `${values.length} values are neither one sample of ${elements} nor ${count} of them.`,
-      );
+      const expected = `one sample of ${elements} elements, or ${count} of them`;
+      throw new OptionError('constraints', values, expected);
     }
-    const rows = new Float32Array(this.x.length);
-    for (let start = 0; start < rows.length; start += elements) rows.set(values, start);
+    let rows = this.#repeated.get(values);
+    if (!rows) {
+      rows = this.#device.allocate(this.x.length, 'single');
+      for (let b = 0; b < this.size; b++) this.#device.write(this.#device.rows(rows, elements, b, 1), values);
+      this.#repeated.set(values, rows);
+    }
     return rows;
   }
 
@@ -111,11 +116,23 @@ export class Batch {
     this.#device.write(this.x, values);
   }
 
-  /** Sets the state and the network's output for it at a level, as an evaluation would. */
-  place(level: Level, state: State, output: State): void {
+  /**
+   * Puts a state of an ODE in its place, and the network's output that its slope dx/dt = f x - g^2 (p x + q F) / 2 implies,
+   * as an evaluation at this level would. Both are double.
+   */
+  place(level: Level, state: Elements, slope: Elements): void {
+    const { sde } = this.model;
+    const s = this.model.coefficients(level);
+    const half = sde.diffusion(level.t) ** 2 / 2;
+    const output = this.#device.allocate(state.length, 'double');
+    this.combine(
+      output,
+      [state, slope],
+      [(sde.drift(level.t) / half - s.state) / s.output, -1 / (half * s.output)],
+    );
     this.level = level;
-    this.#device.write(this.x, state);
-    this.#device.write(this.output, output);
+    this.copy(this.x, state);
+    this.copy(this.output, output);
   }
 
   /** The values of an array of the batch, valid until its next use. */
@@ -232,15 +249,25 @@ export class Batch {
     this.#device.clip(out, low, high);
   }
 
-  /** In the coordinates of `basis`, puts alpha y + sigma z where the mask is set. */
+  /**
+   * In the coordinates of an orthonormal `basis` over the channels (default: the channels themselves), puts alpha y + sigma z
+   * where the mask is set: what was measured, with the noise of the level. A double state is rounded to float32 there.
+   *
+   * @param y [count of the run, ...shape], or one sample for all.
+   * @param mask [...shape], 0 or not.
+   * @param basis [channels, channels], row-major.
+   */
   project(
-    y: Elements,
-    mask: Elements,
+    y: Float32Array,
+    mask: Float32Array,
     { alpha, sigma }: Level,
     address: NoiseAddress,
-    basis?: Elements,
+    basis?: Float32Array,
   ): void {
-    this.#device.project(this.x, y, mask, this.#table([alpha, sigma]), address, basis);
+    const x = this.#rounded ?? this.x;
+    if (this.#rounded) this.copy(x, this.x);
+    this.#device.project(x, this.rowsOf(y), mask, this.#table([alpha, sigma]), address, basis);
+    if (this.#rounded) this.copy(this.x, x);
   }
 
   copy(out: Elements, from: Elements): void {

@@ -1,7 +1,10 @@
 import { IntegrationError } from '../../errors.js';
+import { cpu } from '../../device/cpu.js';
+import type { Device, Elements } from '../../device/device.js';
 import { checkChoice, checkNumber } from '../../options.js';
-import { ERROR, interpolant, interpolantSlope, NODES, STAGES } from './dormand-prince.js';
-import { advance, blocks, head, type Blocks, type Ode } from './ode.js';
+import { ERROR, NODES, STAGES } from './dormand-prince.js';
+import { DenseFrames, type DenseOutput } from './dense-output.js';
+import { advance, blocks, rowsOf, type Blocks, type Ode } from './ode.js';
 
 /**
  * What shares a step size. `sample`: every sample has its own, and leaves the batch when it arrives, so that its
@@ -35,21 +38,14 @@ export interface AdaptiveOptions extends Tolerances {
   readonly from: number;
   /** Later or earlier than `from`. */
   readonly to: number;
+  /** Where the blocks are. Default: the CPU. */
+  readonly device?: Device;
   /** Global index of the first sample, for errors. Default 0. */
   readonly first?: number;
   /** Dense output at chosen times, in the direction of integration. */
   readonly output?: DenseOutput;
   /** Called after every attempted step with the time that all samples have reached. */
   readonly onProgress?: (time: number) => void;
-}
-
-export interface DenseOutput {
-  readonly times: ArrayLike<number>;
-  /**
-   * Sees the state (the first block) of all samples at times[k], and its derivative in time, interpolated to order 4.
-   * Called in the order of the times, each when the last sample has passed it.
-   */
-  visit(k: number, y: Float64Array, slope: Float64Array): void | Promise<void>;
 }
 
 /** Evaluations of the right-hand side that every sample went through. */
@@ -92,11 +88,12 @@ class Integration implements Evaluations {
   readonly evaluations: Int32Array;
   readonly rejected: Int32Array;
   readonly #ode: Ode;
+  readonly #device: Device;
   readonly #options: AdaptiveOptions;
   readonly #tolerances: Required<Tolerances>;
   readonly #direction: number;
   readonly #result: Blocks;
-  readonly #frames: Frames | undefined;
+  readonly #frames: DenseFrames | undefined;
 
   // Of the samples under way, one row each.
   #rows: Int32Array;
@@ -105,30 +102,36 @@ class Integration implements Evaluations {
   #h: Float64Array;
   /** Whether the last attempt from t was rejected. */
   #retry: Uint8Array;
-  #y: Float64Array[];
-  #stages: Float64Array[][];
-  #trial: Float64Array[];
-  #error: Float64Array[];
+  #y: Blocks;
+  #stages: Blocks[];
+  #trial: Blocks;
+  #error: Blocks;
+  #squares: Elements;
 
   constructor(ode: Ode, y: Blocks, options: AdaptiveOptions) {
     const { widths } = ode;
+    const { device = cpu, from, to, output } = options;
     const samples = y[0]!.length / widths[0]!;
+    const zeros = () => blocks(device, samples, widths);
     this.evaluations = new Int32Array(samples);
     this.rejected = new Int32Array(samples);
     this.#ode = ode;
+    this.#device = device;
     this.#options = options;
     this.#tolerances = checkTolerances(options);
-    this.#direction = Math.sign(options.to - options.from);
+    this.#direction = Math.sign(to - from);
     this.#result = y;
-    this.#frames = options.output && new Frames(options.output, samples, widths[0]!, this.#direction);
+    this.#frames = output && new DenseFrames(device, output, samples, widths[0]!, this.#direction);
     this.#rows = Int32Array.from({ length: samples }, (_, i) => i);
-    this.#t = new Float64Array(samples).fill(options.from);
+    this.#t = new Float64Array(samples).fill(from);
     this.#h = new Float64Array(samples);
     this.#retry = new Uint8Array(samples);
-    this.#y = y.map((block) => block.slice());
-    this.#stages = NODES.map(() => blocks(samples, widths));
-    this.#trial = blocks(samples, widths);
-    this.#error = blocks(samples, widths);
+    this.#y = zeros();
+    this.#copy(this.#y, y);
+    this.#stages = NODES.map(zeros);
+    this.#trial = zeros();
+    this.#error = zeros();
+    this.#squares = device.allocate(samples, 'double');
   }
 
   get active(): boolean {
@@ -140,24 +143,24 @@ class Integration implements Evaluations {
     if (!this.active) return;
     const { from, to } = this.#options;
     const span = Math.abs(to - from);
-    const [slope, probe] = this.#stages as [Float64Array[], Float64Array[]];
+    const [slope, probe] = this.#stages as [Blocks, Blocks];
     await this.#evaluate(this.#t, this.#y, slope);
     await this.#frames?.start(this.#y[0]!, slope[0]!, from);
 
-    const d0 = this.#norms(0, this.#y, this.#y);
-    const d1 = this.#norms(0, slope, this.#y);
+    const d0 = await this.#norms(0, this.#y, this.#y);
+    const d1 = await this.#norms(0, slope, this.#y);
     const h0 = d0.map((size, i) =>
       Math.min(size < 1e-5 || d1[i]! < 1e-5 ? 1e-6 : (0.01 * size) / d1[i]!, span),
     );
     const signed = h0.map((h) => this.#direction * h);
-    advance(this.#trial, this.#y, [slope], [1], signed);
+    this.#advance(this.#trial, this.#y, [slope], [1], signed);
     await this.#evaluate(
       signed.map((h) => from + h),
       this.#trial,
       probe,
     );
-    advance(this.#error, undefined, [probe, slope], [1, -1], new Float64Array(h0.length).fill(1));
-    const d2 = this.#norms(0, this.#error, this.#y);
+    this.#advance(this.#error, undefined, [probe, slope], [1, -1], new Float64Array(h0.length).fill(1));
+    const d2 = await this.#norms(0, this.#error, this.#y);
     this.#h = h0.map((h, i) => {
       const most = Math.max(d1[i]!, d2[i]! / h);
       const h1 = most <= 1e-15 ? Math.max(1e-6, 1e-3 * h) : (0.01 / most) ** -EXPONENT;
@@ -174,31 +177,26 @@ class Integration implements Evaluations {
     });
     const h = next.map((end, i) => end - this.#t[i]!);
     for (let s = 1; s < STAGES.length; s++) {
-      advance(this.#trial, this.#y, this.#stages, STAGES[s]!, h);
+      this.#advance(this.#trial, this.#y, this.#stages, STAGES[s]!, h);
       const times = NODES[s] === 1 ? next : this.#t.map((t, i) => t + NODES[s]! * h[i]!);
       await this.#evaluate(times, this.#trial, this.#stages[s]!);
     }
-    advance(this.#error, undefined, this.#stages, ERROR, h);
-    const errors = this.#errors();
+    this.#advance(this.#error, undefined, this.#stages, ERROR, h);
+    const accepted: number[] = [];
     const finished: number[] = [];
-    for (const [i, error] of errors.entries()) {
-      const accepted = error < 1;
+    for (const [i, error] of (await this.#errors()).entries()) {
       this.#h[i] = Math.abs(h[i]!) * factorOf(error, this.#retry[i] === 1);
-      this.#retry[i] = accepted ? 0 : 1;
-      if (!accepted) {
+      this.#retry[i] = error < 1 ? 0 : 1;
+      if (!(error < 1)) {
         this.rejected[this.#rows[i]!]! += STAGES.length - 1;
         continue;
       }
       this.#frames?.pass(this.#rows[i]!, i, this.#t[i]!, next[i]!, this.#y[0]!, this.#stages);
-      this.#row(this.#trial, i).forEach((row, b) => {
-        this.#row(this.#y, i)[b]!.set(row);
-      });
-      this.#row(this.#stages.at(-1)!, i).forEach((row, b) => {
-        this.#row(this.#stages[0]!, i)[b]!.set(row);
-      });
+      accepted.push(i);
       this.#t[i] = next[i]!;
       if (next[i] === to) finished.push(i);
     }
+    this.#accept(Int32Array.from(accepted));
     await this.#frames?.deliver();
     this.#options.onProgress?.(this.#direction > 0 ? Math.min(...this.#t) : Math.max(...this.#t));
     if (finished.length > 0) this.#leave(finished);
@@ -219,133 +217,94 @@ class Integration implements Evaluations {
     for (const row of this.#rows) this.evaluations[row]!++;
   }
 
+  #advance(
+    out: Blocks,
+    base: Blocks | undefined,
+    stages: readonly Blocks[],
+    weights: readonly number[],
+    h: Float64Array,
+  ): void {
+    advance(this.#device, out, base, stages, weights, h);
+  }
+
+  #copy(out: Blocks, from: Blocks): void {
+    out.forEach((block, b) => {
+      this.#device.copy(block, from[b]!);
+    });
+  }
+
   /** The error of every row, in units of the tolerance: that of its worst block. */
-  #errors(): Float64Array {
-    return this.#ode.widths
-      .map((_, b) => this.#norms(b, this.#error, this.#y, this.#trial))
-      .reduce((worst, norms) => worst.map((value, i) => Math.max(value, norms[i]!)));
+  async #errors(): Promise<Float64Array> {
+    let worst: Float64Array | undefined;
+    for (const b of this.#ode.widths.keys()) {
+      const norms = await this.#norms(b, this.#error, this.#y, this.#trial);
+      worst = worst?.map((value, i) => Math.max(value, norms[i]!)) ?? norms;
+    }
+    return worst!;
   }
 
   /** Root mean square of value / (atol + rtol max(|y|, |z|)) over block b of every row, or over all rows at once. */
-  #norms(b: number, values: Blocks, y: Blocks, z: Blocks = y): Float64Array {
-    const { rtol, atol, coupling } = this.#tolerances;
-    const width = this.#ode.widths[b]!;
-    const [value, left, right] = [values[b]!, y[b]!, z[b]!];
-    const squares = new Float64Array(this.#rows.length);
-    for (let i = 0, e = 0; i < squares.length; i++) {
-      let sum = 0;
-      for (const end = e + width; e < end; e++) {
-        const scaled = value[e]! / (atol + rtol * Math.max(Math.abs(left[e]!), Math.abs(right[e]!)));
-        sum += scaled * scaled;
-      }
-      squares[i] = sum / width;
-    }
-    if (coupling === 'batch') squares.fill(squares.reduce((sum, square) => sum + square, 0) / squares.length);
+  async #norms(b: number, values: Blocks, y: Blocks, z: Blocks = y): Promise<Float64Array> {
+    this.#device.scaledErrors(values[b]!, y[b]!, z[b]!, this.#tolerances, this.#squares);
+    const squares = Float64Array.from(await this.#device.read(this.#squares));
+    const mean = squares.reduce((sum, square) => sum + square, 0) / squares.length;
+    if (this.#tolerances.coupling === 'batch') squares.fill(mean);
     return squares.map(Math.sqrt);
   }
 
-  #row(y: Blocks, i: number): Float64Array[] {
-    return y.map((block, b) => {
-      const width = this.#ode.widths[b]!;
-      return block.subarray(i * width, (i + 1) * width);
-    });
+  /** The trial becomes the state of these rows, and their last stage the first of the next step. */
+  #accept(rows: Int32Array): void {
+    if (rows.length === this.#rows.length) {
+      [this.#y, this.#trial] = [this.#trial, this.#y];
+      const last = this.#stages.length - 1;
+      [this.#stages[0], this.#stages[last]] = [this.#stages[last]!, this.#stages[0]!];
+      return;
+    }
+    if (rows.length === 0) return;
+    const { widths } = this.#ode;
+    const moved = rowsOf(this.#device, this.#error, widths, 0, rows.length);
+    for (const [out, from] of [
+      [this.#y, this.#trial],
+      [this.#stages[0]!, this.#stages.at(-1)!],
+    ] as const) {
+      for (const b of widths.keys()) {
+        this.#device.gather(moved[b]!, from[b]!, rows);
+        this.#device.scatter(out[b]!, moved[b]!, rows);
+      }
+    }
   }
 
   /** Takes the finished rows out and closes the gaps. */
   #leave(finished: readonly number[]): void {
     const { widths } = this.#ode;
-    for (const i of finished) {
-      this.#row(this.#y, i).forEach((row, b) => {
-        this.#result[b]!.set(row, this.#rows[i]! * widths[b]!);
-      });
+    const head = (y: Blocks, count: number): Blocks => rowsOf(this.#device, y, widths, 0, count);
+    const left = Int32Array.from(finished);
+    const done = head(this.#error, left.length);
+    const samples = left.map((i) => this.#rows[i]!);
+    for (const b of widths.keys()) {
+      this.#device.gather(done[b]!, this.#y[b]!, left);
+      this.#device.scatter(this.#result[b]!, done[b]!, samples);
     }
-    const stay = Array.from(this.#rows.keys()).filter((i) => !finished.includes(i));
-    stay.forEach((from, i) => {
-      for (const kept of [this.#y, this.#stages[0]!]) {
-        this.#row(kept, from).forEach((row, b) => {
-          kept[b]!.set(row, i * widths[b]!);
-        });
-      }
-    });
-    this.#rows = Int32Array.from(stay, (i) => this.#rows[i]!);
+    const stay = Int32Array.from(this.#rows.keys()).filter((i) => !finished.includes(i));
+    this.#rows = stay.map((i) => this.#rows[i]!);
     this.#t = Float64Array.from(stay, (i) => this.#t[i]!);
     this.#h = Float64Array.from(stay, (i) => this.#h[i]!);
     this.#retry = Uint8Array.from(stay, (i) => this.#retry[i]!);
-    this.#y = head(this.#y, stay.length, widths);
-    this.#stages = this.#stages.map((stage) => head(stage, stay.length, widths));
-    this.#trial = head(this.#trial, stay.length, widths);
-    this.#error = head(this.#error, stay.length, widths);
-  }
-}
-
-/** Dense output: states at chosen times, collected until the last sample has passed each. */
-class Frames {
-  readonly #output: DenseOutput;
-  readonly #direction: number;
-  readonly #width: number;
-  /** The next time that each sample has to pass. */
-  readonly #next: Int32Array;
-  readonly #pending = new Map<number, { y: Float64Array; slope: Float64Array; missing: number }>();
-  #delivered = 0;
-
-  constructor(output: DenseOutput, samples: number, width: number, direction: number) {
-    this.#output = output;
-    this.#direction = direction;
-    this.#width = width;
-    this.#next = new Int32Array(samples);
-  }
-
-  /** Delivers the state at the start where it is among the times. */
-  async start(y: Float64Array, slope: Float64Array, from: number): Promise<void> {
-    if (this.#output.times[0] !== from) return;
-    await this.#output.visit(0, y.slice(), slope.slice());
-    this.#delivered = 1;
-    this.#next.fill(1);
-  }
-
-  /** Sample `sample`, in row i, steps from t to `next`. */
-  pass(sample: number, i: number, t: number, next: number, y: Float64Array, stages: readonly Blocks[]): void {
-    const width = this.#width;
-    for (;;) {
-      const k = this.#next[sample]!;
-      const time = this.#output.times[k];
-      if (time === undefined || this.#direction * (time - next) > 0) return;
-      this.#next[sample]!++;
-      const frame = this.#frame(k);
-      const theta = (time - t) / (next - t);
-      const [weights, slopes] = [interpolant(theta), interpolantSlope(theta)];
-      for (let e = 0; e < width; e++) {
-        let [step, slope] = [0, 0];
-        for (const [s, stage] of stages.entries()) {
-          const value = stage[0]![i * width + e]!;
-          step += weights[s]! * value;
-          slope += slopes[s]! * value;
-        }
-        frame.y[sample * width + e] = y[i * width + e]! + (next - t) * step;
-        frame.slope[sample * width + e] = slope;
-      }
-      frame.missing--;
+    if (stay.length === 0) return;
+    // What stays moves into arrays that are free until the next step.
+    const [y, trial, last] = [this.#y, this.#trial, this.#stages.length - 1];
+    const [slope, free] = [this.#stages[0]!, this.#stages[last]!];
+    this.#y = head(trial, stay.length);
+    this.#trial = head(y, stay.length);
+    this.#stages = this.#stages.map((stage) => head(stage, stay.length));
+    this.#stages[0] = head(free, stay.length);
+    this.#stages[last] = head(slope, stay.length);
+    for (const b of widths.keys()) {
+      this.#device.gather(this.#y[b]!, y[b]!, stay);
+      this.#device.gather(this.#stages[0][b]!, slope[b]!, stay);
     }
-  }
-
-  async deliver(): Promise<void> {
-    for (;;) {
-      const frame = this.#pending.get(this.#delivered);
-      if (!frame || frame.missing > 0) return;
-      this.#pending.delete(this.#delivered);
-      await this.#output.visit(this.#delivered++, frame.y, frame.slope);
-    }
-  }
-
-  #frame(k: number): { y: Float64Array; slope: Float64Array; missing: number } {
-    const size = this.#next.length * this.#width;
-    const frame = this.#pending.get(k) ?? {
-      y: new Float64Array(size),
-      slope: new Float64Array(size),
-      missing: this.#next.length,
-    };
-    this.#pending.set(k, frame);
-    return frame;
+    this.#error = head(this.#error, stay.length);
+    this.#squares = this.#device.rows(this.#squares, 1, 0, stay.length);
   }
 }
 

@@ -1,6 +1,7 @@
+import type { Elements } from '../../device/device.js';
 import type { ScoreDerivative } from '../../score/derivative.js';
 import { spacedTimes } from '../../sde/grid.js';
-import type { DenseOutput } from './adaptive-step.js';
+import type { DenseOutput } from './dense-output.js';
 import type { LogDensityFlow } from './log-density-ode.js';
 import type { ProbabilityFlow } from './probability-flow-ode.js';
 
@@ -33,7 +34,7 @@ export class DerivativeCheck implements DenseOutput {
     this.#rows = Int32Array.from({ length: samples }, (_, i) => i);
   }
 
-  async visit(k: number, x: Float64Array): Promise<void> {
+  async visit(k: number, x: Elements): Promise<void> {
     const { sde } = this.#flow.model;
     const t = this.times[k]!;
     const points = this.#flow.points(new Float64Array(this.#rows.length).fill(t), x, this.#rows);

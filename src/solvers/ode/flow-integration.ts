@@ -8,6 +8,8 @@ import {
   type Evaluations,
   type Tolerances,
 } from './adaptive-step.js';
+import { cpu } from '../../device/cpu.js';
+import type { Device } from '../../device/device.js';
 import { advance, type Blocks, type Ode } from './ode.js';
 
 /**
@@ -39,21 +41,20 @@ export async function integrateFlow(
   { variable, ...options }: AdaptiveOptions & { readonly variable: Variable },
 ): Promise<Evaluations> {
   if (variable === 't') return integrateAdaptively(ode, y, options);
-  const { from, to, output, onProgress } = options;
+  const { device = cpu, from, to, output, onProgress } = options;
   try {
-    return await integrateAdaptively(new InLambda(ode, sde), y, {
+    return await integrateAdaptively(new InLambda(device, ode, sde), y, {
       ...options,
       from: sde.lambda(from),
       to: sde.lambda(to),
       ...(output && {
         output: {
           times: Array.from(output.times, (t) => sde.lambda(t)),
-          visit: (k, state, slope) =>
-            output.visit(
-              k,
-              state,
-              slope.map((value) => value / timePerLambda(sde, output.times[k]!)),
-            ),
+          visit(k, state, slope) {
+            const inTime = device.allocate(slope.length, 'double');
+            device.affine(inTime, [slope], Float64Array.of(1 / timePerLambda(sde, output.times[k]!), 0));
+            return output.visit(k, state, inTime);
+          },
         },
       }),
       ...(onProgress && {
@@ -71,11 +72,13 @@ export async function integrateFlow(
 /** dy/dlambda = dy/dt dt/dlambda. */
 class InLambda implements Ode {
   readonly widths: readonly number[];
+  readonly #device: Device;
   readonly #ode: Ode;
   readonly #sde: Sde;
 
-  constructor(ode: Ode, sde: Sde) {
+  constructor(device: Device, ode: Ode, sde: Sde) {
     this.widths = ode.widths;
+    this.#device = device;
     this.#ode = ode;
     this.#sde = sde;
   }
@@ -84,7 +87,7 @@ class InLambda implements Ode {
     const t = lambda.map((value) => this.#sde.timeOfLambda(value));
     await this.#ode.derivative(t, y, out, rows);
     const factors = t.map((time) => timePerLambda(this.#sde, time));
-    advance(out, undefined, [out], [1], factors);
+    advance(this.#device, out, undefined, [out], [1], factors);
   }
 }
 

@@ -40,7 +40,7 @@ export class LogDensityFlow implements Ode {
   async derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): Promise<void> {
     const [dimension, width] = this.widths as [number, number];
     const points = this.#flow.points(t, y[0]!, rows);
-    const traces = out[1]!;
+    const traces = out[1] as Float64Array;
     const output = await this.#flow.evaluate(points, rows, (at) => this.#traces(at, rows, traces));
     this.#flow.drift(points, output, out[0]!);
     const { model } = this.#flow;

@@ -1,7 +1,7 @@
-import { affine } from '../../device/kernels.js';
+import type { Device, Elements } from '../../device/device.js';
 
 /** The arrays of a state in double precision, each row-major [samples, width]. */
-export type Blocks = readonly Float64Array[];
+export type Blocks = readonly Elements[];
 
 /** dy/dt = f(t, y) for several independent samples at once. */
 export interface Ode {
@@ -15,13 +15,19 @@ export interface Ode {
 }
 
 /** Blocks of zeros for this many samples. */
-export function blocks(samples: number, widths: readonly number[]): Float64Array[] {
-  return widths.map((width) => new Float64Array(samples * width));
+export function blocks(device: Device, samples: number, widths: readonly number[]): Blocks {
+  return widths.map((width) => device.allocate(samples * width, 'double'));
 }
 
-/** The first `samples` rows. */
-export function head(y: Blocks, samples: number, widths: readonly number[]): Float64Array[] {
-  return y.map((block, b) => block.subarray(0, samples * widths[b]!));
+/** `count` rows of every block, from row `first` on, in the same memory. */
+export function rowsOf(
+  device: Device,
+  y: Blocks,
+  widths: readonly number[],
+  first: number,
+  count: number,
+): Blocks {
+  return y.map((block, b) => device.rows(block, widths[b]!, first, count));
 }
 
 /**
@@ -29,6 +35,7 @@ export function head(y: Blocks, samples: number, widths: readonly number[]): Flo
  * left out, and stages of weight 0 are not read.
  */
 export function advance(
+  device: Device,
   out: Blocks,
   base: Blocks | undefined,
   stages: readonly Blocks[],
@@ -46,6 +53,6 @@ export function advance(
   }
   out.forEach((block, b) => {
     const operands = used.map((j) => stages[j]![b]!);
-    affine(block, base ? [base[b]!, ...operands] : operands, table);
+    device.affine(block, base ? [base[b]!, ...operands] : operands, table);
   });
 }

@@ -1,10 +1,11 @@
 import { NonFiniteScoreError, OptionError } from '../../errors.js';
 import type { State } from '../../device/binding.js';
-import { affine, dots } from '../../device/kernels.js';
+import { cpu } from '../../device/cpu.js';
+import type { Elements } from '../../device/device.js';
 import { evaluateAt, type Points } from '../../score/derivative.js';
 import type { ScoreModel } from '../../score/model.js';
-import { levelAt, type Level } from '../../sde/level.js';
-import type { Batch } from '../batch.js';
+import { elementCount } from '../../shape.js';
+import { levelAt } from '../../sde/level.js';
 import type { Blocks, Ode } from './ode.js';
 import { Turns } from '../turns.js';
 
@@ -32,7 +33,7 @@ export class ProbabilityFlow implements Ode {
     requireContinuousTime(model);
     this.model = model;
     this.#options = options;
-    this.widths = [model.shape.reduce((product, n) => product * n, 1)];
+    this.widths = [elementCount(model.shape)];
   }
 
   async derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): Promise<void> {
@@ -40,10 +41,10 @@ export class ProbabilityFlow implements Ode {
     this.drift(points, await this.evaluate(points, rows), out[0]!);
   }
 
-  points(t: Float64Array, x: Float64Array, rows: Int32Array): Points {
+  points(t: Float64Array, x: Elements, rows: Int32Array): Points {
     const { labels } = this.#options;
     const levels = Array.from(t, (time) => levelAt(this.model, time));
-    return { x, levels, labels: labels && Int32Array.from(rows, (row) => labels[row]!) };
+    return { x: x as Float64Array, levels, labels: labels && Int32Array.from(rows, (row) => labels[row]!) };
   }
 
   /**
@@ -59,7 +60,7 @@ export class ProbabilityFlow implements Ode {
     const output = await how(points);
     await this.#turns.yield();
     const norms = new Float64Array(rows.length);
-    dots(output, output, norms);
+    cpu.dots(output, output, norms);
     const bad = norms.findIndex((norm) => !Number.isFinite(norm));
     if (bad >= 0) {
       const sample = (this.#options.first ?? 0) + rows[bad]!;
@@ -70,7 +71,7 @@ export class ProbabilityFlow implements Ode {
   }
 
   /** dx <- f x - g^2 / 2 (p x + q F). */
-  drift({ x, levels }: Points, output: State, dx: Float64Array): void {
+  drift({ x, levels }: Points, output: State, dx: Elements): void {
     const table = new Float64Array(3 * levels.length);
     levels.forEach((level, i) => {
       const half = this.model.sde.diffusion(level.t) ** 2 / 2;
@@ -78,7 +79,7 @@ export class ProbabilityFlow implements Ode {
       table[3 * i] = this.model.sde.drift(level.t) - half * score.state;
       table[3 * i + 1] = -half * score.output;
     });
-    affine(dx, [x, output], table);
+    cpu.affine(dx, [x, output], table);
   }
 }
 
@@ -90,18 +91,5 @@ export function requireContinuousTime(model: ScoreModel): void {
     model,
     `a model in continuous time: this one was trained on ${model.ladder.levels} discrete levels, between which its ` +
       'score is not defined',
-  );
-}
-
-/** Puts a state on the way, and the output of the network that its slope dx/dt = f x - g^2 (p x + q F) / 2 implies. */
-export function show(batch: Batch, level: Level, x: Float64Array, slope: Float64Array): void {
-  const { sde } = batch.model;
-  const { state, output } = batch.model.coefficients(level);
-  const half = sde.diffusion(level.t) ** 2 / 2;
-  const drift = sde.drift(level.t);
-  batch.place(
-    level,
-    x,
-    x.map((value, i) => ((drift * value - slope[i]!) / half - state * value) / output),
   );
 }

@@ -10,7 +10,7 @@ import {
 import { levelAt } from '../../sde/level.js';
 import type { Plan, Solver } from '../solver.js';
 import { denoise as denoiseAt } from '../walk.js';
-import { ProbabilityFlow, requireContinuousTime, show } from './probability-flow-ode.js';
+import { ProbabilityFlow, requireContinuousTime } from './probability-flow-ode.js';
 
 export interface Rk45Options extends FlowTolerances {
   /** What the ODE is integrated in. Default `t`, as published. */
@@ -59,7 +59,7 @@ export function rk45(options: Rk45Options = {}): Solver {
               async visit(k, state, slope) {
                 if (k > 0) await observer.stepped?.(k - 1, batch);
                 if (k === PARTS) return;
-                show(batch, levelAt(model, times[k]!), state, slope);
+                batch.place(levelAt(model, times[k]!), state, slope);
                 await observer.evaluated?.(k, batch.level, batch);
               },
             },

@@ -11,7 +11,7 @@ import {
   NODES,
   STAGES,
 } from '../../../src/solvers/ode/dormand-prince.js';
-import type { Blocks, Ode } from '../../../src/solvers/ode/ode.js';
+import type { Ode } from '../../../src/solvers/ode/ode.js';
 import { ProbabilityFlow } from '../../../src/solvers/ode/probability-flow-ode.js';
 import { planar } from '../../support/planar-mixture.js';
 
@@ -32,11 +32,14 @@ const references = JSON.parse(
   readFileSync(new URL('../../../../test/fixtures/scipy-rk45.json', import.meta.url), 'utf8'),
 ) as Reference[];
 
+/** Blocks as they are on the CPU. */
+type Doubles = readonly Float64Array[];
+
 /** An ODE of one block, the same for every sample. */
 function odeOf(width: number, f: (t: number, y: Float64Array) => number[]): Ode {
   return {
     widths: [width],
-    derivative(t, [y], [out]) {
+    derivative(t: Float64Array, [y]: Doubles, [out]: Doubles) {
       t.forEach((time, i) => {
         out!.set(f(time, y!.subarray(i * width, (i + 1) * width)), i * width);
       });
@@ -80,7 +83,7 @@ for (const reference of references) {
       coupling: 'batch',
       output: {
         times: [half],
-        visit(_, state) {
+        visit(_, state: Float64Array) {
           middle.push(...state);
         },
       },
@@ -171,12 +174,12 @@ test('every block is held to the tolerance on its own', async (t) => {
   const run = async (width: number) => {
     const ode: Ode = {
       widths: [width, 1],
-      derivative(time, _, [still, fast]) {
+      derivative(time: Float64Array, _: Doubles, [still, fast]: Doubles) {
         still!.fill(0);
         time.forEach((at, i) => (fast![i] = Math.cos(at)));
       },
     };
-    const y: Blocks = [new Float64Array(width).fill(1), new Float64Array(1)];
+    const y: Doubles = [new Float64Array(width).fill(1), new Float64Array(1)];
     await integrateAdaptively(ode, y, { from: 0, to: 10, rtol: 1e-6, atol: 1e-6 });
     return Math.abs(y[1]![0]! - Math.sin(10));
   };
@@ -194,7 +197,7 @@ test('dense output comes in order, at the start and the end too', async (t) => {
     atol: 1e-8,
     output: {
       times: [1, 0.5, 0.25, 0],
-      visit(k, state, slope) {
+      visit(k: number, state: Float64Array, slope: Float64Array) {
         seen.push([k, state[2]!]);
         state.forEach((value, i) => {
           t.true(Math.abs(value - slope[i]!) < 1e-5);

@@ -1,0 +1,30 @@
+import type { Level } from '../sde/level.js';
+import type { ScoreModel } from './model.js';
+
+/**
+ * A model with another evaluation than the one it is made of: a guided score, a change of its output, a second network. The
+ * parameterization, and so the meaning of the output F, is that of the model.
+ *
+ * What derives from the network alone, its closed form and its derivative, is left out.
+ *
+ * @param cost Runs of each network in one evaluation, by name; default that of the model.
+ */
+export function withEvaluate(
+  model: ScoreModel,
+  evaluate: ScoreModel['evaluate'],
+  cost?: (level: Level) => Readonly<Record<string, number>>,
+): ScoreModel {
+  const { shape, sde, parameterization, classes, nullClass, ladder } = model;
+  return {
+    shape,
+    sde,
+    parameterization,
+    ladder,
+    classes,
+    nullClass,
+    coefficients: (level) => model.coefficients(level),
+    evaluate,
+    cost: cost ?? ((level) => model.cost?.(level) ?? { network: 1 }),
+    close: () => model.close(),
+  };
+}

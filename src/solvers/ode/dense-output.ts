@@ -1,0 +1,88 @@
+import type { Device, Elements } from '../../device/device.js';
+import { interpolant, interpolantSlope } from './dormand-prince.js';
+import type { Blocks } from './ode.js';
+
+/** States between the steps of an adaptive integration, at times that a caller chose. */
+export interface DenseOutput {
+  readonly times: ArrayLike<number>;
+  /**
+   * Sees the state (the first block) of all samples at times[k], and its derivative in time, interpolated to order 4.
+   * Called in the order of the times, each when the last sample has passed it.
+   */
+  visit(k: number, y: Elements, slope: Elements): void | Promise<void>;
+}
+
+/** What is known of the samples at one of the times. */
+interface Frame {
+  readonly y: Elements;
+  readonly slope: Elements;
+  /** Samples that have not passed the time. */
+  missing: number;
+}
+
+/** Dense output: states at chosen times, collected until the last sample has passed each. */
+export class DenseFrames {
+  readonly #device: Device;
+  readonly #output: DenseOutput;
+  readonly #direction: number;
+  readonly #width: number;
+  /** The next time that each sample has to pass. */
+  readonly #next: Int32Array;
+  readonly #pending = new Map<number, Frame>();
+  #delivered = 0;
+
+  constructor(device: Device, output: DenseOutput, samples: number, width: number, direction: number) {
+    this.#device = device;
+    this.#output = output;
+    this.#direction = direction;
+    this.#width = width;
+    this.#next = new Int32Array(samples);
+  }
+
+  /** Delivers the state at the start where it is among the times. */
+  async start(y: Elements, slope: Elements, from: number): Promise<void> {
+    if (this.#output.times[0] !== from) return;
+    await this.#output.visit(0, y, slope);
+    this.#delivered = 1;
+    this.#next.fill(1);
+  }
+
+  /** Sample `sample`, in row i, steps from t to `next`. */
+  pass(sample: number, i: number, t: number, next: number, y: Elements, stages: readonly Blocks[]): void {
+    const row = (x: Elements, at: number) => this.#device.rows(x, this.#width, at, 1);
+    const slopes = stages.map((stage) => row(stage[0]!, i));
+    for (;;) {
+      const k = this.#next[sample]!;
+      const time = this.#output.times[k];
+      if (time === undefined || this.#direction * (time - next) > 0) return;
+      this.#next[sample]!++;
+      const frame = this.#frame(k);
+      const h = next - t;
+      const weights = interpolant((time - t) / h).map((weight) => h * weight);
+      const state = [row(y, i), ...slopes];
+      this.#device.affine(row(frame.y, sample), state, Float64Array.of(1, ...weights, 0));
+      const inside = Float64Array.of(...interpolantSlope((time - t) / h), 0);
+      this.#device.affine(row(frame.slope, sample), slopes, inside);
+      frame.missing--;
+    }
+  }
+
+  async deliver(): Promise<void> {
+    for (;;) {
+      const frame = this.#pending.get(this.#delivered);
+      if (!frame || frame.missing > 0) return;
+      this.#pending.delete(this.#delivered);
+      await this.#output.visit(this.#delivered++, frame.y, frame.slope);
+    }
+  }
+
+  #frame(k: number): Frame {
+    let frame = this.#pending.get(k);
+    if (!frame) {
+      const samples = this.#next.length;
+      const allocate = () => this.#device.allocate(samples * this.#width, 'double');
+      this.#pending.set(k, (frame = { y: allocate(), slope: allocate(), missing: samples }));
+    }
+    return frame;
+  }
+}
