@@ -2,7 +2,15 @@
 // exact here, so that scale 1 draws from the class: any solver, corrector or likelihood takes such a model.
 //
 //   node --experimental-strip-types examples/your-own/guidance.ts     (Node 22)
-import { GaussianMixture, mixtureModel, sample, vp, withEvaluate, type Level, type ScoreModel } from 'fastsde';
+import {
+  GaussianMixture,
+  mixtureModel,
+  sample,
+  vp,
+  withEvaluate,
+  type Level,
+  type ScoreModel,
+} from 'fastsde';
 
 /** Writes grad_x log p(y | x_t) for every sample. */
 type Gradient = (x: Float32Array, levels: readonly Level[], out: Float32Array) => void | Promise<void>;

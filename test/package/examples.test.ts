@@ -129,3 +129,42 @@ test('the worker puts jobs that cannot be done aside, with the reason', async (t
   t.regex(await reason('stray'), /"output"/);
   t.deepEqual(await readdir(join(folder, 'done')), ['whole.json']);
 });
+
+/** The lines of JSON that an example prints. */
+async function printed(name: string, args: readonly string[] = []): Promise<Record<string, unknown>[]> {
+  const example = startExample(name, args);
+  const { code, stderr } = await example.ended;
+  if (code !== 0) throw new Error(stderr);
+  return example.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+test('a predictor of three scalars draws the law of its data', async (t) => {
+  const [result] = await printed('your-own/predictor');
+  t.like(result, { predictor: 'ddim', score: 100 });
+  // 8000 values of two coordinates with means 0.3 and -0.2 and standard deviation 0.5.
+  t.true(Math.abs((result!['mean'] as number) - 0.05) < 0.025);
+  t.true(Math.abs((result!['std'] as number) - 0.5) < 0.02);
+});
+
+test('a multistep predictor has order 2', async (t) => {
+  const [first, second, third] = (await printed('your-own/multistep')).map(
+    ({ distance }) => distance as number,
+  );
+  t.true(Math.abs(Math.log2(first! / second!) - 2) < 0.25, `${first!} ${second!}`);
+  t.true(Math.abs(Math.log2(second! / third!) - 2) < 0.25, `${second!} ${third!}`);
+});
+
+test('a guided model draws from the class, and counts both networks', async (t) => {
+  const [result] = await printed('your-own/guidance');
+  // 4000 draws of N(0.5, 0.09): standard errors 0.0047 and 0.0020.
+  t.true(Math.abs((result!['mean'] as number) - 0.5) < 0.02);
+  t.true(Math.abs((result!['variance'] as number) - 0.09) < 0.008);
+  t.deepEqual(result!['networks'], { network: 201, classifier: 201 });
+});
+
+test('inpainting keeps the known half and draws a picture', async (t) => {
+  const path = join(await temporaryFolder(t), 'inpainted.png');
+  const [result] = await printed('your-own/inpainting', [path, '5']);
+  t.deepEqual(result, { kept: true, constraints: [{ name: 'inpainting' }] });
+  t.is((await readImage(path)).channels, 1);
+});

@@ -9,6 +9,8 @@ const source = new URL('./fastsde-as-source.js', import.meta.url).href;
 /** A program under examples/ that runs. */
 export interface Example {
   readonly process: ChildProcess;
+  /** What it wrote to stdout so far. */
+  readonly lines: readonly string[];
   /** Settles with the first line of its output that fits. */
   line(pattern: RegExp): Promise<string>;
   /** Settles with exit code, signal and what was written to stderr. */
@@ -37,6 +39,7 @@ export function startExample(
   }));
   return {
     process: child,
+    lines,
     ended,
     async line(pattern) {
       for (;;) {
