@@ -11,6 +11,7 @@ import { mergeCommand } from './commands/merge.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { fastsde } from './shared/package.js';
+import { outliveClosedPipes, tell } from './shared/terminal.js';
 
 // Commands load what they need when they run, so that help and mistakes are answered at once.
 const program = new Command('fastsde')
@@ -27,4 +28,11 @@ const program = new Command('fastsde')
   .addCommand(inspectCommand())
   .addCommand(infoCommand());
 
+for (const command of [program, ...program.commands])
+  command.configureOutput({
+    writeErr(text) {
+      tell(text.trimEnd());
+    },
+  });
+outliveClosedPipes();
 await program.parseAsync();

@@ -46,6 +46,7 @@ export async function loadData(source: string, options: LoadDataOptions = {}): P
     ...(labels !== undefined && { labels: classesFrom(await labelFile(labels), set.shape[0]!, labels) }),
     ...(hasBitsAlone(set) && {
       warnings: [
+        ...(set.warnings ?? []),
         `${source} holds bytes that are only 0 and 1, which are almost black: 255 is the upper end of the data range. ` +
           'Save truth values as booleans, or multiply them by 255.',
       ],

@@ -17,7 +17,10 @@ const splits: readonly (string | undefined)[] = ['train', 'test'] satisfies Spli
 export interface PictureOptions extends FitOptions {
   /** Which of the folders `train` and `test` is read, where the source has these. Default `test`. */
   readonly split?: Split;
-  /** Called with what is wrong with a picture that cannot be read; it is then left out. By default the error is thrown. */
+  /**
+   * Called with what is wrong with a picture that cannot be read; it is then left out, and the set has a warning that says how
+   * many were. By default the error is thrown.
+   */
   readonly onCorrupted?: (error: DataError) => void;
   /** Stops between two pictures. */
   readonly signal?: AbortSignal;
@@ -91,10 +94,14 @@ async function pictureSet(
       value: source,
     });
   }
+  const lost = pictures.length - labels.length;
   return {
     data: data.subarray(0, labels.length * first.data.length),
     shape: [labels.length, first.channels, first.height, first.width],
     ...(classNames && { labels: Int32Array.from(labels), classNames }),
+    ...(lost > 0 && {
+      warnings: [`${source}: ${lost} picture${lost === 1 ? '' : 's'} that cannot be read left out.`],
+    }),
   };
 }
 

@@ -7,7 +7,7 @@ import { FastsdeError, OutputError } from '../errors.js';
  * Writes a file so that no reader ever sees half of it: the data go to a temporary file beside it, which is brought to
  * the disk and then takes its name. An existing file is replaced; on failure it stays as it was.
  *
- * @throws OutputError with the path and the reason; a FastsdeError of the data's own iteration as it is.
+ * @throws OutputError with the path and the reason; an error of the data's own iteration as it is.
  */
 export async function writeAtomically(
   path: string,
@@ -18,8 +18,10 @@ export async function writeAtomically(
     await writeFile(temporary, data, { flag: 'wx', flush: true });
     await rename(temporary, path);
   } catch (cause) {
-    await rm(temporary, { force: true });
-    throw cause instanceof FastsdeError ? cause : outputError(path, cause);
+    await rm(temporary, { force: true }).catch(() => undefined);
+    // Errors of Node have a word as their code; others come from whoever makes the data.
+    const { code } = cause as NodeJS.ErrnoException;
+    throw cause instanceof FastsdeError || typeof code !== 'string' ? cause : outputError(path, cause);
   }
 }
 
@@ -64,7 +66,7 @@ export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8
     for (const [name, data] of files) await writeFile(join(temporary, name), data);
     await rename(temporary, target);
   } catch (cause) {
-    await rm(temporary, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw outputError(path, cause);
   }
 }

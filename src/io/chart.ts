@@ -1,5 +1,6 @@
 import { writeAtomically } from './atomic.js';
 import { escaped, frame, ticks, typeface } from './axis.js';
+import { loadSharp } from './sharp.js';
 
 /** A line through points (x, y) in the order of x. */
 export interface Curve {
@@ -40,7 +41,7 @@ export async function writeChart(path: string, chart: Chart): Promise<void> {
  * than a factor of 3. Values that are not finite are left out.
  */
 export async function chartPng(chart: Chart): Promise<Uint8Array> {
-  const { default: sharp } = await import('sharp');
+  const sharp = await loadSharp();
   return sharp(Buffer.from(svg(chart)))
     .flatten({ background: '#fff' })
     .png()

@@ -1,5 +1,6 @@
 import { writeAtomically } from './atomic.js';
 import { escaped, frame, ticks, typeface } from './axis.js';
+import { loadSharp } from './sharp.js';
 
 /** What {@link histogramPng} shows. */
 export interface Histogram {
@@ -24,7 +25,7 @@ export async function writeHistogram(path: string, histogram: Histogram): Promis
 
 /** A histogram with axes and a line at the mean as a PNG file. */
 export async function histogramPng(histogram: Histogram): Promise<Uint8Array> {
-  const { default: sharp } = await import('sharp');
+  const sharp = await loadSharp();
   return sharp(Buffer.from(svg(histogram)))
     .flatten({ background: '#fff' })
     .png()

@@ -3,6 +3,7 @@ import * as native from '../device/kernels.js';
 import { isImageShape } from '../shape.js';
 import { writeAtomically, writeFolder } from './atomic.js';
 import { readBytes } from './read.js';
+import { loadSharp } from './sharp.js';
 
 /** Samples as pictures: [count, channels, height, width] with one channel (grey) or three (RGB). */
 export interface ImageBatch {
@@ -191,11 +192,6 @@ export function planes({ data, width, height, channels }: Picture): Uint8Array {
     for (let i = 0; i < pixels; i++) result[c * pixels + i] = data[i * channels + c]!;
   }
   return result;
-}
-
-/** sharp costs about 50 ms to load, so only what handles pictures loads it. */
-async function loadSharp(): Promise<typeof import('sharp').default> {
-  return (await import('sharp')).default;
 }
 
 interface Dimensions {

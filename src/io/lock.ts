@@ -14,8 +14,16 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
+/** What is taken. */
+export interface LockOptions {
+  /** How errors call the option that chose the folder. */
+  readonly option: string;
+  /** What in the folder this process wants for itself; others may have other parts. Default all of it. */
+  readonly part?: string;
+}
+
 /**
- * Takes a folder for this process alone.
+ * Takes a folder, or a part of the work in it, for this process alone.
  *
  * Each process makes a file whose name says which process it is, and then looks for those of others: one that was killed leaves
  * a file that names a process which no longer runs, and that is removed. No file is ever taken over, so that there is no moment
@@ -26,16 +34,25 @@ export interface FolderLock {
  *
  * @throws OutputError that names the process which has the folder.
  */
-export async function lockFolder(folder: string): Promise<FolderLock> {
+export async function lockFolder(
+  folder: string,
+  { option, part = 'process' }: LockOptions,
+): Promise<FolderLock> {
   const host = encodeURIComponent(hostname());
   const { start = '0' } = (await processOf(process.pid)) ?? {};
-  const own = `process-${process.pid}-${start}-${host}.lock`;
+  const own = `${part}-${process.pid}-${start}-${host}.lock`;
   const path = join(folder, own);
+  const inUse = (name: string, holder: string): OutputError =>
+    new OutputError(
+      `${folder} is in use by ${holder}. Wait for it or stop it, or choose another folder; ` +
+        `where that process no longer runs, remove ${join(folder, name)}.`,
+      { option, value: folder },
+    );
   try {
     await (await open(path, 'wx')).close();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw code === 'EEXIST' ? inUse(folder, own, 'this process') : outputError(path, cause);
+    throw code === 'EEXIST' ? inUse(own, 'this process') : outputError(path, cause);
   }
   const leave = (): void => {
     rmSync(path, { force: true });
@@ -49,13 +66,13 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   };
   try {
     for (const name of await readdir(folder)) {
-      const holder = holderOf(name);
+      const holder = holderOf(name, part);
       if (holder === undefined || name === own) continue;
       const other = join(folder, name);
       if (holder.host === host) {
-        if (await isRunning(holder)) throw inUse(folder, name, `process ${holder.pid}`);
+        if (await isRunning(holder)) throw inUse(name, `process ${holder.pid}`);
       } else if ((await touched(path)) - (await touched(other)) < GIVEN_UP_AFTER) {
-        throw inUse(folder, name, `process ${holder.pid} of the host ${holder.host}`);
+        throw inUse(name, `process ${holder.pid} of the host ${holder.host}`);
       }
       await rm(other, { force: true });
     }
@@ -87,8 +104,9 @@ interface Holder {
   readonly host: string;
 }
 
-function holderOf(name: string): Holder | undefined {
-  const [, pid, start, host] = /^process-(\d+)-(\d+)-(.+)\.lock$/.exec(name) ?? [];
+function holderOf(name: string, part: string): Holder | undefined {
+  if (!name.startsWith(`${part}-`)) return undefined;
+  const [, pid, start, host] = /^(\d+)-(\d+)-(.+)\.lock$/.exec(name.slice(part.length + 1)) ?? [];
   return host === undefined ? undefined : { pid: Number(pid), start: start!, host };
 }
 
@@ -111,12 +129,4 @@ async function processOf(pid: number): Promise<{ state: string; start: string } 
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, start] = [fields[0], fields[19]];
   return state === undefined || start === undefined ? undefined : { state, start };
-}
-
-function inUse(folder: string, name: string, holder: string): OutputError {
-  return new OutputError(
-    `${folder} is in use by ${holder}. Wait for it or stop it, or choose another folder; ` +
-      `where that process no longer runs, remove ${join(folder, name)}.`,
-    { option: 'checkpoints.folder', value: folder },
-  );
 }

@@ -1,6 +1,7 @@
 import { writeAtomically } from './atomic.js';
 import { tickLabel, ticks, typeface } from './axis.js';
 import { shade, type View } from './shading.js';
+import { loadSharp } from './sharp.js';
 
 /** One plot of the plane. */
 export interface Panel {
@@ -37,7 +38,7 @@ export async function writePanels(path: string, panels: Panels): Promise<void> {
 
 /** Plots of the plane in reading order as a PNG file: densities as shading, points as dots, vectors as arrows. */
 export async function panelsPng({ panels, view, columns = 3 }: Panels): Promise<Uint8Array> {
-  const { default: sharp } = await import('sharp');
+  const sharp = await loadSharp();
   const across = Math.min(columns, panels.length);
   const down = Math.ceil(panels.length / columns);
   const width = margin.left + across * plot + (across - 1) * gap.x + margin.right;
@@ -63,7 +64,7 @@ export async function panelsPng({ panels, view, columns = 3 }: Panels): Promise<
 }
 
 async function shading(density: Float64Array): Promise<Buffer> {
-  const { default: sharp } = await import('sharp');
+  const sharp = await loadSharp();
   const bins = Math.sqrt(density.length);
   const peak = density.reduce((a, b) => Math.max(a, b), Number.MIN_VALUE);
   const pixels = shade(density.map((value) => value / peak));

@@ -1,6 +1,7 @@
 import { writeAtomically } from './atomic.js';
 import { frame, ticks } from './axis.js';
 import { density, shade, viewOf, type View } from './shading.js';
+import { loadSharp } from './sharp.js';
 
 /** What {@link scatterPng} shows: points of the plane, and if given the paths that led to them. */
 export interface Scatter {
@@ -25,7 +26,7 @@ export async function writeScatter(path: string, scatter: Scatter): Promise<void
  * few lie far out.
  */
 export async function scatterPng({ points, paths = [] }: Scatter): Promise<Uint8Array> {
-  const { default: sharp } = await import('sharp');
+  const sharp = await loadSharp();
   const view = viewOf(points);
   const bins = 128;
   const shading = await sharp(shade(density(points, view, bins)), {

@@ -2,6 +2,7 @@ import { difference } from '../difference.js';
 import { DataError } from '../errors.js';
 import { writeAtomically } from '../io/atomic.js';
 import { decodeNpy, npyHeader } from '../io/npy.js';
+import { checkSignal } from '../options.js';
 import { elementCount } from '../shape.js';
 import { readManifests, readShard, type Run, type Shard } from './manifest.js';
 
@@ -18,11 +19,17 @@ export interface Merged {
  * @param folders One folder, or those of several parts of a run.
  * @param output A .npy file for float32 [count, ...shape], written atomically; without it, nothing is written. No more
  *   than one shard is in memory at a time.
+ * @param options.signal Stops between two shards; nothing is then written.
  * @throws DataError where samples are missing or damaged, or the folders hold different runs; OutputError.
  */
-export async function mergeShards(folders: readonly string[], output?: string): Promise<Merged> {
+export async function mergeShards(
+  folders: readonly string[],
+  output?: string,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Merged> {
+  checkSignal(signal);
   const { run, shards } = await collect(folders);
-  const pieces = readAll(run, shards);
+  const pieces = readAll(run, shards, signal);
   if (output !== undefined) await writeAtomically(output, pieces);
   else while (!(await pieces.next()).done);
   return { run, shards: shards.length };
@@ -73,9 +80,14 @@ function firstGap(run: Run, shards: readonly Shard[]): [number, number] | undefi
   return next === end ? undefined : [next, end];
 }
 
-async function* readAll(run: Run, shards: readonly Located[]): AsyncGenerator<Uint8Array> {
+async function* readAll(
+  run: Run,
+  shards: readonly Located[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   yield npyHeader('<f4', [run.count, ...run.shape]);
   for (const shard of shards) {
+    signal?.throwIfAborted();
     const { data } = decodeNpy(await readShard(shard.folder, shard), shard.file);
     const elements = shard.count * elementCount(run.shape);
     if (!(data instanceof Float32Array) || data.length !== elements)

@@ -3,7 +3,9 @@ import { difference } from '../difference.js';
 import { DataError, OptionError } from '../errors.js';
 import { ensureFolder, removeLeftovers, writeAtomically } from '../io/atomic.js';
 import { writeImageFolder } from '../io/image.js';
+import { lockFolder } from '../io/lock.js';
 import { encodeNpy } from '../io/npy.js';
+import { loadSharp } from '../io/sharp.js';
 import { checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { isImageShape } from '../shape.js';
@@ -56,7 +58,7 @@ interface Range {
  * drawn at the same time into one folder; {@link mergeShards} joins them.
  *
  * @throws OptionError where the folder holds another run; DataError for a damaged manifest; OutputError where a file
- *   cannot be written; and what `sample` throws. Finished batches stay.
+ *   cannot be written, or another process draws the same part; and what `sample` throws. Finished batches stay.
  */
 export async function sampleShards(
   model: ScoreModel,
@@ -81,9 +83,42 @@ export async function sampleShards(
   const run = asJson({ origin, options: settings, first, count, shape: model.shape });
   const parts = batchesOf({ first, count }, batch, shard);
 
+  if (isImageShape(model.shape)) await loadSharp();
   await ensureFolder(folder);
   const manifest = manifestName(shard);
-  const shards = await wholeShards(folder, manifest, run);
+  // Two processes at the same part would both do all of its work.
+  const lock = await lockFolder(folder, { option: 'output', part: manifest.replace('.json', '') });
+  try {
+    const shards = await wholeShards(folder, manifest, run);
+    const found = samplesIn(parts.filter((part) => shards.has(part.first)));
+    await drawMissing(model, folder, { sampling, batch, run, manifest, parts, shards });
+    return {
+      shape: [samplesIn(parts), ...model.shape],
+      counts: parts.map((part) => shards.get(part.first)!.counts).reduce(larger, noCounts()),
+      seconds: (performance.now() - start) / 1000,
+      options: { ...settings, seed: BigInt(seed), first: parts[0]?.first ?? first, count: samplesIn(parts) },
+      warnings: warningsOf(model, plan, { classLabel }),
+      found,
+    };
+  } finally {
+    await lock.release();
+  }
+}
+
+/** One part of a run, and what of it is on disk. */
+interface Work {
+  readonly sampling: SampleOptions;
+  readonly batch: number;
+  readonly run: Run;
+  readonly manifest: string;
+  readonly parts: readonly Range[];
+  /** By their first index; those that are drawn are added. */
+  readonly shards: Map<number, Shard>;
+}
+
+/** Draws the shards of a part that are not on disk, and records each as soon as it is. */
+async function drawMissing(model: ScoreModel, folder: string, work: Work): Promise<void> {
+  const { sampling, batch, run, manifest, parts, shards } = work;
   const record = (): Promise<void> => {
     const byIndex = parts.flatMap((part) => shards.get(part.first) ?? []);
     return writeAtomically(join(folder, manifest), encodeManifest({ run, shards: byIndex }));
@@ -93,7 +128,6 @@ export async function sampleShards(
 
   const missing = parts.filter((part) => !shards.has(part.first));
   const open = samplesIn(missing);
-  const found = samplesIn(parts) - open;
   let done = 0;
   for (const part of missing) {
     const { samples, shape, counts } = await sample(model, {
@@ -102,7 +136,7 @@ export async function sampleShards(
       batch,
       onProgress({ step, steps, fraction }) {
         const share = (done + fraction * part.count) / open;
-        options.onProgress?.({ done, count: open, step, steps, fraction: share });
+        sampling.onProgress?.({ done, count: open, step, steps, fraction: share });
       },
     });
     if (isImageShape(model.shape))
@@ -115,14 +149,6 @@ export async function sampleShards(
     done += part.count;
   }
   if (missing.length === 0) await record();
-  return {
-    shape: [samplesIn(parts), ...model.shape],
-    counts: parts.map((part) => shards.get(part.first)!.counts).reduce(larger, noCounts()),
-    seconds: (performance.now() - start) / 1000,
-    options: { ...settings, seed: BigInt(seed), first: parts[0]?.first ?? first, count: samplesIn(parts) },
-    warnings: warningsOf(model, plan, { classLabel }),
-    found,
-  };
 }
 
 function checkShard(shard: { index: number; of: number }): void {

@@ -74,7 +74,7 @@ export class Checkpoints {
     keep: number,
   ): Promise<Checkpoints> {
     await ensureFolder(folder);
-    const lock = await lockFolder(folder);
+    const lock = await lockFolder(folder, { option: 'checkpoints.folder' });
     try {
       await removeLeftovers(folder, (name) => name === BEST || NUMBERED.test(name));
       const steps = (await readdir(folder)).flatMap((name) => {

@@ -16,6 +16,7 @@ import { trainCommand } from '../../src/cli/commands/train.js';
 import { encodeNpy } from '../../src/io/npy.js';
 import { writeModel } from '../../src/onnx/file/model.js';
 import { smallMlp } from '../support/training-networks.js';
+import { fixture } from '../support/gaussian-image.js';
 
 /** More: FASTSDE_FUZZ_RUNS=20000 npx ava .test-build/test/cli-fuzz.test.js */
 const runs = Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500);
@@ -136,7 +137,7 @@ const commands: Record<string, { make: () => Command; args: readonly string[]; s
   },
   merge: { make: mergeCommand, args: ['parts', '--output', 'merged.npy'], share: 0.2 },
   grad: { make: gradCommand, args: ['mlp.onnx', '--output', 'gradient.onnx'], share: 0.05 },
-  inspect: { make: inspectCommand, args: ['mlp.onnx'], share: 0.2 },
+  inspect: { make: inspectCommand, args: [fixture('vp-eps')], share: 0.2 },
 };
 
 /** Runs a command in this process; what it wrote to stderr, and its exit code. */

@@ -219,8 +219,8 @@ test.serial('a file of another kind, and a model that does not say what it is, a
 });
 
 for (const [name, data, message] of [
-  ['empty.npy', [], /^error: empty\.npy holds no samples\./m],
-  ['infinite.npy', [0, 1, 2, 3, Infinity, 5], /^error: infinite\.npy holds the value Infinity in sample 2/m],
+  ['empty.npy', [], /^error: empty\.npy holds no samples/m],
+  ['infinite.npy', [0, 1, 2, 3, Infinity, 5], /^error: infinite\.npy holds Infinity in sample 2/m],
 ] as const) {
   test.serial(`refused before training: ${name}`, async (t) => {
     const bytes = encodeNpy({ data: Float32Array.from(data), shape: [data.length / 2, 2] });

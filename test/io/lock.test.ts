@@ -19,7 +19,7 @@ const module = JSON.stringify(new URL('../../src/io/lock.js', import.meta.url).h
 function holder(folder: string, then: string) {
   const script = `
     import { lockFolder } from ${module};
-    await lockFolder(${JSON.stringify(folder)});
+    await lockFolder(${JSON.stringify(folder)}, { option: 'folder' });
     console.log('taken');
     ${then}`;
   return spawn(process.execPath, ['--input-type=module', '--eval', script], {
@@ -33,13 +33,13 @@ test('a folder in use by another process is refused, which is named; when that w
   const folder = await temporaryFolder(t);
   const other = holder(folder, waits);
   await once(other.stdout, 'data');
-  const error = await t.throwsAsync(lockFolder(folder), { instanceOf: OutputError });
+  const error = await t.throwsAsync(lockFolder(folder, { option: 'folder' }), { instanceOf: OutputError });
   t.true(error.message.includes(`${folder} is in use by process ${other.pid}.`), error.message);
   t.is((await readdir(folder)).length, 1, 'the refused process leaves nothing');
   const ended = once(other, 'exit');
   other.kill('SIGKILL');
   await ended;
-  const lock = await lockFolder(folder);
+  const lock = await lockFolder(folder, { option: 'folder' });
   t.is((await readdir(folder)).length, 1, 'the file of the killed process is removed');
   await lock.release();
   t.deepEqual(await readdir(folder), []);
@@ -60,10 +60,24 @@ for (const [end, script] of [
 
 test('a process cannot take a folder twice, and again once it is released', async (t) => {
   const folder = await temporaryFolder(t);
-  const lock = await lockFolder(folder);
-  await t.throwsAsync(lockFolder(folder), { instanceOf: OutputError, message: /in use by this process/ });
+  const lock = await lockFolder(folder, { option: 'folder' });
+  await t.throwsAsync(lockFolder(folder, { option: 'folder' }), {
+    instanceOf: OutputError,
+    message: /in use by this process/,
+  });
   await lock.release();
-  await (await lockFolder(folder)).release();
+  await (await lockFolder(folder, { option: 'folder' })).release();
+  t.deepEqual(await readdir(folder), []);
+});
+
+test('parts of the work in a folder are taken apart from each other', async (t) => {
+  const folder = await temporaryFolder(t);
+  const locks = [
+    await lockFolder(folder, { option: 'folder', part: 'part-0-of-10' }),
+    await lockFolder(folder, { option: 'folder', part: 'part-0-of-1' }),
+  ];
+  await t.throwsAsync(lockFolder(folder, { option: 'folder', part: 'part-0-of-1' }), { message: /in use/ });
+  for (const lock of locks) await lock.release();
   t.deepEqual(await readdir(folder), []);
 });
 
@@ -71,14 +85,14 @@ test('a process of another host has a folder for as long as it touches its file'
   const folder = await temporaryFolder(t);
   const name = 'process-12-345-elsewhere.lock';
   await writeFile(join(folder, name), '');
-  const error = await t.throwsAsync(lockFolder(folder), { instanceOf: OutputError });
+  const error = await t.throwsAsync(lockFolder(folder, { option: 'folder' }), { instanceOf: OutputError });
   t.true(error.message.includes('process 12 of the host elsewhere'), error.message);
   t.true(error.message.endsWith(`remove ${join(folder, name)}.`), error.message);
   t.deepEqual(await readdir(folder), [name]);
 
   const past = new Date(Date.now() - 120_000);
   await utimes(join(folder, name), past, past);
-  await (await lockFolder(folder)).release();
+  await (await lockFolder(folder, { option: 'folder' })).release();
   t.deepEqual(await readdir(folder), []);
 });
 
@@ -87,7 +101,10 @@ test('a number that another process has by now is no reason to refuse', async (t
   // This process's parent runs, and started at another time; only Linux tells when.
   const stale = `process-${process.ppid}-1-${encodeURIComponent(hostname())}.lock`;
   await writeFile(join(folder, stale), '');
-  if (process.platform === 'linux') await (await lockFolder(folder)).release();
-  else await t.throwsAsync(lockFolder(folder), { message: new RegExp(`process ${process.ppid}\\.`) });
+  if (process.platform === 'linux') await (await lockFolder(folder, { option: 'folder' })).release();
+  else
+    await t.throwsAsync(lockFolder(folder, { option: 'folder' }), {
+      message: new RegExp(`process ${process.ppid}\\.`),
+    });
   t.is((await readdir(folder)).includes(stale), process.platform !== 'linux');
 });

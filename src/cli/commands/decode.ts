@@ -1,20 +1,25 @@
 import { Command, Option } from 'commander';
-import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { addOptions, integer, real } from '../shared/arguments.js';
 import { classesOf } from '../shared/data.js';
-import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
-import { counted, evaluationRange, warn } from '../shared/report.js';
+import { addModelOptions, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
+import {
+  counted,
+  evaluationRange,
+  modelArgument,
+  reached,
+  reportOptions,
+  withModel,
+  type ReportFlags,
+} from '../shared/report.js';
 import { run } from '../shared/run.js';
 
-interface DecodeFlags extends ModelFlags, OdeFlags {
+interface DecodeFlags extends ModelFlags, OdeFlags, ReportFlags {
   readonly latents: string;
   readonly temperature?: number;
   readonly class?: number;
   readonly output?: string;
-  readonly json?: true;
-  readonly quiet?: true;
 }
 
 /** `fastsde decode`: samples from latent codes. */
@@ -25,10 +30,7 @@ export function decodeCommand(): Command {
       'Carries latent codes along the probability-flow ODE to data: the inverse of fastsde encode, with the same ' +
         'model, tolerances and --eps.',
     )
-    .argument(
-      '[model]',
-      'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
-    );
+    .addArgument(modelArgument());
   addOptions(command, 'Codes:', [
     new Option(
       '--latents <file>',
@@ -44,13 +46,12 @@ export function decodeCommand(): Command {
       '--output <path>',
       'where the samples go: .png, .npy, .npz or a folder/ (default: samples.png)',
     ),
-    new Option('--json', 'print one JSON object about the run on stdout'),
-    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+    ...reportOptions(),
   ]);
   return command
     .addHelpText('after', help)
     .action((model: string | undefined, flags: DecodeFlags) =>
-      run((signal) => decodeTo(model, flags, signal), flagNames),
+      run((signal) => decodeTo(model, flags, signal)),
     );
 }
 
@@ -65,52 +66,33 @@ async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: Ab
   const { decode } = await import('../../likelihood/latent.js');
   const { readLatents } = await import('../shared/latents.js');
   const { resolveOutput, writeSamples } = await import('../shared/outputs.js');
-  const { assertWritable } = await import('../../io/atomic.js');
-  const { ProgressBar } = await import('../../io/progress.js');
-  const { quiet } = flags;
-  const { model, options, warnings } = await openModel(path, flags);
-  try {
-    if (!quiet) warn(warnings);
-    const output = await resolveOutput(flags.output, model.shape, false);
-    if (output.form === 'animation') {
-      throw new OptionError('output', output.path, 'a .png, .npy or .npz file, or a folder ending in /');
-    }
-    await assertWritable(output.path);
+  await withModel(path, flags, async ({ model, follow }) => {
+    const output = await resolveOutput(flags.output, { shape: model.shape, animation: false });
     const latents = await readLatents(flags.latents, model.shape);
-    const bar = quiet ? undefined : new ProgressBar('Decoding', 'samples');
-    const result = await decode(model, latents.values, {
-      ...odeOptions(flags),
-      ...defined({ temperature: flags.temperature }),
-      ...classesOf(latents, flags, model),
-      signal,
-      onProgress: ({ fraction, count, time }) => {
-        bar?.update(fraction, count, reached(time));
-      },
-    }).finally(() => {
-      bar?.clear();
-    });
-    if (!quiet) warn(result.warnings);
-    const { values, shape, evaluations, seconds } = result;
+    const { values, shape, evaluations, seconds, options } = await follow('Decoding', 'samples', (show) =>
+      decode(model, latents.values, {
+        ...odeOptions(flags),
+        ...defined({ temperature: flags.temperature }),
+        ...classesOf(latents, flags, model),
+        signal,
+        onProgress: ({ fraction, count, time }) => {
+          show(fraction, count, reached(time));
+        },
+      }),
+    );
     await writeSamples(output, { samples: Float32Array.from(values), shape, first: 0 }, model.sde);
-    if (flags.json) {
-      const record = {
+    return {
+      record: {
         count: shape[0],
         shape,
         evaluations: Array.from(evaluations),
         output: output.path,
         seconds,
-        warnings: [...warnings, ...result.warnings],
-        options: { ...options, ...result.options, latents: flags.latents, output: output.path },
-      };
-      process.stdout.write(`${JSON.stringify(record)}\n`);
-    }
-    if (!quiet) {
-      process.stderr.write(
+      },
+      options: { ...options, latents: flags.latents, output: output.path },
+      summary:
         `${counted(shape[0]!, 'sample')}, ${evaluationRange(evaluations)} score evaluations each, ` +
-          `${seconds.toFixed(1)} s: ${output.path}\n`,
-      );
-    }
-  } finally {
-    await model.close();
-  }
+        `${seconds.toFixed(1)} s: ${output.path}`,
+    };
+  });
 }

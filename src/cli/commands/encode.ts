@@ -9,15 +9,21 @@ import {
   type DataFlags,
   type RangeFlags,
 } from '../shared/data.js';
-import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
-import { counted, evaluationRange, warn } from '../shared/report.js';
+import { addModelOptions, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
+import {
+  counted,
+  evaluationRange,
+  modelArgument,
+  reached,
+  reportOptions,
+  withModel,
+  type ReportFlags,
+} from '../shared/report.js';
 import { run } from '../shared/run.js';
 
-interface EncodeFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags {
+interface EncodeFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags, ReportFlags {
   readonly output: string;
-  readonly json?: true;
-  readonly quiet?: true;
 }
 
 /** `fastsde encode`: latent codes of data. */
@@ -28,10 +34,7 @@ export function encodeCommand(): Command {
       'Carries data along the probability-flow ODE to the prior and writes their latent codes x_T in the unit of the ' +
         'prior, so that they are standard normal where the model fits the data.',
     )
-    .argument(
-      '[model]',
-      'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
-    );
+    .addArgument(modelArgument());
   addDataOptions(command, { range: true });
   addOdeOptions(command);
   addModelOptions(command, { mixture: true });
@@ -39,13 +42,12 @@ export function encodeCommand(): Command {
     new Option('--output <file>', 'where the codes go: .npz ("latents", "labels") or .npy').default(
       'latents.npz',
     ),
-    new Option('--json', 'print one JSON object about the run on stdout'),
-    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+    ...reportOptions(),
   ]);
   return command
     .addHelpText('after', help)
     .action((model: string | undefined, flags: EncodeFlags) =>
-      run((signal) => encodeTo(model, flags, signal), flagNames),
+      run((signal) => encodeTo(model, flags, signal)),
     );
 }
 
@@ -59,32 +61,25 @@ Examples:
 async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: AbortSignal): Promise<void> {
   const { encode } = await import('../../likelihood/latent.js');
   const { checkLatentsPath, writeLatents } = await import('../shared/latents.js');
-  const { assertWritable } = await import('../../io/atomic.js');
-  const { ProgressBar } = await import('../../io/progress.js');
-  const { output, quiet } = flags;
-  checkLatentsPath(output);
-  await assertWritable(output);
-  const { model, options, warnings } = await openModel(path, flags);
-  try {
-    if (!quiet) warn(warnings);
-    const set = await chosen(await openData(flags, model), flags);
-    const bar = quiet ? undefined : new ProgressBar('Encoding', 'samples');
-    const result = await encode(model, set.data, {
-      ...odeOptions(flags),
-      ...classesOf(set, flags, model),
-      signal,
-      onProgress: ({ fraction, count, time }) => {
-        bar?.update(fraction, count, reached(time));
-      },
-    }).finally(() => {
-      bar?.clear();
-    });
-    if (!quiet) warn(result.warnings);
-    await writeLatents(output, { ...result, ...(set.labels && { labels: set.labels }) });
-    const { values, shape, evaluations, seconds } = result;
+  const { output } = flags;
+  await checkLatentsPath(output);
+  await withModel(path, flags, async (opened) => {
+    const { model, follow } = opened;
+    const set = await chosen(await openData(flags, opened, signal), flags);
+    const { values, shape, evaluations, seconds, options } = await follow('Encoding', 'samples', (show) =>
+      encode(model, set.data, {
+        ...odeOptions(flags),
+        ...classesOf(set, flags, model),
+        signal,
+        onProgress: ({ fraction, count, time }) => {
+          show(fraction, count, reached(time));
+        },
+      }),
+    );
+    await writeLatents(output, { values, shape, ...(set.labels && { labels: set.labels }) });
     const meanSquare = values.reduce((sum, z) => sum + z * z, 0) / values.length;
-    if (flags.json) {
-      const record = {
+    return {
+      record: {
         first: flags.first ?? 0,
         count: shape[0],
         shape,
@@ -92,18 +87,11 @@ async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: Ab
         evaluations: Array.from(evaluations),
         output,
         seconds,
-        warnings: [...warnings, ...result.warnings],
-        options: { ...options, ...result.options, output },
-      };
-      process.stdout.write(`${JSON.stringify(record)}\n`);
-    }
-    if (!quiet) {
-      process.stderr.write(
+      },
+      options: { ...options, output },
+      summary:
         `${counted(shape[0]!, 'code')} with mean square ${meanSquare.toPrecision(4)} (1 under the prior), ` +
-          `${evaluationRange(evaluations)} score evaluations each, ${seconds.toFixed(1)} s: ${output}\n`,
-      );
-    }
-  } finally {
-    await model.close();
-  }
+        `${evaluationRange(evaluations)} score evaluations each, ${seconds.toFixed(1)} s: ${output}`,
+    };
+  });
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { quietRuntime } from '../shared/model.js';
 import { dependency, fastsde } from '../shared/package.js';
 import { run } from '../shared/run.js';
+import { print } from '../shared/terminal.js';
 
 /** `fastsde info`: what runs here, and what does not and why. */
 export function infoCommand(): Command {
@@ -12,7 +13,7 @@ export function infoCommand(): Command {
     .action((flags: { json?: true }) =>
       run(async () => {
         const facts = await gather();
-        process.stdout.write(flags.json ? `${JSON.stringify(facts)}\n` : table(facts));
+        print(flags.json ? `${JSON.stringify(facts)}\n` : table(facts));
       }),
     );
 }

@@ -1,8 +1,10 @@
 import { Command } from 'commander';
+import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Inspection } from '../../score/network/inspect.js';
 import { addModelOptions, loadOptions, quietRuntime, type ModelFlags } from '../shared/model.js';
 import { run } from '../shared/run.js';
+import { print } from '../shared/terminal.js';
 
 interface InspectFlags extends ModelFlags {
   readonly json?: true;
@@ -20,20 +22,20 @@ export function inspectCommand(): Command {
     .option('--json', 'print one JSON object');
   addModelOptions(command, { mixture: false });
   return command.action((path: string, flags: InspectFlags) =>
-    run(
-      async () => {
-        const { inspectModel } = await import('../../score/network/inspect.js');
-        await quietRuntime();
-        const inspection = await inspectModel(path, loadOptions(flags));
-        process.stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : report(inspection));
-      },
-      { constants: '--sde-constants' },
-    ),
+    run(async () => {
+      const { inspectModel } = await import('../../score/network/inspect.js');
+      await quietRuntime();
+      const inspection = await inspectModel(path, loadOptions(flags));
+      print(flags.json ? `${JSON.stringify(inspection)}\n` : report(inspection));
+      const { problem, probe } = inspection;
+      const failed = probe?.findings.find(({ severity }) => severity === 'error');
+      if (problem !== undefined || failed) throw new ModelError(problem ?? failed!.message);
+    }),
   );
 }
 
 function report({ inputs, outputs, opsets, operators, parameters, metadata, ...found }: Inspection): string {
-  const { model, probe, problem } = found;
+  const { model, probe } = found;
   const sections: [heading: string, lines: string[]][] = [
     ['Inputs', inputs.map(tensor)],
     ['Outputs', outputs.map(tensor)],
@@ -58,11 +60,13 @@ function report({ inputs, outputs, opsets, operators, parameters, metadata, ...f
           ]
         : [],
     ],
-    ['Problem', problem === undefined ? [] : [problem]],
   ];
   return sections
     .filter(([, lines]) => lines.length > 0)
-    .map(([heading, lines]) => `${heading}\n${lines.map((line) => `  ${line}\n`).join('')}`)
+    .map(
+      ([heading, lines]) =>
+        `${heading}\n${lines.map((line) => `  ${line.replaceAll('\n', '\\n')}\n`).join('')}`,
+    )
     .join('\n');
 }
 

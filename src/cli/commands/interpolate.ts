@@ -1,21 +1,28 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { OptionError } from '../../errors.js';
+import type { Data } from '../../likelihood/data-space.js';
 import { defined } from '../../options.js';
 import { addOptions, integer } from '../shared/arguments.js';
 import { addDataOptions, classesOf, dataHelp, openData, type DataFlags } from '../shared/data.js';
-import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
-import { counted, evaluationRange, warn } from '../shared/report.js';
+import { addModelOptions, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
+import {
+  counted,
+  evaluationRange,
+  modelArgument,
+  reached,
+  reportOptions,
+  withModel,
+  type ReportFlags,
+} from '../shared/report.js';
 import { run } from '../shared/run.js';
 
 type Pair = readonly [number, number];
 
-interface InterpolateFlags extends ModelFlags, DataFlags, OdeFlags {
+interface InterpolateFlags extends ModelFlags, DataFlags, OdeFlags, ReportFlags {
   readonly pairs?: readonly Pair[];
   readonly points?: number;
   readonly output?: string;
-  readonly json?: true;
-  readonly quiet?: true;
 }
 
 /** `fastsde interpolate`: paths between data through the latent space. */
@@ -26,10 +33,7 @@ export function interpolateCommand(): Command {
       'Encodes pairs of data, joins their latent codes by great circles, and decodes points on these paths. In the ' +
         'picture every row is one path.',
     )
-    .argument(
-      '[model]',
-      'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
-    );
+    .addArgument(modelArgument());
   addDataOptions(command, { range: false });
   addOptions(command, 'Paths:', [
     new Option(
@@ -42,13 +46,12 @@ export function interpolateCommand(): Command {
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the paths go, see below (default: path.png)'),
-    new Option('--json', 'print one JSON object about the run on stdout'),
-    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+    ...reportOptions(),
   ]);
   return command
     .addHelpText('after', help)
     .action((model: string | undefined, flags: InterpolateFlags) =>
-      run((signal) => interpolateTo(model, flags, signal), flagNames),
+      run((signal) => interpolateTo(model, flags, signal)),
     );
 }
 
@@ -86,60 +89,32 @@ async function interpolateTo(
   const { interpolate } = await import('../../likelihood/latent.js');
   const { pick } = await import('../../data/dataset.js');
   const { resolveOutput, writePaths } = await import('../shared/outputs.js');
-  const { assertWritable } = await import('../../io/atomic.js');
-  const { ProgressBar } = await import('../../io/progress.js');
-  const { quiet } = flags;
-  const { model, options, warnings } = await openModel(path, flags);
-  try {
-    if (!quiet) warn(warnings);
-    const output = await resolveOutput(flags.output, model.shape, false, 'path');
-    await assertWritable(output.path);
-    const set = await openData(flags, model);
+  await withModel(path, flags, async (opened) => {
+    const { model, follow } = opened;
+    const output = await resolveOutput(flags.output, { shape: model.shape, stem: 'path' });
+    const set = await openData(flags, opened, signal);
     const pairs = pairsWithin(set.shape[0]!, flags.pairs);
-    const from = pick(
-      set,
-      pairs.map(([end]) => end),
+    const [from, to] = [0, 1].map((end) => pick(set, pairs.map((pair) => pair[end]!)).data) as [Data, Data]; // prettier-ignore
+    const { values, shape, evaluations, seconds, options } = await follow('Interpolating', 'paths', (show) =>
+      interpolate(model, from, to, {
+        ...odeOptions(flags),
+        ...defined({ points: flags.points }),
+        ...classesOf({}, flags, model),
+        signal,
+        onProgress: ({ fraction, time }) => {
+          show(fraction, pairs.length, reached(time));
+        },
+      }),
     );
-    const to = pick(
-      set,
-      pairs.map(([, end]) => end),
-    );
-    const bar = quiet ? undefined : new ProgressBar('Interpolating', 'paths');
-    const result = await interpolate(model, from.data, to.data, {
-      ...odeOptions(flags),
-      ...defined({ points: flags.points }),
-      ...classesOf({}, flags, model),
-      signal,
-      onProgress: ({ fraction, time }) => {
-        bar?.update(fraction, pairs.length, reached(time));
-      },
-    }).finally(() => {
-      bar?.clear();
-    });
-    if (!quiet) warn(result.warnings);
-    const { values, shape, evaluations, seconds } = result;
     await writePaths(output, { samples: Float32Array.from(values), shape }, model.sde);
-    if (flags.json) {
-      const record = {
-        pairs,
-        shape,
-        evaluations: Array.from(evaluations),
-        output: output.path,
-        seconds,
-        warnings: [...warnings, ...result.warnings],
-        options: { ...options, ...result.options, output: output.path },
-      };
-      process.stdout.write(`${JSON.stringify(record)}\n`);
-    }
-    if (!quiet) {
-      process.stderr.write(
+    return {
+      record: { pairs, shape, evaluations: Array.from(evaluations), output: output.path, seconds },
+      options: { ...options, output: output.path },
+      summary:
         `${counted(pairs.length, 'path')} of ${counted(shape[1]!, 'point')}, ${evaluationRange(evaluations)} score ` +
-          `evaluations to decode each, ${seconds.toFixed(1)} s: ${output.path}\n`,
-      );
-    }
-  } finally {
-    await model.close();
-  }
+        `evaluations to decode each, ${seconds.toFixed(1)} s: ${output.path}`,
+    };
+  });
 }
 
 /** The pairs that are asked for, or else the first samples two by two, at most four pairs. */

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import type { LikelihoodOptions } from '../../likelihood/job.js';
@@ -13,12 +13,20 @@ import {
   type RangeFlags,
 } from '../shared/data.js';
 import type { Scored } from '../shared/likelihood-results.js';
-import { addModelOptions, openModel, type ModelFlags } from '../shared/model.js';
-import { addOdeOptions, flagNames, odeOptions, reached, type OdeFlags } from '../shared/ode.js';
-import { jsonSeed, warn } from '../shared/report.js';
+import { addModelOptions, type ModelFlags } from '../shared/model.js';
+import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
+import {
+  jsonSeed,
+  modelArgument,
+  reached,
+  reportOptions,
+  withModel,
+  type ReportFlags,
+} from '../shared/report.js';
 import { run } from '../shared/run.js';
+import { print } from '../shared/terminal.js';
 
-interface LikelihoodFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags {
+interface LikelihoodFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags, ReportFlags {
   readonly trace?: 'rademacher' | 'gaussian' | 'exact';
   readonly probes?: number;
   readonly repeats?: number;
@@ -27,8 +35,6 @@ interface LikelihoodFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags {
   readonly bins?: number;
   readonly elbo?: number;
   readonly output?: string[];
-  readonly json?: true;
-  readonly quiet?: true;
 }
 
 /** `fastsde likelihood`: log-densities and bits/dim of data under a score model. */
@@ -39,10 +45,7 @@ export function likelihoodCommand(): Command {
       'Computes the log-density of data under the probability-flow ODE of a score model (Song et al. 2021, section ' +
         '4.3), in nats and in bits/dim, with standard errors. Bytes are dequantised by uniform noise.',
     )
-    .argument(
-      '[model]',
-      'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
-    );
+    .addArgument(modelArgument());
   addDataOptions(command, { range: true });
   addOptions(command, 'Estimate:', [
     choice(
@@ -67,13 +70,12 @@ export function likelihoodCommand(): Command {
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     list('--output <file>', 'where results go, see below; may be repeated (default: CSV on stdout)'),
-    new Option('--json', 'print one JSON object about the run on stdout'),
-    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+    ...reportOptions(),
   ]);
   return command
     .addHelpText('after', help)
     .action((model: string | undefined, flags: LikelihoodFlags) =>
-      run((signal) => scoreData(model, flags, signal), { ...flagNames, elboDraws: '--elbo' }),
+      run((signal) => scoreData(model, flags, signal)),
     );
 }
 
@@ -99,42 +101,34 @@ async function scoreData(
 ): Promise<void> {
   const { likelihood } = await import('../../likelihood/likelihood.js');
   const results = await import('../shared/likelihood-results.js');
-  const { assertWritable } = await import('../../io/atomic.js');
-  const { ProgressBar } = await import('../../io/progress.js');
-  const { output = [], quiet } = flags;
-  for (const file of output) {
-    results.checkResultPath(file);
-    await assertWritable(file);
-  }
-  const { model, options, warnings } = await openModel(path, flags);
-  try {
-    if (!quiet) warn(warnings);
-    const { data, labels } = await chosen(await openData(flags, model), flags);
-    const bar = quiet ? undefined : new ProgressBar('Scoring', 'samples');
-    const result = await likelihood(model, data, {
-      ...likelihoodOptions(flags, model, labels),
-      signal,
-      onProgress: ({ fraction, count, time }) => {
-        bar?.update(fraction, count, reached(time));
-      },
-    }).finally(() => {
-      bar?.clear();
-    });
+  const { output = [] } = flags;
+  for (const file of output) await results.checkResultPath(file);
+  await withModel(path, flags, async (opened) => {
+    const { model, follow, doubt } = opened;
+    const { data, labels } = await chosen(await openData(flags, opened, signal), flags);
+    const result = await follow('Scoring', 'samples', (show) =>
+      likelihood(model, data, {
+        ...likelihoodOptions(flags, model, labels),
+        signal,
+        onProgress: ({ fraction, count, time }) => {
+          show(fraction, count, reached(time));
+        },
+      }),
+    );
     const scored = { result, first: flags.first ?? 0, ...(labels && { labels }) };
-    if (!quiet) warn(result.warnings);
+    doubt(result.warnings);
     for (const file of output) await results.writeResults(file, scored);
-    if (flags.json)
-      process.stdout.write(
-        `${JSON.stringify(record(scored, [...warnings, ...result.warnings], { ...options, output }))}\n`,
-      );
-    else if (output.length === 0) {
+    if (!flags.json && output.length === 0) {
       const { encodeCsv } = await import('../../io/csv.js');
-      process.stdout.write(encodeCsv(results.resultColumns(scored)));
+      print(encodeCsv(results.resultColumns(scored)));
     }
-    if (!quiet) process.stderr.write(`${[results.summaryOf(result), ...output].join('\n')}\n`);
-  } finally {
-    await model.close();
-  }
+    const seed = jsonSeed(result.options['seed'] as bigint);
+    return {
+      record: { ...recordOf(scored), seed },
+      options: { ...result.options, seed, output },
+      summary: [results.summaryOf(result), ...output].join('\n'),
+    };
+  });
 }
 
 function likelihoodOptions(
@@ -150,26 +144,16 @@ function likelihoodOptions(
   };
 }
 
-/** The object that --json prints. */
-function record(
-  { result, first, labels }: Scored,
-  warnings: readonly string[],
-  modelOptions: Readonly<Record<string, unknown>>,
-): object {
-  const { derivative, elbo, options, evaluations, logDensity, bitsPerDim, standardError, ...rest } = result;
-  const seed = jsonSeed(options['seed'] as bigint);
+/** What --json prints of a result. */
+function recordOf({ result, first, labels }: Scored): object {
+  const { derivative, elbo, evaluations, logDensity, bitsPerDim, standardError } = result;
+  const { mean, offset, epsilon, trace, counts, seconds } = result;
   return {
-    mean: rest.mean,
+    mean,
     ...(elbo && { elbo: { ...elbo.mean } }),
-    offset: rest.offset,
-    epsilon: rest.epsilon,
-    trace: rest.trace,
+    ...{ offset, epsilon, trace },
     derivative: { ...derivative, ...(derivative.error && { error: Array.from(derivative.error) }) },
-    counts: rest.counts,
-    seed,
-    first,
-    count: logDensity.length,
-    seconds: rest.seconds,
+    ...{ counts, first, count: logDensity.length, seconds },
     samples: {
       ...(labels && { label: Array.from(labels) }),
       logDensity: Array.from(logDensity),
@@ -177,7 +161,5 @@ function record(
       ...(standardError && { standardError: Array.from(standardError) }),
       evaluations: Array.from(evaluations),
     },
-    warnings,
-    options: { ...modelOptions, ...options, seed },
   };
 }

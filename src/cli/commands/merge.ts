@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { Command } from 'commander';
 import { OptionError } from '../../errors.js';
 import { run } from '../shared/run.js';
+import { print, tell } from '../shared/terminal.js';
 
 interface MergeFlags {
   readonly output?: string;
@@ -21,14 +22,18 @@ export function mergeCommand(): Command {
     .option('--output <file>', 'a .npy file for all samples; without it they are only verified')
     .option('--json', 'print one JSON object on stdout')
     .option('--quiet', 'no summary on stderr')
-    .action((folders: string[], flags: MergeFlags) => run(() => merge(folders, flags)));
+    .action((folders: string[], flags: MergeFlags) => run((signal) => merge(folders, flags, signal)));
 }
 
-async function merge(folders: string[], { output, json, quiet }: MergeFlags): Promise<void> {
+async function merge(
+  folders: string[],
+  { output, json, quiet }: MergeFlags,
+  signal: AbortSignal,
+): Promise<void> {
   if (output !== undefined && extname(output).toLowerCase() !== '.npy')
     throw new OptionError('output', output, 'a file ending in .npy');
   const { mergeShards } = await import('../../sampling/merge.js');
-  const { run, shards } = await mergeShards(folders, output);
+  const { run, shards } = await mergeShards(folders, output, { signal });
   const { first, count, shape } = run;
   const report = {
     first,
@@ -38,7 +43,7 @@ async function merge(folders: string[], { output, json, quiet }: MergeFlags): Pr
     ...(output !== undefined && { output }),
     run,
   };
-  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  if (json) print(`${JSON.stringify(report)}\n`);
   const where = output === undefined ? 'complete and undamaged' : output;
-  if (!quiet) process.stderr.write(`${count} samples of ${shards} files: ${where}\n`);
+  if (!quiet) tell(`${count} samples of ${shards} files: ${where}`);
 }

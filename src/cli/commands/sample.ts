@@ -1,17 +1,24 @@
 import { Command, Option } from 'commander';
-import type { ScoreModel } from '../../score/model.js';
-import type { SampleOptions, SampleResult } from '../../sampling/sample.js';
+import type { SampleResult } from '../../sampling/sample.js';
 import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { addOptions, bigInteger, integer } from '../shared/arguments.js';
-import { addModelOptions, openModel, type ModelFlags, type OpenModel } from '../shared/model.js';
-import type { Output } from '../shared/outputs.js';
-import { jsonSeed, warn } from '../shared/report.js';
+import { addModelOptions, type ModelFlags } from '../shared/model.js';
+import {
+  counted,
+  jsonSeed,
+  modelArgument,
+  reportOptions,
+  withModel,
+  type Opened,
+  type ReportFlags,
+} from '../shared/report.js';
 import { shardOption, type Part } from '../shared/shard.js';
 import { run } from '../shared/run.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
+import { tell } from '../shared/terminal.js';
 
-interface SampleFlags extends ModelFlags, SolverFlags {
+interface SampleFlags extends ModelFlags, SolverFlags, ReportFlags {
   readonly count?: number;
   readonly seed?: bigint;
   readonly first?: number;
@@ -19,8 +26,6 @@ interface SampleFlags extends ModelFlags, SolverFlags {
   readonly output?: string;
   readonly shard?: Part;
   readonly trajectory?: number;
-  readonly json?: true;
-  readonly quiet?: true;
 }
 
 /** `fastsde sample`: draws samples from a score network or a Gaussian mixture and writes them to a file. */
@@ -31,10 +36,7 @@ export function sampleCommand(): Command {
       'Draws samples by the methods of Song et al. 2021 from a score network in an ONNX file or from a Gaussian ' +
         'mixture. Sample i depends on the model, the options, the seed and i, not on its batch.',
     )
-    .argument(
-      '[model]',
-      'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
-    );
+    .addArgument(modelArgument());
   addOptions(command, 'Samples:', [
     integer('--count <n>', 'number of samples (default: 16)'),
     integer('--batch <n>', 'samples that go through the network at once (default: count, at most 64)'),
@@ -48,13 +50,12 @@ export function sampleCommand(): Command {
     new Option('--output <path>', 'where the samples go, see below (default: samples.png)'),
     shardOption(),
     integer('--trajectory <k>', 'keep the state at every k-th step, for .npz, .webp and scatter pictures'),
-    new Option('--json', 'print one JSON object about the run on stdout'),
-    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+    ...reportOptions(),
   ]);
   return command
     .addHelpText('after', outputHelp)
     .action((model: string | undefined, flags: SampleFlags) =>
-      run((signal) => sampleTo(model, flags, signal), flagNames),
+      run((signal) => sampleTo(model, flags, signal)),
     );
 }
 
@@ -79,9 +80,6 @@ Examples:
   $ fastsde sample --count 50000 --output digits/ --shard $SLURM_ARRAY_TASK_ID/8
 `;
 
-/** Flags by the names of the library's options, where these differ. */
-const flagNames = { epsilon: '--eps', classLabel: '--class', constants: '--sde-constants' };
-
 async function sampleTo(path: string | undefined, flags: SampleFlags, signal: AbortSignal): Promise<void> {
   const { namesFolder } = await import('../shared/outputs.js');
   const inFolder = flags.output !== undefined && (await namesFolder(flags.output));
@@ -91,100 +89,63 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
       flags.shard.text,
       'left out unless --output is a folder, such as samples/',
     );
-  const opened = await openModel(path, flags);
-  try {
-    if (!flags.quiet) warn(opened.warnings);
+  await withModel(path, flags, async (opened) => {
     const { output, ...result } = await (inFolder ? toFolder : toFile)(opened, flags, signal);
-    if (!flags.quiet) warn(result.warnings);
-    if (flags.json) process.stdout.write(`${JSON.stringify(record(result, output, opened.options))}\n`);
-    if (!flags.quiet) process.stderr.write(`${summary(result, output)}\n`);
-  } finally {
-    await opened.model.close();
-  }
+    const { counts, shape, seconds, options, warnings } = result;
+    opened.doubt(warnings);
+    const { first } = options;
+    const seed = jsonSeed(options['seed'] as bigint);
+    const evaluations = counts.score + counts.rejected + counts.denoise;
+    return {
+      record: { counts, seed, first, count: shape[0], shape, output, seconds },
+      options: { ...options, seed, output },
+      summary: `${counted(shape[0]!, 'sample')}, ${evaluations} score evaluations each, ${seconds.toFixed(1)} s: ${output}`,
+    };
+  });
 }
 
-/** What there is to say about a run that is over. */
-type Report = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options' | 'warnings'> & {
-  output: string;
+type Sampled = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options' | 'warnings'> & {
+  readonly output: string;
 };
 
-async function toFile({ model }: OpenModel, flags: SampleFlags, signal: AbortSignal): Promise<Report> {
-  const { sample } = await import('../../sampling/sample.js');
+async function toFile({ model, follow }: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
+  const { planOf, sample } = await import('../../sampling/sample.js');
   const { resolveOutput, writeSamples } = await import('../shared/outputs.js');
-  const { assertWritable } = await import('../../io/atomic.js');
-  const { ProgressBar } = await import('../../io/progress.js');
-  const output = await resolveOutput(flags.output, model.shape, flags.trajectory !== undefined);
-  await assertWritable(output.path);
-  const bar = flags.quiet ? undefined : new ProgressBar('Sampling', 'samples');
-  const sampling = sample(model, {
-    ...(await sampleOptions(flags, output, model)),
-    signal,
-    onProgress: ({ fraction, count, step, steps }) => {
-      bar?.update(fraction, count, `step ${step}/${steps}`);
-    },
+  const output = await resolveOutput(flags.output, {
+    shape: model.shape,
+    trajectory: flags.trajectory !== undefined,
   });
-  const result = await Promise.resolve(sampling).finally(() => {
-    bar?.clear();
-  });
+  const solver = solverChoice(flags);
+  const frames = () => Math.ceil(planOf(model, solver).steps / 60);
+  const trajectory = flags.trajectory ?? (output.form === 'animation' ? frames() : undefined);
+  const result = await follow('Sampling', 'samples', (show) =>
+    sample(model, {
+      ...solver,
+      ...runOptions(flags),
+      ...defined({ trajectory }),
+      signal,
+      onProgress: ({ fraction, count, step, steps }) => {
+        show(fraction, count, `step ${step}/${steps}`);
+      },
+    }),
+  );
   await writeSamples(output, { ...result, first: Number(result.options['first']) }, model.sde);
   return { ...result, output: output.path };
 }
 
-async function toFolder(
-  { model, options: modelOptions }: OpenModel,
-  flags: SampleFlags,
-  signal: AbortSignal,
-): Promise<Report> {
+async function toFolder(opened: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
   const { sampleInto } = await import('../shared/shard.js');
-  const { count, batch, seed, first, class: classLabel, trajectory, quiet } = flags;
+  const { trajectory, shard, quiet } = flags;
   const output = flags.output!;
   if (trajectory !== undefined)
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
-  const options = {
-    ...solverChoice(flags),
-    ...defined({ count, batch, seed, first, classLabel, shard: flags.shard }),
-    signal,
-  };
-  const result = await sampleInto(output, model, modelOptions, options, !quiet);
+  const options = { ...solverChoice(flags), ...runOptions(flags), ...defined({ shard }), signal };
+  const { found, ...result } = await sampleInto(output, opened, options);
+  if (!quiet && found > 0) tell(`${counted(found, 'sample')} were there already`);
   return { ...result, output };
 }
 
-async function sampleOptions(flags: SampleFlags, output: Output, model: ScoreModel): Promise<SampleOptions> {
-  const { count, batch, seed, first, class: classLabel } = flags;
-  const { planOf } = await import('../../sampling/sample.js');
-  const solver = solverChoice(flags);
-  const frames = () => Math.ceil(planOf(model, solver).steps / 60);
-  const trajectory = flags.trajectory ?? (output.form === 'animation' ? frames() : undefined);
-  return {
-    ...solver,
-    ...defined({ count, batch, seed, first, classLabel, trajectory }),
-  };
-}
-
-/** The object that --json prints. */
-function record(
-  result: Omit<Report, 'output'>,
-  output: string,
-  modelOptions: Readonly<Record<string, unknown>>,
-): object {
-  const { counts, shape, seconds, options, warnings } = result;
-  const seed = jsonSeed(options['seed'] as bigint);
-  const resolved = { ...modelOptions, ...options, seed, output };
-  return {
-    counts,
-    seed,
-    first: options['first'],
-    count: shape[0],
-    shape,
-    output,
-    seconds,
-    warnings,
-    options: resolved,
-  };
-}
-
-function summary({ counts, shape, seconds }: Omit<Report, 'output'>, output: string): string {
-  const what = shape[0] === 1 ? '1 sample' : `${shape[0]!} samples`;
-  const evaluations = counts.score + counts.rejected + counts.denoise;
-  return `${what}, ${evaluations} score evaluations each, ${seconds.toFixed(1)} s: ${output}`;
+/** The options of `sample` that say which samples are drawn. */
+function runOptions({ count, batch, seed, first, class: classLabel }: SampleFlags) {
+  return defined({ count, batch, seed, first, classLabel });
 }

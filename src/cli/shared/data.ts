@@ -5,7 +5,7 @@ import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import { isImageShape } from '../../shape.js';
 import { addOptions, choice, integer } from './arguments.js';
-import { counted, warn } from './report.js';
+import type { Opened } from './report.js';
 
 /** Flags that say where data lie. */
 export interface SourceFlags {
@@ -81,19 +81,23 @@ Data, by --data:
  *
  * @throws DataError for what cannot be read or has another shape than the model's samples.
  */
-export async function openData(flags: DataFlags, model: ScoreModel): Promise<Dataset> {
+export async function openData(
+  flags: DataFlags,
+  { model, doubt }: Pick<Opened, 'model' | 'doubt'>,
+  signal: AbortSignal,
+): Promise<Dataset> {
   const { loadData } = await import('../../data/load.js');
   const { checkSampleShape } = await import('../../data/dataset.js');
   const image = isImageShape(model.shape) ? model.shape : undefined;
   const { split, dataLabels, skipCorrupted } = flags;
-  let corrupted = 0;
   const set = await loadData(flags.data, {
     ...(image && { channels: image[0] }),
     ...(image && flags.resize && { size: [image[1], image[2]] }),
     ...defined({ split, labels: dataLabels }),
-    ...(skipCorrupted && { onCorrupted: () => (corrupted += 1) }),
+    ...(skipCorrupted && { onCorrupted: () => undefined }),
+    signal,
   });
-  if (corrupted > 0) warn([`${flags.data}: ${counted(corrupted, 'picture')} that cannot be read left out.`]);
+  doubt(set.warnings ?? []);
   try {
     checkSampleShape(set, model);
   } catch (cause) {

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { checkValues, classesFrom } from '../../data/dataset.js';
 import { DataError, OptionError } from '../../errors.js';
-import { writeAtomically } from '../../io/atomic.js';
+import { assertWritable, writeAtomically } from '../../io/atomic.js';
 import { decodeNpy, encodeNpy, type NdArray } from '../../io/npy.js';
 import { decodeNpz, encodeNpz } from '../../io/npz.js';
 import { readBytes } from '../../io/read.js';
@@ -13,11 +13,12 @@ export interface Latents {
   readonly labels?: Int32Array;
 }
 
-/** @throws OptionError for a path whose ending is no form of latent codes. */
-export function checkLatentsPath(path: string): void {
+/** @throws OptionError for a path whose ending is no form of latent codes; OutputError where nothing can be written there. */
+export async function checkLatentsPath(path: string): Promise<void> {
   if (!['.npy', '.npz'].includes(extname(path).toLowerCase())) {
     throw new OptionError('output', path, 'a file ending in .npy or .npz');
   }
+  await assertWritable(path);
 }
 
 /** Writes codes as .npy, or as .npz with the classes of the data beside them. */

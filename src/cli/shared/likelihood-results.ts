@@ -1,17 +1,23 @@
 import { extname } from 'node:path';
 import { OptionError } from '../../errors.js';
-import { writeAtomically } from '../../io/atomic.js';
+import { assertWritable, writeAtomically } from '../../io/atomic.js';
 import { encodeCsv } from '../../io/csv.js';
 import type { NdArray } from '../../io/npy.js';
 import { encodeNpz } from '../../io/npz.js';
 import type { LikelihoodResult } from '../../likelihood/summary.js';
 import { counted, evaluationRange } from './report.js';
 
-/** @throws OptionError for a path whose ending is no form of results. */
-export function checkResultPath(path: string): void {
-  if (!['.csv', '.npz', '.png'].includes(extname(path).toLowerCase())) {
+/**
+ * @throws OptionError for a path whose ending is no form of results; OutputError where nothing can be written there; LoadError
+ *   for a picture where sharp is not installed.
+ */
+export async function checkResultPath(path: string): Promise<void> {
+  const ending = extname(path).toLowerCase();
+  if (!['.csv', '.npz', '.png'].includes(ending)) {
     throw new OptionError('output', path, 'a file ending in .csv, .npz or .png');
   }
+  await assertWritable(path);
+  if (ending === '.png') await (await import('../../io/sharp.js')).loadSharp();
 }
 
 /** Log-densities of the samples of a data set from `first` on, with their classes where they have some. */

@@ -27,15 +27,7 @@ export function addOdeOptions(command: Command): void {
   ]);
 }
 
-/** Flags by the names of the library's options, where these differ. */
-export const flagNames = { epsilon: '--eps', classLabel: '--class', constants: '--sde-constants' };
-
 /** The options of the library that the flags stand for. */
 export function odeOptions({ rtol, atol, variable, epsilon, batch }: OdeFlags): LatentOptions {
   return defined({ rtol, atol, variable, epsilon, batch });
-}
-
-/** How a progress bar tells the time that a run has reached. */
-export function reached(time: number): string {
-  return `t ${time.toPrecision(3)}`;
 }

@@ -1,11 +1,12 @@
 import { extname } from 'node:path';
 import { OptionError } from '../../errors.js';
-import { isFolder, writeAtomically } from '../../io/atomic.js';
-import { encodeNpy } from '../../io/npy.js';
+import { assertWritable, isFolder, writeAtomically } from '../../io/atomic.js';
+import type { GridLayout, ImageBatch } from '../../io/image.js';
+import { encodeNpy, type NdArray } from '../../io/npy.js';
 import { encodeNpz, type NamedArrays } from '../../io/npz.js';
+import type { Trajectory } from '../../sampling/sample.js';
 import type { Sde } from '../../sde/sde.js';
 import { isImageShape } from '../../shape.js';
-import type { Trajectory } from '../../sampling/sample.js';
 
 export type Form = 'npy' | 'npz' | 'grid' | 'scatter' | 'folder' | 'animation';
 
@@ -15,39 +16,43 @@ export interface Output {
   readonly form: Form;
 }
 
+/** What {@link resolveOutput} needs to know beside the path. */
+export interface OutputNeeds {
+  /** Shape of one sample. */
+  readonly shape: readonly number[];
+  /** Whether a trajectory is kept. */
+  readonly trajectory?: boolean;
+  /** Whether there are frames for an animation. Default true. */
+  readonly animation?: boolean;
+  /** The name without an ending of what is written without a path. Default `samples`. */
+  readonly stem?: string;
+}
+
 /**
- * The form that a path asks for, given the shape of one sample. Without a path: `samples.png`, or `samples.npy` where
- * samples are neither images nor points of the plane.
+ * The form that a path asks for. Without a path: `samples.png`, or `samples.npy` where samples are neither images nor points of
+ * the plane. That it can be written here is found out, so that a long run does not fail at its end.
  *
- * @param stem The name without an ending of what is written without a path.
- *
- * @throws OptionError where samples of this shape, or their trajectory, cannot be written in that form.
+ * @throws OptionError where such samples, or their trajectory, cannot be written in that form; OutputError where nothing can be
+ *   written there; LoadError for a picture where sharp is not installed.
  */
 export async function resolveOutput(
   given: string | undefined,
-  shape: readonly number[],
-  trajectory: boolean,
-  stem = 'samples',
+  { shape, trajectory = false, animation = true, stem = 'samples' }: OutputNeeds,
 ): Promise<Output> {
   const image = isImageShape(shape);
   const plane = shape.length === 1 && shape[0] === 2;
   const path = given ?? `${stem}.${image || plane ? 'png' : 'npy'}`;
   const form = await formOf(path, plane);
-  if (!image && (form === 'grid' || form === 'folder' || form === 'animation')) {
-    const size = `[${shape.join(', ')}]`;
-    throw new OptionError(
-      'output',
-      path,
-      `a .npy or .npz file, since samples of shape ${size} are no pictures`,
-    );
-  }
-  if (trajectory && (form === 'npy' || form === 'grid' || form === 'folder')) {
-    throw new OptionError(
-      'output',
-      path,
-      `a .npz${image ? ' or .webp' : ''} file where a trajectory is kept`,
-    );
-  }
+  const refuse = (expected: string): never => {
+    throw new OptionError('output', path, expected);
+  };
+  if (!image && (form === 'grid' || form === 'folder' || form === 'animation'))
+    refuse(`a .npy or .npz file, since samples of shape [${shape.join(', ')}] are no pictures`);
+  if (!animation && form === 'animation') refuse('a .png, .npy or .npz file, or a folder ending in /');
+  if (trajectory && (form === 'npy' || form === 'grid' || form === 'folder'))
+    refuse(`a .npz${image ? ' or .webp' : ''} file where a trajectory is kept`);
+  await assertWritable(path);
+  if (form !== 'npy' && form !== 'npz') await (await import('../../io/sharp.js')).loadSharp();
   return { path, form };
 }
 
@@ -76,6 +81,44 @@ async function formOf(path: string, plane: boolean): Promise<Form> {
   }
 }
 
+/** What is written, as the forms need it. */
+interface Drawing {
+  readonly array: NdArray<Float32Array>;
+  /** Other arrays of a .npz file. */
+  readonly others?: NamedArrays;
+  /** The same as pictures in reading order. */
+  readonly pictures: ImageBatch;
+  readonly layout?: GridLayout;
+  /** Index of the first picture. */
+  readonly first?: number;
+  /** Lines of a scatter picture: the states at several times. */
+  readonly lines?: readonly Float32Array[] | undefined;
+  readonly frames: () => readonly ImageBatch[];
+  /** Milliseconds that a frame is shown. */
+  readonly frameTime?: number;
+}
+
+const writers: Readonly<Record<Form, (path: string, drawing: Drawing) => Promise<void>>> = {
+  npy: (path, { array }) => writeAtomically(path, encodeNpy(array)),
+  npz: (path, { array, others }) => writeAtomically(path, encodeNpz({ samples: array, ...others })),
+  async scatter(path, { array, lines }) {
+    const { writeScatter } = await import('../../io/scatter.js');
+    await writeScatter(path, { points: array.data, ...(lines && { paths: lines }) });
+  },
+  async grid(path, { pictures, layout }) {
+    const { writeImageGrid } = await import('../../io/image.js');
+    await writeImageGrid(path, pictures, layout);
+  },
+  async folder(path, { pictures, first }) {
+    const { writeImageFolder } = await import('../../io/image.js');
+    await writeImageFolder(path, pictures, first);
+  },
+  async animation(path, { frames, frameTime }) {
+    const { writeAnimation } = await import('../../io/image.js');
+    await writeAnimation(path, frames(), frameTime);
+  },
+};
+
 /** Samples [count, ...shape] in the model's own space, of which the first has the index `first`. */
 export interface Drawn {
   readonly samples: Float32Array;
@@ -87,34 +130,21 @@ export interface Drawn {
 /** Writes samples and, where the form has room for it, their trajectory. */
 export async function writeSamples({ path, form }: Output, drawn: Drawn, sde: Sde): Promise<void> {
   const { samples, shape, first, trajectory } = drawn;
-  const images = { samples, shape, range: sde.dataRange };
-  switch (form) {
-    case 'npy':
-      return writeAtomically(path, encodeNpy({ data: samples, shape }));
-    case 'npz':
-      return writeAtomically(
-        path,
-        encodeNpz({ samples: { data: samples, shape }, ...framesOf(trajectory, shape) }),
-      );
-    case 'scatter': {
-      const { writeScatter } = await import('../../io/scatter.js');
-      return writeScatter(path, { points: samples, ...(trajectory && { paths: trajectory.frames }) });
-    }
-    case 'grid': {
-      const { writeImageGrid } = await import('../../io/image.js');
-      return writeImageGrid(path, images);
-    }
-    case 'folder': {
-      const { writeImageFolder } = await import('../../io/image.js');
-      return writeImageFolder(path, images, first);
-    }
-    case 'animation': {
-      const { writeAnimation } = await import('../../io/image.js');
-      const { frames, times } = trajectory!;
-      const shown = frames.map((frame, k) => ({ ...images, samples: calm(frame, times[k]!, sde) }));
-      return writeAnimation(path, [...shown, images]);
-    }
-  }
+  const pictures = { samples, shape, range: sde.dataRange };
+  await writers[form](path, {
+    array: { data: samples, shape },
+    others: framesOf(trajectory, shape),
+    pictures,
+    first,
+    lines: trajectory?.frames,
+    frames() {
+      const { frames = [], times = [] } = trajectory ?? {};
+      return [
+        ...frames.map((frame, k) => ({ ...pictures, samples: withoutSpread(frame, times[k]!, sde) })),
+        pictures,
+      ];
+    },
+  });
 }
 
 /** Writes paths [paths, points, ...shape], row by row where they are images. */
@@ -125,31 +155,18 @@ export async function writePaths(
 ): Promise<void> {
   const [paths, points, ...sample] = shape as [number, number, ...number[]];
   const range = sde.dataRange;
-  const images = { samples, shape: [paths * points, ...sample], range };
-  switch (form) {
-    case 'npy':
-      return writeAtomically(path, encodeNpy({ data: samples, shape }));
-    case 'npz':
-      return writeAtomically(path, encodeNpz({ samples: { data: samples, shape } }));
-    case 'scatter': {
-      const { writeScatter } = await import('../../io/scatter.js');
-      return writeScatter(path, { points: samples });
-    }
-    case 'grid': {
-      const { writeImageGrid } = await import('../../io/image.js');
-      return writeImageGrid(path, images, { columns: points, width: 1024 });
-    }
-    case 'folder': {
-      const { writeImageFolder } = await import('../../io/image.js');
-      return writeImageFolder(path, images);
-    }
-    case 'animation': {
-      const { writeAnimation } = await import('../../io/image.js');
-      const frames = alongPaths(samples, paths, points);
-      const shown = frames.map((frame) => ({ samples: frame, shape: [paths, ...sample], range }));
-      return writeAnimation(path, shown, 200);
-    }
-  }
+  await writers[form](path, {
+    array: { data: samples, shape },
+    pictures: { samples, shape: [paths * points, ...sample], range },
+    layout: { columns: points, width: 1024 },
+    frames: () =>
+      alongPaths(samples, paths, points).map((frame) => ({
+        samples: frame,
+        shape: [paths, ...sample],
+        range,
+      })),
+    frameTime: 200,
+  });
 }
 
 /** The k-th points of all paths, [paths, ...shape], for every k. */
@@ -183,7 +200,7 @@ function framesOf(trajectory: Trajectory | undefined, shape: readonly number[]):
  * A state at time t with its spread brought back to that of data, so that it can be shown: the data range of
  * alpha(t) x_0 and two standard deviations of noise at either side together fill the range of a picture.
  */
-function calm(state: Float32Array, t: number, sde: Sde): Float32Array {
+function withoutSpread(state: Float32Array, t: number, sde: Sde): Float32Array {
   const [low, high] = sde.dataRange;
   const half = (high - low) / 2;
   const middle = (high + low) / 2;

@@ -1,6 +1,88 @@
-/** Tells doubts on stderr. */
-export function warn(warnings: readonly string[]): void {
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+import { Argument, Option } from 'commander';
+import { openModel, type ModelFlags, type OpenModel } from './model.js';
+import { print, tell, warn } from './terminal.js';
+
+/** Flags that say what a command tells of its run. */
+export interface ReportFlags {
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+export function reportOptions(): Option[] {
+  return [
+    new Option('--json', 'print one JSON object about the run on stdout'),
+    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+  ];
+}
+
+export function modelArgument(): Argument {
+  return new Argument(
+    '[model]',
+    'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
+  );
+}
+
+/** What there is to say about a run that is over. */
+export interface Report {
+  /** What --json prints, before the warnings and the options. */
+  readonly record: object;
+  /** Every option of the run as resolved, beside the model's. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly summary: string;
+}
+
+/** Shows that a share of so many units is done. */
+export type Show = (fraction: number, count: number, detail: string) => void;
+
+/** A model that a command uses, and the means to tell of that. */
+export interface Opened extends Pick<OpenModel, 'model' | 'options'> {
+  /** Tells warnings, and keeps them for the report. */
+  readonly doubt: (warnings: readonly string[]) => void;
+  /** Does work with a progress bar. */
+  readonly follow: <T>(label: string, unit: string, work: (show: Show) => PromiseLike<T>) => Promise<T>;
+}
+
+/** Opens the model that the flags ask for, runs the body of a command with it, closes it, and tells what the body reports. */
+export async function withModel(
+  path: string | undefined,
+  flags: ModelFlags & ReportFlags,
+  body: (opened: Opened) => Promise<Report>,
+): Promise<void> {
+  const { ProgressBar } = await import('../../io/progress.js');
+  const { model, options, warnings } = await openModel(path, flags);
+  const doubts: string[] = [];
+  const doubt = (found: readonly string[]): void => {
+    doubts.push(...found);
+    if (!flags.quiet) warn(found);
+  };
+  try {
+    doubt(warnings);
+    const report = await body({
+      model,
+      options,
+      doubt,
+      async follow(label, unit, work) {
+        const bar = flags.quiet ? undefined : new ProgressBar(label, unit);
+        try {
+          return await work((...state) => {
+            bar?.update(...state);
+          });
+        } finally {
+          bar?.clear();
+        }
+      },
+    });
+    const record = { ...report.record, warnings: doubts, options: { ...options, ...report.options } };
+    if (flags.json) print(`${JSON.stringify(record)}\n`);
+    if (!flags.quiet) tell(report.summary);
+  } finally {
+    await model.close();
+  }
+}
+
+/** How a progress bar tells the time that a run has reached. */
+export function reached(time: number): string {
+  return `t ${time.toPrecision(3)}`;
 }
 
 /** A seed in a JSON object: above 2^53 it is no number that every reader keeps. */

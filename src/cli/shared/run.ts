@@ -1,16 +1,24 @@
 import { constants } from 'node:os';
-import { styleText } from 'node:util';
 import { FastsdeError, OptionError } from '../../errors.js';
+import { complain } from './terminal.js';
 
 /** Ctrl-C, and what a supervisor sends. */
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
+/** Flags by the names of the library's options, where they are not those names in kebab case. */
+const commonFlags: Readonly<Record<string, string>> = {
+  epsilon: '--eps',
+  classLabel: '--class',
+  constants: '--sde-constants',
+  elboDraws: '--elbo',
+};
+
 /**
  * Runs the body of a command. What it throws is told on stderr and sets the exit code: 1, or where a signal stopped it 128
  * and the signal's number (130 after Ctrl-C, 143 after SIGTERM). The first signal aborts the body's, so that it stops between
- * two steps; the second ends the process at once.
+ * two steps; the second ends the process at once, and so does the first where the body takes no signal.
  *
- * @param flags Flags by the name of the library's option, where they are not that name in kebab case.
+ * @param flags Flags by the names of the library's options, where they are others than those of all commands.
  */
 export async function run(
   body: (signal: AbortSignal) => Promise<void>,
@@ -26,7 +34,7 @@ export async function run(
     leaveToSystem();
     controller.abort();
   };
-  for (const signal of signals) process.on(signal, interrupt);
+  if (body.length > 0) for (const signal of signals) process.on(signal, interrupt);
   try {
     await body(controller.signal);
   } catch (error) {
@@ -38,10 +46,6 @@ export async function run(
   }
 }
 
-function complain(message: string): void {
-  process.stderr.write(`${styleText('red', 'error:', { stream: process.stderr })} ${message}\n`);
-}
-
 /** An entry within another, such as network.channels[1], is no flag but one of a configuration file. */
 function flagOf(option: string): string {
   return option.includes('.') ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
@@ -51,7 +55,7 @@ function flagOf(option: string): string {
 function messageOf(error: unknown, flags: Readonly<Record<string, string>>): string {
   if (error instanceof OptionError) {
     const { option, value, expected } = error;
-    return new OptionError(flags[option] ?? flagOf(option), value, expected).message;
+    return new OptionError(flags[option] ?? commonFlags[option] ?? flagOf(option), value, expected).message;
   }
   if (error instanceof FastsdeError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

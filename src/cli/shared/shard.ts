@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
-import type { ScoreModel } from '../../score/model.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
 import { fastsde } from './package.js';
+import type { Opened } from './report.js';
 
 /** Part `index` of `of` parts of a run, and how it was written. */
 export interface Part {
@@ -28,29 +28,24 @@ export function shardOption(): Option {
 /** Draws samples into a folder, or goes on with that, and shows how far it is. */
 export async function sampleInto(
   folder: string,
-  model: ScoreModel,
-  modelOptions: Readonly<Record<string, unknown>>,
+  { model, options: modelOptions, follow }: Opened,
   options: ShardsOptions,
-  verbose: boolean,
 ): Promise<ShardsResult> {
   const { sampleShards } = await import('../../sampling/shards.js');
   const { assertWritable } = await import('../../io/atomic.js');
-  const { ProgressBar } = await import('../../io/progress.js');
   await assertWritable(folder);
-  const bar = verbose ? new ProgressBar('Sampling', 'samples') : undefined;
+  const origin = await originOf(modelOptions);
   try {
-    const result = await sampleShards(model, folder, {
-      ...options,
-      origin: await originOf(modelOptions),
-      onProgress: ({ fraction, count, step, steps }) => {
-        bar?.update(fraction, count, `step ${step}/${steps}`);
-      },
-    });
-    bar?.clear();
-    if (verbose && result.found > 0) process.stderr.write(`${result.found} samples were there already\n`);
-    return result;
+    return await follow('Sampling', 'samples', (show) =>
+      sampleShards(model, folder, {
+        ...options,
+        origin,
+        onProgress: ({ fraction, count, step, steps }) => {
+          show(fraction, count, `step ${step}/${steps}`);
+        },
+      }),
+    );
   } catch (cause) {
-    bar?.clear();
     const kept = `Batches that are complete stay in ${folder}; the same command goes on from there.`;
     if (options.signal?.aborted)
       throw new FastsdeError('ERR_FASTSDE_INTERRUPTED', `Interrupted. ${kept}`, { cause });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { holdOut, type Dataset } from '../../data/dataset.js';
 import { loadData } from '../../data/load.js';
-import { DataError, FastsdeError, ModelError } from '../../errors.js';
+import { FastsdeError, ModelError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { assertWritable, ensureFolder, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
@@ -14,7 +14,8 @@ import type { TrainOptions } from '../../training/options.js';
 import type { TrainResult } from '../../training/run.js';
 import { train } from '../../training/train.js';
 import { LossHistory } from './loss-history.js';
-import { counted, jsonSeed, warn } from '../shared/report.js';
+import { counted, jsonSeed } from '../shared/report.js';
+import { warn } from '../shared/terminal.js';
 import type { TrainConfig } from './config.js';
 import { momentsOf, networkFor } from './network.js';
 import { TrainingPictures } from './pictures.js';
@@ -141,16 +142,12 @@ async function trainOn(config: TrainConfig, signal: AbortSignal, telling: Tellin
 
 async function openSet(config: TrainConfig, quiet: boolean): Promise<Dataset> {
   const { data = '', split = 'train', dataLabels, resize, channels, skipCorrupted } = config;
-  let corrupted = 0;
   const set = await loadData(data, {
     split,
     ...defined({ labels: dataLabels, size: resize, channels }),
-    ...(skipCorrupted && { onCorrupted: () => (corrupted += 1) }),
+    ...(skipCorrupted && { onCorrupted: () => undefined }),
   });
-  if (corrupted > 0 && !quiet)
-    warn([`${data}: ${counted(corrupted, 'picture')} that cannot be read left out.`]);
-  checkValues(data, set);
-  if (!quiet) warn(scaleWarnings(data, set));
+  if (!quiet) warn([...(set.warnings ?? []), ...scaleWarnings(data, set)]);
   return set;
 }
 
@@ -163,21 +160,6 @@ function scaleWarnings(name: string, { data, shape }: Dataset): string[] {
     `${name} has mean ${mean} and standard deviation ${std} over all values; scale each feature to about 0 and 1, ` +
       'for which the noise is meant.',
   ];
-}
-
-function checkValues(name: string, { data, shape }: Dataset): void {
-  const [count = 0] = shape;
-  if (data.length === 0) throw new DataError(`${name} holds no samples.`, { option: 'data', value: name });
-  const at = data instanceof Float32Array ? data.findIndex((value) => !Number.isFinite(value)) : -1;
-  if (at < 0) return;
-  const sample = Math.floor((at * count) / data.length);
-  throw new DataError(
-    `${name} holds the value ${data[at]!} in sample ${sample}; leave out what is not finite.`,
-    {
-      option: 'data',
-      value: data[at],
-    },
-  );
 }
 
 /** What is trained on, and what the loss is measured on: by default a twentieth, at most 1000 samples. */

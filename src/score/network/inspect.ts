@@ -83,7 +83,7 @@ async function summarize(
     names: Object.fromEntries(Object.entries(network.roles).map(([role, { name }]) => [role, name])),
   };
   try {
-    if (options.probe === false) return { model, problem: 'The probe was left out.' };
+    if (options.probe === false) return { model };
     return { model, probe: await probe(network, description) };
   } catch (cause) {
     if (cause instanceof FastsdeError) return { model, problem: cause.message };

@@ -1,0 +1,128 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { encodeNpy } from '../../src/io/npy.js';
+import { readModel, withMetadata, writeModel } from '../../src/onnx/file/model.js';
+import { fastsdeIn, main } from '../support/command-line.js';
+import { fixture } from '../support/gaussian-image.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'fastsde-conduct-'));
+const fastsde = fastsdeIn(folder);
+test.after.always(() => rm(folder, { recursive: true }));
+test.before(async () => {
+  const mixture = { weights: [1], means: [[0, 0]], covariances: [[[1, 0], [0, 1]]] }; // prettier-ignore
+  await writeFile(join(folder, 'mixture.json'), JSON.stringify(mixture));
+  const data = Float32Array.from({ length: 20_000 }, (_, i) => Math.sin(i));
+  await writeFile(join(folder, 'points.npy'), encodeNpy({ data, shape: [10_000, 2] }));
+});
+
+const mixture = ['--mixture', 'mixture.json'];
+
+/** Exit code and signal of a command that gets a signal as soon as it runs. */
+async function interrupted(args: readonly string[], signal: NodeJS.Signals): Promise<unknown[]> {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  await once(child.stderr, 'data');
+  child.kill(signal);
+  return ended;
+}
+
+test('a signal ends a command with 128 and its number, or as a signal does', async (t) => {
+  const long = [...mixture, '--count', '64', '--steps', '1000000', '--output', 'x.npy'];
+  t.deepEqual(await interrupted(['sample', ...long], 'SIGINT'), [130, null]);
+  t.deepEqual(await interrupted(['sample', ...long], 'SIGTERM'), [143, null]);
+  // A command that cannot stop between two steps is left to the system. This one waits for its output's reader.
+  execFileSync('mkfifo', [join(folder, 'fifo')]);
+  const script = `exec ${process.execPath} ${main} inspect ${fixture('vp-eps')} > fifo`;
+  const child = spawn('sh', ['-c', script], { cwd: folder });
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  t.deepEqual(await ended, [null, 'SIGTERM']);
+});
+
+test('a reader that closes the pipe ends no command, and files are written all the same', async (t) => {
+  const closed = (args: readonly string[]) =>
+    new Promise<{ code: unknown; stderr: string }>((resolve) => {
+      const child = execFile(process.execPath, [main, ...args], { cwd: folder }, (error, _, stderr) => {
+        resolve({ code: error?.code ?? 0, stderr });
+      });
+      child.stdout!.destroy();
+    });
+  const likelihood = ['likelihood', ...mixture, '--data', 'points.npy', '--count', '300', '--quiet'];
+  t.deepEqual(await closed(likelihood), { code: 0, stderr: '' });
+  t.deepEqual(await closed([...likelihood, '--json', '--output', 'results.csv']), { code: 0, stderr: '' });
+  t.is((await readFile(join(folder, 'results.csv'), 'utf8')).trim().split('\n').length, 301);
+});
+
+test('what a terminal would obey is shown as escapes', async (t) => {
+  const model = await readModel(fixture('vp-eps'));
+  await writeModel(
+    withMetadata(model, { note: 'a\x1b]0;title\x07\x9b31m\rb\nfake: line' }),
+    join(folder, 'm.onnx'),
+  );
+  const { stdout } = await fastsde(['inspect', 'm.onnx']);
+  t.notRegex(stdout, /[\0-\x09\x0b-\x1f\x7f-\x9f]/);
+  t.true(stdout.includes('note = a\\u001b]0;title\\u0007\\u009b31m\\u000db\\nfake: line\n'));
+  const json = await fastsde(['inspect', 'm.onnx', '--json']);
+  t.is(
+    (JSON.parse(json.stdout) as { metadata: { note: string } }).metadata.note,
+    'a\x1b]0;title\x07\x9b31m\rb\nfake: line',
+  );
+  const { code, stderr } = await fastsde(['inspect', 'absent\x1b[31m.onnx']);
+  t.is(code, 1);
+  t.true(stderr.includes('absent\\u001b[31m.onnx'));
+});
+
+test('two processes do not draw the same part of a folder', async (t) => {
+  const args = ['sample', ...mixture, '--count', '64', '--steps', '1000000', '--output', 'parts/'];
+  const first = spawn(process.execPath, [main, ...args], { cwd: folder });
+  await once(first.stderr, 'data');
+  for (;;) if ((await readdir(join(folder, 'parts')).catch(() => [])).length > 0) break;
+  const { code, stderr } = await fastsde(args);
+  first.kill('SIGTERM');
+  await once(first, 'exit');
+  t.is(code, 1);
+  t.regex(stderr, new RegExp(`parts/? is in use by process ${first.pid!}\\.`));
+});
+
+test('without sharp, a picture is refused before the run', async (t) => {
+  const hook = `export function resolve(specifier, context, next) { if (specifier === 'sharp') throw new Error('no sharp'); return next(specifier, context); }`;
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+  const loader = `data:text/javascript,${encodeURIComponent(register)}`;
+  const args = ['--import', loader, main, 'sample', ...mixture, '--steps', '100000000', '--output', 'x.png'];
+  const failure = await new Promise<{ code?: unknown; stderr: string }>((resolve) => {
+    execFile(process.execPath, args, { cwd: folder }, (error, _, stderr) => {
+      resolve({ code: error?.code, stderr });
+    });
+  });
+  t.is(failure.code, 1);
+  t.regex(failure.stderr, /^error: Pictures need the package sharp, .*write arrays \(\.npy, \.npz\)/m);
+});
+
+test('--quiet keeps the warning about pictures that are left out', async (t) => {
+  await mkdir(join(folder, 'pictures'));
+  const digits = await readFile(join(import.meta.dirname, '..', '..', '..', 'docs', 'images', 'digits.png'));
+  await writeFile(join(folder, 'pictures', '0.png'), digits);
+  await writeFile(join(folder, 'pictures', '1.png'), 'no picture');
+  const args = [
+    'encode',
+    fixture('vp-eps'),
+    '--data',
+    'pictures',
+    '--resize',
+    '--skip-corrupted',
+    '--rtol',
+    '0.1',
+    '--atol',
+    '0.1',
+  ];
+  const told = await fastsde(args);
+  t.regex(told.stderr, /^warning: pictures: 1 picture that cannot be read left out\.$/m);
+  t.is((await fastsde([...args, '--quiet'])).stderr, '');
+});
