@@ -45,7 +45,7 @@ export { mixtureModel, type MixtureModelOptions } from './score/mixture/model.js
 export { mixturePosterior, type LinearObservation } from './score/mixture/posterior.js';
 
 export {
-  linear,
+  linearPredictor,
   type LinearPredictor,
   type Move,
   type Predictor,

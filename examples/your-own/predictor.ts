@@ -1,10 +1,10 @@
 // A predictor of one's own: DDIM (Song, Meng and Ermon 2021), which is three scalars.
 //
 //   node --experimental-strip-types examples/your-own/predictor.ts     (Node 22)
-import { GaussianMixture, linear, mixtureModel, sample, vp } from 'fastsde';
+import { GaussianMixture, linearPredictor, mixtureModel, sample, vp } from 'fastsde';
 
 /** x' = alpha' x_0 + sigma' eps, with the estimates x_0 = (x + sigma^2 s) / alpha and eps = -sigma s. */
-const ddim = linear('ddim', ({ from, to }) => ({
+const ddim = linearPredictor('ddim', ({ from, to }) => ({
   state: to.alpha / from.alpha,
   score: (to.alpha / from.alpha) * from.sigma ** 2 - to.sigma * from.sigma,
   noise: 0,

@@ -46,7 +46,7 @@ export interface LinearPredictor extends Predictor {
 }
 
 /** A predictor of three scalars, from its formula. */
-export function linear(name: string, update: LinearPredictor['update']): LinearPredictor {
+export function linearPredictor(name: string, update: LinearPredictor['update']): LinearPredictor {
   return {
     name,
     update,

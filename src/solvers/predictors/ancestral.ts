@@ -3,7 +3,7 @@ import type { Sde } from '../../sde/sde.js';
 import { specified } from '../../specification.js';
 import { clippedEstimate } from '../clipping.js';
 import { variances } from '../names.js';
-import { linear, type LinearPredictor } from '../predictor.js';
+import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
 export interface AncestralOptions {
   /**
@@ -23,7 +23,7 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
   const { variance, clip = false } = options;
   if (variance !== undefined) checkChoice('variance', variance, variances);
   const varianceFor = (sde: Sde) => variance ?? (sde.name === 'vp' ? 'fixedlarge' : 'fixedsmall');
-  const predictor = linear('ancestral', ({ from, to, retain, spread }, sde) => {
+  const predictor = linearPredictor('ancestral', ({ from, to, retain, spread }, sde) => {
     const large = varianceFor(sde) === 'fixedlarge';
     return {
       state: 1 / retain,

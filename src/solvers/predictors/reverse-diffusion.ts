@@ -1,5 +1,5 @@
 import { specified } from '../../specification.js';
-import { linear, type LinearPredictor } from '../predictor.js';
+import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
 /**
  * Reverse diffusion (Song et al. 2021, equation 46): the forward discretisation x_t = retain x + G z, run backwards with
@@ -9,7 +9,7 @@ export function reverseDiffusion(): LinearPredictor {
   return specified(
     'predictor',
     undefined,
-    linear('reverse-diffusion', ({ retain, spread }) => ({
+    linearPredictor('reverse-diffusion', ({ retain, spread }) => ({
       state: 2 - retain,
       score: spread,
       noise: Math.sqrt(spread),
@@ -22,6 +22,10 @@ export function probabilityFlow(): LinearPredictor {
   return specified(
     'predictor',
     undefined,
-    linear('probability-flow', ({ retain, spread }) => ({ state: 2 - retain, score: spread / 2, noise: 0 })),
+    linearPredictor('probability-flow', ({ retain, spread }) => ({
+      state: 2 - retain,
+      score: spread / 2,
+      noise: 0,
+    })),
   );
 }
