@@ -2,7 +2,6 @@
 // mixtures whose density is known and on digits under the embedded models (against runs at a tight tolerance in either).
 // VARIABLE_DIGITS sets how many digits (default 8), FASTSDE_DATA says where MNIST lies.
 import { mnist } from '../src/data/mnist.js';
-import { likelihoodEpsilon } from '../src/likelihood/job.js';
 import { likelihood } from '../src/likelihood/likelihood.js';
 import { embeddedModel } from '../src/score/network/embedded.js';
 import { loadModel } from '../src/score/network/load.js';
@@ -29,7 +28,7 @@ export async function run(): Promise<void> {
       for (const sde of [vp(), subvp(), ve()]) {
         const mixture = mixtureOf(dimension, deviationOf);
         const x = mixture.sample(SAMPLES, { seed: 1n });
-        const exact = mixture.at(sde, likelihoodEpsilon(sde)).logDensity(x);
+        const exact = mixture.at(sde, sde.likelihoodEpsilon ?? sde.epsilon).logDensity(x);
         const end = mixture.at(sde, sde.T);
         const model = mixtureModel(mixture, sde);
         const curves = await curvesOf(async (tolerance, variable) => {

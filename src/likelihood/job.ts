@@ -4,7 +4,6 @@ import { checkClassLabels } from '../score/class-label.js';
 import type { DerivativeMethod } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
-import type { Sde } from '../sde/sde.js';
 import { checkFlowTolerances, type FlowTolerances, type Variable } from '../solvers/ode/flow-integration.js';
 import { elementCount, isImageShape } from '../shape.js';
 import { countOf, type Data } from './data-space.js';
@@ -116,7 +115,7 @@ export function planLikelihood(model: ScoreModel, data: Data, options: Likelihoo
     count,
     dimension,
     tolerances: checkFlowTolerances(options, 'lambda'),
-    epsilon: checkEpsilon(options.epsilon ?? likelihoodEpsilon(sde), sde.T),
+    epsilon: checkEpsilon(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde.T),
     ...traceOf(options, dimension, batch),
     repeats: checkInteger('repeats', options.repeats ?? 1, 1, MOST_REPEATS),
     bins,
@@ -148,9 +147,4 @@ function traceOf(
   }
   const most = Math.max(1, Math.floor(MOST_PROBE_NUMBERS / (batch * dimension)));
   return { trace: method, probes: checkInteger('probes', probes ?? 1, 1, most) };
-}
-
-/** Where the published code takes the density: 1e-5 on the unit interval of VP, sub-VP and VE. */
-export function likelihoodEpsilon(sde: Sde): number {
-  return sde.T === 1 ? Math.min(1e-5, sde.epsilon) : sde.epsilon;
 }

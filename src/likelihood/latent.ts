@@ -11,7 +11,6 @@ import {
   type Variable,
 } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
-import { likelihoodEpsilon } from './job.js';
 import { elementCount } from '../shape.js';
 import { countOf, inModelSpace, type Data } from './data-space.js';
 
@@ -203,7 +202,7 @@ async function flow(
   const d = elementCount(model.shape);
   const count = x.length / d;
   const tolerances = checkFlowTolerances(options, 'lambda');
-  const epsilon = checkEpsilon(options.epsilon ?? likelihoodEpsilon(sde), sde.T);
+  const epsilon = checkEpsilon(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde.T);
   const batch = Math.min(count, checkInteger('batch', options.batch ?? 64, 1));
   const labels = checkClassLabels(model, options.classLabel, count);
   const [from, to] = direction === 'to-prior' ? [epsilon, sde.T] : [sde.T, epsilon];

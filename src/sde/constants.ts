@@ -9,6 +9,9 @@ export interface CommonOptions {
   dataRange?: readonly [number, number];
 }
 
+/** Where the published code takes the density on the unit interval of VP, sub-VP and VE. */
+export const LIKELIHOOD_EPSILON = 1e-5;
+
 /** Throws unless 0 < epsilon < T. */
 export function checkEpsilon(epsilon: number, T: number): number {
   if (Number.isFinite(epsilon) && epsilon > 0 && epsilon < T) return epsilon;

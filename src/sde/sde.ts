@@ -26,6 +26,8 @@ export interface Sde {
   readonly T: number;
   /** Time at which sampling stops. */
   readonly epsilon: number;
+  /** Time at which a likelihood takes the density of data, where it is not `epsilon`. */
+  readonly likelihoodEpsilon?: number;
   /** Values that data take in the model's own space. */
   readonly dataRange: readonly [number, number];
   /** Constants of the SDE, by their names in the constructor: what a model file and a manifest record. */

@@ -1,6 +1,6 @@
 import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
-import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
+import { LIKELIHOOD_EPSILON, checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
 
 export interface SubVpOptions extends CommonOptions {
@@ -22,6 +22,7 @@ export function subvp(options: SubVpOptions = {}): Sde {
     name: 'subvp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
+    likelihoodEpsilon: Math.min(LIKELIHOOD_EPSILON, epsilon),
     dataRange: checkDataRange(dataRange),
     constants: { beta0, beta1, epsilon },
     priorSigma: 1,

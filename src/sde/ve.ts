@@ -1,5 +1,11 @@
 import { specified } from '../specification.js';
-import { checkDataRange, checkEpsilon, checkSigmas, type CommonOptions } from './constants.js';
+import {
+  LIKELIHOOD_EPSILON,
+  checkDataRange,
+  checkEpsilon,
+  checkSigmas,
+  type CommonOptions,
+} from './constants.js';
 import { geometricSigmas, smldLadder } from './ladder.js';
 import type { Sde } from './sde.js';
 
@@ -26,6 +32,7 @@ export function ve(options: VeOptions = {}): Sde {
     name: 've',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
+    likelihoodEpsilon: Math.min(LIKELIHOOD_EPSILON, epsilon),
     dataRange: checkDataRange(dataRange),
     constants: { sigmaMin, sigmaMax, epsilon },
     priorSigma: sigmaMax,

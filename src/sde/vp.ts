@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js';
 import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
-import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
+import { LIKELIHOOD_EPSILON, checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import { ddpmLadder, linearBetas } from './ladder.js';
 import type { Sde } from './sde.js';
 
@@ -23,6 +23,7 @@ export function vp(options: VpOptions = {}): Sde {
     name: 'vp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
+    likelihoodEpsilon: Math.min(LIKELIHOOD_EPSILON, epsilon),
     dataRange: checkDataRange(dataRange),
     constants: { beta0, beta1, epsilon },
     priorSigma: 1,

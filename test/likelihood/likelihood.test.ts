@@ -15,7 +15,6 @@ import { vp } from '../../src/sde/vp.js';
 import { LogDensityFlow } from '../../src/solvers/ode/log-density-ode.js';
 import { ProbabilityFlow } from '../../src/solvers/ode/probability-flow-ode.js';
 import { scoreDerivative } from '../../src/score/derivative.js';
-import { likelihoodEpsilon } from '../../src/likelihood/job.js';
 import { likelihood } from '../../src/likelihood/likelihood.js';
 import { gaussianModel } from '../support/gaussian.js';
 import { planar } from '../support/planar-mixture.js';
@@ -54,7 +53,7 @@ function fromTruePrior(
 for (const sde of sdes) {
   test(`the density of a mixture under ${sde.name} is exact to the tolerance`, async (t) => {
     const x = planar.sample(24, { seed: 4n });
-    const exact = planar.at(sde, likelihoodEpsilon(sde)).logDensity(x);
+    const exact = planar.at(sde, sde.likelihoodEpsilon ?? sde.epsilon).logDensity(x);
     const model = mixtureModel(planar, sde);
     const fine = await likelihood(model, x, { rtol: 1e-9, atol: 1e-9, latents: true });
     const error = largest(fromTruePrior(planar, sde, fine), (_, i) => exact[i]!);
@@ -79,7 +78,7 @@ for (const sde of sdes) {
     const options = { probes: 4, trace: 'rademacher' as const, rtol: 1e-8, atol: 1e-8, latents: true };
     const result = await likelihood(model, x, options);
     t.true(result.standardError!.every((error) => error < 1e-12));
-    const exact = mixture.at(sde, likelihoodEpsilon(sde)).logDensity(x);
+    const exact = mixture.at(sde, sde.likelihoodEpsilon ?? sde.epsilon).logDensity(x);
     t.true(largest(fromTruePrior(mixture, sde, result), (_, i) => exact[i]!) < 1e-6);
   });
 
