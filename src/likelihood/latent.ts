@@ -12,10 +12,11 @@ import {
 } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 import { elementCount } from '../shape.js';
+import { defaultVariable } from './job.js';
 import { countOf, inModelSpace, type Data } from './data-space.js';
 
 export interface LatentOptions extends FlowTolerances {
-  /** What the ODE is integrated in. Default `lambda`. */
+  /** What the ODE is integrated in. Default: `lambda` for pictures, `t` for points. */
   readonly variable?: Variable;
   /** Time at which the data are. Default 1e-5 for VP, sub-VP and VE; otherwise the SDE's. */
   readonly epsilon?: number;
@@ -201,7 +202,7 @@ async function flow(
   const { sde } = model;
   const d = elementCount(model.shape);
   const count = x.length / d;
-  const tolerances = checkFlowTolerances(options, 'lambda');
+  const tolerances = checkFlowTolerances(options, defaultVariable(model));
   const epsilon = checkEpsilon(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde.T);
   const batch = Math.min(count, checkInteger('batch', options.batch ?? 64, 1));
   const labels = checkClassLabels(model, options.classLabel, count);

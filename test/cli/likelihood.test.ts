@@ -61,7 +61,7 @@ test.serial('log-densities of a mixture are the exact ones, alike in csv, npz an
     trace: 'exact',
     derivative: { method: 'closed-form' },
     epsilon: { t: 1e-5 },
-    options: { rtol: 1e-7, variable: 'lambda', mixture: 'mixture.json', output: ['r.csv', 'r.npz', 'r.png'] },
+    options: { rtol: 1e-7, variable: 't', mixture: 'mixture.json', output: ['r.csv', 'r.npz', 'r.png'] },
   });
   const [names, ...lines] = (await readFile(join(folder, 'r.csv'), 'utf8')).trim().split('\r\n');
   t.is(names, 'index,log_density,bits_per_dim,evaluations');

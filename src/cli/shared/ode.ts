@@ -18,7 +18,12 @@ export function addOdeOptions(command: Command): void {
   addOptions(command, 'Probability-flow ODE:', [
     real('--rtol <tolerance>', 'relative tolerance (default: 1e-5)'),
     real('--atol <tolerance>', "absolute tolerance, in the model's own space (default: 1e-5)"),
-    choice('--variable <name>', 'what it is integrated in', ['lambda', 't'], 'lambda'),
+    choice(
+      '--variable <name>',
+      'what it is integrated in',
+      ['lambda', 't'],
+      'lambda for pictures, t for points',
+    ),
     real(
       '--eps, --epsilon <t>',
       "time of the data, T is 1 (default: 1e-5 for vp, subvp and ve, else the SDE's)",
