@@ -1,5 +1,3 @@
-import { optionsFor } from '../src/cli/train/run.js';
-import { networkFor } from '../src/cli/train/network.js';
 import { loadData } from '../src/data/load.js';
 import { eightGaussians, toys, type ToyName } from '../src/data/toys.js';
 import { modelBytes } from '../src/onnx/file/model.js';
@@ -8,6 +6,7 @@ import type { ScoreModel } from '../src/score/model.js';
 import { loadModel } from '../src/score/network/load.js';
 import { vp } from '../src/sde/vp.js';
 import { decode } from '../src/likelihood/latent.js';
+import { chooseRecipe } from '../src/training/recipe.js';
 import { train } from '../src/training/train.js';
 import { energyDistance, meanDistance, project, type Projections } from './energy-distance.js';
 import { printTable } from './measure.js';
@@ -64,9 +63,8 @@ export async function run(names: readonly ToyName[] = Object.keys(toys) as ToyNa
 /** The network that the command line trains by default. */
 async function learned(name: ToyName, seed: number): Promise<ScoreModel> {
   const data = await loadData(name, { split: 'train' });
-  const config = { data: name };
-  const network = await networkFor(config, data, BigInt(seed));
-  const { model } = await train(network, data, { ...(await optionsFor(config, data)), seed });
+  const recipe = chooseRecipe(data, { seed });
+  const { model } = await train(recipe.model, data, recipe.options);
   return loadModel(modelBytes(model), { probe: false });
 }
 

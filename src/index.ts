@@ -172,17 +172,18 @@ export {
 } from './autodiff/training.js';
 export { parameterValues, withParameters, type ParameterSelection } from './autodiff/parameters.js';
 export type { Loss } from './autodiff/loss.js';
+export { objective, type Feeds, type Objective } from './training/objective.js';
 export {
-  objective,
   objectiveKinds,
-  type Feeds,
-  type Objective,
+  timeLaws,
+  weightings,
   type ObjectiveKind,
-  type ObjectiveOptions,
-} from './training/objective.js';
+  type TimeLaw,
+  type Weighting,
+} from './training/names.js';
 export type { TrainingRows } from './training/criterion.js';
-export { timeLaws, type TimeLaw, type TimesOptions } from './training/times.js';
-export { weightings, type Weighting, type WeightingOptions } from './training/weighting.js';
+export type { TimesOptions } from './training/times.js';
+export type { WeightingOptions } from './training/weighting.js';
 export {
   fisherDivergence,
   type FisherDivergence,
@@ -195,8 +196,9 @@ export { support, type Support, type SupportOptions } from './autodiff/support.j
 export { operators, registerJvp, registerVjp } from './autodiff/registry.js';
 export { checkDerivative, type CheckOptions, type DirectionCheck } from './autodiff/check.js';
 
+export { chooseRecipe, splitData, type Recipe, type RecipeOptions } from './training/recipe.js';
 export { train, type Training } from './training/train.js';
-export type { CheckpointOptions, TrainOptions } from './training/options.js';
+export type { CheckpointOptions, ObjectiveOptions, TrainOptions, TrainSettings } from './training/options.js';
 export type { TimeBucket, TrainProgress, TrainResult } from './training/run.js';
 export type { Validation } from './training/checkpoint.js';
 export type { Ema } from './training/ema.js';

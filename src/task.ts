@@ -1,7 +1,7 @@
 /** Work under way: await it for the result, iterate over it (`for await`) for what it reports, or both. */
 export class Task<Result, Item> implements PromiseLike<Result>, AsyncIterable<Item> {
   readonly #result: Promise<Result>;
-  readonly #taken: (() => void) | undefined;
+  readonly #taken: ((item: Item) => void) | undefined;
   #items: Item[] | undefined;
   #wake: () => void = () => undefined;
   #over = false;
@@ -9,12 +9,16 @@ export class Task<Result, Item> implements PromiseLike<Result>, AsyncIterable<It
   /**
    * @internal
    * @param run starts after the caller had the chance to iterate; `isWatched` tells whether it did
-   * @param taken is called for every item that the iterator hands out
+   * @param taken is called for every item once the iterator has handed it out, or nobody iterates any more
    */
-  constructor(run: (emit: (item: Item) => void, isWatched: boolean) => Promise<Result>, taken?: () => void) {
+  constructor(
+    run: (emit: (item: Item) => void, isWatched: boolean) => Promise<Result>,
+    taken?: (item: Item) => void,
+  ) {
     this.#taken = taken;
     const emit = (item: Item): void => {
-      this.#items?.push(item);
+      if (this.#items) this.#items.push(item);
+      else this.#taken?.(item);
       this.#wake();
     };
     this.#result = Promise.resolve()
@@ -37,13 +41,18 @@ export class Task<Result, Item> implements PromiseLike<Result>, AsyncIterable<It
     const items = (this.#items ??= []);
     // An iterating caller learns of a failure here, and need not await the promise too.
     this.#result.catch(() => undefined);
-    for (;;) {
-      const next = items.shift();
-      if (next) {
-        this.#taken?.();
-        yield next;
-      } else if (this.#over) break;
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    try {
+      for (;;) {
+        const next = items.shift();
+        if (next) {
+          this.#taken?.(next);
+          yield next;
+        } else if (this.#over) break;
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+    } finally {
+      this.#items = undefined;
+      for (const item of items) this.#taken?.(item);
     }
     await this.#result;
   }

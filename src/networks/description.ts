@@ -1,7 +1,8 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger, checkNumber, nearest } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, checkNumber, isList, isRecord } from '../options.js';
 import type { Parameterization } from '../score/model.js';
 import { parameterizations } from '../score/parameterization.js';
+import { networkKinds } from './names.js';
 import { sdeNames, type SdeName } from '../sde/names.js';
 
 /** What every network is told: plain data, as in a configuration file. */
@@ -97,9 +98,6 @@ const convolution: Keys<ConvolutionSettings> = ['channels', 'blocks', 'attention
 /** More are a mistake in the labels: a network embeds each of its classes. */
 export const MOST_CLASSES: number = 2 ** 16;
 
-/** The kinds of networks. */
-export const networkKinds: readonly NetworkDescription['kind'][] = ['mlp', 'unet', 'classifier'];
-
 /** Widths of normalisation groups divide this, and blocked convolutions like its multiples. */
 export const GROUPS = 8;
 
@@ -125,15 +123,15 @@ export interface Levels {
  *   the nearest known one.
  */
 export function checkNetwork(value: unknown, path = 'network'): NetworkDescription {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new OptionError(path, value, 'an object such as { "kind": "mlp", "shape": [2], ... }');
   }
-  const network = value as NetworkDescription;
-  const kind = checkName(`${path}.kind`, network.kind, networkKinds);
+  const network = value as unknown as NetworkDescription;
+  const kind = checkChoice(`${path}.kind`, network.kind, networkKinds);
   const shape = checkShape(network.shape, kind, `${path}.shape`);
   const body = shape.length === 1 ? mlp : convolution;
-  checkKeys(network, ['kind', ...(kind === 'classifier' ? [...settings, 'classes'] : score), ...body], path);
-  checkName(`${path}.sde`, network.sde, sdeNames);
+  checkKnown(network, ['kind', ...(kind === 'classifier' ? [...settings, 'classes'] : score), ...body], path);
+  checkChoice(`${path}.sde`, network.sde, sdeNames);
   checkSettings(network, path);
   if (shape.length === 1) mlpOf(network as MlpSettings, path);
   else levelsOf(network, path);
@@ -146,7 +144,7 @@ function checkSettings(network: NetworkDescription, path: string): void {
     throw new OptionError(`${path}.constants`, constants, 'an object such as { "sigmaMax": 20 }');
   }
   if (precondition !== undefined) {
-    checkKeys(precondition, ['mean', 'std'], `${path}.precondition`);
+    checkKnown(precondition, ['mean', 'std'], `${path}.precondition`);
     checkNumber(`${path}.precondition.mean`, precondition.mean, -Infinity);
     checkNumber(`${path}.precondition.std`, precondition.std, 0);
   }
@@ -159,7 +157,7 @@ function checkSettings(network: NetworkDescription, path: string): void {
     checkInteger(`${path}.classes`, network.classes, 2, MOST_CLASSES);
     return;
   }
-  checkName(`${path}.parameterization`, network.parameterization, parameterizations);
+  checkChoice(`${path}.parameterization`, network.parameterization, parameterizations);
   if (network.sigmaData !== undefined) checkNumber(`${path}.sigmaData`, network.sigmaData, 0);
   if (network.classes !== undefined) checkInteger(`${path}.classes`, network.classes, 1, MOST_CLASSES);
   if (network.parameterization === 'edm' && precondition !== undefined) {
@@ -175,26 +173,7 @@ function checkShape(shape: unknown, kind: NetworkDescription['kind'], path: stri
   }[kind];
   const ranks = { mlp: [1], unet: [3], classifier: [1, 3] }[kind];
   if (!isList(shape) || !ranks.includes(shape.length)) throw new OptionError(path, shape, expected);
-  return shape.map((size, i) => checkInteger(`${path}[${i}]`, size, 1, MAX_WIDTH));
-}
-
-function checkKeys(value: object, known: readonly string[], path: string): void {
-  for (const [key, entry] of Object.entries(value)) {
-    if (known.includes(key)) continue;
-    const near = nearest(key, known);
-    const hint = near === undefined ? `its entries are ${known.join(', ')}` : `did you mean ${near}?`;
-    throw new OptionError(`${path}.${key}`, entry, `absent (${hint})`);
-  }
-}
-
-function checkName<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
-  if (typeof value === 'string') return checkChoice(option, value, choices);
-  throw new OptionError(option, value, `one of ${choices.join(', ')}`);
-}
-
-/** Array.isArray would say any[]. */
-function isList(value: unknown): value is readonly number[] {
-  return Array.isArray(value);
+  return shape.map((size, i) => checkInteger(`${path}[${i}]`, size as number, 1, MAX_WIDTH));
 }
 
 /** The hidden layers of an MLP. @throws OptionError as {@link checkNetwork} does. */

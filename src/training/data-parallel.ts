@@ -29,6 +29,7 @@ export async function trainInParallel(
       failures.push(error);
       new Barrier(barrier, gradients.length).abort();
       setFlag(flags, 'writing', 0);
+      setFlag(flags, 'showing', 0);
     });
     received.push(taken);
   };

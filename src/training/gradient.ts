@@ -5,6 +5,7 @@ import type { Tensor } from '../onnx/run/runtime.js';
 import type { GraphSessions } from './graph-sessions.js';
 import type { TrainingRows } from './criterion.js';
 import type { Objective } from './objective.js';
+import type { ResolvedSettings } from './options.js';
 import { DataOrder, drawFlips } from './order.js';
 import { elementCount } from '../shape.js';
 
@@ -30,21 +31,13 @@ export interface RowLosses {
   readonly times: Float64Array;
 }
 
-/** What training data a run sees, and how. */
-export interface Feeding {
-  readonly data: Dataset;
-  readonly seed: bigint;
-  readonly flip: boolean;
-  /** Images of a step. */
-  readonly batch: number;
-}
-
 /** A training graph with the parameters of one worker, and the data that it is run on. */
 export class GradientGraph {
   readonly #graph: TrainingGraph;
   readonly #sessions: GraphSessions;
   readonly #objective: Objective;
-  readonly #feeding: Feeding;
+  readonly #data: Dataset;
+  readonly #settings: ResolvedSettings;
   readonly #order: DataOrder;
   /** The parameters as the session takes them: ONNX Runtime refuses shared memory. */
   readonly #parameters: Float32Array;
@@ -59,14 +52,16 @@ export class GradientGraph {
     graph: TrainingGraph,
     sessions: GraphSessions,
     objective: Objective,
-    feeding: Feeding,
+    data: Dataset,
+    settings: ResolvedSettings,
     gradient: Float32Array,
   ) {
     this.#graph = graph;
     this.#sessions = sessions;
     this.#objective = objective;
-    this.#feeding = feeding;
-    this.#order = new DataOrder(feeding.data.shape[0]!, feeding.seed);
+    this.#data = data;
+    this.#settings = settings;
+    this.#order = new DataOrder(data.shape[0]!, settings.seed);
     this.#parameters = new Float32Array(gradient.length);
     const feeds: Record<string, Tensor> = {};
     const gradients = new Map<string, Float32Array>();
@@ -95,9 +90,9 @@ export class GradientGraph {
 
   /** The losses of rows of a step's batch; `share` times the gradient of their mean is added up, or written at the `start`. */
   async run(step: number, rows: RowRange, share: number, start: boolean): Promise<RowLosses> {
-    const { data, seed, flip, batch } = this.#feeding;
+    const { seed, flip, batch } = this.#settings;
     const position = (step - 1) * batch + rows.first;
-    const { data: x0, labels } = pick(data, this.#order.samples(position, rows.count));
+    const { data: x0, labels } = pick(this.#data, this.#order.samples(position, rows.count));
     const mirrored = flip && { flips: drawFlips(position, rows.count, seed) };
     const { outputs, ...losses } = await this.#evaluate(
       { x0, ...(labels && { labels }), ...mirrored, first: rows.first, step, seed },
@@ -115,7 +110,7 @@ export class GradientGraph {
   async validate(data: Dataset, { first, count }: RowRange): Promise<RowLosses> {
     const { data: x0, labels } = slice(data, first, count);
     // Step 0 is none of training's.
-    const rows = { x0, ...(labels && { labels }), first, step: 0, seed: this.#feeding.seed };
+    const rows = { x0, ...(labels && { labels }), first, step: 0, seed: this.#settings.seed };
     const { loss, losses, times } = await this.#evaluate(rows, []);
     return { loss, ...(losses && { losses }), times };
   }

@@ -13,6 +13,7 @@ import { inputScale, scoreCoefficients } from '../score/parameterization.js';
 import type { Level } from '../sde/level.js';
 import type { Roles } from '../score/network/roles.js';
 import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
+import { probeLaws } from './names.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
 
 /** How the divergence of the score is estimated. */
@@ -20,7 +21,7 @@ export interface ImplicitOptions {
   /** Random projections of each row of `sliced`; default 1. */
   readonly probes?: number;
   /** Law of these projections; default `rademacher`. */
-  readonly probe?: 'rademacher' | 'normal';
+  readonly probe?: (typeof probeLaws)[number];
   /** Whether `sliced` takes |s|^2 exactly rather than by its projections; default true. */
   readonly varianceReduction?: boolean;
 }
@@ -44,7 +45,7 @@ export function implicit(
 ): Criterion {
   const { probes = 1, probe = 'rademacher', varianceReduction = true } = options;
   checkInteger('probes', probes, 1, MAX_PROBES);
-  checkChoice('probe', probe, ['rademacher', 'normal']);
+  checkChoice('probe', probe, probeLaws);
   if (trace === 'exact' && elements > MAX_DIMENSIONS) {
     const limit = `'sliced' or 'denoising' for samples of more than ${MAX_DIMENSIONS} elements`;
     throw new OptionError('kind', 'implicit', limit);

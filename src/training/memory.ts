@@ -30,6 +30,10 @@ export const Flag = {
   stateWanted: 2,
   /** 1 while a checkpoint is being written. */
   writing: 3,
+  /** 1 from a report with the state until somebody has taken it. */
+  showing: 4,
+  /** The last step that this process made, 0 before. */
+  step: 5,
 } as const;
 
 /** Elements of {@link Memory.figures}. */

@@ -1,9 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import type { Failure } from '../failure.js';
-import type { Feeding } from './gradient.js';
 import type { Memory, TrainingState } from './memory.js';
-import type { ObjectiveOptions } from './objective.js';
-import type { OptimizerSettings } from './optimizer.js';
+import type { ObjectiveOptions, ResolvedSettings } from './options.js';
 import type { StepReport } from './recorder.js';
 
 /** What a worker is started with. */
@@ -18,9 +16,8 @@ export interface TrainingJob {
   /** Names of the trained tensors, in the order in which they lie in memory. */
   readonly parameters: readonly string[];
   readonly objective: ObjectiveOptions;
-  readonly feeding: Feeding;
-  readonly optimizer: OptimizerSettings;
-  readonly accumulation: number;
+  readonly settings: ResolvedSettings;
+  readonly data: Dataset;
   readonly validation?: Dataset;
   /** Ends of the buckets of times, ascending. */
   readonly edges: Float64Array;
@@ -30,12 +27,14 @@ export interface TrainingJob {
   readonly checkpointEvery: number;
   /** Steps between two reports; 0 for one every half second. */
   readonly reportEvery: number;
+  /** Steps between two reports with the state; 0 for none. */
+  readonly modelEvery: number;
 }
 
 /** What a worker tells the main thread; reports and states come from the first one. */
 export type WorkerMessage =
   | { readonly kind: 'done' }
-  | { readonly kind: 'report'; readonly report: StepReport }
+  | { readonly kind: 'report'; readonly report: StepReport; readonly state?: TrainingState | undefined }
   | {
       readonly kind: 'checkpoint';
       readonly step: number;

@@ -9,13 +9,14 @@ import { checkChoice, checkInteger } from '../options.js';
 import { inputScale } from '../score/parameterization.js';
 import type { Level } from '../sde/level.js';
 import type { TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
+import { diffusions } from './names.js';
 import { simulatedNoise } from './simulation.js';
 import type { Target } from './target.js';
 
 /** How x_t is drawn. */
 export interface NoisingOptions {
   /** From its Gaussian law (`kernel`, the default), or by simulating the SDE. */
-  readonly diffusion?: 'kernel' | 'simulation';
+  readonly diffusion?: (typeof diffusions)[number];
   /** Euler-Maruyama steps of a simulation; default 100. */
   readonly simulationSteps?: number;
   /**
@@ -34,7 +35,7 @@ export function noising(
   { diffusion = 'kernel', simulationSteps = 100, dequantize = false }: NoisingOptions,
   target: ((level: Level) => Target) | undefined,
 ): (rows: TrainingRows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
-  checkChoice('diffusion', diffusion, ['kernel', 'simulation']);
+  checkChoice('diffusion', diffusion, diffusions);
   checkInteger('simulationSteps', simulationSteps, 1, limits().substep + 1);
   const { sde, ladder, shape, parameterization, sigmaData } = description;
   const simulates = diffusion === 'simulation';

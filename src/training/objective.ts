@@ -3,42 +3,22 @@ import type { ParameterSelection } from '../autodiff/parameters.js';
 import type { TrainingGraph } from '../autodiff/training.js';
 import type { Model, TensorInfo } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
-import { checkChoice } from '../options.js';
+import { checkChoice, checkKnown } from '../options.js';
 import { describeModel, type Description, type DescriptionOptions } from '../score/network/description.js';
 import { isShared, timeTensor } from '../score/network/feeds.js';
 import { readMetadata, type ModelMetadata } from '../score/network/metadata.js';
 import { levelAt } from '../sde/level.js';
 import { inferRoles } from '../score/network/roles.js';
 import { classification } from './classification.js';
-import { checkLabels, classFeeds, DROPOUT, maskFeeds, type ConditionOptions } from './conditions.js';
+import { checkLabels, classFeeds, DROPOUT, maskFeeds } from './conditions.js';
 import { denoising } from './denoising.js';
 import type { Criterion, TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
-import { implicit, type ImplicitOptions } from './implicit.js';
-import { noising, type NoisingOptions } from './noising.js';
-import { timesOf, type TimesOptions } from './times.js';
-import type { WeightingOptions } from './weighting.js';
+import { implicit } from './implicit.js';
+import { objectiveKinds, type ObjectiveKind } from './names.js';
+import { noising } from './noising.js';
+import { objectiveRules, type ObjectiveOptions } from './options.js';
+import { timesOf } from './times.js';
 import { elementCount } from '../shape.js';
-
-/**
- * What training minimises, as plain data.
- *
- * - `denoising`: denoising score matching, in the network's own parameterization (Vincent 2011; Song et al. 2021,
- *   equation 7);
- * - `implicit`: Hyvärinen's objective with the exact trace, for a few dimensions (Hyvärinen 2005);
- * - `sliced`: the same with random projections instead of the trace (Song, Garg, Shi and Ermon 2019);
- * - `classifier`: cross-entropy of a classifier of noisy data (Song et al. 2021, appendix I).
- *
- * Losses are means over the elements of a sample, so that they compare across shapes.
- */
-export interface ObjectiveOptions
-  extends WeightingOptions, TimesOptions, NoisingOptions, ImplicitOptions, ConditionOptions {
-  /** Default `classifier` for a network that says it is one, else `denoising`. */
-  readonly kind?: ObjectiveKind;
-}
-
-export type ObjectiveKind = 'denoising' | 'implicit' | 'sliced' | 'classifier';
-
-export const objectiveKinds: readonly ObjectiveKind[] = ['denoising', 'implicit', 'sliced', 'classifier'];
 
 /** The data inputs of a training graph, and the time of each row. The arrays are used again by the next call. */
 export interface Feeds {
@@ -81,6 +61,7 @@ export function objective(
   options: ObjectiveOptions = {},
   description: DescriptionOptions = {},
 ): Objective {
+  checkKnown(options, Object.keys(objectiveRules), 'objective');
   const metadata = readMetadata(model.metadata);
   const standard = metadata.kind === 'classifier' ? 'classifier' : 'denoising';
   const kind = checkChoice('kind', options.kind ?? standard, objectiveKinds);

@@ -1,33 +1,21 @@
-import { adamw, globalNorm, type AdamWOptions } from '../device/adamw.js';
+import { adamw, globalNorm } from '../device/adamw.js';
 import { affine } from '../device/kernels.js';
-import { emaDecay, type Ema } from './ema.js';
+import { emaDecay } from './ema.js';
 import type { Memory } from './memory.js';
-import { learningRateAt, type Schedule } from './schedule.js';
+import type { ResolvedSettings } from './options.js';
+import { learningRateAt } from './schedule.js';
 
 /** Operands of one call of the native kernel. */
 const MAX_OPERANDS = 8;
 
-/** The constants of AdamW. */
-export type AdamWConstants = Required<Pick<AdamWOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>>;
-
-/** How a step changes the state. */
-export interface OptimizerSettings {
-  readonly schedule: Schedule;
-  readonly adamw: AdamWConstants;
-  readonly clip: number;
-  readonly ema: readonly Ema[];
-  /** Images of a step. */
-  readonly batch: number;
-}
-
 /** One worker's share of the optimizer: a contiguous slice of the parameters. */
 export class Optimizer {
   readonly #memory: Memory;
-  readonly #settings: OptimizerSettings;
+  readonly #settings: ResolvedSettings;
   readonly #begin: number;
   readonly #end: number;
 
-  constructor(memory: Memory, settings: OptimizerSettings, worker: number) {
+  constructor(memory: Memory, settings: ResolvedSettings, worker: number) {
     const { length } = memory.parameters;
     const workers = memory.gradients.length;
     this.#memory = memory;
@@ -50,7 +38,7 @@ export class Optimizer {
   /** AdamW and the averages, with the gradient scaled down to the norm `clip` where its own, `norm`, is larger. */
   update(step: number, norm: number): void {
     if (this.#begin === this.#end) return;
-    const { schedule, adamw: constants, clip, ema, batch } = this.#settings;
+    const { beta1, beta2, epsilon, weightDecay, clip, ema, batch } = this.#settings;
     const { parameters, gradients, firstMoments, secondMoments, averages } = this.#memory;
     adamw(
       this.#slice(parameters),
@@ -59,9 +47,8 @@ export class Optimizer {
       this.#slice(secondMoments),
       averages.map((values, k) => ({ values: this.#slice(values), decay: emaDecay(ema[k]!, step, batch) })),
       {
-        ...constants,
-        step,
-        learningRate: learningRateAt(schedule, step),
+        ...{ beta1, beta2, epsilon, weightDecay, step },
+        learningRate: learningRateAt(this.#settings, step),
         gradientScale: norm > clip ? clip / norm : 1,
       },
     );

@@ -1,70 +1,51 @@
-import { availableParallelism } from 'node:os';
-
 import { checkSampleShape, modelValues, type Dataset } from '../data/dataset.js';
 import { DataError, OptionError } from '../errors.js';
 import { parameterNames } from '../autodiff/parameters.js';
 import { readTrainingGraph } from '../autodiff/training.js';
 import { modelBytes, type Model } from '../onnx/file/model.js';
-import { checkInteger, checkNumber, checkSeed } from '../options.js';
+import { checkInteger, checkSignal } from '../options.js';
 import type { ParameterShape } from './checkpoint.js';
-import { checkEma, type Ema } from './ema.js';
-import { checkFreeRows, objective, type Objective, type ObjectiveOptions } from './objective.js';
-import { resolveSchedule } from './schedule.js';
+import { checkFreeRows, objective, type Objective } from './objective.js';
 import { timesOf } from './times.js';
 import type { TrainingJob } from './messages.js';
-import type { CheckpointOptions, TrainOptions } from './options.js';
+import { checkTrainOptions, resolveSettings, type ObjectiveOptions, type TrainOptions } from './options.js';
 
 /** Buckets of times in which losses are reported. */
 const BUCKETS = 10;
 
-const DEFAULT_EMA: Ema = { kind: 'warm-up', decay: 0.9999 };
-
 /** A training run with every default resolved. */
 export interface TrainingPlan {
   readonly job: Omit<TrainingJob, 'worker' | 'memory' | 'made'>;
-  readonly workers: number;
   readonly parameters: readonly ParameterShape[];
-  readonly checkpoints?: Required<CheckpointOptions>;
+  readonly checkpoints:
+    { readonly folder: string; readonly every: number; readonly keep: number } | undefined;
   /** Every option, as plain data. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** @throws OptionError, DataError or ModelError for what cannot be used. */
 export function planTraining(model: Model, data: Dataset, options: TrainOptions): TrainingPlan {
-  const goal = objective(model, options.objective);
+  checkTrainOptions(options);
+  const { validation, graph, checkpoints: kept, objective: aim = {} } = options;
+  const settings = resolveSettings(options);
+  const goal = objective(model, aim);
   checkData('data', data, goal);
-  if (options.validation) checkData('validation', options.validation, goal);
-  const { flip = false, validation, graph } = options;
-  if (flip && goal.description.shape.length !== 3)
+  if (validation) checkData('validation', validation, goal);
+  if (settings.flip && goal.description.shape.length !== 3)
     throw new OptionError(
       'flip',
-      flip,
+      true,
       'false: only images, of shape [channels, height, width], can be mirrored',
     );
-
-  const steps = checkInteger('steps', options.steps, 1);
-  const batch = checkInteger('batch', options.batch ?? 128, 1);
-  const accumulation = checkInteger('accumulation', options.accumulation ?? 1, 1, batch);
-  const most = Math.floor(batch / accumulation);
-  const workers = checkInteger('workers', options.workers ?? Math.min(availableParallelism(), most), 1, most);
-  const seed = checkSeed(options.seed ?? 0);
-  const schedule = resolveSchedule(options, steps);
-  const adamw = {
-    beta1: checkBeta('beta1', options.beta1 ?? 0.9),
-    beta2: checkBeta('beta2', options.beta2 ?? 0.999),
-    epsilon: checkNumber('epsilon', options.epsilon ?? 1e-8, 0, true),
-    weightDecay: checkNumber('weightDecay', options.weightDecay ?? 0, 0, true),
+  checkSignal(options.signal);
+  const tenth = Math.ceil(settings.steps / 10);
+  const checkpoints = kept && {
+    folder: kept.folder,
+    every: checkInteger('checkpoints.every', kept.every ?? Math.min(1000, Math.max(100, tenth)), 1),
+    keep: checkInteger('checkpoints.keep', kept.keep ?? 2, 1),
   };
-  const clip = options.clip ?? 1;
-  if (clip !== Infinity) checkNumber('clip', clip, 0);
-  const ema = averagesOf(options.ema ?? DEFAULT_EMA);
-  const checkpoints = options.checkpoints && {
-    folder: options.checkpoints.folder,
-    every: checkInteger('checkpoints.every', options.checkpoints.every ?? 1000, 1),
-    keep: checkInteger('checkpoints.keep', options.checkpoints.keep ?? 2, 1),
-  };
-  const progressEvery =
-    options.progressEvery === undefined ? 0 : checkInteger('progressEvery', options.progressEvery, 1);
+  const every = (name: 'progressEvery' | 'modelEvery'): number =>
+    options[name] === undefined ? 0 : checkInteger(name, options[name], 1);
   const made = graph && readTrainingGraph(graph);
   if (made) checkFreeRows(made.data);
   const names = made
@@ -72,27 +53,22 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
     : parameterNames(model, options.parameters ?? 'all');
 
   return {
-    workers,
     parameters: shapesOf(model, names),
-    ...(checkpoints && { checkpoints }),
-    options: {
-      objective: options.objective ?? {},
-      ...schedule,
-      ...{ batch, accumulation, workers, seed, flip, ...adamw, clip, ema },
-    },
+    checkpoints,
+    options: { objective: aim, ...settings },
     job: {
       model: modelBytes(model),
       ...(model.folder !== undefined && { folder: model.folder }),
       ...(graph && { graph: modelBytes(graph) }),
       parameters: names,
-      objective: options.objective ?? {},
-      feeding: { data: shared(data), seed, flip, batch },
-      optimizer: { schedule, adamw, clip, ema, batch },
-      accumulation,
+      objective: aim,
+      settings,
+      data: shared(data),
       ...(validation && { validation: shared(validation) }),
-      edges: timeEdges(goal, options.objective ?? {}),
+      edges: timeEdges(goal, aim),
       checkpointEvery: checkpoints?.every ?? 0,
-      reportEvery: progressEvery,
+      reportEvery: every('progressEvery'),
+      modelEvery: every('modelEvery'),
     },
   };
 }
@@ -103,11 +79,10 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
  */
 export async function runRecord({ job, options }: TrainingPlan): Promise<object> {
   const kept = Object.entries(options).filter(([name]) => name !== 'workers' && name !== 'steps');
-  const { data } = job.feeding;
   return {
     model: await sha256(job.model),
     ...(job.graph && { graph: await sha256(job.graph) }),
-    data: await hashes(data),
+    data: await hashes(job.data),
     ...(job.validation && { validation: await hashes(job.validation) }),
     parameters: job.parameters,
     options: Object.fromEntries(kept),
@@ -128,22 +103,6 @@ function checkData(option: string, data: Dataset, goal: Objective): void {
     }
     modelValues(data, description);
   }
-}
-
-function averagesOf(ema: Ema | readonly Ema[]): readonly Ema[] {
-  const list = isList(ema) ? ema : [ema];
-  if (list.length === 0) throw new OptionError('ema', ema, 'one moving average or more');
-  list.forEach((each, k) => checkEma(each, isList(ema) ? `ema[${k}]` : 'ema'));
-  return list;
-}
-
-function isList(ema: Ema | readonly Ema[]): ema is readonly Ema[] {
-  return Array.isArray(ema);
-}
-
-function checkBeta(option: string, value: number): number {
-  if (value >= 0 && value < 1) return value;
-  throw new OptionError(option, value, 'a number from 0 to below 1');
 }
 
 function shapesOf(model: Model, names: readonly string[]): ParameterShape[] {

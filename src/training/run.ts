@@ -3,6 +3,7 @@ import { errorOf } from '../failure.js';
 import { withoutDropout } from '../networks/dropout.js';
 import { parameterValues, untrainedNames, withParameters } from '../autodiff/parameters.js';
 import { withMetadata, type Model } from '../onnx/file/model.js';
+import { Barrier } from './barrier.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
 import { setFlag, trainInParallel, type Received } from './data-parallel.js';
 import { allocate, Flag, type Memory, type TrainingState } from './memory.js';
@@ -30,6 +31,8 @@ export interface TrainProgress {
   readonly remaining: number;
   /** Of the latest checkpoint. */
   readonly validation?: Validation;
+  /** The network with the first average as it is after this step; every `modelEvery` steps. */
+  readonly model?: Model | undefined;
 }
 
 /** Rows whose time t lies in [from, to). */
@@ -98,8 +101,8 @@ export class TrainingRun {
     this.#signal = signal;
     this.#progress = progress;
     const count = plan.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-    const { optimizer, edges } = plan.job;
-    this.#memory = allocate(count, optimizer.ema.length, plan.workers, edges.length - 1);
+    const { settings, edges } = plan.job;
+    this.#memory = allocate(count, settings.ema.length, settings.workers, edges.length - 1);
   }
 
   /** Trains to the last step. */
@@ -134,8 +137,13 @@ export class TrainingRun {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
+  /** Somebody has taken the network of a report, so that the next may come. */
+  release(): void {
+    setFlag(this.#memory.flags, 'showing', 0);
+  }
+
   get #steps(): number {
-    return this.#plan.job.optimizer.schedule.steps;
+    return this.#plan.job.settings.steps;
   }
 
   /** Fills the memory with the state of the last checkpoint, or with that of the beginning. */
@@ -160,14 +168,25 @@ export class TrainingRun {
   }
 
   async #runWorkers(): Promise<void> {
+    const { flags, barrier, gradients } = this.#memory;
+    let leave: (reason: unknown) => void;
+    const left = new Promise<never>((_, reject) => (leave = reject));
     const stop = (): void => {
-      setFlag(this.#memory.flags, 'stopWanted', 1);
+      setFlag(flags, 'stopWanted', 1);
+      this.release();
+      // Before the first step there is nothing to keep, and what is waited for (a graph, a session) cannot be stopped.
+      if (Atomics.load(flags, Flag.step) > 0) return;
+      new Barrier(barrier, gradients.length).abort();
+      leave(this.#signal?.reason);
     };
     this.#signal?.addEventListener('abort', stop);
-    if (this.#signal?.aborted) stop();
     try {
       const job = { ...this.#plan.job, memory: this.#memory, made: this.#made };
-      await trainInParallel(job, (message) => this.#receive(message));
+      const receive = (message: Received): Promise<void> | undefined =>
+        this.#signal?.aborted && Atomics.load(flags, Flag.step) === 0 ? undefined : this.#receive(message);
+      const trained = trainInParallel(job, receive);
+      if (this.#signal?.aborted) stop();
+      await Promise.race([trained, left]);
     } finally {
       this.#signal?.removeEventListener('abort', stop);
     }
@@ -178,13 +197,13 @@ export class TrainingRun {
     switch (message.kind) {
       case 'report':
         this.#step = message.report.step;
-        this.#report(message.report);
+        this.#report(message.report, message.state);
         break;
       case 'checkpoint':
         await this.#save(message);
         break;
       case 'state': {
-        const model = this.#export(message.state, 0);
+        const model = this.#export(message.state, 0, message.step);
         for (const { resolve } of this.#waiting.splice(0)) resolve(model);
         break;
       }
@@ -225,9 +244,9 @@ export class TrainingRun {
     }
   }
 
-  #report({ step, steps, loss, gradientNorm, buckets, milliseconds, network }: StepReport): void {
-    const { batch, schedule } = this.#plan.job.optimizer;
-    const { edges } = this.#plan.job;
+  #report(report: StepReport, state: TrainingState | undefined): void {
+    const { step, steps, loss, gradientNorm, buckets, milliseconds, network } = report;
+    const { settings, edges } = this.#plan.job;
     const seconds = (performance.now() - this.#start) / 1000;
     this.#loss = loss;
     this.#reported.all += milliseconds;
@@ -240,18 +259,19 @@ export class TrainingRun {
         rows === 0 ? [] : [{ from: edges[k]!, to: edges[k + 1]!, loss: sum / rows, rows }],
       ),
       gradientNorm,
-      learningRate: learningRateAt(schedule, step),
-      imagesPerSecond: (1000 * steps * batch) / milliseconds,
+      learningRate: learningRateAt(settings, step),
+      imagesPerSecond: (1000 * steps * settings.batch) / milliseconds,
       seconds,
       remaining: ((this.#steps - step) * this.#reported.all) / 1000 / (step - this.#made),
       ...(this.#validation && { validation: this.#validation }),
+      ...(state && { model: this.#export(state, 0, step) }),
     });
   }
 
   #result(): TrainResult {
     const seconds = (performance.now() - this.#start) / 1000;
     const averages = this.#memory.averages.map((_, k) => this.#export(this.#memory, k));
-    const { batch } = this.#plan.job.optimizer;
+    const { batch } = this.#plan.job.settings;
     const { all, network } = this.#reported;
     const checkpoint = this.#checkpoints?.last;
     const best = this.#checkpoints?.best;
@@ -275,8 +295,9 @@ export class TrainingRun {
   }
 
   /** The network with an average of a state, without its mask inputs, and with the facts of its training. */
-  #export({ averages }: Pick<TrainingState, 'averages'>, k: number): Model {
-    const { objective, seed, batch, ema } = this.#plan.options as { [fact: string]: unknown };
+  #export({ averages }: Pick<TrainingState, 'averages'>, k: number, step = this.#step): Model {
+    const { objective, settings } = this.#plan.job;
+    const { seed, batch, ema } = settings;
     const values = new Map<string, Float32Array>();
     let begin = 0;
     for (const { name, shape } of this.#plan.parameters) {
@@ -286,11 +307,11 @@ export class TrainingRun {
     }
     const inference = withoutDropout(withParameters(this.#network, values));
     return withMetadata(inference, {
-      'fastsde.training.steps': String(this.#step),
-      'fastsde.training.images': String(this.#step * (batch as number)),
+      'fastsde.training.steps': String(step),
+      'fastsde.training.images': String(step * batch),
       'fastsde.training.objective': JSON.stringify(objective),
       'fastsde.training.seed': String(seed),
-      'fastsde.training.ema': JSON.stringify((ema as readonly unknown[])[k]),
+      'fastsde.training.ema': JSON.stringify(ema[k]),
     });
   }
 }

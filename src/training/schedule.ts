@@ -1,11 +1,11 @@
-import { checkChoice, checkInteger, checkNumber } from '../options.js';
+import type { decays } from './names.js';
 
 /** How the learning rate depends on the step. */
 export interface ScheduleOptions {
   /** Its largest value. Default 2e-4 (Ho et al. 2020; Song et al. 2021). */
-  readonly learningRate?: number;
+  readonly learningRate?: number | undefined;
   /** Steps of the linear rise from 0. Default 200; Song et al. take 5000 for runs of a million steps. */
-  readonly warmup?: number;
+  readonly warmup?: number | undefined;
   /**
    * After the warm-up:
    *
@@ -13,26 +13,19 @@ export interface ScheduleOptions {
    * - `cosine`: half a cosine down to 0 at the last step (Loshchilov and Hutter 2017, equation 5);
    * - `inverse-sqrt`: 1 / sqrt(max(step / decayFrom, 1)) (Karras et al. 2024).
    */
-  readonly decay?: 'constant' | 'cosine' | 'inverse-sqrt';
+  readonly decay?: (typeof decays)[number] | undefined;
   /** Step from which `inverse-sqrt` decays. Default 70000. */
-  readonly decayFrom?: number;
+  readonly decayFrom?: number | undefined;
 }
 
 /** A schedule with nothing left to default. */
-export interface Schedule extends Required<ScheduleOptions> {
+export interface Schedule {
+  readonly learningRate: number;
+  readonly warmup: number;
+  readonly decay: (typeof decays)[number];
+  readonly decayFrom: number;
   /** Steps of the whole run. */
   readonly steps: number;
-}
-
-/** @throws OptionError naming the option that cannot be used. */
-export function resolveSchedule(options: ScheduleOptions, steps: number): Schedule {
-  return {
-    learningRate: checkNumber('learningRate', options.learningRate ?? 2e-4, 0),
-    warmup: checkInteger('warmup', options.warmup ?? 200, 0),
-    decay: checkChoice('decay', options.decay ?? 'constant', ['constant', 'cosine', 'inverse-sqrt']),
-    decayFrom: checkInteger('decayFrom', options.decayFrom ?? 70_000, 1),
-    steps,
-  };
 }
 
 /** The learning rate of a step, 1 for the first. */

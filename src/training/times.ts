@@ -2,6 +2,7 @@ import { OptionError } from '../errors.js';
 import { Stream } from '../device/binding.js';
 import { fillNormal, fillUniform } from '../device/kernels.js';
 import { checkChoice, checkNumber } from '../options.js';
+import { timeLaws, type TimeLaw } from './names.js';
 import type { Description } from '../score/network/description.js';
 import { levelTime } from '../sde/ladder.js';
 import type { Sde } from '../sde/sde.js';
@@ -29,10 +30,6 @@ export interface TimesOptions {
   /** Smallest time. Default 1e-5 for VP, sub-VP and VE, as published; otherwise the SDE's epsilon. */
   readonly trainingEpsilon?: number;
 }
-
-export type TimeLaw = 'uniform' | 'importance' | 'log-normal';
-
-export const timeLaws: readonly TimeLaw[] = ['uniform', 'importance', 'log-normal'];
 
 /** Times of some rows of a batch. */
 export interface TrainingTimes {

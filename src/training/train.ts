@@ -12,10 +12,15 @@ export class Training extends Task<TrainResult, TrainProgress> {
   /** @internal */
   constructor(start: (progress: (progress: TrainProgress) => void) => TrainingRun) {
     let run: TrainingRun;
-    super((emit) => {
-      run = start(emit);
-      return run.train();
-    });
+    super(
+      (emit) => {
+        run = start(emit);
+        return run.train();
+      },
+      ({ model }) => {
+        if (model) run.release();
+      },
+    );
     this.#model = async () => {
       await Promise.resolve();
       return run.model();

@@ -2,6 +2,7 @@ import type { Description } from '../score/network/description.js';
 import type { Level } from '../sde/level.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, checkNumber } from '../options.js';
+import { weightings, type Weighting } from './names.js';
 
 /** How errors at different times count. */
 export interface WeightingOptions {
@@ -16,14 +17,10 @@ export interface WeightingOptions {
    *
    * Default: `edm` for the parameterization of that name, else `sigma2`.
    */
-  readonly weighting?: Weighting;
+  readonly weighting?: Weighting | undefined;
   /** gamma of `min-snr` and `soft-min-snr`; default 5. */
-  readonly gamma?: number;
+  readonly gamma?: number | undefined;
 }
-
-export type Weighting = 'sigma2' | 'likelihood' | 'edm' | 'min-snr' | 'soft-min-snr';
-
-export const weightings: readonly Weighting[] = ['sigma2', 'likelihood', 'edm', 'min-snr', 'soft-min-snr'];
 
 /** What a weighting may depend on beside the level. */
 export type WeightedProcess = Pick<Description, 'sde' | 'ladder' | 'parameterization' | 'sigmaData'>;

@@ -9,7 +9,7 @@ import { readModel } from '../onnx/file/model.js';
 import { Aborted, Barrier } from './barrier.js';
 import { GradientGraph, partOf, type RowRange, type RowLosses } from './gradient.js';
 import { GraphSessions } from './graph-sessions.js';
-import { copyState, Figure, Flag } from './memory.js';
+import { copyState, Figure, Flag, type TrainingState } from './memory.js';
 import type { TrainingJob, WorkerMessage } from './messages.js';
 import { objective } from './objective.js';
 import { Optimizer } from './optimizer.js';
@@ -33,11 +33,11 @@ void runSteps().then(
 );
 
 async function runSteps(): Promise<void> {
-  const { steps } = job.optimizer.schedule;
+  const { steps, batch } = job.settings;
   stayOnThisThread();
   const gradient = await openGraph();
-  const optimizer = new Optimizer(memory, job.optimizer, job.worker);
-  const rows = partOf({ first: 0, count: job.feeding.batch }, job.worker, memory.gradients.length);
+  const optimizer = new Optimizer(memory, job.settings, job.worker);
+  const rows = partOf({ first: 0, count: batch }, job.worker, memory.gradients.length);
   gradient.load(memory.parameters);
   const recorder = new Recorder(memory, step, job.reportEvery);
   barrier.wait();
@@ -65,8 +65,10 @@ async function runSteps(): Promise<void> {
     gradient.load(memory.parameters);
     if (isFirst) {
       answer();
-      const report = recorder.report(last);
-      if (report) post({ kind: 'report', report });
+      const state = job.modelEvery > 0 && step % job.modelEvery === 0 ? copyWhenFree('showing') : undefined;
+      const report = recorder.report(last || state !== undefined);
+      if (report) post({ kind: 'report', report, state });
+      Atomics.store(memory.flags, Flag.step, step);
     }
   }
 }
@@ -79,12 +81,13 @@ async function openGraph(): Promise<GradientGraph> {
       ? await goal.trainingGraph(job.parameters)
       : readTrainingGraph(await readModel(job.graph, job.folder));
   const graph = inOrder(made, job.parameters);
-  const rows = partOf({ first: 0, count: job.feeding.batch }, job.worker, memory.gradients.length);
-  const parts = Array.from({ length: job.accumulation }, (_, k) => partOf(rows, k, job.accumulation).count);
+  const { batch, accumulation } = job.settings;
+  const rows = partOf({ first: 0, count: batch }, job.worker, memory.gradients.length);
+  const parts = Array.from({ length: accumulation }, (_, k) => partOf(rows, k, accumulation).count);
   const sessions = new GraphSessions(graph.model, new Set(parts));
   // Opened now, so that what ONNX Runtime refuses is known before the first step.
   await sessions.for(parts[0]!);
-  return new GradientGraph(graph, sessions, goal, job.feeding, memory.gradients[job.worker]!);
+  return new GradientGraph(graph, sessions, goal, job.data, job.settings, memory.gradients[job.worker]!);
 }
 
 /** The graph with its parameters in the order in which they lie in memory. */
@@ -102,10 +105,11 @@ function inOrder(graph: TrainingGraph, names: readonly string[]): TrainingGraph 
 async function differentiate(gradient: GradientGraph, rows: RowRange): Promise<void> {
   const figures = memory.figures[job.worker]!;
   figures[Figure.loss] = 0;
-  for (let k = 0; k < job.accumulation; k++) {
+  const { batch, accumulation } = job.settings;
+  for (let k = 0; k < accumulation; k++) {
     barrier.throwIfAborted();
-    const part = partOf(rows, k, job.accumulation);
-    const share = part.count / job.feeding.batch;
+    const part = partOf(rows, k, accumulation);
+    const share = part.count / batch;
     const found = await gradient.run(step, part, share, k === 0);
     if (!Number.isFinite(found.loss)) {
       post({ kind: 'not-finite', step, loss: found.loss, times: timesOfNotFinite(found) });
@@ -136,16 +140,20 @@ function addByTime(figures: Float64Array, { losses, times }: RowLosses): void {
 async function checkpoint(gradient: GradientGraph): Promise<void> {
   const validation = job.validation && (await validate(gradient, job.validation));
   if (!isFirst) return;
-  // One copy at a time: where the disk is slower than the training, training waits.
-  Atomics.wait(memory.flags, Flag.writing, 1);
-  barrier.throwIfAborted();
-  Atomics.store(memory.flags, Flag.writing, 1);
   post({
     kind: 'checkpoint',
     step,
-    state: copyState(memory),
+    state: copyWhenFree('writing'),
     ...(validation !== undefined && { validation }),
   });
+}
+
+/** A copy of the state, one at a time: where the disk or whoever watches is slower than the training, training waits. */
+function copyWhenFree(use: 'writing' | 'showing'): TrainingState {
+  Atomics.wait(memory.flags, Flag[use], 1);
+  barrier.throwIfAborted();
+  Atomics.store(memory.flags, Flag[use], 1);
+  return copyState(memory);
 }
 
 /** The loss of the first average on held-out data; undefined where the run is to stop, which waits for no evaluation. */
@@ -154,7 +162,7 @@ async function validate(gradient: GradientGraph, data: Dataset): Promise<number 
   const count = data.shape[0]!;
   gradient.load(memory.averages[0]!);
   const rows = partOf({ first: 0, count }, job.worker, workers);
-  const size = Math.ceil(job.feeding.batch / (workers * job.accumulation));
+  const size = Math.ceil(job.settings.batch / (workers * job.settings.accumulation));
   let sum = 0;
   for (let done = 0; done < rows.count; done += size) {
     barrier.throwIfAborted();

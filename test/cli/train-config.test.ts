@@ -3,18 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { checkConfig, readConfig } from '../../src/cli/train/config.js';
-import { optionsFor } from '../../src/cli/train/run.js';
 import { DataError, OptionError } from '../../src/errors.js';
 
 for (const [entries, message] of [
-  [{ stpes: 10 }, /^stpes must be called steps; got 10/],
-  [{ verbosity: 2 }, /^verbosity must be absent \(the entries are data, split/],
+  [{ stpes: 10 }, /^stpes must be absent \(did you mean steps\?\); got 10/],
+  [{ verbosity: 2 }, /^verbosity must be absent \(known are data, split/],
   [{ constructor: 2 }, /^constructor must be absent/],
   [{ steps: '10' }, /^steps must be a number; got "10"/],
   [{ flip: 1 }, /^flip must be true or false; got 1/],
   [{ network: ['unet'] }, /^network must be an object/],
   [{ objective: 'sliced' }, /^objective must be an object/],
-  [{ objective: { wieghting: 'edm' } }, /^objective\.wieghting must be called weighting/],
+  [{ objective: { wieghting: 'edm' } }, /^objective\.wieghting must be absent \(did you mean weighting\?\)/],
   [{ objective: { gamma: '5' } }, /^objective\.gamma must be a number/],
   [{ resize: [32] }, /^resize must be height and width/],
   [{ resize: [32, 'a'] }, /^resize must be a list of numbers/],
@@ -45,27 +44,8 @@ test('a file that is absent, no JSON object or has another entry is refused by i
   await writeFile(path, '{ "stepz": 10 }');
   await t.throwsAsync(readConfig(path), {
     instanceOf: DataError,
-    message: `${path}: stepz must be called steps; got 10.`,
+    message: `${path}: stepz must be absent (did you mean steps?); got 10.`,
   });
   await writeFile(path, '{ "data": "mnist", "steps": 10 }');
   t.deepEqual(await readConfig(path), { data: 'mnist', steps: 10 });
-});
-
-test('points are trained at noise levels about their spread, unless the configuration says otherwise', async (t) => {
-  const objectiveFor = async (entries: object, shape = [100, 2]): Promise<object | undefined> =>
-    (await optionsFor(checkConfig(entries), { shape })).objective;
-  const standard = { weighting: 'edm', times: 'log-normal' };
-  t.deepEqual(await objectiveFor({}), standard);
-  t.deepEqual(await objectiveFor({ objective: { dropLabels: 0.1 } }), { ...standard, dropLabels: 0.1 });
-  for (const objective of [
-    { weighting: 'likelihood' },
-    { times: 'uniform' },
-    { spread: true },
-    { kind: 'sliced' },
-  ])
-    t.deepEqual(await objectiveFor({ objective }), objective);
-  for (const network of [{ kind: 'classifier' }, { labels: 'index' }, { trainedLevels: 10 }])
-    t.deepEqual(await objectiveFor({ network }), {});
-  t.deepEqual(await objectiveFor({ model: 'network.onnx' }), {});
-  t.deepEqual(await objectiveFor({}, [100, 1, 8, 8]), {});
 });

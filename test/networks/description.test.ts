@@ -21,7 +21,7 @@ const refused: [name: string, description: unknown, option: string, message: Reg
   ['no kind', { ...unet, kind: undefined }, 'network.kind', /one of mlp, unet, classifier/],
   ['a misspelt kind', { ...unet, kind: 'u-net' }, 'network.kind', /did you mean unet/],
   ['an unknown entry', { ...unet, chanels: [32] }, 'network.chanels', /did you mean channels/],
-  ['the entry of another kind', { ...mlp, channels: [32] }, 'network.channels', /entries are .*width/],
+  ['the entry of another kind', { ...mlp, channels: [32] }, 'network.channels', /known are .*width/],
   ['a flat picture', { ...unet, shape: [784] }, 'network.shape', /\[channels, height, width\]/],
   ['half a pixel', { ...unet, shape: [1, 28, 27.5] }, 'network.shape[2]', /an integer/],
   ['a size that cannot be halved', { ...unet, shape: [1, 28, 30] }, 'network.shape[2]', /multiple of 4/],

@@ -7,8 +7,9 @@ import type { Parameterization } from '../../src/score/model.js';
 import { parameterizations } from '../../src/score/parameterization.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../src/sde/ladder.js';
 import { sdeFromName } from '../../src/sde/named.js';
-import { objective, type ObjectiveOptions } from '../../src/training/objective.js';
-import { weightings } from '../../src/training/weighting.js';
+import { objective } from '../../src/training/objective.js';
+import type { ObjectiveOptions } from '../../src/training/options.js';
+import { weightings } from '../../src/training/names.js';
 import { scrambled } from '../support/native-reference.js';
 import { gaussianNetwork, meanOf, numbers, runTraining, Sketch } from '../support/training-networks.js';
 

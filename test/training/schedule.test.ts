@@ -1,35 +1,39 @@
 import test from 'ava';
 
 import { OptionError } from '../../src/errors.js';
-import { learningRateAt, resolveSchedule, type ScheduleOptions } from '../../src/training/schedule.js';
+import { resolveSettings, type TrainSettings } from '../../src/training/options.js';
+import { learningRateAt } from '../../src/training/schedule.js';
 
 test('the warm-up rises linearly to the learning rate', (t) => {
-  const schedule = resolveSchedule({ learningRate: 1, warmup: 4 }, 100);
+  const schedule = resolveSettings({ learningRate: 1, warmup: 4, steps: 100 });
   t.deepEqual(
     [1, 2, 3, 4, 5, 100].map((step) => learningRateAt(schedule, step)),
     [0.25, 0.5, 0.75, 1, 1, 1],
   );
-  t.is(learningRateAt(resolveSchedule({ learningRate: 1, warmup: 0 }, 10), 1), 1);
+  t.is(learningRateAt(resolveSettings({ learningRate: 1, warmup: 0, steps: 10 }), 1), 1);
 });
 
 test('the cosine is whole after the warm-up, a half at its middle and 0 at the last step', (t) => {
-  const schedule = resolveSchedule({ learningRate: 2, warmup: 10, decay: 'cosine' }, 110);
+  const schedule = resolveSettings({ learningRate: 2, warmup: 10, decay: 'cosine', steps: 110 });
   t.is(learningRateAt(schedule, 10), 2);
   t.true(Math.abs(learningRateAt(schedule, 60) - 1) < 1e-12);
   t.is(learningRateAt(schedule, 110), 0);
 });
 
 test('the inverse square root is whole until its start, and a half at four times that', (t) => {
-  const schedule = resolveSchedule(
-    { learningRate: 1, warmup: 0, decay: 'inverse-sqrt', decayFrom: 50 },
-    1000,
-  );
+  const schedule = resolveSettings({
+    learningRate: 1,
+    warmup: 0,
+    decay: 'inverse-sqrt',
+    decayFrom: 50,
+    steps: 1000,
+  });
   t.is(learningRateAt(schedule, 50), 1);
   t.is(learningRateAt(schedule, 200), 0.5);
 });
 
 test('a schedule that cannot be used is refused by name', (t) => {
-  const cases: readonly [ScheduleOptions, string][] = [
+  const cases: readonly [Partial<TrainSettings>, string][] = [
     [{ learningRate: 0 }, 'learningRate'],
     [{ learningRate: Infinity }, 'learningRate'],
     [{ warmup: -1 }, 'warmup'],
@@ -38,7 +42,7 @@ test('a schedule that cannot be used is refused by name', (t) => {
     [{ decayFrom: 0 }, 'decayFrom'],
   ];
   for (const [options, option] of cases) {
-    const error = t.throws(() => resolveSchedule(options, 10), { instanceOf: OptionError });
+    const error = t.throws(() => resolveSettings({ steps: 10, ...options }), { instanceOf: OptionError });
     t.is(error.option, option);
   }
 });

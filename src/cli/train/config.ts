@@ -1,27 +1,12 @@
 import { DataError, OptionError } from '../../errors.js';
 import { readJson } from '../../io/read.js';
-import { checkChoice, nearest } from '../../options.js';
-import type { Ema } from '../../training/ema.js';
-import type { ObjectiveOptions } from '../../training/objective.js';
-import type { TrainOptions } from '../../training/options.js';
+import { checkChoice, checkKnown, isList, isRecord } from '../../options.js';
+import type { OptionRule, OptionType } from '../../training/options.js';
+import type { RecipeOptions } from '../../training/recipe.js';
+import { entries } from './entries.js';
 
-/** A training run as a configuration file has it. Flags of the command line are laid over it. */
-export interface TrainConfig extends Pick<
-  TrainOptions,
-  | 'batch'
-  | 'flip'
-  | 'learningRate'
-  | 'warmup'
-  | 'decay'
-  | 'decayFrom'
-  | 'beta1'
-  | 'beta2'
-  | 'epsilon'
-  | 'weightDecay'
-  | 'clip'
-  | 'accumulation'
-  | 'workers'
-> {
+/** A training run as a configuration file has it ({@link entries}). Flags of the command line are laid over it. */
+export interface TrainConfig extends Omit<RecipeOptions, 'model' | 'graph' | 'parameters' | 'seed'> {
   /** What `loadData` takes. */
   readonly data?: string;
   readonly split?: 'train' | 'test';
@@ -38,14 +23,6 @@ export interface TrainConfig extends Pick<
   readonly graph?: string;
   /** Which initializers are trained: a regular expression. */
   readonly parameters?: string;
-  /** The entries of a network's description; with `model`, what its file does not say of itself. */
-  readonly network?: Readonly<Record<string, unknown>>;
-  /** Give the network a class input. */
-  readonly conditional?: boolean;
-  readonly objective?: ObjectiveOptions;
-  readonly steps?: number;
-  /** An average, or decays of averages with the warm-up of score_sde. */
-  readonly ema?: number | readonly number[] | Ema | readonly Ema[];
   readonly seed?: number | string;
   readonly output?: string;
   readonly checkpointEvery?: number;
@@ -53,64 +30,6 @@ export interface TrainConfig extends Pick<
   readonly sampleEvery?: number;
   readonly sampleCount?: number;
 }
-
-type Kind = 'a string' | 'a number' | 'true or false' | 'an object' | 'a list of numbers' | 'any';
-
-const kinds: Readonly<Record<keyof TrainConfig, Kind>> = {
-  data: 'a string',
-  split: 'a string',
-  dataLabels: 'a string',
-  skipCorrupted: 'true or false',
-  resize: 'a list of numbers',
-  channels: 'a number',
-  holdOut: 'a number',
-  model: 'a string',
-  graph: 'a string',
-  parameters: 'a string',
-  network: 'an object',
-  conditional: 'true or false',
-  objective: 'an object',
-  steps: 'a number',
-  batch: 'a number',
-  flip: 'true or false',
-  learningRate: 'a number',
-  warmup: 'a number',
-  decay: 'a string',
-  decayFrom: 'a number',
-  beta1: 'a number',
-  beta2: 'a number',
-  epsilon: 'a number',
-  weightDecay: 'a number',
-  clip: 'a number',
-  ema: 'any',
-  accumulation: 'a number',
-  seed: 'any',
-  workers: 'a number',
-  output: 'a string',
-  checkpointEvery: 'a number',
-  keep: 'a number',
-  sampleEvery: 'a number',
-  sampleCount: 'a number',
-};
-
-const objectiveKinds: Readonly<Record<keyof ObjectiveOptions, Kind>> = {
-  kind: 'a string',
-  weighting: 'a string',
-  gamma: 'a number',
-  times: 'a string',
-  logMean: 'a number',
-  logDeviation: 'a number',
-  spread: 'true or false',
-  trainingEpsilon: 'a number',
-  diffusion: 'a string',
-  simulationSteps: 'a number',
-  dequantize: 'true or false',
-  probes: 'a number',
-  probe: 'a string',
-  dropLabels: 'a number',
-  dropout: 'a number',
-  varianceReduction: 'true or false',
-};
 
 /**
  * Reads a configuration file.
@@ -141,64 +60,62 @@ export function entryError(path: string, cause: OptionError): DataError {
 export function checkConfig(value: unknown): TrainConfig {
   if (!isRecord(value))
     throw new OptionError('config', value, 'a JSON object such as { "data": "swiss-roll" }');
-  checkEntries(value, kinds, '');
-  const { objective, resize, channels, split, ema, seed } = value as TrainConfig;
-  if (objective) checkEntries(objective, objectiveKinds, 'objective.');
-  if (split !== undefined) checkChoice('split', split, ['train', 'test']);
+  checkEntries(value, '');
+  const { objective, resize, channels } = value as TrainConfig;
+  if (objective) checkEntries(objective, 'objective');
   if (resize && !isSize(resize))
     throw new OptionError('resize', resize, 'height and width, such as [32, 32]');
   if (channels !== undefined && ![1, 3].includes(channels))
     throw new OptionError('channels', channels, '1 or 3');
-  if (seed !== undefined && typeof seed !== 'number' && !(typeof seed === 'string' && /^\d+$/.test(seed)))
-    throw new OptionError('seed', seed, 'an integer, as a string above 2^53');
-  if (
-    ema !== undefined &&
-    (Array.isArray(ema) ? ema : [ema]).some((each) => typeof each !== 'number' && !isRecord(each))
-  )
-    throw new OptionError(
-      'ema',
-      ema,
-      'a decay, an average such as { "kind": "constant", "decay": 0.999 }, or a list',
-    );
   return value;
 }
 
-function checkEntries(entries: object, known: Readonly<Record<string, Kind>>, path: string): void {
-  for (const [key, entry] of Object.entries(entries)) {
-    const kind = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (kind === undefined) {
-      const near = nearest(key, Object.keys(known));
-      throw new OptionError(
-        path + key,
-        entry,
-        near === undefined ? `absent (the entries are ${Object.keys(known).join(', ')})` : `called ${near}`,
-      );
-    }
-    if (!isOf(kind, entry)) throw new OptionError(path + key, entry, kind);
-  }
+/** Checks an object whose entries have the paths `path`.*, or the outermost one. */
+function checkEntries(value: object, path: string): void {
+  const prefix = path === '' ? '' : `${path}.`;
+  const rules = new Map(
+    Object.entries(entries).flatMap(([full, rule]) => {
+      const name = full.slice(prefix.length);
+      return full.startsWith(prefix) && !name.includes('.') ? [[name, rule] as const] : [];
+    }),
+  );
+  checkKnown(value, [...rules.keys()], path);
+  for (const [name, entry] of Object.entries(value)) checkKind(prefix + name, entry, rules.get(name)!);
 }
 
-function isOf(kind: Kind, value: unknown): boolean {
-  switch (kind) {
-    case 'a string':
-      return typeof value === 'string';
-    case 'a number':
-      return typeof value === 'number';
-    case 'true or false':
-      return typeof value === 'boolean';
-    case 'an object':
-      return isRecord(value);
-    case 'a list of numbers':
-      return Array.isArray(value) && value.every((each) => typeof each === 'number');
-    case 'any':
-      return true;
-  }
+function checkKind(option: string, value: unknown, { type }: OptionRule): void {
+  const kind = kinds[typeof type === 'string' ? type : 'text'];
+  if (!kind.holds(value)) throw new OptionError(option, value, kind.name);
+  if (typeof type !== 'string') checkChoice(option, value as string, type);
 }
+
+interface Kind {
+  readonly name: string;
+  readonly holds: (value: unknown) => boolean;
+}
+
+const isNumber = (value: unknown): boolean => typeof value === 'number';
+const number: Kind = { name: 'a number', holds: isNumber };
+const object: Kind = { name: 'an object', holds: isRecord };
+
+const kinds: Readonly<Record<OptionType, Kind>> = {
+  integer: number,
+  number,
+  numbers: { name: 'a list of numbers', holds: (value) => isList(value) && value.every(isNumber) },
+  boolean: { name: 'true or false', holds: (value) => typeof value === 'boolean' },
+  text: { name: 'a string', holds: (value) => typeof value === 'string' },
+  object,
+  constants: object,
+  seed: {
+    name: 'an integer, as a string above 2^53',
+    holds: (value) => isNumber(value) || (typeof value === 'string' && /^\d+$/.test(value)),
+  },
+  averages: {
+    name: 'a decay, an average such as { "kind": "constant", "decay": 0.999 }, or a list',
+    holds: (value) => (isList(value) ? value : [value]).every((each) => isNumber(each) || isRecord(each)),
+  },
+};
 
 function isSize(size: readonly number[]): boolean {
   return size.length === 2 && size.every((extent) => Number.isInteger(extent) && extent > 0);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,36 +3,57 @@ import { writeAtomically } from '../../io/atomic.js';
 import { writeChart, type Curve } from '../../io/chart.js';
 import { encodeCsv } from '../../io/csv.js';
 import type { TrainProgress } from '../../training/run.js';
+import { meanProgress } from './progress.js';
 
 /** Of the columns of losses by time. */
 const prefix = 'loss_t_';
 
 type Row = Readonly<Record<string, number>>;
 
-/** The progress of a run as a table: `loss.csv`, and its curves. */
+/** Rows of a whole run. */
+const ROWS = 500;
+
+/** The progress of a run as a table: `loss.csv`, and its curves. Its rows lie at multiples of a number of steps. */
 export class LossHistory {
   readonly #path: string;
+  readonly #every: number;
   #rows: Row[];
   #started = false;
   #validated = -1;
+  #since: TrainProgress[] = [];
 
-  private constructor(path: string, rows: Row[]) {
+  private constructor(path: string, every: number, rows: Row[]) {
     this.#path = path;
+    this.#every = every;
     this.#rows = rows;
   }
 
-  /** @param path Of the table; that of an earlier part of the run is gone on with. */
-  static async open(path: string): Promise<LossHistory> {
-    return new LossHistory(path, parse(await readFile(path, 'utf8').catch(() => '')));
+  /**
+   * @param path of the table; that of an earlier part of the run is gone on with
+   * @param steps of the whole run
+   */
+  static async open(path: string, steps: number): Promise<LossHistory> {
+    const rows = parse(await readFile(path, 'utf8').catch(() => ''));
+    return new LossHistory(path, Math.ceil(steps / ROWS), rows);
   }
 
-  add(progress: TrainProgress): void {
-    const { step, loss, losses, gradientNorm, learningRate, imagesPerSecond, seconds, validation } = progress;
+  /** Takes the progress of a step; returns what a new row tells, the means over the steps since the row before. */
+  add(progress: TrainProgress): TrainProgress | undefined {
     if (!this.#started) {
       // Steps that were made before the run was stopped, but after its last checkpoint, are made again.
-      this.#rows = this.#rows.filter((row) => row['step']! < step);
+      this.#rows = this.#rows.filter((row) => row['step']! < progress.step);
       this.#started = true;
     }
+    this.#since.push(progress);
+    if (progress.step % this.#every !== 0 && progress.step < progress.steps) return undefined;
+    const row = meanProgress(this.#since);
+    this.#since = [];
+    this.#add(row);
+    return row;
+  }
+
+  #add(progress: TrainProgress): void {
+    const { step, loss, losses, gradientNorm, learningRate, imagesPerSecond, seconds, validation } = progress;
     const measured = validation !== undefined && validation.step !== this.#validated;
     if (measured) this.#validated = validation.step;
     this.#rows.push({

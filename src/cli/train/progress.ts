@@ -1,30 +1,32 @@
 import { clock } from '../../io/progress.js';
 import type { TimeBucket, TrainProgress } from '../../training/run.js';
 
-/** Milliseconds between two lines where stderr is no terminal. */
-const interval = 10_000;
+/** Milliseconds between two lines on a terminal, and where stderr is none. */
+const SHORT = 500;
+const LONG = 10_000;
 
 /** What a training run tells on stderr: one line that is kept up to date on a terminal, elsewhere a line now and then. */
 export class TrainingLine {
   readonly #stream: NodeJS.WriteStream;
   #last = -Infinity;
   #shown = false;
+  #since: TrainProgress[] = [];
 
   constructor(stream: NodeJS.WriteStream = process.stderr) {
     this.#stream = stream;
   }
 
+  /** Takes the progress of a step; shown are means over the steps since the line before. */
   update(progress: TrainProgress): void {
-    const text = describeProgress(progress);
-    if (this.#stream.isTTY) {
-      this.#stream.write(`\r${text.slice(0, this.#stream.columns - 1)}\x1b[K`);
-      this.#shown = true;
-      return;
-    }
+    this.#since.push(progress);
     const now = performance.now();
-    if (now - this.#last < interval && progress.step < progress.steps) return;
+    const terminal = this.#stream.isTTY;
+    if (now - this.#last < (terminal ? SHORT : LONG) && progress.step < progress.steps) return;
     this.#last = now;
-    this.#stream.write(`${text}\n`);
+    const text = describeProgress(meanProgress(this.#since));
+    this.#since = [];
+    this.#stream.write(terminal ? `\r${text.slice(0, this.#stream.columns - 1)}\x1b[K` : `${text}\n`);
+    this.#shown = terminal;
   }
 
   /** What is done instead of training. */
@@ -44,6 +46,26 @@ export class TrainingLine {
     if (this.#shown) this.#stream.write('\r\x1b[K');
     this.#shown = false;
   }
+}
+
+/** The progress of several reports as one: where the last one is, with the means of all. */
+export function meanProgress(reports: readonly TrainProgress[]): TrainProgress {
+  const mean = (value: (progress: TrainProgress) => number): number =>
+    reports.reduce((sum, progress) => sum + value(progress), 0) / reports.length;
+  const buckets = new Map<number, TimeBucket>();
+  for (const bucket of reports.flatMap(({ losses }) => losses)) {
+    const { loss, rows } = buckets.get(bucket.from) ?? { loss: 0, rows: 0 };
+    const all = rows + bucket.rows;
+    buckets.set(bucket.from, { ...bucket, loss: (loss * rows + bucket.loss * bucket.rows) / all, rows: all });
+  }
+  return {
+    ...reports.at(-1)!,
+    model: undefined,
+    loss: mean(({ loss }) => loss),
+    losses: [...buckets.values()].sort((a, b) => a.from - b.from),
+    gradientNorm: mean(({ gradientNorm }) => gradientNorm),
+    imagesPerSecond: 1 / mean(({ imagesPerSecond }) => 1 / imagesPerSecond),
+  };
 }
 
 /** Step, loss and its parts by time, held-out loss, learning rate, speed and the time that is left. */

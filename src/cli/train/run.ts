@@ -1,154 +1,248 @@
 import { join } from 'node:path';
-import { holdOut, type Dataset } from '../../data/dataset.js';
+import { untrainedNames, parameterNames, parameterValues } from '../../autodiff/parameters.js';
+import type { Dataset } from '../../data/dataset.js';
 import { loadData } from '../../data/load.js';
-import { FastsdeError, ModelError } from '../../errors.js';
-import { defined } from '../../options.js';
-import { assertWritable, ensureFolder, writeAtomically } from '../../io/atomic.js';
+import { FastsdeError, ModelError, OptionError } from '../../errors.js';
+import { assertWritable, ensureFolder, removeLeftovers, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
-import { parameterNames, parameterValues } from '../../autodiff/parameters.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
+import { defined } from '../../options.js';
 import { readMetadata } from '../../score/network/metadata.js';
-import type { ObjectiveOptions } from '../../training/objective.js';
 import { located } from '../../score/network/network.js';
-import type { TrainOptions } from '../../training/options.js';
-import type { TrainResult } from '../../training/run.js';
+import { settingRules, type TrainOptions } from '../../training/options.js';
+import {
+  chooseRecipe,
+  momentsOf,
+  splitData,
+  type Recipe,
+  type RecipeOptions,
+} from '../../training/recipe.js';
+import type { TrainProgress, TrainResult } from '../../training/run.js';
 import { train } from '../../training/train.js';
-import { LossHistory } from './loss-history.js';
 import { counted, jsonSeed } from '../shared/report.js';
 import { warn } from '../shared/terminal.js';
 import type { TrainConfig } from './config.js';
-import { momentsOf, networkFor } from './network.js';
+import { LossHistory } from './loss-history.js';
 import { TrainingPictures } from './pictures.js';
 import { TrainingLine } from './progress.js';
 
-/** How a run tells what it does. */
-export interface Telling {
+/** What is said of a run on the way. */
+export interface Reporting {
   /** A JSON object per line on stdout. */
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
+/** A network that saw fewer steps knows no density that would be worth the time of its picture. */
+const STEPS_FOR_DENSITY = 250;
+
 /** The body of `fastsde train`: data and network, the run with its pictures, the result. */
-export async function trainTo(config: TrainConfig, signal: AbortSignal, telling: Telling): Promise<void> {
+export async function trainTo(config: TrainConfig, signal: AbortSignal, reporting: Reporting): Promise<void> {
+  const { output = 'training', model } = config;
+  await ensureFolder(output);
+  await assertWritable(join(output, 'model.onnx'));
+  const { trained, heldOut } = splitData(await openSet(config, signal, reporting), config.holdOut);
+  signal.throwIfAborted();
   try {
-    await trainOn(config, signal, telling);
+    const recipe = chooseRecipe(trained, await recipeOptions(config));
+    if (model !== undefined && !reporting.quiet) warn(untrainedWarnings(recipe));
+    await new TrainingSession(config, recipe, trained, heldOut, signal, reporting).run();
   } catch (cause) {
-    const { model } = config;
     throw model !== undefined && cause instanceof ModelError ? located(model, cause) : cause;
   }
 }
 
-async function trainOn(config: TrainConfig, signal: AbortSignal, telling: Telling): Promise<void> {
-  const { output = 'training' } = config;
-  await ensureFolder(output);
-  await assertWritable(join(output, 'model.onnx'));
-  const line = telling.quiet ? undefined : new TrainingLine();
-  const { trained, heldOut } = parts(config, await openSet(config, telling.quiet));
-  signal.throwIfAborted();
-  const seed = BigInt(config.seed ?? 0);
-  const network = await networkFor(config, trained, seed);
-  const options = await optionsFor(config, trained);
-  const sampled = readMetadata(network.metadata).kind !== 'classifier';
-  const planar = trained.shape.length === 2;
-  const pictures = new TrainingPictures(output, config.sampleCount ?? (planar ? 4000 : 36), signal);
-  const history = await LossHistory.open(join(output, 'loss.csv'));
-  const tell = (event: string, facts: object): void => {
-    if (telling.json) process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
-  };
+/** A run into a folder: its files, and what is said on the way. */
+class TrainingSession {
+  readonly #config: TrainConfig;
+  readonly #recipe: Recipe;
+  readonly #trained: Dataset;
+  readonly #heldOut: Dataset | undefined;
+  readonly #signal: AbortSignal;
+  readonly #reporting: Reporting;
+  readonly #output: string;
+  readonly #line: TrainingLine | undefined;
+  readonly #pictures: TrainingPictures;
+  readonly #sampleEvery: number;
+  #history: LossHistory | undefined;
+  #step = 0;
+  #loss: number | undefined;
+  #shown: Promise<void> | undefined;
 
-  const tenth = Math.ceil(options.steps / 10);
-  const training = train(network, trained, {
-    ...options,
-    seed,
-    signal,
-    checkpoints: {
-      folder: join(output, 'checkpoints'),
-      every: config.checkpointEvery ?? Math.min(1000, Math.max(100, tenth)),
-      ...defined({ keep: config.keep }),
-    },
-    ...(heldOut && { validation: heldOut }),
-  });
-  const sampleEvery = config.sampleEvery ?? tenth;
-  let shown: Promise<void> | undefined;
-  let step = 0;
-  try {
-    for await (const progress of training) {
-      if (step === 0) {
-        await writeAtomically(join(output, 'train.json'), recordOf(config, options, output, sampleEvery));
-        const facts = factsOf(network, trained, heldOut);
-        tell('start', { ...facts, output });
-        line?.say(describeStart(facts));
-      }
-      history.add(progress);
-      tell('progress', progress);
-      line?.update(progress);
-      const due = step > 0 && Math.floor(progress.step / sampleEvery) > Math.floor(step / sampleEvery);
-      step = progress.step;
-      if (!due || shown || step >= options.steps) continue;
-      shown = show(step).finally(() => (shown = undefined));
-    }
-    await shown;
-    const result = await training;
-    step = result.steps;
-    await finish(result);
-  } catch (cause) {
-    line?.clear();
-    await shown?.catch(() => undefined);
-    if (step > 0) await history.write().catch(() => undefined);
-    if (!signal.aborted) throw cause;
-    throw new FastsdeError(
-      'ERR_FASTSDE_INTERRUPTED',
-      `Interrupted ${step === 0 ? 'before a step was made' : `at step ${step}`}. The state of the run is in ${output}; the same command goes on from there.`,
-      { cause },
+  constructor(
+    config: TrainConfig,
+    recipe: Recipe,
+    trained: Dataset,
+    heldOut: Dataset | undefined,
+    signal: AbortSignal,
+    reporting: Reporting,
+  ) {
+    const { output = 'training', sampleCount, sampleEvery } = config;
+    this.#config = config;
+    this.#recipe = recipe;
+    this.#trained = trained;
+    this.#heldOut = heldOut;
+    this.#signal = signal;
+    this.#reporting = reporting;
+    this.#output = output;
+    this.#line = reporting.quiet ? undefined : new TrainingLine();
+    this.#pictures = new TrainingPictures(
+      output,
+      sampleCount ?? (trained.shape.length === 2 ? 4000 : 36),
+      signal,
     );
+    this.#sampleEvery = sampleEvery ?? Math.ceil(recipe.options.steps / 10);
   }
 
-  /** What there is to see at a step on the way; that this fails stops no training. */
-  async function show(at: number): Promise<void> {
+  async run(): Promise<void> {
+    const { model, options } = this.#recipe;
+    const { checkpointEvery, keep } = this.#config;
+    const training = train(model, this.#trained, {
+      ...options,
+      checkpoints: { folder: join(this.#output, 'checkpoints'), every: checkpointEvery, keep },
+      validation: this.#heldOut,
+      progressEvery: 1,
+      modelEvery: this.#sampleEvery,
+      signal: this.#signal,
+    });
     try {
-      await history.write();
-      const model = await training.model();
-      await writeModel(model, join(output, 'model.onnx'));
-      if (!sampled) return;
-      const path = await pictures.samples(model, at);
-      tell('samples', { step: at, path });
+      for await (const progress of training) await this.#follow(progress);
+      await this.#shown;
+      await this.#finish(await training);
     } catch (cause) {
-      if (!signal.aborted && !telling.quiet) warn([`No samples at step ${at}: ${(cause as Error).message}`]);
+      throw await this.#explain(cause);
+    } finally {
+      this.#line?.clear();
     }
   }
 
-  async function finish(result: TrainResult): Promise<void> {
-    line?.clear();
-    await history.write();
-    const files = [join(output, 'model.onnx')];
-    await writeModel(result.model, files[0]!);
+  async #follow(progress: TrainProgress): Promise<void> {
+    const { step, steps, model } = progress;
+    if (this.#step === 0) await this.#begin();
+    this.#step = step;
+    this.#line?.update(progress);
+    const row = this.#history!.add(progress);
+    if (row) {
+      this.#loss = row.loss;
+      this.#tell('progress', row);
+    }
+    if (model === undefined || step === steps) return;
+    await this.#shown;
+    this.#shown = this.#show(model, step);
+  }
+
+  async #begin(): Promise<void> {
+    const { options, model } = this.#recipe;
+    await removeLeftovers(this.#output, (name) => isOwnFile.test(name));
+    const record = recordOf(this.#config, options, this.#output, this.#sampleEvery);
+    await writeAtomically(join(this.#output, 'train.json'), record);
+    this.#history = await LossHistory.open(join(this.#output, 'loss.csv'), options.steps);
+    const facts = factsOf(model, this.#trained, this.#heldOut);
+    this.#tell('start', { ...facts, output: this.#output });
+    this.#line?.say(describeStart(facts));
+  }
+
+  /** Writes what there is to see at a step on the way; a failure here only warns. */
+  async #show(model: Model, step: number): Promise<void> {
+    try {
+      await this.#history!.write();
+      await writeModel(model, join(this.#output, 'model.onnx'));
+      if (!this.#isSampled) return;
+      const path = await this.#pictures.samples(model, step);
+      this.#tell('samples', { step, path });
+    } catch (cause) {
+      if (!this.#signal.aborted && !this.#reporting.quiet)
+        warn([`No samples at step ${step}: ${(cause as Error).message}`]);
+    }
+  }
+
+  async #finish(result: TrainResult): Promise<void> {
+    this.#line?.clear();
+    this.#step = result.steps;
+    await this.#history?.write();
+    const files: string[] = [];
     for (const [i, model] of result.averages.entries()) {
-      if (i === 0) continue;
-      files.push(join(output, `model-average-${i + 1}.onnx`));
+      files.push(join(this.#output, i === 0 ? 'model.onnx' : `model-average-${i + 1}.onnx`));
       await writeModel(model, files.at(-1)!);
     }
-    if (sampled) {
-      line?.now('Drawing samples');
-      files.push(await pictures.samples(result.model, result.steps));
-      const density = await pictures.density(result.model, trained);
+    if (this.#isSampled) {
+      this.#line?.now('Drawing samples');
+      files.push(await this.#pictures.samples(result.model, result.steps));
+      const density =
+        result.steps < STEPS_FOR_DENSITY
+          ? undefined
+          : await this.#pictures.density(result.model, this.#trained);
       if (density !== undefined) files.push(density);
     }
-    const options = { ...result.options, seed: jsonSeed(seed) };
-    line?.clear();
-    tell('end', { ...result, options, model: undefined, averages: undefined, files });
-    if (!telling.quiet) process.stderr.write(`${describeEnd(result, files)}\n`);
+    const options = { ...result.options, seed: jsonSeed(BigInt(this.#recipe.options.seed ?? 0)) };
+    const loss = this.#loss ?? result.loss;
+    this.#tell('end', { ...result, loss, options, model: undefined, averages: undefined, files });
+    this.#line?.say(describeEnd(result, files));
+  }
+
+  /** What ended the run; after a signal, where it stopped and how it goes on. */
+  async #explain(cause: unknown): Promise<unknown> {
+    this.#line?.clear();
+    await this.#shown;
+    await this.#history?.write().catch(() => undefined);
+    if (!this.#signal.aborted) return cause;
+    const where = this.#step === 0 ? 'before a step was made' : `at step ${this.#step}`;
+    const message = `Interrupted ${where}. The state of the run is in ${this.#output}; the same command goes on from there.`;
+    return new FastsdeError('ERR_FASTSDE_INTERRUPTED', message, { cause });
+  }
+
+  get #isSampled(): boolean {
+    return readMetadata(this.#recipe.model.metadata).kind !== 'classifier';
+  }
+
+  #tell(event: string, facts: object): void {
+    if (this.#reporting.json) process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
   }
 }
 
-async function openSet(config: TrainConfig, quiet: boolean): Promise<Dataset> {
+/** Files that a run writes, of which a process that was killed may have left the beginning. */
+const isOwnFile =
+  /^(train\.json|model(-average-\d+)?\.onnx|loss(-by-time)?\.(csv|png)|samples-\d+\.(png|npy)|density\.png)$/;
+
+async function openSet(config: TrainConfig, signal: AbortSignal, { quiet }: Reporting): Promise<Dataset> {
   const { data = '', split = 'train', dataLabels, resize, channels, skipCorrupted } = config;
   const set = await loadData(data, {
     split,
+    signal,
     ...defined({ labels: dataLabels, size: resize, channels }),
     ...(skipCorrupted && { onCorrupted: () => undefined }),
   });
   if (!quiet) warn([...(set.warnings ?? []), ...scaleWarnings(data, set)]);
   return set;
+}
+
+/** What the library chooses a recipe by: files are read, and what is about files alone is left out. */
+async function recipeOptions(config: TrainConfig): Promise<RecipeOptions> {
+  const { model, graph, parameters, network, conditional, objective, seed = 0 } = config;
+  if (graph !== undefined && model === undefined)
+    throw new OptionError('graph', graph, 'left out unless the model that it trains is given (--model)');
+  const settings = Object.keys(settingRules).map((name) => [name, config[name as keyof TrainConfig]]);
+  return {
+    ...(Object.fromEntries(settings) as RecipeOptions),
+    network,
+    conditional,
+    objective,
+    seed: BigInt(seed),
+    model: model === undefined ? undefined : await readModel(model),
+    graph: graph === undefined ? undefined : await readModel(graph),
+    parameters: parameters === undefined ? undefined : new RegExp(parameters),
+  };
+}
+
+/** What of a network in a file is not trained; a network of our own has nothing but constants there. */
+function untrainedWarnings({ model, options }: Recipe): string[] {
+  if (options.graph || model.metadata.has('fastsde.network')) return [];
+  const names = untrainedNames(model, parameterNames(model, options.parameters ?? 'all'));
+  if (names.length === 0) return [];
+  const few = names.length > 8 ? [...names.slice(0, 8), `and ${names.length - 8} more`] : names;
+  return [
+    `Not trained: ${few.join(', ')}. "parameters" of a configuration file selects tensors by a pattern.`,
+  ];
 }
 
 /** Points have to fit between the least and the largest noise of the SDEs. */
@@ -162,52 +256,6 @@ function scaleWarnings(name: string, { data, shape }: Dataset): string[] {
   ];
 }
 
-/** What is trained on, and what the loss is measured on: by default a twentieth, at most 1000 samples. */
-function parts({ holdOut: share }: TrainConfig, set: Dataset): { trained: Dataset; heldOut?: Dataset } {
-  if (share === 0) return { trained: set };
-  if (share === undefined && set.shape[0]! < 100) return { trained: set };
-  const { train: trained, heldOut } = holdOut(set, share ?? Math.min(0.05, 1000 / set.shape[0]!));
-  return { trained, heldOut };
-}
-
-/** The options of the library that a configuration stands for, with the defaults of the command. */
-export async function optionsFor(
-  config: TrainConfig,
-  { shape }: Pick<Dataset, 'shape'>,
-): Promise<TrainOptions> {
-  const points = shape.length === 2;
-  const { batch, flip, warmup, decayFrom, beta1, beta2, epsilon, weightDecay } = config;
-  const { clip, accumulation, workers, graph, parameters, ema = 0.9999 } = config;
-  const averages = (Array.isArray(ema) ? ema : [ema]) as readonly (typeof ema)[];
-  return {
-    steps: config.steps ?? (points ? 2500 : 10_000),
-    batch: batch ?? (points ? 512 : 128),
-    learningRate: config.learningRate ?? (points ? 2e-3 : 5e-4),
-    decay: config.decay ?? 'cosine',
-    objective: points ? objectiveOfPoints(config) : (config.objective ?? {}),
-    ema: averages.map((each) =>
-      typeof each === 'number' ? { kind: 'warm-up', decay: each } : each,
-    ) as NonNullable<TrainOptions['ema']>,
-    ...defined({ flip, warmup, decayFrom, beta1, beta2, epsilon, weightDecay, clip, accumulation, workers }),
-    ...(parameters !== undefined && { parameters: new RegExp(parameters) }),
-    ...(graph !== undefined && { graph: await readModel(graph) }),
-  };
-}
-
-/**
- * For points, where the configuration does not say otherwise, the objective of Karras et al. 2022 (table 1) under every SDE: noise
- * levels about the spread of the data, all alike for the preconditioned network. What is wrong at these levels puts too
- * many samples in one place and too few in another.
- */
-function objectiveOfPoints({ objective = {}, network = {}, model }: TrainConfig): ObjectiveOptions {
-  const { kind = 'denoising', weighting, times, spread } = objective;
-  const { kind: body, labels, trainedLevels } = network;
-  const open = (weighting ?? times ?? spread) === undefined;
-  const continuous = trainedLevels === undefined && labels !== 'index' && labels !== 'reversed-index';
-  const scored = kind === 'denoising' && body !== 'classifier' && model === undefined;
-  return open && continuous && scored ? { weighting: 'edm', times: 'log-normal', ...objective } : objective;
-}
-
 /** The configuration with what was decided for it, as `--config` takes it. */
 function recordOf(config: TrainConfig, options: TrainOptions, output: string, sampleEvery: number): string {
   const { steps, batch, learningRate, decay, objective, ema } = options;
@@ -215,16 +263,17 @@ function recordOf(config: TrainConfig, options: TrainOptions, output: string, sa
   return `${JSON.stringify(record, undefined, 2)}\n`;
 }
 
-interface Facts {
+/** What is said of a run at its start. */
+interface RunFacts {
   readonly samples: number;
   readonly heldOut: number;
   readonly shape: readonly number[];
-  readonly classes?: readonly string[];
+  readonly classes?: readonly string[] | undefined;
   readonly parameters: number;
   readonly network: Readonly<Record<string, string>>;
 }
 
-function factsOf(network: Model, trained: Dataset, heldOut: Dataset | undefined): Facts {
+function factsOf(network: Model, trained: Dataset, heldOut: Dataset | undefined): RunFacts {
   const [samples, ...shape] = trained.shape as [number, ...number[]];
   let parameters = 0;
   for (const [, values] of parameterValues(network, parameterNames(network, 'all')))
@@ -233,13 +282,13 @@ function factsOf(network: Model, trained: Dataset, heldOut: Dataset | undefined)
     samples,
     heldOut: heldOut?.shape[0] ?? 0,
     shape,
-    ...(trained.classNames && { classes: trained.classNames }),
+    classes: trained.classNames,
     parameters,
     network: Object.fromEntries(network.metadata),
   };
 }
 
-function describeStart({ samples, heldOut, shape, parameters }: Facts): string {
+function describeStart({ samples, heldOut, shape, parameters }: RunFacts): string {
   const held = heldOut === 0 ? '' : `, ${heldOut} held out`;
   return `${counted(samples, 'sample')} of shape [${shape.join(', ')}]${held}; ${parameters} parameters`;
 }
