@@ -20,7 +20,7 @@ import {
 import type { TrainProgress, TrainResult } from '../../training/run.js';
 import { train } from '../../training/train.js';
 import { counted, jsonSeed } from '../shared/report.js';
-import { warn } from '../shared/terminal.js';
+import { print, warn } from '../shared/terminal.js';
 import type { TrainConfig } from './config.js';
 import { LossHistory } from './loss-history.js';
 import { TrainingPictures } from './pictures.js';
@@ -196,7 +196,7 @@ class TrainingSession {
   }
 
   #tell(event: string, facts: object): void {
-    if (this.#reporting.json) process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
+    if (this.#reporting.json) print(`${JSON.stringify({ event, ...facts })}\n`);
   }
 }
 
