@@ -59,6 +59,12 @@ export function checkKnown(options: object, known: readonly string[], path = '')
   }
 }
 
+/** Throws unless the value is the path of a file or a folder. */
+export function checkPath(option: string, value: string): string {
+  if (typeof (value as unknown) === 'string' && value !== '') return value;
+  throw new OptionError(option, value, 'a path');
+}
+
 /** The record without its undefined entries. */
 export function defined<T extends object>(record: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {

@@ -1,15 +1,15 @@
 import { extname } from 'node:path';
-import { DataError } from '../errors.js';
+import { DataError, OptionError } from '../errors.js';
 import { isFolder } from '../io/atomic.js';
 import { planes } from '../io/image.js';
 import { decodeNpy, type NdArray } from '../io/npy.js';
 import { decodeNpz } from '../io/npz.js';
 import { readBytes } from '../io/read.js';
-import { nearest } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, checkSignal, isList, nearest } from '../options.js';
 import { decodeCifar10 } from './cifar10.js';
 import { checkValues, classesFrom, type Dataset } from './dataset.js';
 import { decodeIdx } from './idx.js';
-import { mnist } from './mnist.js';
+import { mnist, splits } from './mnist.js';
 import { pictureArchive, pictureFolder, type PictureOptions } from './pictures.js';
 import { isToy, toys } from './toys.js';
 
@@ -17,6 +17,15 @@ export interface LoadDataOptions extends PictureOptions {
   /** A .npy or IDX file with one class per sample, in place of the classes of the source. */
   readonly labels?: string;
 }
+
+const optionNames = Object.keys({
+  labels: true,
+  split: true,
+  size: true,
+  channels: true,
+  onCorrupted: true,
+  signal: true,
+} satisfies Record<keyof LoadDataOptions, true>);
 
 /** Points of a toy that make its training and its test set; the test set follows in the sequence of seed 0. */
 const toyPoints = { train: { first: 0, count: 200_000 }, test: { first: 200_000, count: 10_000 } } as const;
@@ -38,6 +47,14 @@ const toyPoints = { train: { first: 0, count: 200_000 }, test: { first: 200_000,
  *   `signal` once it is aborted.
  */
 export async function loadData(source: string, options: LoadDataOptions = {}): Promise<Dataset> {
+  if (typeof (source as unknown) !== 'string')
+    throw new OptionError('data', source, 'mnist, the name of a toy, or a path');
+  checkKnown(options, optionNames);
+  if (options.split !== undefined) checkChoice('split', options.split, splits);
+  if (options.channels !== undefined && ![1, 3].includes(options.channels))
+    throw new OptionError('channels', options.channels, '1 (grey) or 3 (RGB)');
+  if (options.size !== undefined) checkSize(options.size);
+  checkSignal(options.signal);
   const set = await open(source, options);
   checkValues(set, source);
   const { labels } = options;
@@ -52,6 +69,11 @@ export async function loadData(source: string, options: LoadDataOptions = {}): P
       ],
     }),
   };
+}
+
+function checkSize(size: readonly number[]): void {
+  if (!isList(size) || size.length !== 2) throw new OptionError('size', size, '[height, width]');
+  size.forEach((extent, i) => checkInteger(`size[${i}]`, extent, 1));
 }
 
 async function open(source: string, options: LoadDataOptions): Promise<Dataset> {

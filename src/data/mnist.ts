@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { gunzipped } from '../io/gzip.js';
 import { readBytes } from '../io/read.js';
+import { checkChoice } from '../options.js';
 import type { Dataset } from './dataset.js';
 import { decodeIdx } from './idx.js';
 
 /** Which part of MNIST: 60,000 training images or 10,000 test images. */
-export type Split = 'train' | 'test';
+export type Split = (typeof splits)[number];
+
+export const splits = ['train', 'test'] as const;
 
 interface File {
   readonly name: string;
@@ -54,7 +57,7 @@ export function dataFolder(): string {
  * @throws DataError where a file is absent, with where to get it and its checksum, or is another than the standard one.
  */
 export async function mnist(split: Split = 'test', folder: string = dataFolder()): Promise<Dataset> {
-  const { images, labels } = files[split];
+  const { images, labels } = files[checkChoice('split', split, splits)];
   const { data, shape } = decodeIdx(await standardFile(images, folder));
   const classes = decodeIdx(await standardFile(labels, folder));
   return {

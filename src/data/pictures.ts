@@ -3,7 +3,7 @@ import { extname, join, posix, relative, sep } from 'node:path';
 import { DataError } from '../errors.js';
 import { decodeImage, planes, readImage, type FitOptions, type Picture } from '../io/image.js';
 import type { Dataset } from './dataset.js';
-import type { Split } from './mnist.js';
+import { splits, type Split } from './mnist.js';
 import { readTar } from './tar.js';
 
 const endings = ['.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.avif', '.gif', '.svg'];
@@ -12,7 +12,7 @@ const endings = ['.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.avif', '.g
 const isPicture = (path: string): boolean =>
   endings.includes(extname(path).toLowerCase()) && !posix.basename(path).startsWith('.');
 
-const splits: readonly (string | undefined)[] = ['train', 'test'] satisfies Split[];
+const isSplit = (folder: string | undefined): boolean => splits.some((split) => split === folder);
 
 export interface PictureOptions extends FitOptions {
   /** Which of the folders `train` and `test` is read, where the source has these. Default `test`. */
@@ -129,7 +129,7 @@ function layOut(source: string, paths: readonly string[], split: Split): Layout 
   if (paths.length === 0) fail(`${source} holds no pictures (${endings.join(', ')}).`);
   const all = paths.toSorted().map((path) => ({ path, folders: path.split('/').slice(0, -1) }));
   const shared = sharedFolders(all.map(({ folders }) => folders));
-  const parted = all.every(({ folders }) => splits.includes(folders[shared]));
+  const parted = all.every(({ folders }) => isSplit(folders[shared]));
   const chosen = parted ? all.filter(({ folders }) => folders[shared] === split) : all;
   if (chosen.length === 0) fail(`${source} holds no folder ${split}.`);
   const level = parted ? shared + 1 : shared;
@@ -148,7 +148,7 @@ function sharedFolders(paths: readonly (readonly string[])[]): number {
   const [first, ...others] = paths;
   let depth = 0;
   for (const name of first!) {
-    if (splits.includes(name) || others.some((folders) => folders[depth] !== name)) break;
+    if (isSplit(name) || others.some((folders) => folders[depth] !== name)) break;
     depth++;
   }
   return depth;

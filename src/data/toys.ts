@@ -1,5 +1,6 @@
 import { Stream } from '../device/binding.js';
 import { fillNormal, fillUniform } from '../device/kernels.js';
+import { checkFits } from '../memory.js';
 import { checkInteger } from '../options.js';
 import { GaussianMixture } from '../score/mixture/mixture.js';
 import type { Dataset } from './dataset.js';
@@ -31,6 +32,7 @@ function toy(draw: Draw, logDensity?: Toy['logDensity']): Toy {
   return {
     sample(count, { seed = 0n, first = 0 } = {}) {
       checkInteger('count', count, 1);
+      checkFits('count', count, 64, 'fewer points');
       const noise = { seed, samples: first, step: 0, stream: Stream.data };
       const uniform = new Float64Array(3 * count);
       const normal = new Float64Array(2 * count);

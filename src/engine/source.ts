@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { isRecord } from '../options.js';
 import { mixtureModel, type MixtureModelOptions } from '../score/mixture/model.js';
 import { GaussianMixture } from '../score/mixture/mixture.js';
 import type { MixtureSpec } from '../score/mixture/spec.js';
@@ -29,7 +30,7 @@ export interface PlainSource {
 export function plainSource(source: ModelSource, options: LoadOptions): PlainSource {
   if (typeof source === 'string' || source instanceof Uint8Array)
     return { source: plain('model', source), options: plain('', options) };
-  if (typeof source !== 'object' || !('mixture' in source)) {
+  if (!isRecord(source) || !('mixture' in source)) {
     throw new OptionError(
       'model',
       source,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FastsdeError, OutputError } from '../errors.js';
+import { checkPath } from '../options.js';
 
 /**
  * Writes a file so that no reader ever sees half of it: the data go to a temporary file beside it, which is brought to
@@ -13,7 +14,7 @@ export async function writeAtomically(
   path: string,
   data: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const temporary = temporaryName(path);
+  const temporary = temporaryName(checkPath('path', path));
   try {
     await writeFile(temporary, data, { flag: 'wx', flush: true });
     await rename(temporary, path);
@@ -39,7 +40,7 @@ export async function removeLeftovers(folder: string, isOurs: (name: string) => 
  * @throws OutputError with the path and the reason.
  */
 export async function ensureFolder(path: string): Promise<void> {
-  const target = join(path, '.');
+  const target = join(checkPath('folder', path), '.');
   if (await isFolder(target)) return;
   try {
     await mkdir(target);
@@ -55,7 +56,7 @@ export async function ensureFolder(path: string): Promise<void> {
  * @throws OutputError with the path and the reason.
  */
 export async function writeFolder(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  const target = join(path, '.');
+  const target = join(checkPath('path', path), '.');
   if (await isFolder(target)) {
     for (const [name, data] of files) await writeAtomically(join(target, name), data);
     return;

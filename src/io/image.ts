@@ -1,6 +1,7 @@
-import { DataError } from '../errors.js';
+import { DataError, OptionError } from '../errors.js';
+import { checkInteger, checkKnown, isList, isRecord } from '../options.js';
 import * as native from '../device/kernels.js';
-import { isImageShape } from '../shape.js';
+import { elementCount, isImageShape } from '../shape.js';
 import { writeAtomically, writeFolder } from './atomic.js';
 import { readBytes } from './read.js';
 import { loadSharp } from './sharp.js';
@@ -47,8 +48,11 @@ export interface GridLayout {
 
 /** A grid of images in reading order. */
 export function imageGrid(batch: ImageBatch, layout: GridLayout = {}): Picture {
-  const { count, channels, height, width } = dimensions(batch.shape);
+  const { count, channels, height, width } = dimensions(batch);
+  checkKnown(layout, ['columns', 'width'], 'layout');
   const { columns = Math.ceil(Math.sqrt(count)), width: limit = 512 } = layout;
+  checkInteger('layout.columns', columns, 1);
+  checkInteger('layout.width', limit, 1);
   const rows = Math.ceil(count / columns);
   const gap = 2;
   const factor = Math.max(1, Math.floor((limit - gap * (columns + 1)) / (columns * width)));
@@ -78,7 +82,7 @@ const gapGrey = 128;
 
 /** The images of a batch, one picture each, at their own size. */
 export function pictures(batch: ImageBatch): Picture[] {
-  const { count, channels, height, width } = dimensions(batch.shape);
+  const { count, channels, height, width } = dimensions(batch);
   const bytes = toBytes(batch.samples, batch.range);
   const pixels = height * width;
   return Array.from({ length: count }, (_, n) => {
@@ -118,6 +122,8 @@ export async function writeAnimation(
   frames: readonly ImageBatch[],
   frameTime = 60,
 ): Promise<void> {
+  if (!isList(frames) || frames.length === 0)
+    throw new OptionError('frames', frames, 'a list of at least one batch of images');
   const grids = frames.map((frame) => imageGrid(frame));
   const { width, height, channels } = grids[0]!;
   const sharp = await loadSharp();
@@ -201,12 +207,27 @@ interface Dimensions {
   readonly width: number;
 }
 
-function dimensions(shape: readonly number[]): Dimensions {
-  const [count, channels, height, width] = shape;
-  if (!isImageShape(shape.slice(1))) {
+/** @throws DataError or OptionError for a batch that is none of pictures. */
+function dimensions(batch: ImageBatch): Dimensions {
+  if (!isRecord(batch)) throw new OptionError('batch', batch, '{ samples, shape, range }');
+  const { samples, shape, range } = batch;
+  if (!isList(shape)) throw new OptionError('shape', shape, '[count, channels, height, width]');
+  const [count = 0, ...image] = shape;
+  if (!isImageShape(image)) {
     throw new DataError(
-      `Samples of shape [${shape.slice(1).join(', ')}] are not pictures: expected [1 or 3, height, width].`,
+      `Samples of shape [${image.join(', ')}] are not pictures: expected [1 or 3, height, width].`,
     );
   }
-  return { count: count!, channels: channels as 1 | 3, height: height!, width: width! };
+  const elements = checkInteger('shape[0]', count, 1) * elementCount(image);
+  if (!((samples as unknown) instanceof Float32Array) || samples.length !== elements)
+    throw new OptionError(
+      'samples',
+      samples,
+      `a Float32Array of [${shape.join(', ')}], ${elements} elements`,
+    );
+  const [low, high] = isList(range) ? range : [];
+  if (!(Number.isFinite(low) && Number.isFinite(high) && low! < high!))
+    throw new OptionError('range', range, 'two numbers [low, high], what becomes black and white');
+  const [channels, height, width] = image;
+  return { count, channels, height, width };
 }

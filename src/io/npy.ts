@@ -1,4 +1,5 @@
-import { DataError } from '../errors.js';
+import { DataError, OptionError } from '../errors.js';
+import { isList } from '../options.js';
 import { elementCount } from '../shape.js';
 
 /** Arrays of numbers that npy and npz files hold here. */
@@ -39,7 +40,10 @@ const magic = Buffer.from('\x93NUMPY', 'latin1');
 
 /** An array as the bytes of a .npy file, format version 1.0 (NumPy enhancement proposal 1). */
 export function encodeNpy({ data, shape, boolean }: NdArray): Uint8Array {
-  const type = Object.entries(arrayTypes).find(([, constructor]) => data instanceof constructor)![0];
+  const type = Object.entries(arrayTypes).find(([, constructor]) => data instanceof constructor)?.[0];
+  if (type === undefined) throw new OptionError('data', data, 'a typed array of numbers');
+  if (!isList(shape) || elementCount(shape) !== data.length)
+    throw new OptionError('shape', shape, `the sizes of an array of ${data.length} elements`);
   const order = data.BYTES_PER_ELEMENT === 1 ? '|' : '<';
   return Buffer.concat([
     npyHeader(boolean ? '|b1' : `${order}${type}`, shape),
@@ -67,6 +71,8 @@ export function npyHeader(type: string, shape: readonly number[]): Uint8Array {
  * @throws DataError where the bytes are not a .npy file of little-endian numbers, or are cut short.
  */
 export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
+  if (!((bytes as unknown) instanceof Uint8Array))
+    throw new OptionError('bytes', bytes, 'the bytes of a file as a Uint8Array');
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < 12 || !buffer.subarray(0, 6).equals(magic)) {
     throw new DataError(`${name} is not a .npy file: it does not begin with the NumPy magic string.`);

@@ -1,3 +1,4 @@
+import { OptionError } from '../errors.js';
 import { writeAtomically } from './atomic.js';
 import { frame, ticks } from './axis.js';
 import { density, shade, viewOf, type View } from './shading.js';
@@ -26,6 +27,8 @@ export async function writeScatter(path: string, scatter: Scatter): Promise<void
  * few lie far out.
  */
 export async function scatterPng({ points, paths = [] }: Scatter): Promise<Uint8Array> {
+  if (!((points as unknown) instanceof Float32Array) || points.length === 0 || points.length % 2 !== 0)
+    throw new OptionError('points', points, 'a Float32Array of x and y of each point, one after the other');
   const sharp = await loadSharp();
   const view = viewOf(points);
   const bins = 128;

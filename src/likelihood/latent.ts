@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { checkFits } from '../memory.js';
 import { checkInteger, checkKnown, checkNumber, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
@@ -128,6 +129,7 @@ export async function interpolate(
   checkKnown(options, [...optionNames, 'points']);
   const { points = 8, onProgress, classLabel, ...rest } = options;
   checkInteger('points', points, 2);
+  checkFits('points', points, 8 * from.length, 'fewer points or fewer pairs');
   const count = countOf(model, from);
   if (countOf(model, to) !== count) throw new OptionError('to', to, `as many samples as from (${count})`);
   const labels = checkClassLabels(model, classLabel, count);

@@ -1,8 +1,8 @@
 import { difference } from '../difference.js';
-import { DataError } from '../errors.js';
+import { DataError, OptionError } from '../errors.js';
 import { writeAtomically } from '../io/atomic.js';
 import { decodeNpy, npyHeader } from '../io/npy.js';
-import { checkSignal } from '../options.js';
+import { checkSignal, isList } from '../options.js';
 import { elementCount } from '../shape.js';
 import { readManifests, readShard, type Run, type Shard } from './manifest.js';
 
@@ -28,6 +28,8 @@ export async function mergeShards(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Merged> {
   checkSignal(signal);
+  if (!isList(folders) || folders.length === 0)
+    throw new OptionError('folders', folders, 'a list of at least one folder');
   const { run, shards } = await collect(folders);
   const pieces = readAll(run, shards, signal);
   if (output !== undefined) await writeAtomically(output, pieces);

@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { checkFits } from '../memory.js';
 import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
@@ -269,6 +270,9 @@ function resolve(model: ScoreModel, options: SampleOptions, plan: Plan): Job {
   if (options.trajectory !== undefined) checkInteger('trajectory', options.trajectory, 1);
   checkSignal(options.signal);
   const elements = count * elementCount(model.shape);
+  const hint =
+    'more go into a folder, by sampleShards or --output with a folder, or one part after the other by first';
+  checkFits('count', count, 4 * elementCount(model.shape), hint);
   if (options.initial && options.initial.length !== elements) {
     throw new OptionError(
       'initial',

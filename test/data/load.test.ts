@@ -171,3 +171,8 @@ test('a device, a pipe and a folder are refused where a file is expected, and no
   await t.throwsAsync(createSession(pipe), { instanceOf: ModelError, message: never.message });
   await t.throwsAsync(readBytes(folder), { message: /it is a folder/ });
 });
+
+test('options of loadData are named where they are none', async (t) => {
+  await t.throwsAsync(loadData('swiss-roll', { splt: 'train' } as never), { message: /did you mean split/ });
+  await t.throwsAsync(loadData('swiss-roll', { split: 'tran' as never }), { message: /did you mean train/ });
+});
