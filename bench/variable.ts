@@ -159,12 +159,13 @@ function comparison(curves: readonly Curve[], errors: readonly number[]): string
   );
   const evaluations = errors.map((error) => {
     const [t, lambda] = curves.map((curve) => evaluationsFor(curve, error)) as [number, number];
-    return `${t.toFixed(0)}, ${lambda.toFixed(0)}, ${(lambda / t).toFixed(2)}`;
+    const shown = (value: number, digits = 0) => (Number.isNaN(value) ? '-' : value.toFixed(digits));
+    return `${shown(t)}, ${shown(lambda)}, ${shown(lambda / t, 2)}`;
   });
   return [...evaluations, largest.join(', ')];
 }
 
-/** The evaluations after which the error stays below this, between the tolerances that were run. */
+/** The evaluations after which the error stays below this, between the tolerances that were run; NaN where none reaches it. */
 function evaluationsFor(curve: Curve, error: number): number {
   const k = curve.findLastIndex((point) => point.error > error);
   const [above, below] = [curve[k], curve[k + 1]];

@@ -13,9 +13,9 @@ import type { Device } from '../../device/device.js';
 import { advance, type Blocks, type Ode } from './ode.js';
 
 /**
- * What a probability-flow ODE is integrated in. The published code integrates in `t`, where nearly all change is close to
- * the data. In `lambda`, half the log signal-to-noise ratio, the likelihood of an image takes a third fewer evaluations at one
- * tolerance, or has a tenth of the error at one number of evaluations. For VE the two differ by a constant factor.
+ * What a probability-flow ODE is integrated in. The published code integrates in `t`. In `lambda`, half the log
+ * signal-to-noise ratio, the likelihood of a picture under VP, nearly all of whose change is close to the data, takes a third
+ * fewer evaluations at one error; that of points takes up to twice as many. For VE the two differ by a constant factor.
  */
 export type Variable = 'lambda' | 't';
 
