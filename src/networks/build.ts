@@ -1,6 +1,6 @@
 import { FastsdeError, OptionError } from '../errors.js';
 import { makeModel, withMetadata, type Model, type TensorInfo } from '../onnx/file/model.js';
-import { describeModel, type Description } from '../score/network/description.js';
+import { describeModel, type ModelDescription } from '../score/network/description.js';
 import { metadataProperties, type ModelMetadata } from '../score/network/metadata.js';
 import { convolutionalClassifier } from './classifier.js';
 import { checkNetwork, levelsOf, mlpOf, type NetworkDescription } from './description.js';
@@ -65,7 +65,7 @@ function prepareState(
   x: Value,
   t: Value,
   network: NetworkDescription,
-  process: Description,
+  process: ModelDescription,
 ): { noise: Value; state?: Preconditioned } {
   const raw = network.kind !== 'classifier' && network.parameterization === 'edm';
   if (raw && process.labels.name === 'c-noise') return { noise: t };
@@ -120,7 +120,7 @@ function networkMetadata(network: NetworkDescription): ModelMetadata {
 }
 
 /** What a score model makes of these metadata, so that the graph and the sampler agree on every default. */
-function processOf(network: NetworkDescription, metadata: ModelMetadata): Description {
+function processOf(network: NetworkDescription, metadata: ModelMetadata): ModelDescription {
   const float = (name: string, shape: readonly number[]): TensorInfo => ({
     name,
     type: 'float32',
@@ -132,7 +132,7 @@ function processOf(network: NetworkDescription, metadata: ModelMetadata): Descri
   } catch (cause) {
     if (!(cause instanceof OptionError)) throw cause;
     throw new FastsdeError(cause.code, `network.${cause.message}`, {
-      option: `network.${cause.option ?? ''}`,
+      option: `network.${cause.option}`,
       value: cause.value,
       cause,
     });

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
 import { DATA_TYPES } from '../onnx/file/tensor.js';
-import type { Description } from '../score/network/description.js';
+import type { ModelDescription } from '../score/network/description.js';
 import type { NetworkGraph, Value } from './graph.js';
 
 /** alpha and sigma of x_t | x_0 ~ N(alpha x_0, sigma^2 I); each [N]. */
@@ -9,7 +9,7 @@ export interface MarginalValues {
   readonly sigma: Value;
 }
 
-type Process = Pick<Description, 'sde' | 'ladder' | 'labels' | 'levels'>;
+type Process = Pick<ModelDescription, 'sde' | 'ladder' | 'labels' | 'levels'>;
 
 /**
  * The marginal at the label that the network is fed: the label rule turned around, as nodes.

@@ -2,7 +2,7 @@ import type { ParameterSelection } from '../autodiff/parameters.js';
 import type { TrainingGraph } from '../autodiff/training.js';
 import type { Model } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
-import type { Description } from '../score/network/description.js';
+import type { ModelDescription } from '../score/network/description.js';
 import type { Level } from '../sde/level.js';
 import type { Roles } from '../score/network/roles.js';
 import type { Target } from './target.js';
@@ -11,7 +11,7 @@ import type { Target } from './target.js';
 export interface TrainedNetwork {
   readonly model: Model;
   readonly roles: Roles;
-  readonly description: Description;
+  readonly description: ModelDescription;
   /** Elements of a sample. */
   readonly elements: number;
 }

@@ -4,7 +4,11 @@ import type { TrainingGraph } from '../autodiff/training.js';
 import type { Model, TensorInfo } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { checkChoice, checkKnown } from '../options.js';
-import { describeModel, type Description, type DescriptionOptions } from '../score/network/description.js';
+import {
+  describeModel,
+  type ModelDescription,
+  type DescriptionOptions,
+} from '../score/network/description.js';
 import { isShared, timeTensor } from '../score/network/feeds.js';
 import { readMetadata, type ModelMetadata } from '../score/network/metadata.js';
 import { levelAt } from '../sde/level.js';
@@ -28,7 +32,7 @@ export interface Feeds {
 
 /** An objective for one model. */
 export interface Objective {
-  readonly description: Description;
+  readonly description: ModelDescription;
   /**
    * The network with its loss and gradients: outputs `loss` (the mean over rows of `losses`), `losses` [N] (weighted), and
    * `grad.<p>` for each parameter p.

@@ -3,7 +3,7 @@ import { Stream } from '../device/binding.js';
 import { fillNormal, fillUniform } from '../device/kernels.js';
 import { checkChoice, checkNumber } from '../options.js';
 import { timeLaws, type TimeLaw } from './names.js';
-import type { Description } from '../score/network/description.js';
+import type { ModelDescription } from '../score/network/description.js';
 import { levelTime } from '../sde/ladder.js';
 import type { Sde } from '../sde/sde.js';
 
@@ -56,7 +56,7 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2;
  * @throws OptionError for options that cannot be used.
  */
 export function timesOf(
-  { sde, ladder, sigmaData }: Description,
+  { sde, ladder, sigmaData }: ModelDescription,
   options: TimesOptions,
 ): (rows: number, address: TrainingAddress) => TrainingTimes {
   const { times = sde.name === 'edm' ? 'log-normal' : 'uniform', spread = false } = options;

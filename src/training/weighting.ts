@@ -1,4 +1,4 @@
-import type { Description } from '../score/network/description.js';
+import type { ModelDescription } from '../score/network/description.js';
 import type { Level } from '../sde/level.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, checkNumber } from '../options.js';
@@ -23,7 +23,7 @@ export interface WeightingOptions {
 }
 
 /** What a weighting may depend on beside the level. */
-export type WeightedProcess = Pick<Description, 'sde' | 'ladder' | 'parameterization' | 'sigmaData'>;
+export type WeightedProcess = Pick<ModelDescription, 'sde' | 'ladder' | 'parameterization' | 'sigmaData'>;
 
 /**
  * lambda(t), the weight of |s_theta - s|^2.

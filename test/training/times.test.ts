@@ -6,14 +6,14 @@ import { sdeFromName } from '../../src/sde/named.js';
 import { objective } from '../../src/training/objective.js';
 import { simulatedNoise } from '../../src/training/simulation.js';
 import { timesOf, type TimesOptions } from '../../src/training/times.js';
-import type { Description } from '../../src/score/network/description.js';
+import type { ModelDescription } from '../../src/score/network/description.js';
 import { gaussianNetwork, meanOf, numbers, runTraining } from '../support/training-networks.js';
 
 const address = { seed: 8n, step: 2, first: 0 };
 
 function draw(name: 'vp' | 'subvp' | 've' | 'edm', options: TimesOptions, rows: number, sigmaData = 0.5) {
   const sde = sdeFromName(name);
-  return { sde, ...timesOf({ sde, sigmaData } as Description, options)(rows, address) };
+  return { sde, ...timesOf({ sde, sigmaData } as ModelDescription, options)(rows, address) };
 }
 
 /** The integral of f over [a, b], by Simpson's rule in ln t, where the densities are smooth. */

@@ -8,7 +8,7 @@ import { clock } from '../../io/progress.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
 import { defined } from '../../options.js';
 import { readMetadata } from '../../score/network/metadata.js';
-import { located } from '../../score/network/network.js';
+import { nameSource } from '../../score/network/network.js';
 import { settingRules, type TrainOptions } from '../../training/options.js';
 import {
   chooseRecipe,
@@ -48,7 +48,7 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, reportin
     if (model !== undefined && !reporting.quiet) warn(untrainedWarnings(recipe));
     await new TrainingSession(config, recipe, trained, heldOut, signal, reporting).run();
   } catch (cause) {
-    throw model !== undefined && cause instanceof ModelError ? located(model, cause) : cause;
+    throw model !== undefined && cause instanceof ModelError ? nameSource(model, cause) : cause;
   }
 }
 

@@ -39,7 +39,7 @@ export interface DescriptionOptions {
 }
 
 /** All that turns the output of a network into a score. */
-export interface Description {
+export interface ModelDescription {
   readonly sde: Sde;
   readonly ladder?: Ladder;
   readonly parameterization: Parameterization;
@@ -71,7 +71,7 @@ export function describeModel(
   options: DescriptionOptions,
   metadata: ModelMetadata,
   roles: Roles,
-): Description {
+): ModelDescription {
   const parameterization = options.parameterization ?? metadata.parameterization;
   const sdeGiven = options.sde ?? metadata.sde;
   if (parameterization === undefined || sdeGiven === undefined) {

@@ -45,7 +45,7 @@ export const notFinite: Finding = {
 };
 
 /** The finding of a network that denoises under another reading. */
-export function misread(declared: Reading, found: Repair): Finding {
+export function describeMisreading(declared: Reading, found: Repair): Finding {
   const { severity } = found;
   const flags = [
     ...(found.labels.name === declared.labels.name ? [] : [`--labels '${found.labels.name}'`]),
@@ -77,7 +77,7 @@ export function misread(declared: Reading, found: Repair): Finding {
 }
 
 /** The finding of a network that denoises under no reading. */
-export function unrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
+export function describeUnrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
   const [, , large] = levels as [LevelReading, LevelReading, LevelReading];
   return {
     cause: 'unrecognized',
@@ -91,7 +91,7 @@ export function unrecognized(verdict: Verdict, levels: readonly LevelReading[]):
 }
 
 /** A finding where the largest noise of the process does not drown data of the declared range. */
-export function undrowned(
+export function findUndrowned(
   levels: readonly LevelReading[],
   [low, high]: readonly [number, number],
 ): Finding | undefined {
@@ -108,7 +108,7 @@ export function undrowned(
 }
 
 /** A finding where the estimates of x_0 lie elsewhere than the declared data range. */
-export function misplaced(
+export function findMisplaced(
   levels: readonly LevelReading[],
   range: readonly [number, number],
 ): Finding | undefined {

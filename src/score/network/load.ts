@@ -8,10 +8,10 @@ import type { Ladder } from '../../sde/sde.js';
 import { checkIndex, type Level } from '../../sde/level.js';
 import type { Sde } from '../../sde/sde.js';
 import { checkClassLabel } from '../class-label.js';
-import { describeModel, type Description, type DescriptionOptions } from './description.js';
+import { describeModel, type ModelDescription, type DescriptionOptions } from './description.js';
 import { readMetadata, type ModelMetadata } from './metadata.js';
 import type { Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
-import { batchOf, COTANGENT, located, Network } from './network.js';
+import { batchOf, COTANGENT, nameSource, Network } from './network.js';
 import { inputScale, scoreCoefficients } from '../parameterization.js';
 import { probe, type ProbeReport } from './probe.js';
 import { inferRoles, type Roles } from './roles.js';
@@ -63,7 +63,7 @@ export class OnnxScoreModel implements ScoreModel {
   readonly file: Model;
   /** What the probe found; absent where it did not run. */
   readonly report?: ProbeReport;
-  readonly #description: Description;
+  readonly #description: ModelDescription;
   readonly #network: Network;
   readonly #elements: number;
   readonly #openDerivative: () => Promise<Network>;
@@ -74,7 +74,7 @@ export class OnnxScoreModel implements ScoreModel {
     file: Model,
     network: Network,
     metadata: ModelMetadata,
-    description: Description,
+    description: ModelDescription,
     report: ProbeReport | undefined,
     openDerivative: () => Promise<Network>,
   ) {
@@ -209,7 +209,7 @@ export async function loadModel(
       throw cause;
     }
   } catch (cause) {
-    throw located(name, cause);
+    throw nameSource(name, cause);
   }
 }
 
@@ -217,7 +217,7 @@ export async function loadModel(
 export interface OpenNetwork {
   readonly metadata: ModelMetadata;
   readonly network: Network;
-  readonly description: Description;
+  readonly description: ModelDescription;
 }
 
 /** @internal Starts a session for a file, once it is clear what the network is. */
@@ -248,7 +248,7 @@ export async function openNetwork(
 async function openDerivative(
   { source, roles }: Network,
   file: Model,
-  description: Description,
+  description: ModelDescription,
   options: LoadOptions,
 ): Promise<Network> {
   try {
@@ -259,7 +259,7 @@ async function openDerivative(
     });
     return new Network(source, session, roles, description, batchOf(roles.state, options.batch));
   } catch (cause) {
-    throw located(source, cause);
+    throw nameSource(source, cause);
   }
 }
 

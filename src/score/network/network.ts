@@ -121,7 +121,7 @@ export class Network {
     try {
       await this.#session.run(feeds, fetches);
     } catch (cause) {
-      throw located(this.source, cause);
+      throw nameSource(this.source, cause);
     }
     this.#output.close();
     if (product) this.#product.close();
@@ -202,7 +202,7 @@ export function batchOf({ name, shape }: TensorInfo, batch: number | undefined):
 }
 
 /** The error with the model's name in front, where it is one of ours about the file. */
-export function located(source: string, cause: unknown): unknown {
+export function nameSource(source: string, cause: unknown): unknown {
   if (cause instanceof OptionError || cause instanceof LoadError || !(cause instanceof FastsdeError))
     return cause;
   if (cause.message.includes(source)) return cause;

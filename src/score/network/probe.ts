@@ -1,12 +1,12 @@
 import { Stream } from '../../device/binding.js';
 import { fillNormal } from '../../device/kernels.js';
-import type { Description } from './description.js';
+import type { ModelDescription } from './description.js';
 import {
-  misplaced,
-  misread,
+  describeMisreading,
+  describeUnrecognized,
+  findMisplaced,
+  findUndrowned,
   notFinite,
-  undrowned,
-  unrecognized,
   type Finding,
   type LevelReading,
   type Reading,
@@ -46,7 +46,7 @@ type Runner = Pick<Network, 'run'>;
 const ELEMENTS = 512;
 
 /** Evaluates the network once on 6 or more noised rows, and again under other labels where these look wrong. */
-export async function probe(network: Runner, description: Description): Promise<ProbeReport> {
+export async function probe(network: Runner, description: ModelDescription): Promise<ProbeReport> {
   const trial = new Trial(network, description);
   const declared: Reading = {
     labels: description.labels,
@@ -54,27 +54,27 @@ export async function probe(network: Runner, description: Description): Promise<
     sign: 1,
   };
   const levels = await trial.read(declared);
-  const drowned = undrowned(levels, description.sde.dataRange);
-  if (drowned) return reported(levels, [drowned]);
+  const drowned = findUndrowned(levels, description.sde.dataRange);
+  if (drowned) return reportOf(levels, [drowned]);
   const verdict = trial.judge(levels, declared);
   const repair = await trial.repair(declared, levels, verdict);
-  if (repair) return reported(levels, [misread(declared, repair)]);
+  if (repair) return reportOf(levels, [describeMisreading(declared, repair)]);
   if (!levels.every(({ leak, low, high }) => Number.isFinite(leak + low + high))) {
-    return reported(levels, [notFinite]);
+    return reportOf(levels, [notFinite]);
   }
-  if (verdict !== 'right') return reported(levels, [unrecognized(verdict, levels)]);
-  const range = misplaced(levels, description.sde.dataRange);
-  return reported(levels, range ? [range] : []);
+  if (verdict !== 'right') return reportOf(levels, [describeUnrecognized(verdict, levels)]);
+  const range = findMisplaced(levels, description.sde.dataRange);
+  return reportOf(levels, range ? [range] : []);
 }
 
-function reported(levels: readonly LevelReading[], findings: readonly Finding[]): ProbeReport {
+function reportOf(levels: readonly LevelReading[], findings: readonly Finding[]): ProbeReport {
   return { ok: findings.length === 0, findings, levels };
 }
 
 /** The noised images, and the network's outputs on them by label rule. */
 class Trial {
   readonly #network: Runner;
-  readonly #description: Description;
+  readonly #description: ModelDescription;
   readonly #points: readonly Level[];
   readonly #radius: number;
   readonly #repeats: number;
@@ -83,7 +83,7 @@ class Trial {
   readonly #x: Float32Array;
   readonly #outputs = new Map<string, Float32Array>();
 
-  constructor(network: Runner, description: Description) {
+  constructor(network: Runner, description: ModelDescription) {
     this.#network = network;
     this.#description = description;
     this.#radius = (description.sde.dataRange[1] - description.sde.dataRange[0]) / 2;
@@ -253,7 +253,7 @@ function labelRules(discrete: boolean): LabelRule[] {
 }
 
 /** Noise of 0.02, 1 and 20 times half the data range, or as near as the process comes to it. */
-function noiseLevels(description: Description): Level[] {
+function noiseLevels(description: ModelDescription): Level[] {
   const { sde, ladder } = description;
   const radius = (sde.dataRange[1] - sde.dataRange[0]) / 2;
   return [0.02, 1, 20].map((factor) => {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Description } from '../../../src/score/network/description.js';
+import type { ModelDescription } from '../../../src/score/network/description.js';
 import { defaultLabels, labelRule } from '../../../src/score/network/labels.js';
 import type { Parameterization } from '../../../src/score/model.js';
 import type { Rows } from '../../../src/score/network/network.js';
@@ -15,7 +15,7 @@ import type { SdeName } from '../../../src/sde/names.js';
  * noise hides as much of them as their standard deviation allows. It recovers the point from its label.
  */
 function whiteGaussian(
-  description: Description,
+  description: ModelDescription,
   mean: number,
   std: number,
 ): { run(rows: Rows, output: Float32Array): Promise<void> } {
@@ -52,7 +52,7 @@ function description(
   parameterization: Parameterization,
   shape: number[],
   discrete = false,
-): Description {
+): ModelDescription {
   const sde = sdeFromName(name);
   const ladder = discrete ? ddpmLadder(linearBetas(1000)) : undefined;
   return {
