@@ -1,3 +1,5 @@
+/** Score models and SDEs, samplers, likelihoods and latent codes, engines, and pictures of samples. */
+
 export * from './errors.js';
 
 export { vp, type VpOptions } from './sde/vp.js';
@@ -27,12 +29,6 @@ export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/networ
 export { inspectModel, type Inspection, type ModelSummary } from './score/network/inspect.js';
 export type { ProbeReport } from './score/network/probe.js';
 export type { Finding, LevelReading } from './score/network/findings.js';
-export {
-  metadataProperties,
-  readMetadata,
-  type ModelMetadata,
-  type TensorNames,
-} from './score/network/metadata.js';
 export { labelNames } from './score/network/labels.js';
 export type { DescriptionOptions } from './score/network/description.js';
 export type { Roles } from './score/network/roles.js';
@@ -97,7 +93,6 @@ export type {
   Sampling,
   Trajectory,
 } from './sampling/sample.js';
-export { writePlane, type PlaneOptions } from './evaluation/plane.js';
 export { sampleShards, type ShardsOptions, type ShardsResult } from './sampling/shards.js';
 export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './sampling/manifest.js';
@@ -123,83 +118,6 @@ export { fillNormal, fillRademacher, fillUniform } from './device/kernels.js';
 export { Stream, type NoiseAddress, type NormMode, type State } from './device/binding.js';
 export { nativeInfo, setThreads, type NativeInfo } from './device/addon.js';
 
-export {
-  encodePng,
-  imageGrid,
-  readImage,
-  writeAnimation,
-  writeImageFolder,
-  writeImageGrid,
-} from './io/image.js';
-export type { FitOptions, GridLayout, ImageBatch, Picture } from './io/image.js';
+export { encodePng, imageGrid, writeAnimation, writeImageFolder, writeImageGrid } from './io/image.js';
+export type { GridLayout, ImageBatch, Picture } from './io/image.js';
 export { writeScatter, type Scatter } from './io/scatter.js';
-export { decodeNpy, encodeNpy, type NdArray, type NumericArray } from './io/npy.js';
-export { decodeNpz, encodeNpz } from './io/npz.js';
-
-export { encodeCsv } from './io/csv.js';
-export { writeHistogram, type Histogram } from './io/histogram.js';
-export { writeChart, type Chart, type Curve } from './io/chart.js';
-
-export { loadData, type LoadDataOptions } from './data/load.js';
-export type { PictureOptions } from './data/pictures.js';
-export { holdOut, modelValues, type Dataset, type DataSpace } from './data/dataset.js';
-export { eightGaussians, toys, type Toy, type ToyName, type ToyOptions } from './data/toys.js';
-export { dataFolder, mnist, type Split } from './data/mnist.js';
-export { decodeIdx } from './data/idx.js';
-export { decodeCifar10 } from './data/cifar10.js';
-
-export { buildNetwork } from './networks/build.js';
-export { withoutDropout } from './networks/dropout.js';
-export { defaultNetwork } from './networks/presets.js';
-export type {
-  ClassifierDescription,
-  MlpDescription,
-  NetworkDescription,
-  UNetDescription,
-} from './networks/description.js';
-
-export { readModel, withMetadata, writeModel, type Model, type TensorInfo } from './onnx/file/model.js';
-export { createSession, type Session, type SessionOptions, type Tensor } from './onnx/run/runtime.js';
-export { vjp, type VjpOptions } from './autodiff/vjp.js';
-export { jvp, type JvpOptions } from './autodiff/jvp.js';
-export { grad, type GradOptions } from './autodiff/grad.js';
-export {
-  readTrainingGraph,
-  trainingGraph,
-  type Parameter,
-  type TrainingGraph,
-  type TrainingOptions,
-} from './autodiff/training.js';
-export { parameterValues, withParameters, type ParameterSelection } from './autodiff/parameters.js';
-export type { Loss } from './autodiff/loss.js';
-export { objective, type Feeds, type Objective } from './training/objective.js';
-export {
-  objectiveKinds,
-  timeLaws,
-  weightings,
-  type ObjectiveKind,
-  type TimeLaw,
-  type Weighting,
-} from './training/names.js';
-export type { TrainingRows } from './training/criterion.js';
-export type { TimesOptions } from './training/times.js';
-export type { WeightingOptions } from './training/weighting.js';
-export {
-  fisherDivergence,
-  type FisherDivergence,
-  type FisherDivergenceOptions,
-} from './training/explicit.js';
-export type { NoisingOptions } from './training/noising.js';
-export type { ImplicitOptions } from './training/implicit.js';
-export type { ConditionOptions } from './training/conditions.js';
-export { support, type Support, type SupportOptions } from './autodiff/support.js';
-export { operators, registerJvp, registerVjp } from './autodiff/registry.js';
-export { checkDerivative, type CheckOptions, type DirectionCheck } from './autodiff/check.js';
-
-export { chooseRecipe, splitData, type Recipe, type RecipeOptions } from './training/recipe.js';
-export { train, type Training } from './training/train.js';
-export type { CheckpointOptions, ObjectiveOptions, TrainOptions, TrainSettings } from './training/options.js';
-export type { TimeBucket, TrainProgress, TrainResult } from './training/run.js';
-export type { Validation } from './training/checkpoint.js';
-export type { Ema } from './training/ema.js';
-export type { ScheduleOptions } from './training/schedule.js';

@@ -2,16 +2,32 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { LoadError } from './errors.js';
 
-/** The folder of this package, which holds the addon and the embedded models: the nearest above with fastsde's package.json. */
-export function packageRoot(): string {
-  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
+/** An npm package where it is installed. */
+export interface Package {
+  readonly name: string;
+  readonly version: string;
+  /** The folder of its package.json. */
+  readonly root: string;
+}
+
+/**
+ * The package of this name that a folder belongs to: the nearest package.json in or above it that has the name.
+ *
+ * @throws LoadError where there is none.
+ */
+export function packageOf(name: string, folder: string): Package {
+  for (let root = folder; ; root = dirname(root)) {
     try {
-      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: string };
-      if (manifest.name === 'fastsde') return folder;
+      const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Package;
+      if (manifest.name === name) return { name, version: manifest.version, root };
     } catch {
       // No package.json here: look further up.
     }
-    if (folder === dirname(folder))
-      throw new LoadError(`No package.json of fastsde above ${import.meta.dirname}.`);
+    if (root === dirname(root)) throw new LoadError(`No package.json of ${name} in or above ${folder}.`);
   }
+}
+
+/** The folder of this package, which holds the addon and the embedded models. */
+export function packageRoot(): string {
+  return packageOf('fastsde', import.meta.dirname).root;
 }

@@ -19,7 +19,10 @@ const imports = new Map(
     }),
 );
 
-/** The folder of src that a file lies in; the files of src itself are `index.ts` at the top, the rest at the bottom. */
+/** What a program imports. */
+const entries = ['index.ts', 'training.ts', 'onnx.ts', 'data.ts'];
+
+/** The folder of src that a file lies in; the files of src itself are the entry points at the top, the rest at the bottom. */
 const roomOf = (file: string) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : file);
 
 /** The rooms from top to bottom, as the documentation lists them. */
@@ -34,7 +37,7 @@ test('imports point downwards in the table of rooms', (t) => {
   const present = new Set([...imports.keys()].filter((file) => file.includes('/')).map(roomOf));
   t.deepEqual([...present].sort(), [...table].sort(), 'docs/architecture.md lists every room once');
   const heightOf = (file: string) => {
-    if (file === 'index.ts') return -1;
+    if (entries.includes(file)) return -1;
     return file.includes('/') ? table.indexOf(roomOf(file)) : table.length;
   };
   const upwards = [...imports].flatMap(([file, used]) =>

@@ -83,12 +83,36 @@ test.serial('the package installs where Node is all there is, and draws digits',
   t.like(counts, { score: 4, denoise: 1 });
   await access(join(project, 'samples.png'));
 
-  const program = 'console.log(typeof sample, nativeInfo().supported[0])';
-  const imported = `import { sample, nativeInfo } from 'fastsde'; ${program}`;
-  const required = `const { sample, nativeInfo } = require('fastsde'); ${program}`;
-  const expected = /^function (baseline|neon)\n$/;
+  // An error of one entry point is of the class that another one exports.
+  const program =
+    'loadData("absent.npy").catch((error) => console.log(error instanceof DataError, typeof train, typeof vjp, nativeInfo().supported[0]))';
+  const names = { fastsde: 'DataError, nativeInfo', 'fastsde/data': 'loadData', 'fastsde/training': 'train', 'fastsde/onnx': 'vjp' }; // prettier-ignore
+  const lines = (line: (names: string, entry: string) => string) =>
+    [...Object.entries(names).map(([entry, list]) => line(list, entry)), program].join('; ');
+  const imported = lines((list, entry) => `import { ${list} } from '${entry}'`);
+  const required = lines((list, entry) => `const { ${list} } = require('${entry}')`);
+  const expected = /^true function function (baseline|neon)\n$/;
   t.regex(await run(project, 'node', '--input-type=module', '--eval', imported), expected);
   t.regex(await run(project, 'node', '--input-type=commonjs', '--eval', required), expected);
+
+  const typed = lines((list, entry) => `import { ${list} } from '${entry}'`).replace(program, 'export const width: number = train.length + vjp.length; void [DataError, nativeInfo, loadData]'); // prettier-ignore
+  await writeFile(join(project, 'program.ts'), `${typed};\n`);
+  await symlink(join(root, 'node_modules', '@types'), join(project, 'node_modules', '@types')).catch(
+    () => undefined,
+  );
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const settings = [
+    '--noEmit',
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2023',
+    '--skipLibCheck',
+    '--types',
+    'node',
+  ];
+  await run(project, 'node', compiler, ...settings, 'program.ts');
 });
 
 test.serial(

@@ -1,9 +1,11 @@
-// To be given to node --import: a program's `import 'fastsde'` then is the library that these tests were compiled with.
+// To be given to node --import: `fastsde` and its entry points then are the library that these tests were compiled with.
 import { register } from 'node:module';
 
-const url = new URL('../../src/index.js', import.meta.url).href;
+const source = new URL('../../src/', import.meta.url).href;
 const hook = `
   export function resolve(specifier, context, next) {
-    return specifier === 'fastsde' ? { url: ${JSON.stringify(url)}, shortCircuit: true } : next(specifier, context);
+    const [whole, entry = 'index'] = /^fastsde(?:[/](.+))?$/.exec(specifier) ?? [];
+    if (whole === undefined) return next(specifier, context);
+    return { url: ${JSON.stringify(source)} + entry + '.js', shortCircuit: true };
   }`;
 register(`data:text/javascript,${encodeURIComponent(hook)}`);

@@ -3,7 +3,9 @@ import { DataError, FastsdeError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import type { Parameterization, ScoreModel } from '../../score/model.js';
 import type { LoadOptions } from '../../score/network/load.js';
-import type { SdeName } from '../../sde/names.js';
+import { labelNames } from '../../score/network/labels.js';
+import { parameterizations } from '../../score/parameterization.js';
+import { sdeNames, type SdeName } from '../../sde/names.js';
 import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
 
 /** Flags that say which model is used and what a model file leaves open. */
@@ -29,8 +31,6 @@ export interface ModelFlags {
   readonly provider?: 'cpu' | 'cuda';
 }
 
-const sdes = ['vp', 'subvp', 've', 'edm'];
-const parameterizations = ['score', 'eps', 'v', 'x0', 'edm'];
 const providers = ['cpu', 'cuda'];
 
 /** Adds the flags of {@link ModelFlags} to a command; without `mixture`, those of a network in a file alone. */
@@ -38,10 +38,7 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
   const network = [
     choice('--parameterization <kind>', "meaning of the network's output", parameterizations),
     real('--sigma-data <sd>', 'data standard deviation of the edm parameterization (default: 0.5)'),
-    new Option(
-      '--labels <rule>',
-      'number fed as time: t, t*999, sigma, log-sigma, c-noise, dpm-solver, index, reversed-index',
-    ),
+    new Option('--labels <rule>', `number fed as time: ${labelNames.join(', ')}`),
     integer(
       '--trained-levels <n>',
       'noise levels that the network was trained on, where it knows only these',
@@ -63,7 +60,7 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
   if (mixture) for (const option of [...network, provider]) option.conflicts('mixture');
   addOptions(command, 'Model:', [
     ...(mixture ? [mixtureFile] : []),
-    choice('--sde <name>', 'forward SDE', sdes, "the model file's, else vp"),
+    choice('--sde <name>', 'forward SDE', sdeNames, "the model file's, else vp"),
     constants('--sde-constants <list>', 'its constants, where not the defaults: sigmaMin=0.01,sigmaMax=50'),
   ]);
   addOptions(command, 'Model, where its file does not say or says otherwise:', network);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { defined } from '../../options.js';
 import type { Variable } from '../../solvers/ode/flow-integration.js';
+import { variables } from '../../solvers/names.js';
 import type { LatentOptions } from '../../likelihood/latent.js';
 import { addOptions, choice, integer, real } from './arguments.js';
 
@@ -21,7 +22,7 @@ export function addOdeOptions(command: Command): void {
     choice(
       '--variable <name>',
       'what it is integrated in',
-      ['lambda', 't'],
+      variables,
       'lambda for pictures, t for points',
     ),
     real(
