@@ -54,6 +54,9 @@ export interface InterpolateOptions extends LatentOptions {
   readonly points?: number;
 }
 
+/** More points than any animation of a path has pictures. */
+const MOST_POINTS = 10_000;
+
 /** States at one end of the probability-flow ODE. */
 export interface LatentResult {
   /** [count, ...shape]: latent codes in the prior's unit, or samples in the model's own space. */
@@ -128,7 +131,7 @@ export async function interpolate(
 ): Promise<LatentResult> {
   checkKnown(options, [...optionNames, 'points']);
   const { points = 8, onProgress, classLabel, ...rest } = options;
-  checkInteger('points', points, 2);
+  checkInteger('points', points, 2, MOST_POINTS);
   checkFits('points', points, 8 * from.length, 'fewer points or fewer pairs');
   const count = countOf(model, from);
   if (countOf(model, to) !== count) throw new OptionError('to', to, `as many samples as from (${count})`);

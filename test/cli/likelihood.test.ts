@@ -119,6 +119,30 @@ test.serial('decoding undoes encoding, and a temperature of 0 decodes the middle
   t.deepEqual(same.slice(2), same.slice(0, -2));
 });
 
+test.serial(
+  'a doubt about the prior is told on stderr and in the record, by every command that uses it',
+  async (t) => {
+    const far = { weights: [0.9, 0.1], means: [[-300], [300]], covariances: [1, 1] };
+    await writeFile(join(folder, 'far.json'), JSON.stringify(far));
+    await writeFile(join(folder, 'far.npy'), encodeNpy({ data: Float32Array.of(-300, 300), shape: [2, 1] }));
+    const model = ['--mixture', 'far.json', '--sde', 've', '--json'];
+    const coarse = ['--rtol', '1e-2', '--atol', '1e-2'];
+    for (const args of [
+      ['sample', '--count', '1', '--steps', '2', '--output', 'far-samples.npy'],
+      ['likelihood', '--data', 'far.npy', ...coarse],
+      ['encode', '--data', 'far.npy', '--output', 'far-codes.npz', ...coarse],
+      ['decode', '--latents', 'far-codes.npz', '--output', 'far-again.npy', ...coarse],
+      ['interpolate', '--data', 'far.npy', '--points', '2', '--output', 'far-path.npy', ...coarse],
+    ]) {
+      const { code, stdout, stderr } = await fastsde([...args, ...model]);
+      t.is(code, 0, stderr);
+      t.regex(stderr, /^warning: The prior is not the law of the data at T: .* -240 and 187/m, args[0]);
+      const { warnings } = JSON.parse(stdout) as { warnings: string[] };
+      t.is(warnings.length, 1, args[0]);
+    }
+  },
+);
+
 test.serial('a path between data begins and ends at them', async (t) => {
   const args = [
     '--data',
@@ -181,6 +205,18 @@ for (const [args, message] of [
     /--pairs must be indices from 0 to 5/,
   ],
   [['decode', ...onMixture, '--latents', 'absent.npz'], /absent\.npz/],
+  [
+    ['interpolate', ...onMixture, '--data', 'points.npy', '--points', '1000000000'],
+    /--points must be .* to 10000/,
+  ],
+  [
+    ['likelihood', ...onMixture, '--data', 'points.npy', '--repeats', '1000000000'],
+    /--repeats must be .* to 10000/,
+  ],
+  [
+    ['likelihood', ...onMixture, '--data', 'points.npy', '--elbo', '1000000000'],
+    /--elbo must be .* to 100000/,
+  ],
   [
     ['decode', ...onMixture, '--latents', 'points.npy', '--temperature', '-1'],
     /--temperature must be .* got -1/,

@@ -104,7 +104,7 @@ async function scoreData(
   const { output = [] } = flags;
   for (const file of output) await results.checkResultPath(file);
   await withModel(path, flags, async (opened) => {
-    const { model, follow, doubt } = opened;
+    const { model, follow } = opened;
     const { data, labels } = await chosen(await openData(flags, opened, signal), flags);
     const result = await follow('Scoring', 'samples', (show) =>
       likelihood(model, data, {
@@ -116,7 +116,6 @@ async function scoreData(
       }),
     );
     const scored = { result, first: flags.first ?? 0, ...(labels && { labels }) };
-    doubt(result.warnings);
     for (const file of output) await results.writeResults(file, scored);
     if (!flags.json && output.length === 0) {
       const { encodeCsv } = await import('../../io/csv.js');

@@ -91,8 +91,7 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
     );
   await withModel(path, flags, async (opened) => {
     const { output, ...result } = await (inFolder ? toFolder : toFile)(opened, flags, signal);
-    const { counts, shape, seconds, options, warnings } = result;
-    opened.doubt(warnings);
+    const { counts, shape, seconds, options } = result;
     const { first } = options;
     const seed = jsonSeed(options['seed'] as bigint);
     const evaluations = counts.score + counts.rejected + counts.denoise;
@@ -104,7 +103,7 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
   });
 }
 
-type Sampled = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options' | 'warnings'> & {
+type Sampled = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options'> & {
   readonly output: string;
 };
 

@@ -38,8 +38,12 @@ export type Show = (fraction: number, count: number, detail: string) => void;
 export interface Opened extends Pick<OpenModel, 'model' | 'options'> {
   /** Tells warnings, and keeps them for the report. */
   readonly doubt: (warnings: readonly string[]) => void;
-  /** Does work with a progress bar. */
-  readonly follow: <T>(label: string, unit: string, work: (show: Show) => PromiseLike<T>) => Promise<T>;
+  /** Does work with a progress bar, and tells the warnings of its result. */
+  readonly follow: <T extends { readonly warnings: readonly string[] }>(
+    label: string,
+    unit: string,
+    work: (show: Show) => PromiseLike<T>,
+  ) => Promise<T>;
 }
 
 /** Opens the model that the flags ask for, runs the body of a command with it, closes it, and tells what the body reports. */
@@ -63,13 +67,15 @@ export async function withModel(
       doubt,
       async follow(label, unit, work) {
         const bar = flags.quiet ? undefined : new ProgressBar(label, unit);
-        try {
-          return await work((...state) => {
+        const result = await Promise.resolve(
+          work((...state) => {
             bar?.update(...state);
-          });
-        } finally {
+          }),
+        ).finally(() => {
           bar?.clear();
-        }
+        });
+        doubt(result.warnings);
+        return result;
       },
     });
     const record = { ...report.record, warnings: doubts, options: { ...options, ...report.options } };
