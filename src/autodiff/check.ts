@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.js';
 import type { Dim } from '../onnx/graph/graph.js';
 import { modelBytes, type Model, type TensorInfo } from '../onnx/file/model.js';
+import { checkKnown } from '../options.js';
 import { createSession, type Session, type Tensor } from '../onnx/run/runtime.js';
 import { elementCount } from '../shape.js';
 import { AUTODIFF_KEY } from './assemble.js';
@@ -20,13 +21,13 @@ export interface DirectionCheck {
 /** Options of {@link checkDerivative}. */
 export interface CheckOptions {
   /** Values of inputs; the others are random: uniform in [0.1, 0.9] for one number per sample, else normal. */
-  feeds?: Readonly<Record<string, Tensor>>;
+  readonly feeds?: Readonly<Record<string, Tensor>> | undefined;
   /** Default 3. */
-  directions?: number;
+  readonly directions?: number | undefined;
   /** Size of every dimension that the model leaves open. Default 2. */
-  size?: number;
+  readonly size?: number | undefined;
   /** Default 0. */
-  seed?: number;
+  readonly seed?: number | undefined;
 }
 
 interface DerivativeDescription {
@@ -43,6 +44,7 @@ interface DerivativeDescription {
  * @throws ModelError for a model that vjp, jvp, grad or trainingGraph did not make.
  */
 export async function checkDerivative(model: Model, options: CheckOptions = {}): Promise<DirectionCheck[]> {
+  checkKnown(options, ['feeds', 'directions', 'size', 'seed']);
   const text = model.metadata.get(AUTODIFF_KEY);
   if (text === undefined)
     throw new ModelError(`The model has no ${AUTODIFF_KEY} metadata, so there is nothing to check.`);

@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import type { Model } from '../onnx/file/model.js';
+import { checkKnown } from '../options.js';
 import { prepare } from '../onnx/graph/prepare.js';
 import { assemble, inputNames, targetName } from './assemble.js';
 import { Builder } from '../onnx/graph/builder.js';
@@ -9,15 +10,15 @@ import { pullBack } from './reverse.js';
 /** Options of {@link grad}. */
 export interface GradOptions {
   /** The value that is differentiated: a scalar, or one number per sample. Default: the first output. */
-  of?: string;
+  readonly of?: string | undefined;
   /** The inputs that it is differentiated with respect to. */
-  wrt: string | readonly string[];
+  readonly wrt: string | readonly string[];
   /**
    * Name of an int64 input [N] (of the model, or new): `of` is then logits [N, K], or the
    * probabilities that a Softmax made of them, and the value that is
    * differentiated is log p(label | x), which the derived model gives as the output "log-probability" [N].
    */
-  labels?: string;
+  readonly labels?: string | undefined;
 }
 
 /**
@@ -27,6 +28,7 @@ export interface GradOptions {
  * @throws OptionError for a name that is not an input; ModelError that lists every node without a derivative.
  */
 export async function grad(model: Model, options: GradOptions): Promise<Model> {
+  checkKnown(options, ['of', 'wrt', 'labels']);
   const wrt = inputNames(model, 'wrt', options.wrt);
   const { labels } = options;
   const of = labels === undefined ? targetName(model, options.of) : 'log-probability';
@@ -37,14 +39,9 @@ export async function grad(model: Model, options: GradOptions): Promise<Model> {
       : { extend: (simple, types) => appendLogProbability(simple, types, options.of, labels) },
   );
   const b = new Builder(graph);
-  if (
-    b
-      .shape(of)
-      .slice(1)
-      .some((size) => size !== 1)
-  ) {
-    throw new OptionError('of', of, `one number per sample; "${of}" has shape [${b.shape(of).join(', ')}]`);
-  }
+  const shape = b.shape(of);
+  if (shape.slice(1).some((size) => size !== 1))
+    throw new OptionError('of', of, `one number per sample; "${of}" has shape [${shape.join(', ')}]`);
   const ones = b.op('Expand', [b.scalar(1, of), b.shapeOf(of)]);
   const gradients = pullBack(b, new Map([[of, ones]]), wrt);
   return assemble(model, b, {

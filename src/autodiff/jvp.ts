@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import type { Model } from '../onnx/file/model.js';
+import { checkKnown } from '../options.js';
 import { prepare } from '../onnx/graph/prepare.js';
 import { assemble, inputNames, names, targetName } from './assemble.js';
 import { Builder } from '../onnx/graph/builder.js';
@@ -8,11 +9,11 @@ import { pushForward } from './forward.js';
 /** Options of {@link jvp}. */
 export interface JvpOptions {
   /** The values that are differentiated. Default: the first output. */
-  of?: string | readonly string[];
+  readonly of?: string | readonly string[] | undefined;
   /** The inputs that move. */
-  wrt: string | readonly string[];
+  readonly wrt: string | readonly string[];
   /** Names of the new inputs that say how, in the shape of each x. Default `tangent.<x>`; "tangent" for a single x. */
-  tangent?: string | readonly string[];
+  readonly tangent?: string | readonly string[] | undefined;
 }
 
 /**
@@ -22,6 +23,7 @@ export interface JvpOptions {
  * @throws OptionError for a name that is not an input; ModelError that lists every node without a derivative.
  */
 export async function jvp(model: Model, options: JvpOptions): Promise<Model> {
+  checkKnown(options, ['of', 'wrt', 'tangent']);
   const of = options.of === undefined ? [targetName(model, undefined)] : names('of', options.of);
   const wrt = inputNames(model, 'wrt', options.wrt);
   const defaults = wrt.length === 1 ? ['tangent'] : wrt.map((name) => `tangent.${name}`);

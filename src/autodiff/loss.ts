@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { checkChoice, checkKnown, isRecord } from '../options.js';
 import {
   intAttribute,
   makeNode,
@@ -16,24 +17,24 @@ export type Loss = MeanSquaredError | CrossEntropy | ScoreMatching | OwnLoss;
 
 /** mean over samples of w_n mean over elements of (output - target)^2 */
 export interface MeanSquaredError {
-  kind: 'mean-squared-error';
+  readonly kind: 'mean-squared-error';
   /** Default: the model's first output. */
-  output?: string;
+  readonly output?: string | undefined;
   /** Name of the new input in the shape of the output. Default "target". */
-  target?: string;
+  readonly target?: string | undefined;
   /** Name of the new input w [N]; without it all samples count alike. */
-  weight?: string;
+  readonly weight?: string | undefined;
 }
 
 /** mean over samples of -w_n log p_n[label_n], for an output [N, K] of logits, or of probabilities that a Softmax made */
 export interface CrossEntropy {
-  kind: 'cross-entropy';
+  readonly kind: 'cross-entropy';
   /** Default: the model's first output. */
-  output?: string;
+  readonly output?: string | undefined;
   /** Name of the new int64 input [N], or of one that the model has. Default "labels". */
-  labels?: string;
+  readonly labels?: string | undefined;
   /** Name of the new input w [N]. */
-  weight?: string;
+  readonly weight?: string | undefined;
 }
 
 /**
@@ -41,23 +42,38 @@ export interface CrossEntropy {
  * Hyvärinen 2005. The new inputs p and q [N] are `score.state` and `score.output`.
  */
 export interface ScoreMatching {
-  kind: 'score-matching';
+  readonly kind: 'score-matching';
   /** F. Default: the model's first output. */
-  output?: string;
+  readonly output?: string | undefined;
   /** The input x. */
-  state: string;
+  readonly state: string;
   /** The output [N] that holds tr dF/dx, or an estimate. */
-  trace: string;
+  readonly trace: string;
   /** Inputs v in the shape of x, by which |s|^2 is estimated as the mean of (v . s)^2. Default: |s|^2 itself. */
-  probes?: readonly string[];
+  readonly probes?: readonly string[] | undefined;
   /** Name of the new input w [N]. */
-  weight?: string;
+  readonly weight?: string | undefined;
 }
 
 /** A scalar output that the model computes itself. */
 export interface OwnLoss {
-  kind: 'output';
-  output: string;
+  readonly kind: 'output';
+  readonly output: string;
+}
+
+const lossOptions: Readonly<Record<Loss['kind'], readonly string[]>> = {
+  'mean-squared-error': ['output', 'target', 'weight'],
+  'cross-entropy': ['output', 'labels', 'weight'],
+  'score-matching': ['output', 'state', 'trace', 'probes', 'weight'],
+  output: ['output'],
+};
+
+/** @throws OptionError for a loss of another kind, and for entries that its kind does not have. */
+export function checkLoss(loss: Loss): void {
+  if (!isRecord(loss))
+    throw new OptionError('loss', loss, 'an object such as { kind: "mean-squared-error" }');
+  const kind = checkChoice('loss.kind', loss.kind, Object.keys(lossOptions) as Loss['kind'][]);
+  checkKnown(loss, ['kind', ...lossOptions[kind]], 'loss');
 }
 
 /** The types of a graph's values by name. */

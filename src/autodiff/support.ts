@@ -2,6 +2,7 @@ import { ancestors, intAttribute, operatorOf, sortNodes } from '../onnx/graph/gr
 import { functionKey } from '../onnx/file/functions.js';
 import type { Model } from '../onnx/file/model.js';
 import type { FunctionProto, NodeProto } from '../onnx/file/proto.js';
+import { checkKnown } from '../options.js';
 import { activeValues } from './activity.js';
 import { inputNames } from './assemble.js';
 import { isConstant, ruleOf } from './registry.js';
@@ -9,9 +10,9 @@ import { isConstant, ruleOf } from './registry.js';
 /** Options of {@link support}. */
 export interface SupportOptions {
   /** Default: the first output. */
-  of?: string;
+  readonly of?: string | undefined;
   /** Default: all floating-point inputs. */
-  wrt?: string | readonly string[];
+  readonly wrt?: string | readonly string[] | undefined;
 }
 
 /** A node without a rule; a node in a local function has the function in its path. */
@@ -40,6 +41,7 @@ function isLowered(node: NodeProto): boolean {
  * @throws ModelError for a graph that is not well formed; OptionError for a name that is not an input.
  */
 export function support(model: Model, options: SupportOptions = {}): Support {
+  checkKnown(options, ['of', 'wrt']);
   const { graph } = model.proto;
   const floats = model.inputs.filter(({ type }) => type.startsWith('float')).map(({ name }) => name);
   const wrt = options.wrt === undefined ? floats : inputNames(model, 'wrt', options.wrt);

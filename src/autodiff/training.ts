@@ -1,17 +1,20 @@
 import { ModelError, OptionError } from '../errors.js';
 import type { Model, TensorInfo } from '../onnx/file/model.js';
+import type { Graph } from '../onnx/graph/graph.js';
 import { prepare } from '../onnx/graph/prepare.js';
+import { checkKnown } from '../options.js';
+import { elementCount } from '../shape.js';
 import { assemble } from './assemble.js';
 import { Builder } from '../onnx/graph/builder.js';
-import { appendLoss, type Loss } from './loss.js';
+import { appendLoss, checkLoss, type Loss } from './loss.js';
 import { parameterNames, type ParameterSelection } from './parameters.js';
 import { pullBack } from './reverse.js';
 
 /** Options of {@link trainingGraph}. */
 export interface TrainingOptions {
-  loss: Loss;
+  readonly loss: Loss;
   /** Default "all". */
-  parameters?: ParameterSelection;
+  readonly parameters?: ParameterSelection | undefined;
 }
 
 /** A trained tensor: an input of the graph under its own name, and the output that holds its gradient. */
@@ -29,6 +32,8 @@ export interface TrainingGraph {
   readonly parameters: readonly Parameter[];
   /** The inputs that hold data rather than parameters. */
   readonly data: readonly TensorInfo[];
+  /** Elements for one sample of all values on the way to the loss, about what a run holds for it; known of graphs made here. */
+  readonly activations?: number;
 }
 
 /**
@@ -42,6 +47,8 @@ export interface TrainingGraph {
  *   without a derivative.
  */
 export async function trainingGraph(model: Model, options: TrainingOptions): Promise<TrainingGraph> {
+  checkKnown(options, ['loss', 'parameters']);
+  checkLoss(options.loss);
   const parameters = parameterNames(model, options.parameters ?? 'all');
   const graph = await prepare(model, {
     parameters,
@@ -64,7 +71,17 @@ export async function trainingGraph(model: Model, options: TrainingOptions): Pro
     ),
     description: { kind: 'train', of: 'loss', wrt: parameters, loss: options.loss },
   });
-  return readTrainingGraph(derived);
+  return { ...readTrainingGraph(derived), activations: activationsOf(graph) };
+}
+
+function activationsOf({ nodes, types }: Graph): number {
+  let sum = 0;
+  for (const name of nodes.flatMap(({ output }) => output)) {
+    const [rows, ...sizes] = types.get(name)?.shape ?? [];
+    if (typeof rows === 'string' && sizes.every((size) => typeof size === 'number'))
+      sum += elementCount(sizes);
+  }
+  return sum;
 }
 
 /**

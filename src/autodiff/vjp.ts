@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import type { Model } from '../onnx/file/model.js';
+import { checkChoice, checkKnown } from '../options.js';
 import { prepare } from '../onnx/graph/prepare.js';
 import { assemble, inputNames, targetName } from './assemble.js';
 import { Builder } from '../onnx/graph/builder.js';
@@ -8,16 +9,16 @@ import { pullBack } from './reverse.js';
 /** Options of {@link vjp}. */
 export interface VjpOptions {
   /** The value y that is differentiated: an output or an inner value. Default: the first output. */
-  of?: string;
+  readonly of?: string | undefined;
   /** The inputs x that it is differentiated with respect to. */
-  wrt: string | readonly string[];
+  readonly wrt: string | readonly string[];
   /** Name of the new input v, in the shape of y. Default "cotangent". */
-  cotangent?: string;
+  readonly cotangent?: string | undefined;
   /**
    * "dot" gives, instead of the product J^T v, its inner product with v per sample (for y in the shape of x): with a
    * random probe v, Hutchinson's estimate of the trace of J.
    */
-  reduce?: 'dot';
+  readonly reduce?: 'dot' | undefined;
 }
 
 /**
@@ -29,7 +30,9 @@ export interface VjpOptions {
  * @throws OptionError for a name that is not an input; ModelError that lists every node without a derivative.
  */
 export async function vjp(model: Model, options: VjpOptions): Promise<Model> {
+  checkKnown(options, ['of', 'wrt', 'cotangent', 'reduce']);
   const { cotangent = 'cotangent', reduce } = options;
+  if (reduce !== undefined) checkChoice('reduce', reduce, ['dot']);
   const of = targetName(model, options.of);
   const wrt = inputNames(model, 'wrt', options.wrt);
   if (model.inputs.some(({ name }) => name === cotangent)) {
@@ -52,6 +55,6 @@ export async function vjp(model: Model, options: VjpOptions): Promise<Model> {
   return assemble(model, b, {
     inputs: new Map([[cotangent, { type: b.type(of), shape }]]),
     outputs,
-    description: { kind: 'vjp', of, wrt, cotangent, ...(reduce === undefined ? {} : { reduce }) },
+    description: { kind: 'vjp', of, wrt, cotangent, reduce },
   });
 }

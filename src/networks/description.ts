@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkKnown, checkNumber, isList, isRecord } from '../options.js';
+import { elementCount } from '../shape.js';
 import type { Parameterization } from '../score/model.js';
 import { parameterizations } from '../score/parameterization.js';
 import { networkKinds } from './names.js';
@@ -53,7 +54,7 @@ interface ConvolutionSettings {
   readonly channels?: readonly number[];
   /** Residual blocks by level, or one number for all. Default [1, 3] for two levels, else 2. */
   readonly blocks?: number | readonly number[];
-  /** Levels (0 = finest) that have self-attention. Default: the coarsest. */
+  /** Levels (0 = finest) that have self-attention. Default: the coarsest, where it has at most 1024 positions. */
   readonly attention?: readonly number[];
   /** Space-to-depth factor before the finest level: 2 trades height and width for channels. Default 2. */
   readonly stem?: 1 | 2;
@@ -100,6 +101,9 @@ export const MOST_CLASSES: number = 2 ** 16;
 
 /** Widths of normalisation groups divide this, and blocked convolutions like its multiples. */
 export const GROUPS = 8;
+
+/** Self-attention compares every position with every other: more are too many unless they are asked for. */
+export const MOST_POSITIONS = 1024;
 
 /** Bounds that keep a typing error from asking for all memory. */
 const MAX_WIDTH = 16384;
@@ -204,7 +208,10 @@ export function levelsOf(
     }
   });
   const depth = channels.length;
-  const { blocks = depth === 2 ? [1, 3] : 2, attention = [depth - 1] } = network;
+  const factor = stem * 2 ** (depth - 1);
+  const positions = elementCount(network.shape.slice(1)) / factor ** 2;
+  const attentive = positions <= MOST_POSITIONS ? [depth - 1] : [];
+  const { blocks = depth === 2 ? [1, 3] : 2, attention = attentive } = network;
   const perLevel = typeof blocks === 'number' ? channels.map(() => blocks) : blocks;
   if (!isList(perLevel) || perLevel.length !== depth) {
     throw new OptionError(`${path}.blocks`, blocks, `a number, or ${depth} of them, one per level`);
@@ -217,7 +224,6 @@ export function levelsOf(
   }
   attention.forEach((level, i) => checkInteger(`${path}.attention[${i}]`, level, 0, depth - 1));
   if (![1, 2].includes(stem)) throw new OptionError(`${path}.stem`, stem, '1 or 2');
-  const factor = stem * 2 ** (depth - 1);
   network.shape.slice(1).forEach((size, i) => {
     if (size % factor !== 0) {
       const why = `the stem and the ${depth} levels halve it ${Math.log2(factor)} times`;

@@ -1,7 +1,7 @@
 import { DataError, OptionError } from '../errors.js';
 import { Stream } from '../device/binding.js';
 import { affine } from '../device/kernels.js';
-import { checkInteger } from '../options.js';
+import { checkInteger, checkKnown } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { SIGMA_DATA } from '../score/parameterization.js';
 import { spacedTimes } from '../sde/grid.js';
@@ -44,6 +44,7 @@ export async function fisherDivergence(
   x0: Float32Array | Float64Array,
   options: FisherDivergenceOptions = {},
 ): Promise<FisherDivergence[]> {
+  checkKnown(options, ['times', 'seed', 'batch', 'weighting', 'gamma']);
   const { sde, shape, ladder, parameterization } = model;
   if (ladder !== undefined) {
     throw new OptionError('model', model, 'in continuous time: the truth is not known at trained levels');

@@ -1,8 +1,13 @@
 import { checkClasses, checkSampleShape, holdOut, modelValues, pick, type Dataset } from '../data/dataset.js';
 import { DataError, OptionError } from '../errors.js';
 import { buildNetwork } from '../networks/build.js';
-import { checkNetwork, MOST_CLASSES, type NetworkDescription } from '../networks/description.js';
-import { defaultNetwork } from '../networks/presets.js';
+import {
+  checkNetwork,
+  MOST_CLASSES,
+  MOST_POSITIONS,
+  type NetworkDescription,
+} from '../networks/description.js';
+import { defaultNetwork, type NetworkSize } from '../networks/presets.js';
 import { withMetadata, type Model } from '../onnx/file/model.js';
 import { checkChoice, checkKnown, defined, isList } from '../options.js';
 import { metadataProperties, readMetadata, type ModelMetadata } from '../score/network/metadata.js';
@@ -121,7 +126,9 @@ function describeNetwork(
   conditional: boolean,
 ): NetworkDescription {
   const shape = data.shape.slice(1);
-  const { kind: suited, ...sizes } = defaultNetwork(shape);
+  const size = defaultNetwork(shape);
+  if (given['channels'] === undefined && given['kind'] !== 'mlp') checkSides(size);
+  const { kind: suited, ...sizes } = size;
   const { kind = suited, sde: name = 'vp' } = given;
   const sde = checkChoice('network.sde', String(name), sdeNames);
   const parameterization = given['parameterization'] ?? preferred[sde];
@@ -145,6 +152,24 @@ function describeNetwork(
     ...(!raw && { precondition: { mean, std } }),
     ...given,
   });
+}
+
+/** Side of which the sides of large pictures have to be multiples, so that a network halves them often enough. */
+const SIDE = 8;
+
+/** @throws DataError for large pictures that a network would have to work on nearly pixel by pixel. */
+function checkSides(size: NetworkSize): void {
+  if (size.kind === 'mlp') return;
+  const { shape, channels = [], stem = 1 } = size;
+  const [height = 0, width = 0] = shape.slice(1);
+  const factor = stem * 2 ** (channels.length - 1);
+  if (factor >= SIDE || height * width <= MOST_POSITIONS * factor ** 2) return;
+  const [high, wide] = [height, width].map((side) => SIDE * Math.ceil(side / SIDE));
+  throw new DataError(
+    `Pictures of ${width} x ${height} cannot be halved often enough for a U-Net. Scale them to sides that are multiples of ` +
+      `${SIDE} (--resize ${high},${wide}), or describe a network with channels of your own.`,
+    { option: 'resize', value: shape },
+  );
 }
 
 /** What a network for this process predicts best: nothing else stays of unit scale at all of its times. */

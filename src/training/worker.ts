@@ -1,8 +1,9 @@
+import { totalmem } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import type { Dataset } from '../data/dataset.js';
 import { failureOf } from '../failure.js';
-import { ModelError } from '../errors.js';
+import { ModelError, OptionError } from '../errors.js';
 import { stayOnThisThread } from '../device/addon.js';
 import { readTrainingGraph, type TrainingGraph } from '../autodiff/training.js';
 import { readModel } from '../onnx/file/model.js';
@@ -82,12 +83,25 @@ async function openGraph(): Promise<GradientGraph> {
       : readTrainingGraph(await readModel(job.graph, job.folder));
   const graph = inOrder(made, job.parameters);
   const { batch, accumulation } = job.settings;
+  checkMemory(graph, batch / accumulation, batch);
   const rows = partOf({ first: 0, count: batch }, job.worker, memory.gradients.length);
   const parts = Array.from({ length: accumulation }, (_, k) => partOf(rows, k, accumulation).count);
   const sessions = new GraphSessions(graph.model, new Set(parts));
   // Opened now, so that what ONNX Runtime refuses is known before the first step.
   await sessions.for(parts[0]!);
   return new GradientGraph(graph, sessions, goal, job.data, job.settings, memory.gradients[job.worker]!);
+}
+
+/** @throws OptionError where the values of so many rows at once cannot fit into the memory. */
+function checkMemory({ activations = 0 }: TrainingGraph, rows: number, batch: number): void {
+  const bytes = 4 * activations * rows;
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
+  if (bytes <= memory) return;
+  const [needed, present] = [bytes, memory].map((size) => `${Number((size / 2 ** 30).toPrecision(2))} GiB`);
+  const expected =
+    `smaller, or accumulation larger, or the samples or the network smaller: ${Math.ceil(rows)} samples at once take about ` +
+    `${needed}, and there are ${present}`;
+  throw new OptionError('batch', batch, expected);
 }
 
 /** The graph with its parameters in the order in which they lie in memory. */

@@ -58,7 +58,11 @@ test.serial(
       head!,
       /^step,loss,held_out_loss,gradient_norm,learning_rate,samples_per_second,seconds,loss_t_0_/,
     );
-    t.is(rows.at(-1)!.split(',')[0], '250');
+    t.deepEqual(
+      rows.map((row) => Number(row.split(',')[0])),
+      rows.map((_, i) => i + 1),
+    );
+    t.is(rows.length, 250);
     t.true(Number.isFinite(Number(rows.at(-1)!.split(',')[2])), 'held-out loss of the last checkpoint');
 
     const sampled = await fastsde(['sample', 'toy/model.onnx', '--steps', '5', '--output', 'toy.npy']);
@@ -113,6 +117,26 @@ test.serial('a run that was interrupted goes on to the same bits', async (t) => 
   t.regex(other.stderr, /is of another run: .*batch is 32 there and 16 here/);
 });
 
+test.serial('a run is left while its threads are still at their beginning', async (t) => {
+  const file = await config('early.json', { data: 'two-moons', ...quick, steps: 100_000 });
+  const begun = async (): Promise<boolean> => (await readdir(folder)).includes('early');
+  const args = ['train', '--config', file, '--output', 'early'];
+  const { stderr } = await fastsde(args, { signal: 'SIGTERM', when: begun });
+  t.regex(stderr, /^error: Interrupted/m);
+  const again = await fastsde([
+    'train',
+    '--config',
+    file,
+    '--output',
+    'early',
+    '--steps',
+    '1',
+    '--sample-count',
+    '4',
+  ]);
+  t.is(again.code, 0, again.stderr);
+});
+
 test.serial('pictures in class folders train a conditional network, which draws every class', async (t) => {
   for (const [name, value] of [
     ['dark', 40],
@@ -137,7 +161,16 @@ test.serial('pictures in class folders train a conditional network, which draws 
   const refused = await fastsde(['train', '--config', file, '--output', 'dark']);
   t.is(refused.code, 1);
   t.regex(refused.stderr, /Cannot read .*9\.png as a picture/);
-  const flags = ['--conditional', '--drop-labels', '0.1', '--flip', '--skip-corrupted', '--json'];
+  const flags = [
+    '--conditional',
+    '--drop-labels',
+    '0.1',
+    '--dropout',
+    '0.2',
+    '--flip',
+    '--skip-corrupted',
+    '--json',
+  ];
   const { code, stdout, stderr } = await fastsde(['train', '--config', file, '--output', 'lit', ...flags]);
   t.is(code, 0, stderr);
   t.regex(stderr, /^warning: pictures: 1 picture that cannot be read left out\.$/m);
@@ -145,6 +178,9 @@ test.serial('pictures in class folders train a conditional network, which draws 
   t.like(JSON.parse(start!), { samples: 12, shape: [1, 8, 8], classes: ['dark', 'light'] });
   const { metadata } = await readModel(join(folder, 'lit', 'model.onnx'));
   t.is(metadata.get('fastsde.classes'), '2');
+  t.like(JSON.parse(await readFile(join(folder, 'lit', 'train.json'), 'utf8')), {
+    network: { dropout: 0.2 },
+  });
   t.is((await sharp(join(folder, 'lit', 'samples-000003.png')).metadata()).format, 'png');
 });
 

@@ -8,7 +8,10 @@ import { buildNetwork } from '../../src/networks/build.js';
 import { chooseRecipe, splitData, type RecipeOptions } from '../../src/training/recipe.js';
 
 const points: Dataset = toys['two-moons'].sample(200, {});
-const pictures: Dataset = { data: new Uint8Array(20 * 64).map((_, i) => (i * i) % 251), shape: [20, 1, 8, 8] };
+const pictures: Dataset = {
+  data: new Uint8Array(20 * 64).map((_, i) => (i * i) % 251),
+  shape: [20, 1, 8, 8],
+};
 
 test('points are trained at noise levels about their spread, unless told otherwise', (t) => {
   const objectiveFor = (given: RecipeOptions, data = points): object | undefined =>
@@ -66,6 +69,29 @@ test('a recipe that cannot be used is refused by name', (t) => {
   ] as const)
     t.is(t.throws(() => chooseRecipe(points, given as object), { instanceOf: OptionError }).option, option);
   t.throws(() => chooseRecipe(pictures, { conditional: true }), { instanceOf: DataError });
+});
+
+test('large pictures that cannot be halved are refused with a size that can, small ones are not', (t) => {
+  const of = (height: number, width: number): Dataset => ({
+    data: new Uint8Array(2 * height * width).map((_, i) => i % 250),
+    shape: [2, 1, height, width],
+  });
+  for (const [height, width] of [
+    [125, 125],
+    [130, 120],
+  ] as const)
+    t.throws(() => chooseRecipe(of(height, width)), {
+      instanceOf: DataError,
+      message: new RegExp(
+        `^Pictures of ${width} x ${height} .*--resize ${8 * Math.ceil(height / 8)},${8 * Math.ceil(width / 8)}`,
+      ),
+    });
+  for (const [height, width] of [
+    [15, 15],
+    [36, 28],
+    [64, 128],
+  ] as const)
+    t.notThrows(() => chooseRecipe(of(height, width)));
 });
 
 test('a twentieth is held out, at most 1000 samples and none of few', (t) => {

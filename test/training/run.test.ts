@@ -201,3 +201,44 @@ test('options that cannot be used are refused by name, before anything starts', 
     t.is(error.option, option);
   }
 });
+
+test('the network is reported at the steps that were asked for, however slow who looks at it is', async (t) => {
+  const options = { batch: 24, warmup: 2, seed: 3, workers: 2 };
+  const training = train(await planarNetwork(), data, {
+    steps: 6,
+    modelEvery: 2,
+    progressEvery: 4,
+    ...options,
+  });
+  const seen = new Map<number, number[]>();
+  for await (const { step, model } of training) {
+    if (model) seen.set(step, weightsOf(model));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  t.deepEqual([...seen.keys()], [2, 4, 6]);
+  for (const [steps, weights] of seen) {
+    const { model } = await train(await planarNetwork(), data, { steps, ...options });
+    t.deepEqual(weights, weightsOf(model));
+  }
+});
+
+test('a run whose networks nobody looks at any more goes on', async (t) => {
+  const training = train(await planarNetwork(), data, { steps: 8, batch: 24, modelEvery: 1 });
+  for await (const { step } of training) if (step === 2) break;
+  t.is((await training).steps, 8);
+});
+
+test('a batch beyond all memory, and options that there are not, are refused by name', async (t) => {
+  const network = await planarNetwork();
+  const run = async (options: object): Promise<unknown> => train(network, data, { steps: 1, ...options });
+  for (const [options, message] of [
+    [{ batch: 1e11 }, /^batch must be smaller, or accumulation larger/],
+    [{ stpes: 3 }, /^stpes must be absent \(did you mean steps\?\)/],
+    [{ checkpoints: { foldr: 'x' } }, /^checkpoints\.foldr must be absent \(did you mean folder\?\)/],
+    [
+      { objective: { wieghting: 'edm' } },
+      /^objective\.wieghting must be absent \(did you mean weighting\?\)/,
+    ],
+  ] as const)
+    await t.throwsAsync(run(options), { instanceOf: OptionError, message });
+});

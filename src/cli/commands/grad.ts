@@ -1,8 +1,7 @@
 import { Command } from 'commander';
 import { choice } from '../shared/arguments.js';
 import { run } from '../shared/run.js';
-
-import type { GradCommandOptions } from '../shared/differentiate.js';
+import type { GradFlags } from '../shared/differentiate.js';
 
 /** `fastsde grad`: differentiates an ONNX model into another ONNX model. */
 export function gradCommand(): Command {
@@ -14,14 +13,18 @@ export function gradCommand(): Command {
         '--mode <mode>',
         'J^T v, J v, the gradient of one number per sample, or a loss and all its gradients',
         ['vjp', 'jvp', 'grad', 'train'],
-      ).default('vjp'),
+        'vjp',
+      ),
     )
     .option('--wrt <inputs...>', "inputs to differentiate with respect to (default: the model's first)")
     .option('--of <output>', "value to differentiate (default: the model's first output)")
-    .option('--labels <input>', 'grad: class labels [N]; the value is then log p(label | x) of the logits')
+    .option('--labels <input>', 'grad, train: class labels [N]; the value is then log p(label | x)')
     .addOption(choice('--reduce <how>', 'vjp: give the inner product with v per sample', ['dot']))
     .addOption(
-      choice('--loss <kind>', 'train: the loss', ['mean-squared-error', 'cross-entropy', 'output']).default(
+      choice(
+        '--loss <kind>',
+        'train: the loss',
+        ['mean-squared-error', 'cross-entropy', 'output'],
         'mean-squared-error',
       ),
     )
@@ -30,10 +33,10 @@ export function gradCommand(): Command {
     .option('-o, --output <file>', 'where to write the derived model')
     .option('--check', 'compare with finite differences and print the errors')
     .option('--json', 'print one JSON object')
-    .action((file: string, options: GradCommandOptions) =>
+    .action((file: string, flags: GradFlags) =>
       run(async () => {
         const { differentiate } = await import('../shared/differentiate.js');
-        await differentiate(file, options);
+        await differentiate(file, flags);
       }),
     );
 }

@@ -1,4 +1,4 @@
-import { ModelError } from '../../errors.js';
+import { ModelError, OptionError } from '../../errors.js';
 import { checkDerivative, type DirectionCheck } from '../../autodiff/check.js';
 import { grad } from '../../autodiff/grad.js';
 import { jvp } from '../../autodiff/jvp.js';
@@ -9,40 +9,57 @@ import { trainingGraph } from '../../autodiff/training.js';
 import { vjp } from '../../autodiff/vjp.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
 import type { Tensor } from '../../onnx/run/runtime.js';
+import { print } from './terminal.js';
 
-/** The options of `fastsde grad`. */
-export interface GradCommandOptions {
-  mode: 'vjp' | 'jvp' | 'grad' | 'train';
-  wrt?: string[];
-  of?: string;
-  labels?: string;
-  reduce?: 'dot';
-  loss: 'mean-squared-error' | 'cross-entropy' | 'output';
-  weight?: string;
-  parameters?: string;
-  output?: string;
-  check?: true;
-  json?: true;
+/** The flags of `fastsde grad`. */
+export interface GradFlags {
+  readonly mode?: Mode;
+  readonly wrt?: string[];
+  readonly of?: string;
+  readonly labels?: string;
+  readonly reduce?: 'dot';
+  readonly loss?: 'mean-squared-error' | 'cross-entropy' | 'output';
+  readonly weight?: string;
+  readonly parameters?: string;
+  readonly output?: string;
+  readonly check?: true;
+  readonly json?: true;
 }
+
+type Mode = 'vjp' | 'jvp' | 'grad' | 'train';
+
+/** Flags that a mode takes beside those of all. */
+const flagsOf: Readonly<Record<Mode, readonly (keyof GradFlags)[]>> = {
+  vjp: ['of', 'wrt', 'reduce'],
+  jvp: ['of', 'wrt'],
+  grad: ['of', 'wrt', 'labels'],
+  train: ['of', 'loss', 'labels', 'weight', 'parameters'],
+};
+const flagsOfAll: readonly (keyof GradFlags)[] = ['mode', 'output', 'check', 'json'];
 
 /** A difference in single precision agrees with a right derivative much better than this. */
 const TOLERANCE = 1e-2;
 
 /** The body of `fastsde grad`: derives, checks where asked, writes and reports. */
-export async function differentiate(file: string, options: GradCommandOptions): Promise<void> {
+export async function differentiate(file: string, flags: GradFlags): Promise<void> {
+  const { mode = 'vjp', output } = flags;
+  for (const name of Object.keys(flags) as (keyof GradFlags)[]) {
+    if (![...flagsOfAll, ...flagsOf[mode]].includes(name))
+      throw new OptionError(name, flags[name], `left out with --mode ${mode}`);
+  }
   const model = await readModel(file);
-  const derived = await derive(model, options);
-  const checks = options.check ? await check(model, derived, options) : undefined;
-  if (options.output !== undefined) await writeModel(derived, options.output);
-  const report = {
-    mode: options.mode,
+  const derived = await derive(model, mode, flags);
+  const checks = flags.check ? await check(model, derived, mode) : undefined;
+  if (output !== undefined) await writeModel(derived, output);
+  const report: GradReport = {
+    mode,
     nodes: derived.nodes.length,
     inputs: derived.inputs.map(({ name }) => name),
     outputs: derived.outputs.map(({ name }) => name),
-    ...(options.output === undefined ? {} : { output: options.output }),
-    ...(checks === undefined ? {} : { checks }),
+    output,
+    checks,
   };
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describeReport(report));
+  print(flags.json ? `${JSON.stringify(report)}\n` : describeReport(report));
   const worst = Math.max(0, ...(checks ?? []).map(({ error }) => error));
   if (!(worst <= TOLERANCE)) {
     throw new ModelError(
@@ -51,34 +68,28 @@ export async function differentiate(file: string, options: GradCommandOptions): 
   }
 }
 
-async function derive(model: Model, options: GradCommandOptions): Promise<Model> {
-  const { of, mode } = options;
-  const wrt = options.wrt ?? model.inputs.slice(0, 1).map(({ name }) => name);
-  const target = of === undefined ? {} : { of };
+async function derive(model: Model, mode: Mode, flags: GradFlags): Promise<Model> {
+  const { of, labels, reduce, parameters } = flags;
   if (mode === 'train') {
-    const parameters = options.parameters === undefined ? {} : { parameters: new RegExp(options.parameters) };
-    return (await trainingGraph(model, { loss: lossOf(options), ...parameters })).model;
+    const selection = parameters === undefined ? 'all' : new RegExp(parameters);
+    return (await trainingGraph(model, { loss: lossOf(flags), parameters: selection })).model;
   }
-  const { missing } = support(model, { ...target, wrt });
+  const wrt = flags.wrt ?? model.inputs.slice(0, 1).map(({ name }) => name);
+  const { missing } = support(model, { of, wrt });
   if (missing.length > 0) {
     const list = missing.map(({ operator, node, path }) => `${operator} "${[...path, node].join('/')}"`);
     throw new ModelError(`The model cannot be differentiated; these nodes have no rule: ${list.join(', ')}.`);
   }
-  if (mode === 'jvp') return jvp(model, { ...target, wrt });
-  if (mode === 'grad')
-    return grad(model, { ...target, wrt, ...(options.labels ? { labels: options.labels } : {}) });
-  return vjp(model, { ...target, wrt, ...(options.reduce ? { reduce: options.reduce } : {}) });
+  if (mode === 'jvp') return jvp(model, { of, wrt });
+  return mode === 'grad' ? grad(model, { of, wrt, labels }) : vjp(model, { of, wrt, reduce });
 }
 
-function lossOf({ loss, of, weight, labels }: GradCommandOptions): Loss {
-  if (loss === 'output') return { kind: loss, output: of ?? 'loss' };
-  const output = of === undefined ? {} : { output: of };
-  const weighted = weight === undefined ? {} : { weight };
-  if (loss === 'cross-entropy') return { kind: loss, ...output, ...weighted, ...(labels ? { labels } : {}) };
-  return { kind: loss, ...output, ...weighted };
+function lossOf({ loss: kind = 'mean-squared-error', of, weight, labels }: GradFlags): Loss {
+  if (kind === 'output') return { kind, output: of ?? 'loss' };
+  return kind === 'cross-entropy' ? { kind, output: of, weight, labels } : { kind, output: of, weight };
 }
 
-async function check(model: Model, derived: Model, { mode }: GradCommandOptions): Promise<DirectionCheck[]> {
+async function check(model: Model, derived: Model, mode: Mode): Promise<DirectionCheck[]> {
   if (mode !== 'train') return checkDerivative(derived);
   const tensors = new Map(model.proto.graph.initializer.map(({ name, dims }) => [name ?? '', dims]));
   const parameters = derived.inputs.map(({ name }) => name).filter((name) => tensors.has(name));
@@ -88,15 +99,18 @@ async function check(model: Model, derived: Model, { mode }: GradCommandOptions)
   return checkDerivative(derived, { feeds });
 }
 
-function describeReport(report: {
-  mode: string;
-  nodes: number;
-  inputs: string[];
-  outputs: string[];
-  output?: string;
-  checks?: DirectionCheck[];
-}): string {
-  const few = (names: string[]): string =>
+/** What is said of a derived model. */
+interface GradReport {
+  readonly mode: Mode;
+  readonly nodes: number;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly output: string | undefined;
+  readonly checks: readonly DirectionCheck[] | undefined;
+}
+
+function describeReport(report: GradReport): string {
+  const few = (names: readonly string[]): string =>
     names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ');
   const lines = [
     `${report.mode}: ${report.nodes} nodes`,

@@ -2,6 +2,9 @@ import { constants } from 'node:os';
 import { FastsdeError, OptionError } from '../../errors.js';
 import { complain } from './terminal.js';
 
+/** Milliseconds that threads have to end after the body of a command was stopped; a network that is being made does not look up. */
+const PATIENCE = 1000;
+
 /** Ctrl-C, and what a supervisor sends. */
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
@@ -26,11 +29,13 @@ export async function run(
 ): Promise<void> {
   const controller = new AbortController();
   let exitCode = 1;
+  let received: (typeof signals)[number] | undefined;
   const leaveToSystem = (): void => {
     for (const signal of signals) process.off(signal, interrupt);
   };
   const interrupt = (signal: (typeof signals)[number]): void => {
     exitCode = 128 + constants.signals[signal];
+    received = signal;
     leaveToSystem();
     controller.abort();
   };
@@ -43,6 +48,7 @@ export async function run(
     process.exitCode = exitCode;
   } finally {
     leaveToSystem();
+    if (received) setTimeout(() => process.kill(process.pid, received), PATIENCE).unref();
   }
 }
 
