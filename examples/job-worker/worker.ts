@@ -5,11 +5,20 @@
 //   node --experimental-strip-types examples/job-worker/worker.ts folder [model.onnx]     (Node 22)
 //
 // Stopped at any moment and started again, it goes on with the job at the batch where it was, and the samples get the same bits.
-// On SIGTERM or Ctrl-C it stops within one evaluation of the network. One process works on one folder.
+// On SIGTERM or Ctrl-C it stops within one evaluation of the network. What is no fault of the job, such as a full disk, is tried
+// again later. Several workers may share a folder: a job that one has is passed over by the others.
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DataError, embeddedModel, FastsdeError, loadModel, sampleShards, type ShardsOptions } from 'fastsde';
+import {
+  DataError,
+  embeddedModel,
+  FastsdeError,
+  loadModel,
+  OutputError,
+  sampleShards,
+  type ShardsOptions,
+} from 'fastsde';
 
 const [folder, path = embeddedModel('vp')] = process.argv.slice(2);
 if (folder === undefined) throw new Error('Give the folder of the jobs.');
@@ -24,9 +33,14 @@ const model = await loadModel(path);
 for (const place of ['jobs', 'results', 'done', 'failed'])
   await mkdir(join(folder, place), { recursive: true });
 
+/** Milliseconds until a job that could not be done for no fault of its own is tried again, and when that is, by file. */
+const patience = 60_000;
+const postponed = new Map<string, number>();
+
 try {
   for (;;) {
-    const [file] = (await readdir(join(folder, 'jobs'))).filter((name) => name.endsWith('.json')).sort();
+    const files = (await readdir(join(folder, 'jobs'))).filter((name) => name.endsWith('.json')).sort();
+    const file = files.find((name) => (postponed.get(name) ?? 0) <= Date.now());
     if (file !== undefined) await work(folder, file);
     else await sleep(1000, undefined, { signal: stopping.signal });
   }
@@ -39,31 +53,40 @@ try {
 async function work(folder: string, file: string): Promise<void> {
   const { name } = parse(file);
   try {
-    const job = options(await readFile(join(folder, 'jobs', file), 'utf8'));
-    console.log(`${name}: started`);
-    const { found, seconds } = await sampleShards(model, join(folder, 'results', name), {
-      ...job,
-      signal: stopping.signal,
-    });
-    await rename(join(folder, 'jobs', file), join(folder, 'done', file));
-    console.log(
-      `${name}: done in ${seconds.toFixed(1)} s${found > 0 ? `, ${found} samples were there` : ''}`,
-    );
+    try {
+      const job = await options(join(folder, 'jobs', file));
+      console.log(`${name}: started`);
+      const { found, seconds } = await sampleShards(model, join(folder, 'results', name), {
+        ...job,
+        signal: stopping.signal,
+      });
+      await rename(join(folder, 'jobs', file), join(folder, 'done', file));
+      console.log(
+        `${name}: done in ${seconds.toFixed(1)} s${found > 0 ? `, ${found} samples were there` : ''}`,
+      );
+    } catch (error) {
+      if (stopping.signal.aborted || !(error instanceof FastsdeError) || error instanceof OutputError)
+        throw error;
+      await writeFile(join(folder, 'failed', `${name}.txt`), `${error.message}\n`);
+      await rename(join(folder, 'jobs', file), join(folder, 'failed', file));
+      console.log(`${name}: failed: ${error.message}`);
+    }
   } catch (error) {
-    // What stops the process is no fault of the job, which stays where it is.
-    if (stopping.signal.aborted || !(error instanceof FastsdeError)) throw error;
-    await writeFile(join(folder, 'failed', `${name}.txt`), `${error.message}\n`);
-    await rename(join(folder, 'jobs', file), join(folder, 'failed', file));
-    console.log(`${name}: failed: ${error.message}`);
+    if (stopping.signal.aborted) throw error;
+    // Another worker has done it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    postponed.set(file, Date.now() + patience);
+    console.log(`${name}: later: ${(error as Error).message}`);
   }
 }
 
 /** The options of a job; only numbers and words can be in a file. */
-function options(text: string): ShardsOptions {
+async function options(path: string): Promise<ShardsOptions> {
   let job: unknown;
   try {
-    job = JSON.parse(text);
+    job = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw cause;
     throw new DataError(`The job is not JSON: ${(cause as Error).message}.`, { cause });
   }
   const known = [

@@ -11,6 +11,7 @@ import { once } from 'node:events';
 import {
   embeddedModel,
   encodePng,
+  EngineError,
   FastsdeError,
   imageGrid,
   openEngines,
@@ -20,14 +21,18 @@ import {
 
 const engines = await openEngines(embeddedModel('vp'), { engines: 2, threads: 2, queue: 20 });
 
-const server = createServer((request, response) => {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-  answer(pathname, searchParams, response).catch((error: unknown) => {
+/** Milliseconds that a reader may take for an event, and that requests under way have when the server is told to stop. */
+const patience = { reader: 30_000, stop: 10_000 };
+
+const server = createServer(({ url = '/' }, response) => {
+  answer(url, response).catch((error: unknown) => {
     refuse(response, error);
   });
 });
 
-async function answer(path: string, query: URLSearchParams, response: ServerResponse): Promise<void> {
+async function answer(target: string, response: ServerResponse): Promise<void> {
+  if (!URL.canParse(target, 'http://localhost')) throw new OptionError('url', target, 'a path');
+  const { pathname: path, searchParams: query } = new URL(target, 'http://localhost');
   if (path === '/') {
     response.setHeader('content-type', 'text/html; charset=utf-8');
     response.end(await readFile(new URL('page.html', import.meta.url)));
@@ -58,18 +63,27 @@ async function stream(query: URLSearchParams, response: ServerResponse): Promise
     signal: left.signal,
   });
   for await (const { step, samples, shape } of run)
-    await send(response, 'preview', { step, steps, image: await picture(samples, shape) });
+    await send(response, left.signal, 'preview', { step, steps, image: await picture(samples, shape) });
   const { samples, shape, counts, seconds } = await run;
-  await send(response, 'result', { steps, counts, seconds, image: await picture(samples, shape) });
+  await send(response, left.signal, 'result', {
+    steps,
+    counts,
+    seconds,
+    image: await picture(samples, shape),
+  });
   response.end();
 }
 
-/** Waits where the reader is slow; the engine then leaves previews out. */
-async function send(response: ServerResponse, event: string, data: object): Promise<void> {
+/** Waits where the reader is slow, while the engine leaves previews out; who does not read at all is cut off. */
+async function send(response: ServerResponse, left: AbortSignal, event: string, data: object): Promise<void> {
   if (!response.headersSent)
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-  if (!response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`) && !response.destroyed)
-    await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  if (response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)) return;
+  const signal = AbortSignal.any([left, AbortSignal.timeout(patience.reader)]);
+  await once(response, 'drain', { signal }).catch((error: unknown) => {
+    response.destroy();
+    throw error;
+  });
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
@@ -80,7 +94,8 @@ function refuse(response: ServerResponse, error: unknown): void {
     response.end(`event: failure\ndata: ${JSON.stringify({ message })}\n\n`);
     return;
   }
-  const status = error instanceof OptionError ? 400 : error instanceof QueueFullError ? 503 : 500;
+  const busy = error instanceof QueueFullError || error instanceof EngineError;
+  const status = error instanceof OptionError ? 400 : busy ? 503 : 500;
   response.writeHead(status, {
     'content-type': 'application/json',
     ...(status === 503 && { 'retry-after': '5' }),
@@ -106,5 +121,8 @@ server.listen(Number(process.env['PORT'] ?? 8080), () => {
 
 process.once('SIGTERM', () => {
   server.close();
-  void engines.close({ abort: true });
+  const over = setTimeout(() => void engines.close({ abort: true }), patience.stop);
+  void engines.close().finally(() => {
+    clearTimeout(over);
+  });
 });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, mkdir, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +17,14 @@ async function temporaryFolder(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'fastsde-example-'));
   t.teardown(() => rm(folder, { recursive: true }));
   return folder;
+}
+
+/** The status that a server gives a target as it stands; fetch would bring it into form. */
+async function raw(url: string, target: string): Promise<{ status: number | undefined }> {
+  const { port } = new URL(url);
+  const [response] = (await once(get({ port, path: target }), 'response')) as [IncomingMessage];
+  response.resume();
+  return { status: response.statusCode };
 }
 
 test('the script draws a picture', async (t) => {
@@ -40,6 +50,8 @@ test('the service streams previews and the result, answers meanwhile, and says w
   t.like(result.counts, { score: 40 });
   t.regex(result.image, /^data:image\/png;base64,iVBOR/);
 
+  const { status } = await raw(url, '//');
+  t.is(status, 400);
   for (const [path, status, message] of [
     ['sample?count=0', 400, /count must be an integer/],
     ['sample?steps=many', 400, /steps must be a number of at most 1000/],
@@ -51,6 +63,16 @@ test('the service streams previews and the result, answers meanwhile, and says w
   }
 
   example.process.kill('SIGTERM');
+  t.deepEqual(await example.ended, { code: 0, signal: null, stderr: '' });
+});
+
+test('the service answers what it has accepted when it is told to stop', async (t) => {
+  const { example, url } = await startPreviewService();
+  const requests = Array.from({ length: 4 }, () => fetch(`${url}sample?count=2&steps=40`));
+  const [first] = await Promise.all([Promise.race(requests), sleep(200)]);
+  t.is(first.status, 200);
+  example.process.kill('SIGTERM');
+  for (const request of requests) t.regex(await (await request).text(), /event: result/);
   t.deepEqual(await example.ended, { code: 0, signal: null, stderr: '' });
 });
 
@@ -119,12 +141,14 @@ test('the worker puts jobs that cannot be done aside, with the reason', async (t
   };
   for (const [name, text] of Object.entries(jobs))
     await writeFile(join(folder, 'jobs', `${name}.json`), text);
+  await mkdir(join(folder, 'jobs', 'folder.json'));
   const worker = startExample('job-worker/worker', [folder, fixture('vp-eps')]);
   await worker.line(/^whole: done/);
   worker.process.kill('SIGTERM');
   await worker.ended;
   const reason = (name: string) => readFile(join(folder, 'failed', `${name}.txt`), 'utf8');
   t.regex(await reason('damaged'), /not JSON/);
+  t.regex(await reason('folder'), /EISDIR/);
   t.regex(await reason('negative'), /count must be an integer/);
   t.regex(await reason('stray'), /"output"/);
   t.deepEqual(await readdir(join(folder, 'done')), ['whole.json']);
@@ -167,4 +191,24 @@ test('inpainting keeps the known half and draws a picture', async (t) => {
   const [result] = await printed('your-own/inpainting', [path, '5']);
   t.deepEqual(result, { kept: true, constraints: [{ name: 'inpainting' }] });
   t.is((await readImage(path)).channels, 1);
+});
+
+test('workers share a folder, and a job that cannot be written waits while others are done', async (t) => {
+  const folder = await temporaryFolder(t);
+  await mkdir(join(folder, 'jobs'));
+  await mkdir(join(folder, 'results'));
+  // Where its folder should be lies a file.
+  await writeFile(join(folder, 'results', 'blocked'), '');
+  await writeFile(join(folder, 'jobs', 'blocked.json'), '{"count":1,"steps":2}');
+  const jobs = ['a', 'b', 'c', 'd'];
+  for (const name of jobs)
+    await writeFile(join(folder, 'jobs', `${name}.json`), '{"count":8,"batch":2,"steps":60}');
+  const workers = [1, 2].map(() => startExample('job-worker/worker', [folder, fixture('vp-eps')]));
+  for (const worker of workers) await worker.line(/^blocked: later: Cannot write /);
+  const done = async () => (await readdir(join(folder, 'done')).catch(() => [])).length;
+  while ((await done()) < jobs.length) await sleep(20);
+  for (const { process } of workers) process.kill('SIGTERM');
+  for (const { ended } of workers) t.deepEqual(await ended, { code: 0, signal: null, stderr: '' });
+  t.deepEqual(await readdir(join(folder, 'jobs')), ['blocked.json']);
+  t.deepEqual(await readdir(join(folder, 'failed')), []);
 });
