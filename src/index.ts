@@ -98,16 +98,11 @@ export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './sampling/manifest.js';
 
 export { likelihood } from './likelihood/likelihood.js';
-export type { LikelihoodOptions, LikelihoodProgress, TraceMethod } from './likelihood/job.js';
+export type { LikelihoodOptions, TraceMethod } from './likelihood/job.js';
 export type { LikelihoodResult, MeanBits } from './likelihood/summary.js';
+export type { IntegrationOptions, IntegrationProgress } from './likelihood/integration.js';
 export { decode, encode, interpolate } from './likelihood/latent.js';
-export type {
-  DecodeOptions,
-  InterpolateOptions,
-  LatentOptions,
-  LatentProgress,
-  LatentResult,
-} from './likelihood/latent.js';
+export type { DecodeOptions, InterpolateOptions, LatentResult } from './likelihood/latent.js';
 export type { Data } from './likelihood/data-space.js';
 export type { DerivativeMethod } from './score/derivative.js';
 

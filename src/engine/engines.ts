@@ -7,7 +7,8 @@ import type { Parameterization } from '../score/model.js';
 import type { LoadOptions } from '../score/network/load.js';
 import { sdeFromName } from '../sde/named.js';
 import type { Sde } from '../sde/sde.js';
-import type { DecodeOptions, InterpolateOptions, LatentOptions, LatentResult } from '../likelihood/latent.js';
+import type { IntegrationOptions } from '../likelihood/integration.js';
+import type { DecodeOptions, InterpolateOptions, LatentResult } from '../likelihood/latent.js';
 import type { LikelihoodOptions } from '../likelihood/job.js';
 import type { LikelihoodResult } from '../likelihood/summary.js';
 import type { Data } from '../likelihood/data-space.js';
@@ -144,7 +145,7 @@ export class Engines {
   }
 
   /** As the function `encode`, in another thread. */
-  async encode(data: Data, options: LatentOptions = {}): Promise<LatentResult> {
+  async encode(data: Data, options: IntegrationOptions = {}): Promise<LatentResult> {
     return this.#call('encode', { data }, options) as Promise<LatentResult>;
   }
 

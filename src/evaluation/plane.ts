@@ -1,5 +1,6 @@
 import { levelAt, type Level } from '../sde/level.js';
 import { OptionError } from '../errors.js';
+import { checkInteger, checkKnown } from '../options.js';
 import { writePanels, type Panel, type VectorField } from '../io/panels.js';
 import { viewOf, type View } from '../io/shading.js';
 import type { ScoreModel } from '../score/model.js';
@@ -10,21 +11,25 @@ export interface PlaneOptions {
   /** Points of the data [n, 2], which also choose what part of the plane is shown. */
   readonly data: Float32Array;
   /** Their classes, for a model with a class input: shown is the mixture of its classes in the shares of the data. */
-  readonly labels?: Int32Array;
+  readonly labels?: Int32Array | undefined;
   /** Noise-to-signal ratios sigma / alpha at which density and score are shown. Default 0.05, 0.2, 0.5, 1.5. */
-  readonly noise?: readonly number[];
+  readonly noise?: readonly number[] | undefined;
   /** Cells along an edge, for each of which the density is computed. Default 64, or 40 for a model with a class input. */
-  readonly bins?: number;
+  readonly bins?: number | undefined;
   /** Samples drawn. Default 4000. */
-  readonly count?: number;
-  readonly signal?: AbortSignal;
+  readonly count?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Called with the share of the work that is done, from 0 to 1. */
-  readonly onProgress?: (fraction: number) => void;
+  readonly onProgress?: ((fraction: number) => void) | undefined;
 }
+
+const optionNames = Object.keys({
+  ...{ data: 1, labels: 1, noise: 1, bins: 1, count: 1, signal: 1, onProgress: 1 },
+} satisfies Record<keyof PlaneOptions, 1>);
 
 /** A model's class and its share of the data; without a label, all of a model that knows no classes. */
 export interface Component {
-  readonly label?: number;
+  readonly label?: number | undefined;
   readonly share: number;
 }
 
@@ -35,26 +40,24 @@ export interface Component {
  * @throws OptionError for a model of another shape than [2], and for labels that do not fit the model.
  */
 export async function writePlane(path: string, model: ScoreModel, options: PlaneOptions): Promise<void> {
+  checkKnown(options, optionNames);
   if (model.shape.join() !== '2')
     throw new OptionError('model', model.shape, 'a model of points, of shape [2]');
   const { data, labels, noise = [0.05, 0.2, 0.5, 1.5], count = 4000, signal, onProgress } = options;
   const components = componentsOf(labels);
   const { bins = components.length === 1 ? 64 : 40 } = options;
+  checkInteger('bins', bins, 1, 4096);
   const view = viewOf(data);
-  const stop = signal ? { signal } : {};
   const { samples } = await sample(model, {
     count,
     batch: Math.min(count, 4096),
     solver: 'heun',
     steps: 50,
     spacing: 'uniform-lambda',
-    ...(labels && {
-      classLabel: Int32Array.from(
-        { length: count },
-        (_, i) => labels[Math.floor((i * labels.length) / count)]!,
-      ),
-    }),
-    ...stop,
+    classLabel:
+      labels &&
+      Int32Array.from({ length: count }, (_, i) => labels[Math.floor((i * labels.length) / count)]!),
+    signal,
   });
   const panels: Panel[] = [
     { title: 'data', points: data.subarray(0, 2 * count) },
@@ -109,8 +112,8 @@ async function logDensityAt(
     rtol: 1e-3,
     atol: 1e-3,
     batch: 4096,
-    ...(label !== undefined && { classLabel: label }),
-    ...(signal && { signal }),
+    classLabel: label,
+    signal,
   });
   return logDensity.map((value) => value + Math.log(share));
 }

@@ -1,57 +1,28 @@
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
-import { checkInteger, checkKnown, checkNumber, checkSignal } from '../options.js';
+import { checkInteger, checkKnown, checkNumber } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
-import { checkEpsilon } from '../sde/constants.js';
-import {
-  checkFlowTolerances,
-  integrateFlow,
-  type FlowTolerances,
-  type Variable,
-} from '../solvers/ode/flow-integration.js';
+import { integrateFlow } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 import { elementCount } from '../shape.js';
-import { defaultVariable } from './job.js';
 import { countOf, inModelSpace, type Data } from './data-space.js';
+import {
+  integrationOptions,
+  planIntegration,
+  type IntegrationOptions,
+  type IntegrationProgress,
+} from './integration.js';
 
-export interface LatentOptions extends FlowTolerances {
-  /** What the ODE is integrated in. Default: `lambda` for pictures, `t` for points. */
-  readonly variable?: Variable;
-  /** Time at which the data are. Default 1e-5 for VP, sub-VP and VE; otherwise the SDE's. */
-  readonly epsilon?: number;
-  /** Samples that go through the network at once. Default: all, at most 64. */
-  readonly batch?: number;
-  /** Class of every sample, or one class per sample, for a model with a class input. */
-  readonly classLabel?: number | Int32Array;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: LatentProgress) => void;
-}
-
-const optionNames = Object.keys({
-  ...{ rtol: 1, atol: 1, coupling: 1, variable: 1, epsilon: 1, batch: 1, classLabel: 1 },
-  ...{ signal: 1, onProgress: 1 },
-} satisfies Record<keyof LatentOptions, 1>);
-
-export interface LatentProgress {
-  /** Samples that are finished, of `count`. */
-  readonly done: number;
-  readonly count: number;
-  /** Time that the current batch has reached. */
-  readonly time: number;
-  /** Share of the whole run that is done, from 0 to 1. */
-  readonly fraction: number;
-}
-
-export interface DecodeOptions extends LatentOptions {
+export interface DecodeOptions extends IntegrationOptions {
   /** Factor on the latent codes; below 1 samples become more typical (VP and sub-VP; Song et al. 2021). Default 1. */
-  readonly temperature?: number;
+  readonly temperature?: number | undefined;
 }
 
-export interface InterpolateOptions extends LatentOptions {
+export interface InterpolateOptions extends IntegrationOptions {
   /** Points on every path, its two ends included. Default 8. */
-  readonly points?: number;
+  readonly points?: number | undefined;
 }
 
 /** More points than any animation of a path has pictures. */
@@ -81,9 +52,9 @@ export interface LatentResult {
 export async function encode(
   model: ScoreModel,
   data: Data,
-  options: LatentOptions = {},
+  options: IntegrationOptions = {},
 ): Promise<LatentResult> {
-  checkKnown(options, optionNames);
+  checkKnown(options, integrationOptions);
   const count = countOf(model, data);
   const x = inModelSpace(model, data, 0, count);
   const flowed = await flow(model, x, 'to-prior', options);
@@ -101,7 +72,7 @@ export async function decode(
   latents: Float32Array | Float64Array,
   options: DecodeOptions = {},
 ): Promise<LatentResult> {
-  checkKnown(options, [...optionNames, 'temperature']);
+  checkKnown(options, [...integrationOptions, 'temperature']);
   const { temperature = 1, ...rest } = options;
   checkNumber('temperature', temperature, 0, true);
   checkLatents(model, 'latents', latents);
@@ -129,7 +100,7 @@ export async function interpolate(
   to: Data,
   options: InterpolateOptions = {},
 ): Promise<LatentResult> {
-  checkKnown(options, [...optionNames, 'points']);
+  checkKnown(options, [...integrationOptions, 'points']);
   const { points = 8, onProgress, classLabel, ...rest } = options;
   checkInteger('points', points, 2, MOST_POINTS);
   checkFits('points', points, 8 * from.length, 'fewer points or fewer pairs');
@@ -139,14 +110,11 @@ export async function interpolate(
   const d = elementCount(model.shape);
   const part = (share: number, begin: number, phase: number) => ({
     ...rest,
-    ...(labels && {
-      classLabel: Int32Array.from({ length: count * phase }, (_, i) => labels[Math.floor(i / phase)]!),
-    }),
-    ...(onProgress && {
-      onProgress: (progress: LatentProgress) => {
-        onProgress({ ...progress, fraction: begin + share * progress.fraction });
-      },
-    }),
+    classLabel:
+      labels && Int32Array.from({ length: count * phase }, (_, i) => labels[Math.floor(i / phase)]!),
+    onProgress: (progress: IntegrationProgress) => {
+      onProgress?.({ ...progress, fraction: begin + share * progress.fraction });
+    },
   });
   const whole = points + 2;
   const a = await encode(model, from, part(1 / whole, 0, 1));
@@ -201,16 +169,13 @@ async function flow(
   model: ScoreModel,
   x: Float64Array,
   direction: 'to-prior' | 'to-data',
-  options: LatentOptions,
+  options: IntegrationOptions,
 ): Promise<LatentResult> {
   const began = performance.now();
   const { sde } = model;
   const d = elementCount(model.shape);
   const count = x.length / d;
-  const tolerances = checkFlowTolerances(options, defaultVariable(model));
-  const epsilon = checkEpsilon(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde.T);
-  const batch = Math.min(count, checkInteger('batch', options.batch ?? 64, 1));
-  const labels = checkClassLabels(model, options.classLabel, count);
+  const { tolerances, epsilon, batch, labels, signal } = planIntegration(model, options, count);
   const [from, to] = direction === 'to-prior' ? [epsilon, sde.T] : [sde.T, epsilon];
   const evaluations = new Int32Array(count);
   for (let start = 0; start < count; start += batch) {
@@ -218,7 +183,7 @@ async function flow(
     const ode = new ProbabilityFlow(model, {
       first: start,
       labels: labels?.subarray(start, end),
-      signal: checkSignal(options.signal),
+      signal,
     });
     const part = await integrateFlow(ode, sde, [x.subarray(start * d, end * d)], {
       ...tolerances,

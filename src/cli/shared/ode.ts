@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { defined } from '../../options.js';
 import type { Variable } from '../../solvers/ode/flow-integration.js';
 import { variables } from '../../solvers/names.js';
-import type { LatentOptions } from '../../likelihood/latent.js';
+import type { IntegrationOptions } from '../../likelihood/integration.js';
 import { addOptions, choice, integer, real } from './arguments.js';
 
 /** Flags of the integration of the probability-flow ODE between epsilon and T. */
@@ -19,12 +19,7 @@ export function addOdeOptions(command: Command): void {
   addOptions(command, 'Probability-flow ODE:', [
     real('--rtol <tolerance>', 'relative tolerance (default: 1e-5)'),
     real('--atol <tolerance>', "absolute tolerance, in the model's own space (default: 1e-5)"),
-    choice(
-      '--variable <name>',
-      'what it is integrated in',
-      variables,
-      'lambda for pictures, t for points',
-    ),
+    choice('--variable <name>', 'what it is integrated in', variables, 'lambda for pictures, t for points'),
     real(
       '--eps, --epsilon <t>',
       "time of the data, T is 1 (default: 1e-5 for vp, subvp and ve, else the SDE's)",
@@ -34,6 +29,6 @@ export function addOdeOptions(command: Command): void {
 }
 
 /** The options of the library that the flags stand for. */
-export function odeOptions({ rtol, atol, variable, epsilon, batch }: OdeFlags): LatentOptions {
+export function odeOptions({ rtol, atol, variable, epsilon, batch }: OdeFlags): IntegrationOptions {
   return defined({ rtol, atol, variable, epsilon, batch });
 }

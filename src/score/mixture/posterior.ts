@@ -44,10 +44,10 @@ export function mixturePosterior(prior: GaussianMixture, observation: LinearObse
     const likelihood = new GaussianMixture({
       weights: [1],
       means: [new Float64Array(A.rows)],
-      covariances: [predicted.to2DArray()],
+      covariances: [beside(observation.noise, predicted)],
     });
     const precision = dense(inverse(sigma)).add(information);
-    const posterior = inverse(covariance('posterior', precision.to2DArray(), prior.dimension));
+    const posterior = inverse(beside(observation.noise, precision));
     return {
       logWeight: Math.log(prior.weights[k]!) + likelihood.logDensity(vector(residual))[0]!,
       mean: vector(mean.add(product(posterior, gain.mmul(residual)))),
@@ -64,6 +64,16 @@ export function mixturePosterior(prior: GaussianMixture, observation: LinearObse
     means: components.map(({ mean }) => mean),
     covariances: components.map((component) => component.covariance),
   });
+}
+
+/** A matrix to which the noise adds: where it is nearer to singular than double precision tells, the noise is too small. */
+function beside(noise: CovarianceSpec, matrix: Matrix): Covariance {
+  try {
+    return covariance('covariance', matrix.to2DArray(), matrix.rows);
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new OptionError('noise', noise, `larger beside the prior: with it a ${cause.message}`);
+  }
 }
 
 function inverse(matrix: Covariance): Covariance {

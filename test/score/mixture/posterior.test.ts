@@ -101,6 +101,15 @@ test('a component that cannot have made the observation loses its weight, not th
   t.true(Math.abs(posterior.mean()[0]!) <= 1e-12);
 });
 
+test('a noise beside which the prior is not told from nothing is refused by its name', (t) => {
+  const law = new GaussianMixture({ weights: [1], means: [[0, 0]], covariances: [1] });
+  const error = t.throws(() => mixturePosterior(law, { matrix: [[1, 1]], value: [0.5], noise: 1e-18 }), {
+    instanceOf: OptionError,
+  });
+  t.is(error.option, 'noise');
+  t.regex(error.message, /larger beside the prior.*the ratio/);
+});
+
 test('observations that do not fit are refused', (t) => {
   const refused: [Partial<typeof observed> & { noise?: number[][] }, string][] = [
     [{ matrix: [] }, 'matrix'],
