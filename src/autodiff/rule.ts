@@ -32,7 +32,7 @@ export type RuleTable = Readonly<Record<string, Rule>>;
 export type Linear = (value: Value) => Value;
 
 /** A rule for an operator that is linear in its first input and does not differentiate the others. */
-export function linear(vjp: (b: Builder, node: NodeProto, cotangent: Value) => Value | undefined): Rule {
+export function linearRule(vjp: (b: Builder, node: NodeProto, cotangent: Value) => Value | undefined): Rule {
   return {
     vjp: (b, node, cotangents) => [vjp(b, node, cotangents[0]!)],
     jvp: (b, node, tangents) => again(b, node, tangents[0]!),

@@ -1,5 +1,5 @@
 import type { Levels } from './description.js';
-import { Blocks, encoder, encoderWidths } from './encoder.js';
+import { ResidualBlocks, encoder, encoderWidths } from './encoder.js';
 import type { NetworkGraph, Value } from './graph.js';
 import { groupNorm, linear, silu } from './layers.js';
 
@@ -14,7 +14,7 @@ export function convolutionalClassifier(
   classes: number,
   settings: Levels & { readonly dropout: number },
 ): Value {
-  const blocks = new Blocks(g, embedding, encoderWidths(settings), settings.dropout);
+  const blocks = new ResidualBlocks(g, embedding, encoderWidths(settings), settings.dropout);
   const { coarsest } = encoder(g, x, blocks, settings);
   const h = silu(g, groupNorm(g, 'norm', coarsest));
   const pooled = g.op('ReduceMean', [h, g.ints([2, 3])], [h.shape[0]!], { keepdims: 0 });

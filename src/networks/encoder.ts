@@ -4,7 +4,7 @@ import type { NetworkGraph, Value } from './graph.js';
 import { attention, convolution, dropout, groupNorm, silu, spaceToDepth, type Modulation } from './layers.js';
 
 /** Residual blocks with their modulations, in the order in which the network runs through them. */
-export class Blocks {
+export class ResidualBlocks {
   readonly #g: NetworkGraph;
   readonly #modulations: Modulation[];
   readonly #dropout: number;
@@ -41,7 +41,7 @@ export class Blocks {
 export function encoder(
   g: NetworkGraph,
   x: Value,
-  blocks: Blocks,
+  blocks: ResidualBlocks,
   { channels, blocks: counts, attention, stem }: Levels,
 ): { skips: Value[]; coarsest: Value } {
   const skips: Value[] = [];

@@ -1,5 +1,5 @@
 import type { Levels } from './description.js';
-import { Blocks, encoder, encoderWidths } from './encoder.js';
+import { ResidualBlocks, encoder, encoderWidths } from './encoder.js';
 import type { NetworkGraph, Value } from './graph.js';
 import { convolution, depthToSpace, groupNorm, silu } from './layers.js';
 
@@ -21,7 +21,7 @@ export function unet(
   const { channels, stem, attention: attentive } = settings;
   const fine = channels.slice(0, -1);
   const up = fine.flatMap((width, level) => Array<number>(settings.blocks[level]!).fill(width)).reverse();
-  const blocks = new Blocks(g, embedding, [...encoderWidths(settings), ...up], settings.dropout);
+  const blocks = new ResidualBlocks(g, embedding, [...encoderWidths(settings), ...up], settings.dropout);
   const { skips, coarsest } = encoder(g, x, blocks, settings);
   let h = coarsest;
   for (let level = fine.length - 1; level >= 0; level--) {

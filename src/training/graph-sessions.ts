@@ -29,16 +29,16 @@ export class GraphSessions {
 
   async #blocked(rows: number): Promise<Session> {
     const blocked = await blockConvolutions(this.#model, rows);
-    return blocked === undefined ? this.#asItIs() : open(blocked);
+    return blocked === undefined ? this.#asItIs() : openSession(blocked);
   }
 
   #asItIs(): Promise<Session> {
-    this.#plain ??= open(this.#model);
+    this.#plain ??= openSession(this.#model);
     return this.#plain;
   }
 }
 
-function open(model: Model): Promise<Session> {
+function openSession(model: Model): Promise<Session> {
   return createSession(modelBytes(model), {
     threads: 1,
     ...(model.folder !== undefined && { folder: model.folder }),

@@ -85,7 +85,7 @@ export function objective(
     feeds(rows) {
       const { labels, step, seed, first } = rows;
       const address = { seed, step, first };
-      const count = rowsOf(rows, network);
+      const count = countRows(rows, network);
       const { t, index, weight } = times(count, address);
       const points: TrainingPoint[] = [];
       for (let i = 0; i < count; i++) {
@@ -162,7 +162,10 @@ export function checkFreeRows(inputs: readonly TensorInfo[]): void {
   }
 }
 
-function rowsOf({ x0, flips }: TrainingRows, { elements, description: { shape } }: TrainedNetwork): number {
+function countRows(
+  { x0, flips }: TrainingRows,
+  { elements, description: { shape } }: TrainedNetwork,
+): number {
   const count = x0.length / elements;
   if (!(Number.isInteger(count) && count > 0)) {
     throw new DataError(

@@ -18,7 +18,7 @@ import {
   type ObjectiveKind,
 } from './names.js';
 import type { NoisingOptions } from './noising.js';
-import type { Schedule, ScheduleOptions } from './schedule.js';
+import type { ScheduleOptions } from './schedule.js';
 import type { TimesOptions } from './times.js';
 import type { WeightingOptions } from './weighting.js';
 
@@ -188,12 +188,7 @@ export const settingRules: Readonly<Record<keyof TrainSettings, OptionRule>> = {
   beta1: { type: 'number', least: 0, below: 1, default: 0.9 },
   beta2: { type: 'number', least: 0, below: 1, default: 0.999 },
   epsilon: { type: 'number', least: 0, default: 1e-8 },
-  flip: {
-    type: 'boolean',
-    default: false,
-    flag: '--flip',
-    help: 'mirror pictures left to right at random',
-  },
+  flip: { type: 'boolean', default: false, flag: '--flip', help: 'mirror pictures left to right at random' },
   accumulation: {
     type: 'integer',
     least: 1,
@@ -259,19 +254,9 @@ export const objectiveRules: Readonly<Record<keyof ObjectiveOptions, OptionRule>
 };
 
 /** Settings with nothing left to default. */
-export interface ResolvedSettings extends Schedule {
-  readonly batch: number;
-  readonly ema: readonly Ema[];
-  readonly clip: number;
-  readonly weightDecay: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  readonly flip: boolean;
-  readonly accumulation: number;
-  readonly seed: bigint;
-  readonly workers: number;
-}
+export type ResolvedSettings = {
+  readonly [K in Exclude<keyof TrainSettings, 'ema' | 'seed'>]-?: Exclude<TrainSettings[K], undefined>;
+} & { readonly ema: readonly Ema[]; readonly seed: bigint };
 
 const DEFAULT_EMA: Ema = { kind: 'warm-up', decay: 0.9999 };
 

@@ -63,8 +63,8 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
       parameters: names,
       objective: aim,
       settings,
-      data: shared(data),
-      ...(validation && { validation: shared(validation) }),
+      data: shareData(data),
+      ...(validation && { validation: shareData(validation) }),
       edges: timeEdges(goal, aim),
       checkpointEvery: checkpoints?.every ?? 0,
       reportEvery: every('progressEvery'),
@@ -132,7 +132,7 @@ function timeEdges({ description }: Objective, options: ObjectiveOptions): Float
 }
 
 /** The data set in memory that all threads see. */
-function shared({ data, shape, labels }: Dataset): Dataset {
+function shareData({ data, shape, labels }: Dataset): Dataset {
   const memory = ({ byteLength }: ArrayBufferView): SharedArrayBuffer => new SharedArrayBuffer(byteLength);
   const copy = data instanceof Uint8Array ? new Uint8Array(memory(data)) : new Float32Array(memory(data));
   copy.set(data);

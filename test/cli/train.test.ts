@@ -123,6 +123,8 @@ test.serial('a run is left while its threads are still at their beginning', asyn
   const args = ['train', '--config', file, '--output', 'early'];
   const { stderr } = await fastsde(args, { signal: 'SIGTERM', when: begun });
   t.regex(stderr, /^error: Interrupted/m);
+  // What a process that was killed leaves of a file.
+  await writeFile(join(folder, 'early', '.train.json.0badcafe.tmp'), '{');
   const again = await fastsde([
     'train',
     '--config',
@@ -135,6 +137,7 @@ test.serial('a run is left while its threads are still at their beginning', asyn
     '4',
   ]);
   t.is(again.code, 0, again.stderr);
+  t.false((await readdir(join(folder, 'early'))).some((name) => name.endsWith('.tmp')));
 });
 
 test.serial('pictures in class folders train a conditional network, which draws every class', async (t) => {

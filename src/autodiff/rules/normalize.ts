@@ -1,7 +1,7 @@
 import { floatAttribute, intAttribute } from '../../onnx/graph/graph.js';
 import type { NodeProto } from '../../onnx/file/proto.js';
 import { Builder, type Value } from '../../onnx/graph/builder.js';
-import { linear, type Rule, type RuleTable } from '../rule.js';
+import { linearRule, type Rule, type RuleTable } from '../rule.js';
 
 /** The axes of a normalisation: from `axis` to the last. */
 function trailing(b: Builder, node: NodeProto, value: Value): number[] {
@@ -128,7 +128,7 @@ const logSoftmax: Rule = {
 };
 
 /** Running sums: the transpose runs the other way. */
-const cumSum: Rule = linear((b, node, cotangent) =>
+const cumSum: Rule = linearRule((b, node, cotangent) =>
   b.op('CumSum', [cotangent, node.input[1]], {
     exclusive: intAttribute(node, 'exclusive', 0),
     reverse: 1 - intAttribute(node, 'reverse', 0),

@@ -1,7 +1,7 @@
 import { intAttribute, intsAttribute } from '../../onnx/graph/graph.js';
 import type { NodeProto } from '../../onnx/file/proto.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
-import { linear, type Rule, type RuleTable } from '../rule.js';
+import { linearRule, type Rule, type RuleTable } from '../rule.js';
 import { scatterFlat } from '../scatter.js';
 import { inputGradient } from './conv.js';
 import { autoPads, type ConvGeometry } from './conv-geometry.js';
@@ -26,7 +26,7 @@ function windows(b: Builder, node: NodeProto): { shape: ConvGeometry; beyond: nu
 }
 
 /** y = (sum over the window of x) / count, so the cotangent of y / count is spread back over the window. */
-const averagePool: Rule = linear((b, node, cotangent) => {
+const averagePool: Rule = linearRule((b, node, cotangent) => {
   const x = node.input[0]!;
   const { shape, beyond } = windows(b, node);
   const { kernel, strides, dilations, begin, end } = shape;

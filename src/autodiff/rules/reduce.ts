@@ -2,7 +2,7 @@ import { ModelError } from '../../errors.js';
 import { describeNode, intAttribute } from '../../onnx/graph/graph.js';
 import type { NodeProto } from '../../onnx/file/proto.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
-import { again, linear, type Rule, type RuleTable } from '../rule.js';
+import { again, linearRule, type Rule, type RuleTable } from '../rule.js';
 
 /** The axes that a node reduces, and a way to give a reduced value back the axes that it lost. */
 interface Reduction {
@@ -32,7 +32,7 @@ function reduction(b: Builder, node: NodeProto): Reduction {
 
 /** Sums and means: constant slope. */
 function constantSlope(mean: boolean): Rule {
-  return linear((b, node, cotangent) => {
+  return linearRule((b, node, cotangent) => {
     const x = node.input[0]!;
     const { axes, keep } = reduction(b, node);
     const each = mean ? b.op('Div', [cotangent, b.count(x, axes)]) : cotangent;

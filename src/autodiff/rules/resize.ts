@@ -1,14 +1,14 @@
 import { stringAttribute } from '../../onnx/graph/graph.js';
 import type { NodeProto } from '../../onnx/file/proto.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
-import { linear, type Rule, type RuleTable } from '../rule.js';
+import { linearRule, type Rule, type RuleTable } from '../rule.js';
 import { scatterBack } from '../scatter.js';
 
 /**
  * Resize is linear and separable. Nearest by a whole factor sums blocks, other nearest modes scatter, and interpolation
  * multiplies each axis by the transpose of its matrix, which is what the operator makes of an identity matrix.
  */
-const resize: Rule = linear((b, node, cotangent) => {
+const resize: Rule = linearRule((b, node, cotangent) => {
   const mode = stringAttribute(node, 'mode', 'nearest');
   const coordinates = stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
   if (coordinates === 'tf_crop_and_resize') return undefined;

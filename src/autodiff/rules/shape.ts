@@ -3,13 +3,13 @@ import type { NodeProto } from '../../onnx/file/proto.js';
 import { DATA_TYPES } from '../../onnx/file/tensor.js';
 import { unbroadcast } from '../broadcast.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
-import { again, linear, type Rule, type RuleTable } from '../rule.js';
+import { again, linearRule, type Rule, type RuleTable } from '../rule.js';
 import { scatterBack } from '../scatter.js';
 
 /** Operators that only name the axes anew. */
-const reshape: Rule = linear((b, node, cotangent) => b.reshapeLike(cotangent, node.input[0]!));
+const reshape: Rule = linearRule((b, node, cotangent) => b.reshapeLike(cotangent, node.input[0]!));
 
-const transpose: Rule = linear((b, node, cotangent) => {
+const transpose: Rule = linearRule((b, node, cotangent) => {
   const rank = b.rank(node.input[0]!);
   const perm = intsAttribute(node, 'perm') ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
   return b.transpose(
@@ -18,7 +18,7 @@ const transpose: Rule = linear((b, node, cotangent) => {
   );
 });
 
-const cast: Rule = linear((b, node, cotangent) =>
+const cast: Rule = linearRule((b, node, cotangent) =>
   b.op('Cast', [cotangent], { to: DATA_TYPES[b.type(node.input[0]!)] }),
 );
 
@@ -51,12 +51,12 @@ const split: Rule = {
   jvp: (b, node, [tangent]) => again(b, node, tangent!),
 };
 
-const expand: Rule = linear((b, node, cotangent) =>
+const expand: Rule = linearRule((b, node, cotangent) =>
   unbroadcast(b, cotangent, node.output[0]!, node.input[0]!),
 );
 
 /** Steps of 1 along axes of known sizes are undone by padding; anything else by a scatter. */
-const slice: Rule = linear((b, node, cotangent) => {
+const slice: Rule = linearRule((b, node, cotangent) => {
   const x = node.input[0]!;
   const starts = b.numbers(node.input[1]);
   const ends = b.numbers(node.input[2]);
@@ -93,9 +93,9 @@ const pad: Rule = {
 };
 
 /** Operators that move elements, with the scatter that undoes every such operator. */
-const move: Rule = linear((b, node, cotangent) => scatterBack(b, node, cotangent));
+const move: Rule = linearRule((b, node, cotangent) => scatterBack(b, node, cotangent));
 
-const gatherElements: Rule = linear((b, node, cotangent) => {
+const gatherElements: Rule = linearRule((b, node, cotangent) => {
   const x = node.input[0]!;
   return b.op('ScatterElements', [b.zeros(x), node.input[1], cotangent], {
     axis: intAttribute(node, 'axis', 0),
@@ -126,7 +126,7 @@ function scatter(gather: (b: Builder, node: NodeProto, value: Value) => Value): 
 }
 
 /** Blocks to channels and back; the transpose of a permutation is its inverse. */
-const depthToSpace: Rule = linear((b, node, cotangent) => {
+const depthToSpace: Rule = linearRule((b, node, cotangent) => {
   const blocksize = intAttribute(node, 'blocksize', 1);
   if (stringAttribute(node, 'mode', 'DCR') === 'DCR') return b.op('SpaceToDepth', [cotangent], { blocksize });
   const x = node.input[0]!;
@@ -138,12 +138,12 @@ const depthToSpace: Rule = linear((b, node, cotangent) => {
   return b.reshapeLike(b.transpose(split, [0, 1, 3, 5, 2, 4]), x);
 });
 
-const spaceToDepth: Rule = linear((b, node, cotangent) =>
+const spaceToDepth: Rule = linearRule((b, node, cotangent) =>
   b.op('DepthToSpace', [cotangent], { blocksize: intAttribute(node, 'blocksize', 1), mode: 'DCR' }),
 );
 
 /** A triangle of a matrix is its own transpose as a map. */
-const trilu: Rule = linear((b, node, cotangent) => again(b, node, cotangent)[0]!);
+const trilu: Rule = linearRule((b, node, cotangent) => again(b, node, cotangent)[0]!);
 
 export const shapeRules: RuleTable = {
   Reshape: reshape,

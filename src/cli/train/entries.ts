@@ -29,16 +29,8 @@ export const groups: Readonly<Record<string, Rules>> = {
       help: 'a new network',
       standard: 'unet for pictures, else mlp',
     },
-    model: {
-      type: 'text',
-      flag: '--model <file>',
-      help: 'an ONNX file to train, in place of a new network',
-    },
-    graph: {
-      type: 'text',
-      flag: '--graph <file>',
-      help: 'a training graph of that file made elsewhere',
-    },
+    model: { type: 'text', flag: '--model <file>', help: 'an ONNX file to train, in place of a new network' },
+    graph: { type: 'text', flag: '--graph <file>', help: 'a training graph of that file made elsewhere' },
     parameters: { type: 'text' },
     conditional: {
       type: 'boolean',
