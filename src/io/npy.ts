@@ -38,17 +38,26 @@ const arrayTypes = {
 
 const magic = Buffer.from('\x93NUMPY', 'latin1');
 
-/** An array as the bytes of a .npy file, format version 1.0 (NumPy enhancement proposal 1). */
-export function encodeNpy({ data, shape, boolean }: NdArray): Uint8Array {
+/** Elements in a piece of a file: a buffer of Node ends at 4 GiB. */
+const PIECE = 2 ** 24;
+
+/** The bytes of a .npy file, format version 1.0 (NumPy enhancement proposal 1), in pieces that share the array's memory. */
+export function* npyPieces({ data, shape, boolean }: NdArray): Generator<Uint8Array> {
   const type = Object.entries(arrayTypes).find(([, constructor]) => data instanceof constructor)?.[0];
   if (type === undefined) throw new OptionError('data', data, 'a typed array of numbers');
   if (!isList(shape) || elementCount(shape) !== data.length)
     throw new OptionError('shape', shape, `the sizes of an array of ${data.length} elements`);
   const order = data.BYTES_PER_ELEMENT === 1 ? '|' : '<';
-  return Buffer.concat([
-    npyHeader(boolean ? '|b1' : `${order}${type}`, shape),
-    Buffer.from(data.buffer, data.byteOffset, data.byteLength),
-  ]);
+  yield npyHeader(boolean ? '|b1' : `${order}${type}`, shape);
+  for (let start = 0; start < data.length; start += PIECE) {
+    const { buffer, byteOffset, byteLength } = data.subarray(start, start + PIECE);
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
+}
+
+/** An array as the bytes of a .npy file, of at most 4 GiB. */
+export function encodeNpy(array: NdArray): Uint8Array {
+  return Buffer.concat([...npyPieces(array)]);
 }
 
 /** What a .npy file begins with; the elements follow in row-major order. `type` is NumPy's, such as `<f4`. */

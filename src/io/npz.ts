@@ -33,6 +33,8 @@ export function encodeNpz(arrays: NamedArrays): Uint8Array {
     directory.push(uint32(centralHeader), Buffer.from([20, 0]), fields, attributes, name);
     offset += 30 + name.length + data.length;
   }
+  if (offset + byteLength(directory) >= 2 ** 32)
+    throw new DataError('The arrays need more than the 4 GiB of an .npz file; write each as .npy.');
   const end = Buffer.alloc(22);
   end.writeUInt32LE(endOfDirectory, 0);
   end.writeUInt16LE(Object.keys(arrays).length, 8);

@@ -43,6 +43,9 @@ export interface ShardsResult extends Pick<
   readonly found: number;
 }
 
+/** Files of a run: its manifest names each. */
+const MOST_SHARDS = 1_000_000;
+
 /** Consecutive samples. */
 interface Range {
   readonly first: number;
@@ -71,6 +74,12 @@ export async function sampleShards(
   const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
   const batch = Math.min(checkInteger('batch', options.batch ?? 64, 1), count);
   if (shard) checkShard(shard);
+  if (count > MOST_SHARDS * batch)
+    throw new OptionError(
+      'count',
+      count,
+      `at most ${MOST_SHARDS} x batch = ${MOST_SHARDS * batch} in one run`,
+    );
   const plan = planOf(model, sampling);
   const { classLabel, seed = 0 } = options;
   const settings = {

@@ -6,6 +6,9 @@ import { dataLevel, levelAt, type Level } from './level.js';
 import { spacings, type Spacing } from './names.js';
 import type { Ladder, Sde, Transition } from './sde.js';
 
+/** A grid holds its steps as objects, so that more would fill the memory of the JavaScript heap. */
+const MOST_STEPS = 1_000_000;
+
 /**
  * One step of a sampler, from a level down to the next. (retain, spread) is the forward transition that the step reverses:
  * x_from = retain x_to + sqrt(spread) z.
@@ -144,7 +147,7 @@ function validated(
   { steps, epsilon = sde.epsilon }: { steps: number; epsilon?: number | undefined },
   least: number,
 ): { steps: number; epsilon: number } {
-  checkInteger('steps', steps, least);
+  checkInteger('steps', steps, least, MOST_STEPS);
   checkEpsilon(epsilon, sde.T);
   return { steps, epsilon };
 }

@@ -126,3 +126,32 @@ test('--quiet keeps the warning about pictures that are left out', async (t) => 
   t.regex(told.stderr, /^warning: pictures: 1 picture that cannot be read left out\.$/m);
   t.is((await fastsde([...args, '--quiet'])).stderr, '');
 });
+
+test('what does not fit into memory or into its file is refused before the run', async (t) => {
+  const refused = async (...args: string[]) => {
+    const { code, stderr } = await fastsde(['sample', ...args, '--steps', '1000000']);
+    t.is(code, 1);
+    return stderr;
+  };
+  const images = [fixture('vp-eps'), '--quiet'];
+  t.regex(
+    await refused(...mixture, '--count', '1000000000000', '--output', 'x.npy'),
+    /^error: --count must be at most \d+ in the memory/,
+  );
+  t.regex(
+    await refused(...mixture, '--count', '1000000000000', '--output', 'many/'),
+    /^error: --count must be at most 1000000 x batch/,
+  );
+  t.regex(
+    await refused(...mixture, '--count', '600000000', '--output', 'x.npz'),
+    /^error: --output must be a \.npy file or a folder/,
+  );
+  t.regex(
+    await refused(...images, '--count', '3000000', '--output', 'x.png'),
+    /^error: --output must be a \.npy file or a folder/,
+  );
+  t.regex(
+    await refused(...images, '--count', '60000', '--output', 'x.webp'),
+    /^error: --output must be a \.npy file or a folder/,
+  );
+});

@@ -65,10 +65,11 @@ Examples:
 async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: AbortSignal): Promise<void> {
   const { decode } = await import('../../likelihood/latent.js');
   const { readLatents } = await import('../shared/latents.js');
-  const { resolveOutput, writeSamples } = await import('../shared/outputs.js');
+  const { checkCapacity, resolveOutput, writeSamples } = await import('../shared/outputs.js');
   await withModel(path, flags, async ({ model, follow }) => {
     const output = await resolveOutput(flags.output, { shape: model.shape, animation: false });
     const latents = await readLatents(flags.latents, model.shape);
+    checkCapacity(output, model.shape, latents.shape[0]!);
     const { values, shape, evaluations, seconds, options } = await follow('Decoding', 'samples', (show) =>
       decode(model, latents.values, {
         ...odeOptions(flags),

@@ -88,12 +88,13 @@ async function interpolateTo(
 ): Promise<void> {
   const { interpolate } = await import('../../likelihood/latent.js');
   const { pick } = await import('../../data/dataset.js');
-  const { resolveOutput, writePaths } = await import('../shared/outputs.js');
+  const { checkCapacity, resolveOutput, writePaths } = await import('../shared/outputs.js');
   await withModel(path, flags, async (opened) => {
     const { model, follow } = opened;
     const output = await resolveOutput(flags.output, { shape: model.shape, stem: 'path' });
     const set = await openData(flags, opened, signal);
     const pairs = pairsWithin(set.shape[0]!, flags.pairs);
+    checkCapacity(output, model.shape, pairs.length * (flags.points ?? 8));
     const [from, to] = [0, 1].map((end) => pick(set, pairs.map((pair) => pair[end]!)).data) as [Data, Data]; // prettier-ignore
     const { values, shape, evaluations, seconds, options } = await follow('Interpolating', 'paths', (show) =>
       interpolate(model, from, to, {

@@ -109,14 +109,16 @@ type Sampled = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options'> & 
 
 async function toFile({ model, follow }: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
   const { planOf, sample } = await import('../../sampling/sample.js');
-  const { resolveOutput, writeSamples } = await import('../shared/outputs.js');
+  const { checkCapacity, resolveOutput, writeSamples } = await import('../shared/outputs.js');
   const output = await resolveOutput(flags.output, {
     shape: model.shape,
     trajectory: flags.trajectory !== undefined,
   });
   const solver = solverChoice(flags);
-  const frames = () => Math.ceil(planOf(model, solver).steps / 60);
-  const trajectory = flags.trajectory ?? (output.form === 'animation' ? frames() : undefined);
+  const { steps } = planOf(model, solver);
+  const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
+  const frames = trajectory === undefined ? 0 : Math.ceil(steps / trajectory);
+  checkCapacity(output, model.shape, flags.count ?? 16, frames);
   const result = await follow('Sampling', 'samples', (show) =>
     sample(model, {
       ...solver,

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { checkValues, classesFrom } from '../../data/dataset.js';
 import { DataError, OptionError } from '../../errors.js';
 import { assertWritable, writeAtomically } from '../../io/atomic.js';
-import { decodeNpy, encodeNpy, type NdArray } from '../../io/npy.js';
+import { decodeNpy, npyPieces, type NdArray } from '../../io/npy.js';
 import { decodeNpz, encodeNpz } from '../../io/npz.js';
 import { readBytes } from '../../io/read.js';
 
@@ -26,8 +26,8 @@ export async function writeLatents(path: string, { values, shape, labels }: Late
   const latents = { data: values, shape };
   const bytes =
     extname(path).toLowerCase() === '.npy'
-      ? encodeNpy(latents)
-      : encodeNpz({ latents, ...(labels && { labels: { data: labels, shape: [labels.length] } }) });
+      ? npyPieces(latents)
+      : [encodeNpz({ latents, ...(labels && { labels: { data: labels, shape: [labels.length] } }) })];
   await writeAtomically(path, bytes);
 }
 

@@ -2,11 +2,11 @@ import { extname } from 'node:path';
 import { OptionError } from '../../errors.js';
 import { assertWritable, isFolder, writeAtomically } from '../../io/atomic.js';
 import type { GridLayout, ImageBatch } from '../../io/image.js';
-import { encodeNpy, type NdArray } from '../../io/npy.js';
+import { npyPieces, type NdArray } from '../../io/npy.js';
 import { encodeNpz, type NamedArrays } from '../../io/npz.js';
 import type { Trajectory } from '../../sampling/sample.js';
 import type { Sde } from '../../sde/sde.js';
-import { isImageShape } from '../../shape.js';
+import { elementCount, isImageShape } from '../../shape.js';
 
 export type Form = 'npy' | 'npz' | 'grid' | 'scatter' | 'folder' | 'animation';
 
@@ -56,6 +56,33 @@ export async function resolveOutput(
   return { path, form };
 }
 
+/** Pixels of a picture that sharp encodes, and bytes of a .npz file. */
+const MOST_PIXELS = 2 ** 28 - 2 ** 15;
+const MOST_BYTES = 2 ** 32 - 2 ** 16;
+
+/**
+ * Finds out whether so many samples, and so many frames of them, fit into a file of this form.
+ *
+ * @throws OptionError where they do not.
+ */
+export function checkCapacity(
+  { path, form }: Output,
+  shape: readonly number[],
+  count: number,
+  frames = 0,
+): void {
+  const [, height = 0, width = 0] = shape;
+  const pixels = count * (height + 2) * (width + 2) * (form === 'animation' ? frames + 1 : 1);
+  const bytes = 4 * count * elementCount(shape) * (frames + 1);
+  const isPicture = form === 'grid' || form === 'animation';
+  if ((isPicture && pixels > MOST_PIXELS) || (form === 'npz' && bytes > MOST_BYTES))
+    throw new OptionError(
+      'output',
+      path,
+      `a .npy file or a folder, as ${count} samples do not fit into this kind of file`,
+    );
+}
+
 /** Whether a path is that of a folder: it ends in a slash, or a folder is there. */
 export async function namesFolder(path: string): Promise<boolean> {
   return /[/\\]$/.test(path) || (await isFolder(path));
@@ -99,7 +126,7 @@ interface Drawing {
 }
 
 const writers: Readonly<Record<Form, (path: string, drawing: Drawing) => Promise<void>>> = {
-  npy: (path, { array }) => writeAtomically(path, encodeNpy(array)),
+  npy: (path, { array }) => writeAtomically(path, npyPieces(array)),
   npz: (path, { array, others }) => writeAtomically(path, encodeNpz({ samples: array, ...others })),
   async scatter(path, { array, lines }) {
     const { writeScatter } = await import('../../io/scatter.js');
