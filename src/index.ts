@@ -25,7 +25,8 @@ export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Step } from '
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 
 export type { ClosedForm, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './score/model.js';
-export { loadModel, type LoadOptions, type OnnxScoreModel } from './score/network/load.js';
+export { loadModel, type LoadOptions } from './score/network/load.js';
+export type { OnnxScoreModel } from './score/network/model.js';
 export { inspectModel, type Inspection, type ModelSummary } from './score/network/inspect.js';
 export type { ProbeReport } from './score/network/probe.js';
 export type { Finding, LevelReading } from './score/network/findings.js';

@@ -1,7 +1,7 @@
 // The thread of an engine: loads its model, then runs one request after the other, as a program without engines would.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ScoreModel } from '../score/model.js';
-import { OnnxScoreModel } from '../score/network/load.js';
+import { OnnxScoreModel } from '../score/network/model.js';
 import { decode, encode, interpolate } from '../likelihood/latent.js';
 import { likelihood } from '../likelihood/likelihood.js';
 import { sample, type Preview } from '../sampling/sample.js';

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkNumber } from '../options.js';
+import { checkNumber, isList } from '../options.js';
 
 /** Settings that every SDE takes beside its own constants. */
 export interface CommonOptions {
@@ -22,9 +22,6 @@ export function checkSigmas(sigmaMin: number, sigmaMax: number): void {
   checkNumber('sigmaMin', sigmaMin, 0);
   checkNumber('sigmaMax', sigmaMax, sigmaMin);
 }
-
-/** Array.isArray would forget the type of the elements. */
-const isList: (value: unknown) => boolean = Array.isArray;
 
 export function checkDataRange(value: readonly [number, number]): readonly [number, number] {
   const [low, high] = isList(value) ? value : [];

@@ -1,7 +1,7 @@
 // The thread of an engine, counting evaluations of its network, and ended by a request with seed 13.
 import { getEnvironmentData, parentPort } from 'node:worker_threads';
 import type { Order } from '../../src/engine/messages.js';
-import { OnnxScoreModel } from '../../src/score/network/load.js';
+import { OnnxScoreModel } from '../../src/score/network/model.js';
 
 const evaluations = getEnvironmentData('evaluations') as Int32Array;
 // eslint-disable-next-line @typescript-eslint/unbound-method
