@@ -1,32 +1,36 @@
-// Counter-based noise: the value at (seed, salt, sample, step, stream, substep, element) is a pure function
-// of that address.
+// Counter-based noise: the value at (seed, salt, particle, visit, node, step, stream, substep, sample,
+// element) is a pure function of that address and of the size of a sample.
 //
-// Generator: Threefry4x32 with 13 rounds (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1,
-// 2, 3, SC 2011). Layout: element e of sample i with D elements has the flat index g = i * D + e. 64
-// consecutive indices are a chunk of 16 blocks of 4 words: block = (g >> 6) * 16 + (g & 15), word = (g >> 4)
-// & 3. So 16 lanes run in parallel, and words 0, 1 and words 2, 3 of a lane are the pairs of the Box-Muller
-// transform. Shared by the CPU kernels and CUDA; only integer operations and correctly rounded float
-// operations, hence equal bits.
+// Generator: Threefry4x32 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3, SC 2011),
+// 13 rounds. Its key is that of 20 rounds on (particle, visit, node, version of the layout) under (seed,
+// salt); its counter is (block, step, stream and substep), so that what differs from call to call costs
+// nothing per element.
+//
+// Layout: element e of sample i has the flat index g = i * sampleStride(D) + e. 64 consecutive indices are a
+// chunk of 16 blocks of 4 words: block = (g >> 6) * 16 + (g & 15), word = (g >> 4) & 3. So 16 lanes run in
+// parallel, and words 0, 1 and words 2, 3 of a lane are the pairs of the Box-Muller transform. Samples of
+// more than a chunk begin at one, which spares both ends of each a broken chunk; smaller ones follow one
+// another without gaps, since a batch of points in the plane, 32 to a chunk, would make 32 times the noise
+// that it needs.
+//
+// Shared by the CPU kernels and CUDA; only integer operations and correctly rounded float operations, hence
+// equal bits.
 #pragma once
 
 #include "numerics.h"
 
 namespace fastsde {
 
-inline constexpr int threefryRounds = 13;
-inline constexpr uint32_t noiseLayout = 0x66736465;  // version of the layout above
+inline constexpr int threefryRounds = 13, keyRounds = 20;
+inline constexpr uint32_t noiseLayout = 0x66736432;  // version of all of the above
 inline constexpr int lanes = 16;
 inline constexpr size_t chunkSize = 64;              // normals and uniforms
 inline constexpr size_t rademacherChunkSize = 2048;  // one bit per element of the 64 words of a chunk
 
-/** Where noise comes from, but for the element: the key and the upper half of the counter of Threefry. */
-struct NoiseKey {
-    uint32_t seedLow;
-    uint32_t seedHigh;
-    uint32_t salt;
-    uint32_t step;
-    uint32_t use;  // stream | substep << 8
-};
+/** Flat indices from the beginning of a sample of `size` elements to that of the next. */
+FASTSDE_INLINE uint64_t sampleStride(uint64_t size) {
+    return size <= chunkSize ? size : (size + chunkSize - 1) / chunkSize * chunkSize;
+}
 
 struct Words {
     uint32_t w[4];
@@ -61,25 +65,46 @@ FASTSDE_INLINE Words threefry4x32(Words counter, Words key) {
     return {{x0, x1, x2, x3}};
 }
 
+/** Where the noise of a batch comes from, as the caller says it. */
+struct NoiseAddress {
+    uint32_t seedLow, seedHigh, salt;
+    uint32_t step;
+    uint32_t use;  // stream | substep << 8
+    uint32_t particle, visit, node;
+};
+
+/** The same as the generator takes it: its key and the upper half of its counter. */
+struct NoiseKey {
+    Words key;
+    uint32_t step, use;
+};
+
+FASTSDE_INLINE NoiseKey keyOf(const NoiseAddress& a) {
+    const Words key = threefry4x32<keyRounds>({{a.particle, a.visit, a.node, noiseLayout}},
+                                              {{a.seedLow, a.seedHigh, a.salt, 0}});
+    return {key, a.step, a.use};
+}
+
 /** The four random words of a block. */
 template <int rounds = threefryRounds>
 FASTSDE_INLINE Words noiseWords(const NoiseKey& key, uint32_t blockLow, uint32_t blockHigh) {
-    return threefry4x32<rounds>({{blockLow, blockHigh, key.step, key.use}},
-                                {{key.seedLow, key.seedHigh, noiseLayout, key.salt}});
+    return threefry4x32<rounds>({{blockLow, blockHigh, key.step, key.use}}, key.key);
+}
+
+/** 2^31 u for the uniform u in (0, 1] that gives the radius of a pair of normals. */
+FASTSDE_INLINE float scaledUniform(uint32_t word) {
+    return add(toFloat(static_cast<int32_t>(word & 0x7fffffffu)), 0.5f);
 }
 
 /**
- * Box-Muller: two words to two independent standard normals, 36 vector operations.
- * The low 31 bits of `a` give the radius, its sign bit the half plane, `b` the angle in (-pi/2, pi/2).
- * The polynomials are minimax (Remez), rounded to float: -2 ln(1 + t) / t on [sqrt(1/2) - 1, sqrt(2) - 1]
- * to 2.6e-8 relative, sin and cos of (pi/2) y on [-1, 1] to 5.3e-9. The radius is at most 6.66; zero is
- * excluded.
+ * -2 ln u = z0^2 + z1^2 from f = 2^31 u. The polynomial, -2 ln(1 + t) / t on [sqrt(1/2) - 1, sqrt(2) - 1], is
+ * minimax (Remez), rounded to float, to 2.6e-8 relative.
  */
-FASTSDE_INLINE void normalPair(uint32_t a, uint32_t b, float& z0, float& z1) {
-    const float f = add(toFloat(static_cast<int32_t>(a & 0x7fffffffu)), 0.5f);  // u = f * 2^-31 in (0, 1]
-    const int32_t i = bitsOf(f) - 0x3f3504f3;  // mantissa in [sqrt(1/2), sqrt(2))
-    const float exponent = toFloat((i >> 23) - 31);
-    const float t = add(floatOf((i & 0x7fffff) + 0x3f3504f3), -1.0f);
+FASTSDE_INLINE float minusTwoLog(float f) {
+    constexpr int32_t low = 0x3f3504f3;  // sqrt(1/2)
+    const int32_t i = bitsOf(f) - (low + (31 << 23));
+    const float exponent = toFloat(i >> 23);
+    const float t = add(floatOf((i & 0x7fffff) + low), -1.0f);
     float q = -0x1.6544920000000p-3f;
     q = multiplyAdd(q, t, 0x1.263ba60000000p-2f);
     q = multiplyAdd(q, t, -0x1.3238f00000000p-2f);
@@ -89,7 +114,17 @@ FASTSDE_INLINE void normalPair(uint32_t a, uint32_t b, float& z0, float& z1) {
     q = multiplyAdd(q, t, -0x1.5557920000000p-1f);
     q = multiplyAdd(q, t, 0x1.fffff80000000p-1f);
     q = multiplyAdd(q, t, -2.0f);
-    const float square = multiplyAdd(exponent, -0x1.62e4300000000p+0f, multiply(t, q));  // -2 ln u
+    return multiplyAdd(exponent, -0x1.62e4300000000p+0f, multiply(t, q));
+}
+
+/**
+ * Box-Muller: two words to two independent standard normals, 35 vector operations.
+ * The low 31 bits of `a` give the radius, its sign bit the half plane, `b` the angle in (-pi/2, pi/2).
+ * The polynomials for sin and cos of (pi/2) y on [-1, 1] are minimax too, to 5.3e-9. The radius is at
+ * most 6.66; zero is excluded.
+ */
+FASTSDE_INLINE void normalPair(uint32_t a, uint32_t b, float& z0, float& z1) {
+    const float square = minusTwoLog(scaledUniform(a));
     const float radius = squareRoot(square > 0x1p-60f ? square : 0x1p-60f);
 
     const float y = multiply(toFloat(static_cast<int32_t>(b)), 0x1p-31f);

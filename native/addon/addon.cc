@@ -17,8 +17,8 @@ namespace fastsde::addon {
 namespace {
 
 /**
- * The entry point of `function`, which takes `count` arguments. Turns a violated length (std::length_error) into a
- * RangeError; of any other C++ exception node-addon-api makes an Error.
+ * The entry point of `function`, which takes `count` arguments. Turns a violated length (std::length_error)
+ * into a RangeError; of any other C++ exception node-addon-api makes an Error.
  */
 template <auto function, std::size_t count>
 Napi::Value checked(const Napi::CallbackInfo& info) {
@@ -282,6 +282,10 @@ Napi::Value limits(const Napi::CallbackInfo& info) {
     limits["threads"] = static_cast<double>(maxThreads);
     limits["stream"] = static_cast<double>(maxStream);
     limits["substep"] = static_cast<double>(maxSubstep);
+    limits["word"] = static_cast<double>(maxWord);
+    limits["sample"] = static_cast<double>(maxSample);
+    limits["flatIndex"] = static_cast<double>(maxFlatIndex);
+    limits["chunk"] = static_cast<double>(chunkSize);
     return limits;
 }
 
@@ -298,11 +302,11 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                             {"x", "y", "mask", "coefficients", "address", "samples", "basis"});
     add<toBytes>(exports, "toBytes", {"x", "low", "high", "out"});
     add<fromBytes>(exports, "fromBytes", {"bytes", "low", "high", "out"});
-    add<diffuse>(exports, "diffuse",
-                 {"x", "target", "x0", "low", "high", "flips", "width", "coefficients", "address", "samples"});
-    add<adamw>(
-        exports, "adamw",
-        {"parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays", "options"});
+    add<diffuse>(
+        exports, "diffuse",
+        {"x", "target", "x0", "low", "high", "flips", "width", "coefficients", "address", "samples"});
+    add<adamw>(exports, "adamw",
+               {"parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays", "options"});
     add<sumOfSquares>(exports, "sumOfSquares", {"tensors"});
     add<info>(exports, "info");
     add<limits>(exports, "limits");

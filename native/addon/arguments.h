@@ -12,10 +12,10 @@
 
 namespace fastsde::addon {
 
-// Pointers into typed arrays hold as long as no JavaScript runs: a getter may detach or shrink any buffer. So lists
-// are read first, and nothing is converted to a number.
+// Pointers into typed arrays hold as long as no JavaScript runs: a getter may detach or shrink any buffer. So
+// lists are read first, and nothing is converted to a number.
 
-/** The elements of a list of typed arrays, of any type. */
+/** The elements of a list of what should be typed arrays. */
 std::vector<Napi::Value> typedArrays(const Napi::Value& list, const char* name);
 
 double number(const Napi::Value& value, const char* name);
@@ -40,7 +40,8 @@ void requireLength(std::size_t length, std::size_t expected, const char* name);
  */
 Shape shapeOf(std::size_t elements, std::size_t count);
 
-/** From Uint32Array [seed low, seed high, salt, step, use] and a first index or Float64Array of indices. */
+/** From Uint32Array [seed low, seed high, salt, step, use, particle, visit, node] and a first index or
+ * Float64Array of indices. */
 Noise noise(const Napi::Value& address, const Napi::Value& samples, const Shape& shape);
 
 }  // namespace fastsde::addon

@@ -8,21 +8,25 @@
 
 namespace fastsde::cuda {
 
-/** The normals of the flat indices [first, first + n). */
-cudaError_t fillNormal(float* out, size_t n, const NoiseKey& key, uint64_t first, cudaStream_t stream);
+/** Samples of one size, contiguous in memory, with consecutive global indices. */
+struct Batch {
+    size_t samples;
+    size_t size;
+    uint64_t first;  // global index of the first sample
+};
 
-/** out = sum_j c[b][j] x[j] + c[b][operands] z for samples b of `size` elements; see operations/operations.h. */
+cudaError_t fillNormal(float* out, const Batch& batch, const NoiseKey& key, cudaStream_t stream);
+
+/** out = sum_j c[b][j] x[j] + c[b][operands] z; see operations/operations.h. */
 struct Affine {
     float* out;
     float* mean;  // or null
     const float* x[maxOperands];
     int operands;
-    const float* c;  // row-major [n / size][operands + 1]
-    size_t n;
-    size_t size;
+    const float* c;  // row-major [samples][operands + 1]
+    Batch batch;
     bool noise;
     NoiseKey key;
-    uint64_t first;  // flat index of the first element
 };
 
 cudaError_t affine(const Affine& arguments, cudaStream_t stream);

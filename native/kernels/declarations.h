@@ -11,15 +11,20 @@ void uniform(const NoiseKey& key, uint64_t first, size_t n, float* out);
 void rademacher(const NoiseKey& key, uint64_t first, size_t n, float* out);
 void widen(const float* in, size_t n, double* out);
 
-void affine(float* out, float* mean, const float* const* operands, const float* c, size_t count, float cz,
-            const float* z, size_t n);
+void affine(const Combination& all, const double* rows, const float* z, size_t size, size_t samples);
+void affineNormal(const Combination& all, const double* row, const NoiseKey& key, uint64_t chunk, size_t n);
 void accumulateFloat(double* sum, double c, const float* x, size_t n);
 void accumulateDouble(double* sum, double c, const double* x, size_t n);
-void addNoise(double* sum, double cz, const float* z, size_t n);
 
-extern const LangevinKernels<float, float> langevinFloat;
-extern const LangevinKernels<double, float> langevinMixed;
-extern const LangevinKernels<double, double> langevinDouble;
+void squares(const float* z, size_t size, size_t samples, double* out);
+double noiseSquares(const NoiseKey& key, uint64_t chunk, size_t n);
+double normalSquares(const NoiseKey& key, uint64_t chunk, size_t n, float* out);
+void scoreSquares(const float* x, const float* f, const double* rows, size_t size, size_t samples,
+                  double* out);
+void scoreSquaresMixed(const double* x, const float* f, const double* rows, size_t size, size_t samples,
+                       double* out);
+void scoreSquaresDouble(const double* x, const double* f, const double* rows, size_t size, size_t samples,
+                        double* out);
 
 double dot(const float* a, const float* b, size_t n);
 double dotDouble(const double* a, const double* b, size_t n);

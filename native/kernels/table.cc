@@ -6,20 +6,30 @@
 
 namespace fastsde::FASTSDE_ISA {
 
+#if defined(__AVX512F__)
+constexpr size_t keptNormals = size_t{1} << 18;  // rotations take one instruction instead of three
+#else
+constexpr size_t keptNormals = size_t{1} << 22;
+#endif
+
 extern const Kernels kernels;
 const Kernels kernels = {
     .isa = FASTSDE_STRING(FASTSDE_ISA),
+    .keptNormals = keptNormals,
     .normal = normal,
     .uniform = uniform,
     .rademacher = rademacher,
     .widen = widen,
     .affine = affine,
+    .affineNormal = affineNormal,
     .accumulateFloat = accumulateFloat,
     .accumulateDouble = accumulateDouble,
-    .addNoise = addNoise,
-    .langevinFloat = &langevinFloat,
-    .langevinMixed = &langevinMixed,
-    .langevinDouble = &langevinDouble,
+    .squares = squares,
+    .noiseSquares = noiseSquares,
+    .normalSquares = normalSquares,
+    .scoreSquares = scoreSquares,
+    .scoreSquaresMixed = scoreSquaresMixed,
+    .scoreSquaresDouble = scoreSquaresDouble,
     .dot = dot,
     .dotDouble = dotDouble,
     .dotMixed = dotMixed,

@@ -23,18 +23,30 @@ struct Diffusion {
     float a, b, c, d;
 };
 
-/** The two passes of a Langevin step for a state x and a network output F. */
-template <typename X, typename F>
-struct LangevinKernels {
-    // sums[0] = sum of the squares of the score s = p x + q F, sums[1] of z (0 if z is null). The order of
-    // summation depends on n alone.
-    void (*norms)(const X* x, const F* f, X p, X q, const float* z, size_t n, double sums[2]);
-    // x = mean + cz z, mean = x + e s. mean may be null.
-    void (*update)(X* x, X* mean, const F* f, X p, X q, X e, X cz, const float* z, size_t n);
+/** The arrays of a sum of coefficients times operands; mean may be null, out may be an operand. */
+struct Combination {
+    float* out;
+    float* mean;
+    const float* x[maxOperands];
+    size_t count;
+
+    /** The same from element `begin` on. */
+    Combination from(size_t begin) const {
+        Combination part = *this;
+        part.out += begin;
+        if (mean != nullptr) part.mean += begin;
+        for (size_t j = 0; j < count; ++j) part.x[j] += begin;
+        return part;
+    }
 };
+
+/** Elements per partial sum of a norm or dot product; partial sums are added in order. */
+inline constexpr size_t normBlock = 8192;
 
 struct Kernels {
     const char* isa;
+    // Normals of a batch up to which storing them for a second pass costs less than making them twice.
+    size_t keptNormals;
 
     // Noise of the flat indices [first, first + n). Costs in docs/performance.md.
     void (*normal)(const NoiseKey& key, uint64_t first, size_t n, float* out);
@@ -42,21 +54,34 @@ struct Kernels {
     void (*rademacher)(const NoiseKey& key, uint64_t first, size_t n, float* out);
     void (*widen)(const float* in, size_t n, double* out);
 
-    // out = sum_j c[j] operands[j] + cz z; mean = the sum without z. z and mean may be null, out may be an
-    // operand.
-    void (*affine)(float* out, float* mean, const float* const* operands, const float* c, size_t count,
-                   float cz, const float* z, size_t n);
+    // out = sum_j c[j] x[j] + c[count] z; mean = the sum without z. Each of `samples` samples of `size`
+    // elements has its row of count + 1 coefficients, which are rounded to float; z may be null.
+    void (*affine)(const Combination& all, const double* rows, const float* z, size_t size, size_t samples);
+    // The same for n elements of one row, with z made on the way: the normals from the beginning of a chunk
+    // on.
+    void (*affineNormal)(const Combination& all, const double* row, const NoiseKey& key, uint64_t chunk,
+                         size_t n);
 
     // The same in double, in blocks: sum += c x over one operand at a time.
     void (*accumulateFloat)(double* sum, double c, const float* x, size_t n);
     void (*accumulateDouble)(double* sum, double c, const double* x, size_t n);
-    void (*addNoise)(double* sum, double cz, const float* z, size_t n);
 
-    const LangevinKernels<float, float>* langevinFloat;
-    const LangevinKernels<double, float>* langevinMixed;
-    const LangevinKernels<double, double>* langevinDouble;
+    // out[b] = sum of the squares of sample b of z.
+    void (*squares)(const float* z, size_t size, size_t samples, double* out);
+    // Sum of the squares of the n normals from the beginning of a chunk on, n at most normBlock. Whole pairs
+    // of chunks by logarithms, the rest by squares. The second stores the normals too.
+    double (*noiseSquares)(const NoiseKey& key, uint64_t chunk, size_t n);
+    double (*normalSquares)(const NoiseKey& key, uint64_t chunk, size_t n, float* out);
+    // out[b] = sum of the squares of the score p x + q F of sample b, p and q being the first of the three
+    // numbers of its row. The order of a sum depends on the size of a sample alone.
+    void (*scoreSquares)(const float* x, const float* f, const double* rows, size_t size, size_t samples,
+                         double* out);
+    void (*scoreSquaresMixed)(const double* x, const float* f, const double* rows, size_t size,
+                              size_t samples, double* out);
+    void (*scoreSquaresDouble)(const double* x, const double* f, const double* rows, size_t size,
+                               size_t samples, double* out);
 
-    // Dot products in double over 16 lanes; the order depends on n alone.
+    // Dot products in double; the order depends on n alone.
     double (*dot)(const float* a, const float* b, size_t n);
     double (*dotDouble)(const double* a, const double* b, size_t n);
     double (*dotMixed)(const double* a, const float* b, size_t n);
@@ -91,9 +116,6 @@ struct Kernels {
     void (*adamw)(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
     void (*average)(float* mean, const float* p, float decay, size_t n);
 };
-
-/** Elements per partial sum of a norm or dot product; partial sums are added in order. */
-inline constexpr size_t normBlock = 8192;
 
 /** Elements per channel and call of `replaceInBasis`. */
 inline constexpr size_t basisBlock = 256;

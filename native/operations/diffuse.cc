@@ -6,7 +6,8 @@
 namespace fastsde {
 namespace {
 
-/** Elements [begin, begin + n) of a sample as floats; `out` is used where they are not floats in place already. */
+/** Elements [begin, begin + n) of a sample as floats; `out` is used where they are not floats in place
+ * already. */
 const float* load(const Kernels& k, const Shape& shape, const CleanData& data, std::size_t sample,
                   std::size_t begin, std::size_t n, float* out) {
     const std::size_t start = sample * shape.size;
@@ -35,28 +36,22 @@ const float* load(const Kernels& k, const Shape& shape, const CleanData& data, s
 void diffuse(const Shape& shape, float* x, float* target, const CleanData& data,
              std::span<const double> coefficients, const Noise& noise) {
     const Kernels& k = kernels();
-    const BatchNoise source(noise, shape, k.normal);
-    parallelRange(shape.elements(), normalNanoseconds + 2 * streamNanoseconds,
-                  [&](std::size_t begin, std::size_t end) {
-                      std::array<float, pieceSize> z, clean;
-                      while (begin < end) {
-                          const std::size_t next = source.pieceEnd(begin, end);
-                          source.fill(begin, next - begin, z.data());
-                          for (std::size_t from = begin; from < next;) {
-                              const std::size_t sample = from / shape.size;
-                              const std::size_t n = std::min(next, (sample + 1) * shape.size) - from;
-                              const double* c = coefficients.data() + 4 * sample;
-                              const Diffusion at{static_cast<float>(c[0]), static_cast<float>(c[1]),
-                                                 static_cast<float>(c[2]), static_cast<float>(c[3])};
-                              const float* x0 =
-                                  load(k, shape, data, sample, from - sample * shape.size, n, clean.data());
-                              k.diffuse(x + from, target == nullptr ? nullptr : target + from, x0,
-                                        z.data() + (from - begin), at, n);
-                              from += n;
-                          }
-                          begin = next;
-                      }
-                  });
+    const BatchNoise source(noise, shape);
+    parallelSamples(shape, normalNanoseconds + 2 * streamNanoseconds, [&](const Tile& tile, std::size_t) {
+        forPieces(tile, [&](const Tile& piece, std::size_t) {
+            std::array<float, pieceSize> noises, clean;
+            source.fill(k.normal, piece, noises.data());
+            const float* z = noises.data();
+            for (std::size_t b = piece.sample; b < piece.sample + piece.samples; ++b, z += piece.size) {
+                const double* c = coefficients.data() + 4 * b;
+                const Diffusion at{static_cast<float>(c[0]), static_cast<float>(c[1]),
+                                   static_cast<float>(c[2]), static_cast<float>(c[3])};
+                const float* x0 = load(k, shape, data, b, piece.begin, piece.size, clean.data());
+                const std::size_t i = b * shape.size + piece.begin;
+                k.diffuse(x + i, target == nullptr ? nullptr : target + i, x0, z, at, piece.size);
+            }
+        });
+    });
 }
 
 }  // namespace fastsde

@@ -11,16 +11,14 @@ void fill(const Shape& shape, const Array& out, Distribution distribution, const
                         : distribution == Distribution::uniform ? k.uniform
                                                                 : k.rademacher;
     const double cost = distribution == Distribution::rademacher ? streamNanoseconds : normalNanoseconds;
-    const BatchNoise source(noise, shape, kernel);
-    parallelRange(shape.elements(), cost, [&](std::size_t begin, std::size_t end) {
-        if (!out.isDouble) return source.fill(begin, end - begin, out.as<float>() + begin);
-        std::array<float, pieceSize> values;
-        while (begin < end) {
-            const std::size_t next = source.pieceEnd(begin, end);
-            source.fill(begin, next - begin, values.data());
-            k.widen(values.data(), next - begin, out.as<double>() + begin);
-            begin = next;
-        }
+    const BatchNoise source(noise, shape);
+    parallelSamples(shape, cost, [&](const Tile& tile, std::size_t) {
+        if (!out.isDouble) return source.fill(kernel, tile, out.as<float>() + tile.first(shape));
+        forPieces(tile, [&](const Tile& piece, std::size_t) {
+            std::array<float, pieceSize> values;
+            source.fill(kernel, piece, values.data());
+            k.widen(values.data(), piece.elements(), out.as<double>() + piece.first(shape));
+        });
     });
 }
 

@@ -3,15 +3,13 @@
 #include <vector>
 
 #include "../isa.h"
-#include "operations.h"
+#include "affine.h"
 
 namespace fastsde {
 namespace {
 
-/** Samples handled at a time, in elements, so that their noise stays in cache between the two passes. */
-constexpr std::size_t groupSize = 8192;
-/** Samples and batches up to these sizes keep their noise between the passes; larger ones make it twice. */
-constexpr std::size_t largestKeptSample = 65536, largestKeptBatch = std::size_t{1} << 22;
+/** Samples up to this size keep their noise between norms of their own and the update. */
+constexpr std::size_t largestKeptSample = 65536;
 
 /** Elements of noise that this thread keeps between the passes. */
 float* keptNoise(std::size_t elements) {
@@ -20,197 +18,172 @@ float* keptNoise(std::size_t elements) {
     return kept.data();
 }
 
+/** Squared norms of a sample. */
 struct Norms {
-    double score = 0, noise = 0;  // squared
+    double score = 0, noise = 0;
 };
 
-struct Step {
-    double e = 0, noise = 0;  // noise = sqrt(2 e)
-};
-
-/** e = factor (r_z / r_s)^2; 0 for a score of zero, NaN (never a silent 0) for one that overflows. */
-Step stepOf(double factor, double noiseNorm, double scoreNorm) {
-    if (scoreNorm == 0) return {};
-    const double ratio = std::isfinite(scoreNorm) ? noiseNorm / scoreNorm : NAN;
-    const double e = factor * ratio * ratio;
-    return {e, std::sqrt(2 * e)};
-}
-
-template <typename X, typename F>
 class Corrector {
   public:
-    Corrector(const LangevinKernels<X, F>& kernels, const Shape& shape, const Langevin& arguments)
-        : kernels_(kernels),
-          shape_(shape),
-          x_(arguments.x.as<X>()),
-          output_(arguments.output.as<const F>()),
-          mean_(arguments.mean ? arguments.mean->as<X>() : nullptr),
-          coefficients_(arguments.coefficients),
-          norm_(arguments.norm),
-          source_(arguments.noise, shape, fastsde::kernels().normal),
-          steps_(arguments.steps) {}
+    Corrector(const Shape& shape, const Langevin& arguments)
+        : shape_(shape),
+          arguments_(arguments),
+          source_(arguments.noise, shape),
+          operands_{arguments.x, arguments.output},
+          update_{kernels_, shape, arguments.x, operands_, arguments.mean},
+          rows_(3 * shape.count) {}
 
-    void run() const {
-        if (norm_ != NormMode::batch && shape_.size <= largestKeptSample)
+    void run() {
+        if (arguments_.norm != NormMode::batch && shape_.size <= largestKeptSample)
             inGroups();
         else
             inTwoSweeps();
     }
 
   private:
-    double cost() const {
-        return static_cast<double>(shape_.elements()) * (normalNanoseconds + 3 * streamNanoseconds);
-    }
+    static constexpr double cost = normalNanoseconds + 3 * streamNanoseconds;
 
-    std::size_t samplesPerGroup() const { return std::max<std::size_t>(1, groupSize / shape_.size); }
+    bool needsNoise() const { return arguments_.norm != NormMode::sqrtD; }
 
-    std::size_t groups() const { return (shape_.count + samplesPerGroup() - 1) / samplesPerGroup(); }
-
-    /** Both passes over a few samples at a time. */
-    void inGroups() const {
-        const std::size_t samples = samplesPerGroup();
-        parallelTiles(groups(), cost(), [&](std::size_t group) {
-            const std::size_t first = group * samples, last = std::min(first + samples, shape_.count);
-            const std::size_t n = (last - first) * shape_.size;
-            float* z = keptNoise(n);
-            source_.fill(first * shape_.size, n, z);
-            for (std::size_t b = first; b < last; ++b, z += shape_.size) {
-                const Step step = sampleStep(b, normsOf(b, z));
-                update(b, step, b * shape_.size, shape_.size, z);
-            }
+    /** Both passes over a few samples at a time, so that they are in cache for the second. */
+    void inGroups() {
+        const std::size_t together = std::max<std::size_t>(1, tileSize / shape_.size);
+        const double whole = cost * static_cast<double>(shape_.elements());
+        parallelTiles((shape_.count + together - 1) / together, whole, [&](std::size_t group) {
+            const std::size_t first = group * together;
+            const Tile tile{first, std::min(together, shape_.count - first), 0, shape_.size};
+            const bool keeps = needsNoise() || !source_.inChunks();
+            float* z = keeps ? keptNoise(tile.elements()) : nullptr;
+            if (!needsNoise() && keeps) source_.fill(kernels_.normal, tile, z);
+            if (tile.samples == 1)
+                makeRow(first, normsOfSample(first, z));
+            else
+                forNorms(tile, z, [&](std::size_t b, const Norms& norms) { makeRow(b, norms); });
+            const double* rows = rows_.data() + 3 * first;
+            if (keeps)
+                update_.apply(tile, rows, z);
+            else
+                update_.apply(tile, rows, source_);
         });
     }
 
     /** All norms, then all updates: for norms over the batch, and for large samples. */
-    void inTwoSweeps() const {
-        const bool keep = norm_ != NormMode::sqrtD && shape_.elements() <= largestKeptBatch;
-        float* kept = keep ? keptNoise(shape_.elements()) : nullptr;
-        const std::vector<Step> steps = stepsOf(allNorms(kept));
-        const bool oneStep = norm_ == NormMode::batch && rowsEqual();
-
-        parallelRange(shape_.elements(), cost(), [&](std::size_t begin, std::size_t end) {
-            std::array<float, pieceSize> buffer;
-            while (begin < end) {
-                const std::size_t piece = begin, next = keep ? end : source_.pieceEnd(begin, end);
-                if (!keep) source_.fill(piece, next - piece, buffer.data());
-                const float* z = keep ? kept + piece : buffer.data();
-                while (begin < next) {
-                    const std::size_t b = begin / shape_.size;
-                    const std::size_t to = oneStep ? next : std::min(next, (b + 1) * shape_.size);
-                    update(b, steps[b], begin, to - begin, z + (begin - piece));
-                    begin = to;
-                }
-            }
-        });
-    }
-
-    /** Norms of all samples, in parallel over groups of samples or, in large samples, over blocks. */
-    std::vector<Norms> allNorms(float* kept) const {
-        std::vector<Norms> norms(shape_.count);
-        const std::size_t blocks = (shape_.size + normBlock - 1) / normBlock;
-        if (blocks == 1) {
-            const std::size_t samples = samplesPerGroup();
-            parallelTiles(groups(), cost(), [&](std::size_t group) {
-                const std::size_t first = group * samples, last = std::min(first + samples, shape_.count);
-                const std::size_t begin = first * shape_.size, n = (last - first) * shape_.size;
-                float* z = kept != nullptr ? kept + begin : keptNoise(n);
-                if (norm_ != NormMode::sqrtD) source_.fill(begin, n, z);
-                for (std::size_t b = first; b < last; ++b, z += shape_.size) norms[b] = normsOf(b, z);
-            });
-            return norms;
-        }
+    void inTwoSweeps() {
+        const std::size_t blocks = shape_.blocks();
+        const bool keeps = needsNoise() && shape_.elements() <= kernels_.keptNormals;
+        float* kept = keeps ? keptNoise(shape_.elements()) : nullptr;
         std::vector<Norms> partial(shape_.count * blocks);
-        parallelTiles(partial.size(), cost(), [&](std::size_t tile) {
-            const std::size_t b = tile / blocks, block = tile % blocks * normBlock;
-            const std::size_t begin = b * shape_.size + block;
-            std::array<float, normBlock> buffer;
-            float* z = kept != nullptr ? kept + begin : buffer.data();
-            if (norm_ != NormMode::sqrtD) source_.fill(begin, std::min(normBlock, shape_.size - block), z);
-            addNorms(partial[tile], b, block, z);
+        parallelSamples(shape_, cost, [&](const Tile& tile, std::size_t number) {
+            float* z = keeps                ? kept + tile.first(shape_)
+                       : source_.inChunks() ? nullptr
+                                            : keptNoise(tile.elements());
+            forNorms(tile, z,
+                     [&](std::size_t b, const Norms& norms) { partial[blocks == 1 ? b : number] = norms; });
         });
-        for (std::size_t tile = 0; tile < partial.size(); ++tile) {
-            norms[tile / blocks].score += partial[tile].score;
-            norms[tile / blocks].noise += partial[tile].noise;
+        const auto normsOf = [&](std::size_t b) {
+            Norms norms;
+            for (std::size_t i = b * blocks; i < (b + 1) * blocks; ++i)
+                norms.score += partial[i].score, norms.noise += partial[i].noise;
+            return norms;
+        };
+        if (arguments_.norm == NormMode::batch) {
+            Norms mean;
+            for (std::size_t b = 0; b < shape_.count; ++b) {
+                const Norms norms = normsOf(b);
+                mean.score += std::sqrt(norms.score) / static_cast<double>(shape_.count);
+                mean.noise += std::sqrt(norms.noise) / static_cast<double>(shape_.count);
+            }
+            const Norms squared{mean.score * mean.score, mean.noise * mean.noise};
+            for (std::size_t b = 0; b < shape_.count; ++b) makeRow(b, squared);
+        } else {
+            for (std::size_t b = 0; b < shape_.count; ++b) makeRow(b, normsOf(b));
         }
-        return norms;
+        parallelSamples(shape_, cost, [&](const Tile& tile, std::size_t) {
+            const double* rows = rows_.data() + 3 * tile.sample;
+            if (keeps)
+                update_.apply(tile, rows, kept + tile.first(shape_));
+            else
+                update_.apply(tile, rows, source_);
+        });
     }
 
-    std::vector<Step> stepsOf(const std::vector<Norms>& norms) const {
-        std::vector<Step> steps(shape_.count);
-        if (norm_ != NormMode::batch) {
-            for (std::size_t b = 0; b < shape_.count; ++b) steps[b] = sampleStep(b, norms[b]);
-            return steps;
+    Norms normsOfSample(std::size_t b, float* z) const {
+        Norms sum;
+        for (std::size_t begin = 0; begin < shape_.size; begin += tileSize) {
+            const Tile tile{b, 1, begin, std::min(tileSize, shape_.size - begin)};
+            forNorms(tile, z == nullptr ? nullptr : z + begin, [&](std::size_t, const Norms& norms) {
+                sum.score += norms.score, sum.noise += norms.noise;
+            });
         }
-        double score = 0, noise = 0;
-        for (const Norms& sample : norms) {
-            score += std::sqrt(sample.score) / static_cast<double>(shape_.count);
-            noise += std::sqrt(sample.noise) / static_cast<double>(shape_.count);
+        return sum;
+    }
+
+    /**
+     * Calls give(b, norms) with the norms of the samples of a tile of up to tileSize elements. The noise is
+     * left in z, unless it is null; only noise that does not begin at a chunk needs it.
+     */
+    template <typename Function>
+    void forNorms(const Tile& tile, float* z, const Function& give) const {
+        constexpr std::size_t most = 64;
+        const bool fills = needsNoise() && !source_.inChunks();
+        if (fills) source_.fill(kernels_.normal, tile, z);
+        std::array<double, most> score{}, noise{};
+        for (std::size_t first = 0; first < tile.samples; first += most) {
+            const Tile part{tile.sample + first, std::min(most, tile.samples - first), tile.begin, tile.size};
+            scores(part, score.data());
+            if (fills) kernels_.squares(z + first * tile.size, tile.size, part.samples, noise.data());
+            for (std::size_t b = 0; b < part.samples; ++b) {
+                if (needsNoise() && !fills)
+                    noise[b] =
+                        noiseOf(part.sample + b, tile, z == nullptr ? nullptr : z + (first + b) * tile.size);
+                give(part.sample + b, Norms{score[b], noise[b]});
+            }
         }
-        for (std::size_t b = 0; b < shape_.count; ++b) {
-            steps[b] = stepOf(row(b)[2], noise, score);
-            if (!steps_.empty()) steps_[b] = steps[b].e;
-        }
-        return steps;
     }
 
-    Step sampleStep(std::size_t b, const Norms& norms) const {
-        const double noise = norm_ == NormMode::sqrtD ? static_cast<double>(shape_.size) : norms.noise;
-        const Step step = stepOf(row(b)[2], std::sqrt(noise), std::sqrt(norms.score));
-        if (!steps_.empty()) steps_[b] = step.e;
-        return step;
+    double noiseOf(std::size_t b, const Tile& tile, float* z) const {
+        const std::uint64_t chunk = source_.at(b, tile.begin) / chunkSize;
+        return z == nullptr ? kernels_.noiseSquares(source_.key(), chunk, tile.size)
+                            : kernels_.normalSquares(source_.key(), chunk, tile.size, z);
     }
 
-    Norms normsOf(std::size_t b, const float* z) const {
-        Norms norms;
-        for (std::size_t block = 0; block < shape_.size; block += normBlock)
-            addNorms(norms, b, block, z + block);
-        return norms;
+    void scores(const Tile& tile, double* out) const {
+        const Array &x = arguments_.x, &f = arguments_.output;
+        const double* rows = arguments_.coefficients.data() + 3 * tile.sample;
+        const std::size_t i = tile.first(shape_), size = tile.size, samples = tile.samples;
+        if (!x.isDouble)
+            kernels_.scoreSquares(x.as<float>() + i, f.as<float>() + i, rows, size, samples, out);
+        else if (!f.isDouble)
+            kernels_.scoreSquaresMixed(x.as<double>() + i, f.as<float>() + i, rows, size, samples, out);
+        else
+            kernels_.scoreSquaresDouble(x.as<double>() + i, f.as<double>() + i, rows, size, samples, out);
     }
 
-    /** Adds the squared norms of one block of sample b. */
-    void addNorms(Norms& norms, std::size_t b, std::size_t block, const float* z) const {
-        const std::size_t n = std::min(normBlock, shape_.size - block), i = b * shape_.size + block;
-        double sums[2];
-        kernels_.norms(x_ + i, output_ + i, static_cast<X>(row(b)[0]), static_cast<X>(row(b)[1]),
-                       norm_ == NormMode::sqrtD ? nullptr : z, n, sums);
-        norms.score += sums[0];
-        norms.noise += sums[1];
+    /**
+     * The coefficients of x, F and z from e = factor (r_z / r_s)^2, which is 0 for a score of zero and NaN
+     * (never a silent 0) for one that overflows.
+     */
+    void makeRow(std::size_t b, const Norms& norms) {
+        const double* pqf = arguments_.coefficients.data() + 3 * b;
+        const double noise = needsNoise() ? norms.noise : static_cast<double>(shape_.size);
+        const double ratio = std::isfinite(norms.score) ? noise / norms.score : NAN;
+        const double e = norms.score == 0 ? 0 : pqf[2] * ratio;
+        double* row = rows_.data() + 3 * b;
+        row[0] = 1 + e * pqf[0], row[1] = e * pqf[1], row[2] = std::sqrt(2 * e);
+        if (!arguments_.steps.empty()) arguments_.steps[b] = e;
     }
 
-    void update(std::size_t b, const Step& step, std::size_t i, std::size_t n, const float* z) const {
-        kernels_.update(x_ + i, mean_ == nullptr ? nullptr : mean_ + i, output_ + i,
-                        static_cast<X>(row(b)[0]), static_cast<X>(row(b)[1]), static_cast<X>(step.e),
-                        static_cast<X>(step.noise), z, n);
-    }
-
-    /** p, q, factor of sample b. */
-    const double* row(std::size_t b) const { return coefficients_.data() + 3 * b; }
-
-    bool rowsEqual() const {
-        return std::equal(coefficients_.begin() + 3, coefficients_.end(), coefficients_.begin());
-    }
-
-    const LangevinKernels<X, F>& kernels_;
+    const Kernels& kernels_ = kernels();
     Shape shape_;
-    X* x_;
-    const F* output_;
-    X* mean_;
-    std::span<const double> coefficients_;
-    NormMode norm_;
+    const Langevin& arguments_;
     BatchNoise source_;
-    std::span<double> steps_;
+    std::array<Array, 2> operands_;
+    AffineUpdate update_;
+    std::vector<double> rows_;
 };
 
 }  // namespace
 
-void langevin(const Shape& shape, const Langevin& arguments) {
-    const Kernels& k = kernels();
-    if (!arguments.x.isDouble)
-        Corrector(*k.langevinFloat, shape, arguments).run();
-    else if (!arguments.output.isDouble)
-        Corrector(*k.langevinMixed, shape, arguments).run();
-    else
-        Corrector(*k.langevinDouble, shape, arguments).run();
-}
+void langevin(const Shape& shape, const Langevin& arguments) { Corrector(shape, arguments).run(); }
 
 }  // namespace fastsde

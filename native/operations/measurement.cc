@@ -17,7 +17,7 @@ void projectMeasurement(const Shape& shape, float* x, const float* y, const floa
                         std::span<const double> coefficients, const Noise& noise,
                         std::span<const float> basis, std::size_t channels) {
     const Kernels& k = kernels();
-    const BatchNoise source(noise, shape, k.normal);
+    const BatchNoise source(noise, shape);
     const std::size_t pixels = basis.empty() ? shape.size : shape.size / channels;
     const std::size_t block = basis.empty() ? pieceSize : basisBlock;
     const std::size_t blocks = (pixels + block - 1) / block;
@@ -48,7 +48,7 @@ void projectMeasurement(const Shape& shape, float* x, const float* y, const floa
             const float sigma = static_cast<float>(coefficients[2 * sample + 1]);
             for (std::size_t c = 0; c < rows; ++c)
                 if (any[c])
-                    source.fill(begin + c * pixels, n, z.data() + c * n);
+                    k.normal(source.key(), source.at(sample, pixel + c * pixels), n, z.data() + c * n);
                 else
                     std::fill_n(z.data() + c * n, n, 0.0f);
             if (basis.empty())

@@ -17,8 +17,8 @@ void affine(const Shape& shape, const Array& out, std::span<const Array> operand
 enum class NormMode { batch, sample, sqrtD };
 
 struct Langevin {
-    Array x;       // in place
-    Array output;  // F
+    Array x;                               // in place
+    Array output;                          // F
     std::span<const double> coefficients;  // row-major [count][3] = p, q, factor
     NormMode norm;
     Noise noise;
@@ -26,7 +26,10 @@ struct Langevin {
     std::span<double> steps;    // empty or [count]; receives e, which is 0 where r_s = 0
 };
 
-/** Langevin corrector: with the score s = p x + q F, e = factor (r_z / r_s)^2, x = x + e s + sqrt(2 e) z. */
+/**
+ * Langevin corrector: with the score s = p x + q F, e = factor (r_z / r_s)^2, x = x + e s + sqrt(2 e) z, the
+ * latter as (1 + e p) x + e q F + sqrt(2 e) z.
+ */
 void langevin(const Shape& shape, const Langevin& arguments);
 
 /** out[b] = dot product of sample b of `a` and of `b`. */
@@ -43,8 +46,8 @@ struct Tolerance {
 };
 
 /**
- * out[b] = mean over sample b of (error / (absolute + relative max(|before|, |after|)))^2. Terms are added in the
- * order of the elements, each operation rounded once, as the loop in plain JavaScript would.
+ * out[b] = mean over sample b of (error / (absolute + relative max(|before|, |after|)))^2. Terms are added in
+ * the order of the elements, each operation rounded once, as the loop in plain JavaScript would.
  */
 void scaledErrors(const Shape& shape, const double* error, const double* before, const double* after,
                   const Tolerance& tolerance, std::span<double> out);
@@ -71,7 +74,8 @@ struct CleanData {
     const float* floats;
     const std::uint8_t* bytes;
     double low, high;
-    std::span<const std::uint8_t> flips;  // empty, or per sample: not 0 where its rows of `width` are mirrored
+    std::span<const std::uint8_t>
+        flips;  // empty, or per sample: not 0 where its rows of `width` are mirrored
     std::size_t width;
 };
 

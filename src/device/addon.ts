@@ -99,15 +99,21 @@ export interface NativeInfo {
 }
 
 /** The largest values that the addon takes, each declared once, in C++ (`native/limits.h`). */
-interface Limits {
+export interface Limits {
   /** Arrays that one affine update adds up. */
   readonly operands: number;
   /** Channels of a measurement basis. */
   readonly channels: number;
   readonly threads: number;
-  /** Of a noise address. */
+  /** Of a noise address: its stream, its substep, and each of its other parts of 32 bits. */
   readonly stream: number;
   readonly substep: number;
+  readonly word: number;
+  /** Of the global index of a sample. */
+  readonly sample: number;
+  /** Of the flat index of an element of noise: samples are up to `chunk` indices longer than their elements. */
+  readonly flatIndex: number;
+  readonly chunk: number;
 }
 
 let loaded: Addon | undefined;

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { limits } from './addon.js';
+import { type Limits, limits } from './addon.js';
 import type { NoiseAddress, State } from './binding.js';
 
 /** Float32Array or Float64Array, not empty (a detached array is empty). */
@@ -101,44 +101,52 @@ export function requireCoefficients(value: unknown, columns: number, elements: n
       `of length batch * ${columns} for a batch that divides ${elements} elements`,
     );
   }
-  for (let i = 0; i < value.length; i++) {
-    if (!Number.isFinite(value[i]!)) {
-      const place = `coefficients[${Math.floor(i / columns)}][${i % columns}]`;
-      throw new OptionError(place, value[i], 'a finite number');
-    }
+  let zero = 0; // NaN as soon as one is not finite, in a loop without branches: this runs at every step of a sampler
+  for (let i = 0; i < value.length; i++) zero += value[i]! * 0;
+  if (zero !== 0) {
+    const i = value.findIndex((coefficient) => !Number.isFinite(coefficient));
+    const place = `coefficients[${Math.floor(i / columns)}][${i % columns}]`;
+    throw new OptionError(place, value[i], 'a finite number');
   }
   return rows;
 }
 
-// One address at a time, since calls are synchronous: seed (little-endian), salt, step, use.
-const packed = new Uint32Array(6);
+// One address at a time, since calls are synchronous: seed (little-endian), salt, step, use, particle, visit, node.
+const packed = new Uint32Array(8);
 const packedSeed = new BigUint64Array(packed.buffer, 0, 1);
-const packedAddress = packed.subarray(0, 5);
-/** The largest word of 32 bits. */
-const WORD = 2 ** 32 - 1;
 
 /** Validates the noise address of `batch` samples of `size` elements and packs it for the addon. */
 export function packAddress(noise: NoiseAddress, batch: number, size: number): Uint32Array {
-  const { seed, salt = 0, samples, step, stream, substep = 0 } = noise;
+  const { seed, salt = 0, samples, step, stream, substep = 0, particle = 0, visit = 0, node = 0 } = noise;
   if (typeof seed !== 'bigint' || BigInt.asUintN(64, seed) !== seed) {
     throw new OptionError('noise.seed', seed, 'a bigint from 0n to 2n ** 64n - 1n');
   }
-  requireInteger('noise.salt', salt, WORD);
-  requireInteger('noise.step', step, WORD);
   const bounds = limits();
+  requireInteger('noise.salt', salt, bounds.word);
+  requireInteger('noise.step', step, bounds.word);
   requireInteger('noise.stream', stream, bounds.stream);
   requireInteger('noise.substep', substep, bounds.substep);
-  requireSamples(samples, batch, size);
+  requireInteger('noise.particle', particle, bounds.word);
+  requireInteger('noise.visit', visit, bounds.word);
+  requireInteger('noise.node', node, bounds.word);
+  requireSamples(samples, batch, size, bounds);
   packedSeed[0] = seed;
   packed[2] = salt;
   packed[3] = step;
   packed[4] = stream + substep * (bounds.stream + 1);
-  return packedAddress;
+  packed[5] = particle;
+  packed[6] = visit;
+  packed[7] = node;
+  return packed;
 }
 
-function requireSamples(samples: unknown, batch: number, size: number): void {
-  // The flat index of an element is 64 bits wide.
-  const limit = Math.min(Number.MAX_SAFE_INTEGER, Math.floor((2 ** 64 - 2 ** 12) / size) - batch);
+function requireSamples(
+  samples: unknown,
+  batch: number,
+  size: number,
+  { sample, flatIndex, chunk }: Limits,
+): void {
+  const limit = Math.min(sample, Math.floor(flatIndex / (size + chunk)) - batch);
   if (samples instanceof Float64Array) {
     if (samples.length !== batch)
       throw new OptionError('noise.samples', samples, `of length ${batch} (one index per sample)`);

@@ -24,20 +24,28 @@ export const Stream = {
 } as const;
 
 /**
- * Address of a batch of noise. The value at element e of sample i is a pure function of
- * (seed, salt, i, step, stream, substep, e) and of the number of elements in a sample.
+ * Address of a batch of noise. The value at element e of sample i is a pure function of (seed, salt, particle, visit, node, step,
+ * stream, substep, i, e) and of the number of elements in a sample. Integers from 0; those that may be left out are 0 by default.
  */
 export interface NoiseAddress {
-  /** Unsigned 64-bit seed. */
+  /** Unsigned, 64 bits. */
   readonly seed: bigint;
-  /** Unsigned 32-bit user salt; 0 by default. */
-  readonly salt?: number;
-  /** Global index of the first sample of the batch, or one global index per sample. */
+  /** The user's own, below 2^32. */
+  readonly salt?: number | undefined;
+  /** Global index of the first sample of the batch, or one global index per sample; below 2^53. */
   readonly samples: number | Float64Array;
+  /** Below 2^32. */
   readonly step: number;
+  /** One of {@link Stream}. */
   readonly stream: number;
-  /** Inner iteration (corrector step, bridge depth), below 2^24. */
-  readonly substep?: number;
+  /** Inner iteration (corrector step), below 2^24. */
+  readonly substep?: number | undefined;
+  /** Which of several continuations of a sample, as particle filters weigh them; below 2^32. */
+  readonly particle?: number | undefined;
+  /** How often a method that goes back in time was at this step before; below 2^32. */
+  readonly visit?: number | undefined;
+  /** Node of a Brownian bridge within the step; below 2^32. */
+  readonly node?: number | undefined;
 }
 
 /** How the Langevin step size takes its norms (`batch` is the published rule and couples the samples of a batch). */

@@ -10,7 +10,7 @@ const wrong = (value: unknown) => value as never;
 
 test('the addon bounds every length again', (t) => {
   const native = addon();
-  const address = new Uint32Array(5);
+  const address = new Uint32Array(8);
   const calls = [
     () => {
       native.affine(f32(8), [f32(7)], f64(1, 0), undefined, undefined, undefined);
@@ -25,7 +25,7 @@ test('the addon bounds every length again', (t) => {
       native.affine(f32(8), [f32(8)], f64(1, 0), f32(4), undefined, undefined);
     },
     () => {
-      native.affine(f32(8), [f32(8)], f64(1, 0), undefined, new Uint32Array(4), 0);
+      native.affine(f32(8), [f32(8)], f64(1, 0), undefined, new Uint32Array(7), 0);
     },
     () => {
       native.affine(f32(8), [f32(8)], f64(1, 0), undefined, address, -1);
@@ -157,7 +157,7 @@ test('a getter in a list of arrays cannot pull memory away from under the kernel
 
 test('numbers are not made of what is no number, since a valueOf could do the same', (t) => {
   const native = addon();
-  const address = new Uint32Array(5);
+  const address = new Uint32Array(8);
   const one = wrong({ valueOf: () => 1 });
   const calls = [
     () => {

@@ -207,6 +207,13 @@ const refused: [title: string, option: string, run: () => void][] = [
       fillNormal(f32(8), 1, { ...noise, salt: -1 });
     },
   ],
+  ...(['particle', 'visit', 'node'] as const).map((name): (typeof refused)[number] => [
+    `a ${name} of 33 bits`,
+    `noise.${name}`,
+    () => {
+      fillNormal(f32(8), 1, { ...noise, [name]: 2 ** 32 });
+    },
+  ]),
   [
     'a negative sample',
     'noise.samples',

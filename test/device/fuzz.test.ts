@@ -112,7 +112,7 @@ type Valid = (n: number, batch: number, memory: Memory) => unknown[];
 
 const f32 = (n: number, memory: Memory) => guarded(Float32Array, n, memory, 0.5);
 const f64 = (n: number, memory: Memory) => guarded(Float64Array, n, memory, 0.5);
-const address = (memory: Memory) => guarded(Uint32Array, 5, memory, 1);
+const address = (memory: Memory) => guarded(Uint32Array, 8, memory, 1);
 const indices = (batch: number, memory: Memory) => guarded(Float64Array, batch, memory, 3);
 
 const entries: Record<string, Valid> = {

@@ -179,6 +179,9 @@ test('noise differs where any part of its address differs', (t) => {
     { ...base, step: 4 },
     { ...base, stream: Stream.prior },
     { ...base, substep: 1 },
+    { ...base, particle: 1 },
+    { ...base, visit: 1 },
+    { ...base, node: 1 },
     { ...base, samples: 1 },
     { ...base, samples: 2 ** 40 },
   ];

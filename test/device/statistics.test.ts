@@ -120,6 +120,9 @@ test('noise of different addresses, and of neighbouring elements, is uncorrelate
     ['next seed', drawn(fillNormal, { ...base, seed: 2025n })],
     ['high seed bit', drawn(fillNormal, { ...base, seed: 2024n | (1n << 63n) })],
     ['salt', drawn(fillNormal, { ...base, salt: 1 })],
+    ['next particle', drawn(fillNormal, { ...base, particle: 1 })],
+    ['next visit', drawn(fillNormal, { ...base, visit: 1 })],
+    ['next node', drawn(fillNormal, { ...base, node: 1 })],
     ...[1, 2, 16, 32, 64, 3072].map((lag): [string, Float32Array] => [`lag ${lag}`, z.subarray(lag)]),
   ];
   for (const [name, other] of others) {

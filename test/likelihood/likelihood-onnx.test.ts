@@ -28,7 +28,7 @@ function exactLogDensity(x: Float64Array, data: GaussianImage, model: ScoreModel
 
 function images({ mean, a, s }: GaussianImage, count: number): Float64Array {
   const z = new Float64Array(count * (PIXELS + 1));
-  fillNormal(z, count, { seed: 3n, samples: 0, step: 0, stream: Stream.data });
+  fillNormal(z, count, { seed: 4n, samples: 0, step: 0, stream: Stream.data });
   return Float64Array.from({ length: count * PIXELS }, (_, e) => {
     const i = Math.floor(e / PIXELS);
     const own = z.subarray(i * (PIXELS + 1), (i + 1) * (PIXELS + 1));

@@ -47,7 +47,7 @@ test('initial weights are uniform up to the root of the inverse number of inputs
 
 const untrained: NetworkDescription[] = [
   { kind: 'mlp', shape: [2], sde: 've', parameterization: 'score' },
-  { kind: 'mlp', shape: [3], sde: 'subvp', parameterization: 'x0', precondition: { mean: 0.3, std: 0.4 } },
+  { kind: 'mlp', shape: [3], sde: 'subvp', parameterization: 'x0', precondition: { mean: 0.1, std: 0.6 } },
   { kind: 'mlp', shape: [2], sde: 'vp', parameterization: 'v', labels: 'c-noise' },
   { kind: 'mlp', shape: [2], sde: 'edm', parameterization: 'edm', sigmaData: 0.7 },
   { kind: 'mlp', shape: [2], sde: 'vp', parameterization: 'eps', labels: 'dpm-solver' },

@@ -103,21 +103,20 @@ export function exactNormalPair(a: number, b: number): [number, number] {
 
 /** The four words of a block of the noise at an address. */
 function blockWords(noise: NoiseAddress, block: bigint): number[] {
-  const low = (value: bigint) => Number(value & 0xffffffffn);
-  return threefry(
-    [low(block), low(block >> 32n), noise.step, noise.stream + (noise.substep ?? 0) * 256],
-    [low(noise.seed), low(noise.seed >> 32n), 0x66736465, noise.salt ?? 0],
-    13,
-  );
+  const { seed, salt = 0, step, stream, substep = 0, particle = 0, visit = 0, node = 0 } = noise;
+  const words = (value: bigint) => [Number(value & 0xffffffffn), Number(value >> 32n)];
+  const key = threefry([particle, visit, node, 0x66736432], [...words(seed), salt, 0], 20);
+  return threefry([...words(block), step, stream + substep * 256], key, 13);
 }
 
-/** Flat index of each element of a batch. */
+/** Flat index of each element of a batch: samples of more than 64 elements begin at a multiple of 64. */
 function indices(noise: NoiseAddress, batch: number, size: number): bigint[] {
   const { samples } = noise;
+  const stride = size > 64 ? 64 * Math.ceil(size / 64) : size;
   return Array.from({ length: batch * size }, (_, i) => {
     const b = Math.floor(i / size);
     const sample = typeof samples === 'number' ? samples + b : samples[b]!;
-    return BigInt(sample) * BigInt(size) + BigInt(i % size);
+    return BigInt(sample) * BigInt(stride) + BigInt(i % size);
   });
 }
 
