@@ -161,7 +161,8 @@ const REARRANGING: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The graph with log p(label) of each sample, of logits or of the probabilities of a Softmax, as a further output "log-probability" [N].
+ * The graph with log p(label) of each sample, of logits or of the probabilities of a Softmax, as a further output
+ * "log-probability" [N].
  * @throws OptionError for an output that the graph does not have.
  */
 export function appendLogProbability(

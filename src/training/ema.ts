@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkNumber } from '../options.js';
+import { checkChoice, checkKnown, checkNumber } from '../options.js';
 
 /**
  * A moving average of the parameters, mean = d mean + (1 - d) parameters after each step, by how d depends on the step n (1 for
@@ -77,9 +77,18 @@ export function powerFunctionExponent(deviation: number): number {
 /** The largest deviation of a power-function average: that of equal weights. */
 const UNIFORM_DEVIATION = 1 / Math.sqrt(12);
 
+const entriesOf: Readonly<Record<Ema['kind'], readonly string[]>> = {
+  constant: ['decay'],
+  'warm-up': ['decay'],
+  'half-life': ['images', 'ramp'],
+  inverse: ['power', 'inverseGamma', 'decay'],
+  'power-function': ['deviation'],
+};
+
 /** @throws OptionError naming the value that cannot be used. */
 export function checkEma(ema: Ema, option: string): Ema {
-  checkChoice(`${option}.kind`, ema.kind, ['constant', 'warm-up', 'half-life', 'inverse', 'power-function']);
+  const kind = checkChoice(`${option}.kind`, ema.kind, Object.keys(entriesOf) as Ema['kind'][]);
+  checkKnown(ema, ['kind', ...entriesOf[kind]], option);
   switch (ema.kind) {
     case 'constant':
     case 'warm-up':

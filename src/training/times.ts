@@ -119,8 +119,8 @@ function logNormalTimes(
     for (let row = 0; row < rows; row++) {
       for (let again = 1; !(lambda[row]! >= least && lambda[row]! <= most); again++) {
         if (again === MOST_DRAWS) {
-          const expected = `a mean within the noise of the ${sde.name} SDE, whose ln(sigma / alpha) is from ${-most} to ${-least}`;
-          throw new OptionError('logMean', logMean, expected);
+          const noise = `${sde.name} SDE, whose ln(sigma / alpha) is from ${-most} to ${-least}`;
+          throw new OptionError('logMean', logMean, `a mean within the noise of the ${noise}`);
         }
         draw(row, 1, again);
       }

@@ -43,10 +43,11 @@ export class Training extends Task<TrainResult, TrainProgress> {
  *
  * @param model the network, whose metadata say what it is (see `metadataProperties`); the run starts from its weights
  * @param data samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes
- * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: OptionError for
- *   fewer steps than the run has made; ModelError for a network that cannot be differentiated; TrainingError for a loss that is not finite or a worker that died; DataError for
- *   a folder with the checkpoints of another run; OutputError for a checkpoint that cannot be written or a folder into which
- *   another process trains; the signal's reason.
+ * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: OptionError
+ *   for fewer steps than the run has made, or a batch beyond the memory; ModelError for a network that cannot be
+ *   differentiated; TrainingError for a loss that is not finite or a worker that died; DataError for a folder with the
+ *   checkpoints of another run; OutputError for a checkpoint that cannot be written or a folder into which another process
+ *   trains; the signal's reason.
  */
 export function train(model: Model, data: Dataset, options: TrainOptions): Training {
   const plan = planTraining(model, data, options);

@@ -76,6 +76,7 @@ test('a rule that cannot be used is refused by name', (t) => {
     [{ kind: 'inverse', power: 0 }, 'ema.power'],
     [{ kind: 'power-function', deviation: 0.3 }, 'ema.deviation'],
     [{ kind: 'warmup' as 'warm-up', decay: 0.9 }, 'ema.kind'],
+    [{ kind: 'constant', decay: 0.9, ramp: 1 } as Ema, 'ema.ramp'],
   ];
   for (const [ema, option] of cases) {
     t.is(t.throws(() => checkEma(ema, 'ema'), { instanceOf: OptionError }).option, option);

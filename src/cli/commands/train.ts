@@ -62,7 +62,7 @@ export function trainCommand(): Command {
   ]);
   return command
     .addHelpText('after', help)
-    .action((flags: TrainFlags) => run((signal) => trainAsTold(flags, signal), flagNames));
+    .action((flags: TrainFlags) => run((signal) => trainFromFlags(flags, signal), flagNames));
 }
 
 const help = `${dataHelp}
@@ -110,7 +110,7 @@ async function configOf(base: TrainConfig, flags: TrainFlags): Promise<TrainConf
   return checkConfig(config);
 }
 
-async function trainAsTold(flags: TrainFlags, signal: AbortSignal): Promise<void> {
+async function trainFromFlags(flags: TrainFlags, signal: AbortSignal): Promise<void> {
   const { config: path } = flags;
   if (path === undefined) return trainWith({}, flags, signal);
   const { entryError, readConfig } = await import('../train/config.js');

@@ -20,8 +20,8 @@ export class TrainingPictures {
   }
 
   /**
-   * Draws samples in another thread, by 25 steps of Heun's method on the probability-flow ODE, always from the same noise, so that pictures of
-   * different steps show the same samples.
+   * Draws samples in another thread, by 25 steps of Heun's method on the probability-flow ODE, always from the same noise, so
+   * that pictures of different steps show the same samples.
    *
    * @returns the file that holds them.
    */
