@@ -63,8 +63,9 @@ function compareRange({ sde, shape }: ScoreModel, { alpha, sigma }: Level): stri
   const { priorSigma, dataRange } = sde;
   const reach = (alpha * Math.max(...dataRange.map(Math.abs))) / priorSigma;
   const whole = reach * Math.sqrt(elementCount(shape));
-  // Published processes of images have a reach of 0.007 to 0.05; a few coordinates bear more.
-  if (reach > 0.1 && whole > 0.5) {
+  // Published processes of images have a reach of 0.007 to 0.05; VE of points and small pictures, whose sigmaMax is their largest
+  // distance (Song and Ermon 2020), up to 0.5 where the whole comes to little.
+  if (reach > 0.5 || (reach > 0.1 && whole > 3)) {
     return (
       `The prior may not be the law of the data at T: alpha(T) is ${alpha.toPrecision(3)}, so that data within ` +
       `[${dataRange.join(', ')}] have means of up to ${reach.toPrecision(2)} standard deviations of the prior there. ${consequence(sde)}`

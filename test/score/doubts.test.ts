@@ -63,13 +63,15 @@ test('a network is judged by how far its data range reaches in units of the prio
     [ve(), [3, 32, 32]],
     [ve({ sigmaMax: 348 }), [3, 256, 256]],
     [ve({ sigmaMax: 20 }), [1, 28, 28]],
-    [ve({ sigmaMax: 5 }), [2]],
+    [ve({ sigmaMax: 3 }), [2]],
+    [ve({ sigmaMax: 4 }), [1, 8, 8]],
     [edm(), [3, 64, 64]],
   ] as const)
     t.deepEqual(priorMismatch(network(sde, [...shape])), [], `${sde.name} ${shape.join()}`);
   t.regex(priorMismatch(network(vp({ beta1: 1 }), [1]))[0]!, /alpha\(T\) is 0\.760.* 0\.76 standard dev/);
   t.regex(priorMismatch(network(vp({ beta1: 6 }), [1, 28, 28]))[0]!, /larger beta1/);
-  t.regex(priorMismatch(network(ve({ sigmaMax: 1 }), [3, 32, 32]))[0]!, /larger sigmaMax/);
+  for (const sigmaMax of [1, 5])
+    t.regex(priorMismatch(network(ve({ sigmaMax }), [3, 32, 32]))[0]!, /larger sigmaMax/);
   const wrong = customSde({
     alpha: (s) => Math.exp(-5 * s),
     sigma: (s) => 1 - Math.exp(-5 * s),
