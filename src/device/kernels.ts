@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { isList } from '../options.js';
 import { addon, limits } from './addon.js';
 import {
   packAddress,
@@ -21,9 +22,6 @@ import type { NoiseAddress, NormMode, State } from './binding.js';
 /** Made once: this runs at every step of a sampler. */
 const operandNames: string[] = [];
 const normModes: readonly NormMode[] = ['batch', 'sample', 'sqrt-d'];
-
-/** Array.isArray would forget the type of the elements. */
-const isList: (value: unknown) => boolean = Array.isArray;
 
 /**
  * The update that every solver step is made of: out = sum_j c[b][j] operands[j] + c[b][last] z, in place if `out` is one of

@@ -2,7 +2,7 @@ import { writeAtomically } from './atomic.js';
 import { escaped, frame, ticks, typeface } from './axis.js';
 import { loadSharp } from './sharp.js';
 
-/** What {@link histogramPng} shows. */
+/** What a histogram shows. */
 export interface Histogram {
   readonly values: ArrayLike<number>;
   /** What the values are, below their axis. */

@@ -4,7 +4,7 @@ import { frame, ticks } from './axis.js';
 import { density, shade, viewOf, type View } from './shading.js';
 import { loadSharp } from './sharp.js';
 
-/** What {@link scatterPng} shows: points of the plane, and if given the paths that led to them. */
+/** What a scatter picture shows: points of the plane, and if given the paths that led to them. */
 export interface Scatter {
   /** x and y of each point, one after the other. */
   readonly points: Float32Array;

@@ -19,7 +19,7 @@ export interface Merged {
  * @param folders One folder, or those of several parts of a run.
  * @param output A .npy file for float32 [count, ...shape], written atomically; without it, nothing is written. No more
  *   than one shard is in memory at a time.
- * @param options.signal Stops between two shards; nothing is then written.
+ * @param options `signal` stops between two shards; nothing is then written.
  * @throws DataError where samples are missing or damaged, or the folders hold different runs; OutputError.
  */
 export async function mergeShards(

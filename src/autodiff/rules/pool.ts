@@ -5,6 +5,7 @@ import { linearRule, type Rule, type RuleTable } from '../rule.js';
 import { scatterFlat } from '../scatter.js';
 import { inputGradient } from './conv.js';
 import { autoPads, type ConvGeometry } from './conv-geometry.js';
+import { elementCount } from '../../shape.js';
 
 /** The windows of a pool; with ceil_mode the last one may reach beyond the padding. */
 function windows(b: Builder, node: NodeProto): { shape: ConvGeometry; beyond: number[] } {
@@ -39,7 +40,7 @@ const averagePool: Rule = linearRule((b, node, cotangent) => {
       .some((size) => typeof size !== 'number')
   )
     return undefined;
-  const size = kernel.reduce((product, each) => product * each, 1);
+  const size = elementCount(kernel);
   const ones = b.constant(b.type(x) as 'float32', [1, 1, ...kernel], Array<number>(size).fill(1));
   const padded = [...begin, ...end].some((pad) => pad > 0);
   const includesPadding = intAttribute(node, 'count_include_pad', 0) === 1;

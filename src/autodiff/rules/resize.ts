@@ -3,6 +3,7 @@ import type { NodeProto } from '../../onnx/file/proto.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
 import { linearRule, type Rule, type RuleTable } from '../rule.js';
 import { scatterBack } from '../scatter.js';
+import { elementCount } from '../../shape.js';
 
 /**
  * Resize is linear and separable. Nearest by a whole factor sums blocks, other nearest modes scatter, and interpolation
@@ -34,7 +35,7 @@ function blockSum(b: Builder, node: NodeProto, cotangent: Value, coordinates: st
   );
   if (!fits || factors.length < 3) return undefined;
   const kernel_shape = factors.slice(2);
-  const size = kernel_shape.reduce((product, factor) => product * factor, 1);
+  const size = elementCount(kernel_shape);
   return b.mul(b.op('AveragePool', [cotangent], { kernel_shape, strides: kernel_shape }), b.scalar(size, x));
 }
 

@@ -3,6 +3,7 @@ import type { Dataset } from '../../data/dataset.js';
 import { openEngines } from '../../engine/engines.js';
 import { modelBytes, type Model } from '../../onnx/file/model.js';
 import { loadModel } from '../../score/network/load.js';
+import { isImageShape } from '../../shape.js';
 import { quietRuntime } from '../shared/model.js';
 import { writeSamples } from '../shared/outputs.js';
 
@@ -29,7 +30,7 @@ export class TrainingPictures {
     const engines = await openEngines(modelBytes(network), { probe: false, threads: 1 });
     try {
       const { shape, classes, sde } = engines;
-      const image = shape.length === 3 && (shape[0] === 1 || shape[0] === 3);
+      const image = isImageShape(shape);
       const plane = shape.length === 1 && shape[0] === 2;
       const form = image ? 'grid' : plane ? 'scatter' : 'npy';
       const path = join(

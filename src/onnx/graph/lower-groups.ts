@@ -1,6 +1,7 @@
 import { floatAttribute, makeNode, operatorOf, type AttributeValue, type TensorType } from './graph.js';
 import type { GraphProto, NodeProto, TensorProto } from '../file/proto.js';
 import { makeTensor, tensorNumbers } from '../file/tensor.js';
+import { elementCount } from '../../shape.js';
 
 /** A group normalisation with its gain and offset, as it is exported: as rows, normalised, as an image, times, plus. */
 interface GroupNormalization {
@@ -103,7 +104,7 @@ function matcher(
       x,
       channels,
       groups,
-      positions: size.reduce((product, each) => product * each, 1),
+      positions: elementCount(size),
       axes: size.map((_, axis) => axis + 2),
       epsilon,
       gain,
