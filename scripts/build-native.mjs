@@ -90,7 +90,7 @@ function gypTargets() {
     defines: [`FASTSDE_ISA=${isa}`],
     ...settings([...flags, ...sources.kernelFlags, ...own]),
   }));
-  const linux = { libraries: ['-pthread'], ldflags: ['-Wl,--exclude-libs,ALL', '-Wl,--gc-sections'] };
+  const linux = { libraries: ['-pthread', '-ldl'], ldflags: ['-Wl,--exclude-libs,ALL', '-Wl,--gc-sections'] };
   const fastsde = {
     target_name: 'fastsde',
     sources: sources.core,

@@ -3,8 +3,9 @@
 #include <napi.h>
 
 #include <array>
-#include <atomic>
 #include <cmath>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -12,6 +13,7 @@
 
 #include "../isa.h"
 #include "arguments.h"
+#include "sessions.h"
 
 namespace fastsde::addon {
 namespace {
@@ -253,10 +255,14 @@ Napi::Value info(const Napi::CallbackInfo& info) {
     return result;
 }
 
-/** True to the first caller in this process, whatever its JavaScript thread. */
-Napi::Value isFirstLoad(const Napi::CallbackInfo& info) {
-    static std::atomic<bool> first = true;
-    return Napi::Boolean::New(info.Env(), first.exchange(false));
+/** True to the first caller with this event in this process, whatever its JavaScript thread. */
+Napi::Value isFirst(const Napi::CallbackInfo& info) {
+    if (!info[0].IsString()) throw Napi::TypeError::New(info.Env(), "the event must be a string");
+    static std::mutex mutex;
+    static std::set<std::string> seen;
+    const std::string event = info[0].As<Napi::String>().Utf8Value();
+    const std::lock_guard lock(mutex);
+    return Napi::Boolean::New(info.Env(), seen.insert(event).second);
 }
 
 /** Whether this CPU and build have it. */
@@ -308,9 +314,20 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<adamw>(exports, "adamw",
                {"parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays", "options"});
     add<sumOfSquares>(exports, "sumOfSquares", {"tensors"});
+    add<openRuntime>(exports, "openRuntime", {"asked", "otherwise"});
+    add<createSession>(
+        exports, "createSession",
+        {"source", "threads", "optimization", "memoryPattern", "optimizedModelPath", "entries"});
+    add<runSession>(exports, "runSession",
+                    {"session", "call", "inputs", "feeds", "outputs", "targets", "shapes"});
+    add<runSessionHere>(exports, "runSessionHere",
+                        {"session", "inputs", "feeds", "outputs", "targets", "shapes"});
+    add<terminateCall>(exports, "terminateCall", {"call"});
+    add<closeSession>(exports, "closeSession", {"session"});
+    add<stopSessions>(exports, "stopSessions");
     add<info>(exports, "info");
     add<limits>(exports, "limits");
-    add<isFirstLoad>(exports, "isFirstLoad");
+    add<isFirst>(exports, "isFirst", {"event"});
     add<selectIsa>(exports, "selectIsa", {"name"});
     add<stayOnThisThread>(exports, "stayOnThisThread");
     add<setThreads>(exports, "setThreads", {"count"});

@@ -79,10 +79,39 @@ interface Addon {
     options: Float64Array,
   ): void;
   sumOfSquares(tensors: readonly Float32Array[]): number;
+  openRuntime(asked: string | undefined, otherwise: string | undefined): NativeLibrary;
+  createSession(
+    source: string | Uint8Array,
+    threads: number,
+    optimization: number,
+    memoryPattern: boolean,
+    optimizedModelPath: string | undefined,
+    entries: readonly string[],
+  ): Promise<{ session: number; inputs: NativePort[]; outputs: NativePort[] }>;
+  runSession(
+    session: number,
+    call: number,
+    inputs: Int32Array,
+    feeds: readonly ArrayBufferView[],
+    outputs: Int32Array,
+    targets: readonly (ArrayBufferView | undefined)[],
+    shapes: Float64Array,
+  ): Promise<(NativeResult | undefined)[]>;
+  runSessionHere(
+    session: number,
+    inputs: Int32Array,
+    feeds: readonly ArrayBufferView[],
+    outputs: Int32Array,
+    targets: readonly (ArrayBufferView | undefined)[],
+    shapes: Float64Array,
+  ): (NativeResult | undefined)[];
+  terminateCall(call: number): void;
+  closeSession(session: number): Promise<void>;
+  stopSessions(): void;
   info(): NativeInfo;
   limits(): Limits;
-  /** Whether nothing in this process has called it before. */
-  isFirstLoad(): boolean;
+  /** Whether nothing in this process has called it with this event before. */
+  isFirst(event: string): boolean;
   selectIsa(name: string): boolean;
   setThreads(count: number): void;
   stayOnThisThread(): void;
@@ -96,6 +125,26 @@ export interface NativeInfo {
   supported: string[];
   /** Threads that large operations use: all cores, or FASTSDE_THREADS, or {@link setThreads}. */
   threads: number;
+}
+
+/** A library of ONNX Runtime. */
+export interface NativeLibrary {
+  readonly path: string;
+  readonly version: string;
+}
+
+/** An input or output of a session: the number of its element type in ONNX, and sizes or names of sizes. */
+export interface NativePort {
+  readonly name: string;
+  readonly type: number;
+  readonly shape: readonly (number | string)[];
+}
+
+/** An output of a run for which no array was given. */
+export interface NativeResult {
+  readonly type: number;
+  readonly shape: readonly number[];
+  readonly data: ArrayBuffer;
 }
 
 /** The largest values that the addon takes, each declared once, in C++ (`native/limits.h`). */
@@ -184,7 +233,7 @@ function configure(native: Addon): Addon {
   const variable = process.env['FASTSDE_THREADS'] ?? '';
   const threads = /^\d+$/.test(variable) ? Number(variable) : variable;
   if (threads !== '') threadCount('FASTSDE_THREADS', threads, native.limits());
-  if (native.isFirstLoad()) {
+  if (native.isFirst('load')) {
     if (isa !== '') native.selectIsa(isa);
     if (typeof threads === 'number') native.setThreads(threads);
   }

@@ -126,7 +126,7 @@ export class GradientGraph {
     }
     const session = await this.#sessions.for(times.length);
     const start = performance.now();
-    const outputs = await session.run({ ...this.#parameterFeeds, ...tensors }, [
+    const outputs = await session.runHere({ ...this.#parameterFeeds, ...tensors }, [
       ...this.#lossOutputs,
       ...fetches,
     ]);

@@ -132,8 +132,10 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
 
 /** Keeps ONNX Runtime from printing what it also throws. */
 export async function quietRuntime(): Promise<void> {
-  const { loadRuntime } = await import('../../onnx/run/runtime.js');
-  (await loadRuntime()).env.logLevel = 'fatal';
+  const { sessionKind } = await import('../../onnx/run/runtime.js');
+  const { loadRuntime } = await import('../../onnx/run/node.js');
+  // The addon's own sessions print nothing.
+  if ((await sessionKind()) === 'node') (await loadRuntime()).env.logLevel = 'fatal';
 }
 
 async function openMixture(path: string, { sde, sdeConstants }: ModelFlags): Promise<OpenModel> {

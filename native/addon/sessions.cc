@@ -1,0 +1,367 @@
+#include "sessions.h"
+
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "../limits.h"
+#include "arguments.h"
+#include "environment.h"
+
+namespace fastsde::addon {
+namespace {
+
+using onnx::Call;
+using onnx::ElementType;
+using onnx::Memory;
+using onnx::Port;
+using onnx::Result;
+
+std::string string(const Napi::Value& value, const char* name) {
+    if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a string");
+    return value.As<Napi::String>().Utf8Value();
+}
+
+std::string optionalString(const Napi::Value& value, const char* name) {
+    return value.IsUndefined() ? std::string() : string(value, name);
+}
+
+std::vector<Napi::Value> elements(const Napi::Value& list, const char* name) {
+    if (!list.IsArray()) throw Napi::TypeError::New(list.Env(), std::string(name) + " must be an array");
+    const Napi::Array array = list.As<Napi::Array>();
+    std::vector<Napi::Value> elements;
+    for (std::uint32_t i = 0, count = array.Length(); i < count; ++i) elements.push_back(array[i]);
+    return elements;
+}
+
+std::uint32_t sessionId(const Napi::Value& value) {
+    const double id = number(value, "session");
+    return id >= 1 && id <= UINT32_MAX ? static_cast<std::uint32_t>(id) : 0;
+}
+
+double callNumber(const Napi::Value& value) {
+    const double call = number(value, "call");
+    if (!(std::abs(call) <= 9007199254740991.0)) throw std::length_error("call must be a safe integer");
+    return call;
+}
+
+/** The numbers of ONNX for the kinds of typed arrays; 16 bits without sign hold float16. */
+ElementType elementTypeOf(napi_typedarray_type type, ElementType declared) {
+    switch (type) {
+        case napi_float32_array:
+            return ElementType::float32;
+        case napi_float64_array:
+            return ElementType::float64;
+        case napi_int8_array:
+            return ElementType::int8;
+        case napi_int16_array:
+            return ElementType::int16;
+        case napi_int32_array:
+            return ElementType::int32;
+        case napi_uint32_array:
+            return ElementType::uint32;
+        case napi_bigint64_array:
+            return ElementType::int64;
+        case napi_biguint64_array:
+            return ElementType::uint64;
+        case napi_uint16_array:
+            return declared == ElementType::uint16 ? declared : ElementType::float16;
+        default:
+            return declared == ElementType::boolean ? declared : ElementType::uint8;
+    }
+}
+
+/** Typed arrays that are values of a network, with what they hold. */
+struct Given {
+    Napi::Value array;
+    Memory memory;
+    bool isShared;  // no one can take the memory away
+};
+
+/** Reads shapes, concatenated as rank and sizes. */
+class Shapes {
+  public:
+    explicit Shapes(std::span<const double> words) : words_(words) {}
+
+    std::vector<std::int64_t> next() {
+        std::vector<std::int64_t> shape(static_cast<std::size_t>(word(64)));
+        for (std::int64_t& size : shape) size = word(9007199254740991.0);
+        return shape;
+    }
+
+  private:
+    std::int64_t word(double most) {
+        if (at_ == words_.size()) throw std::length_error("the shapes end too early");
+        const double word = words_[at_++];
+        if (!(word >= 0 && word <= most) || word != std::floor(word))
+            throw std::length_error("a shape must be of sizes");
+        return static_cast<std::int64_t>(word);
+    }
+
+    std::span<const double> words_;
+    std::size_t at_ = 0;
+};
+
+Given given(const Napi::Value& array, const Port& port, std::vector<std::int64_t> shape) {
+    napi_typedarray_type type{};
+    std::size_t length = 0;
+    void* data = nullptr;
+    napi_value buffer{};
+    bool isTypedArray = false, isPlain = false;
+    napi_is_typedarray(array.Env(), array, &isTypedArray);
+    if (!isTypedArray || napi_get_typedarray_info(array.Env(), array, &type, &length, &data, &buffer, nullptr) != napi_ok)
+        throw Napi::TypeError::New(array.Env(), "the value of \"" + port.name + "\" must be a typed array");
+    napi_is_arraybuffer(array.Env(), buffer, &isPlain);
+    std::size_t elements = 1;
+    for (const std::int64_t size : shape)
+        if (__builtin_mul_overflow(elements, static_cast<std::size_t>(size), &elements))
+            throw std::length_error("the shape of \"" + port.name + "\" is too large");
+    requireLength(length, elements, ("the value of \"" + port.name + "\"").c_str());
+    const ElementType element = elementTypeOf(type, port.type);
+    return {array, {data, length * onnx::bytesOf(element), element, std::move(shape)}, !isPlain};
+}
+
+struct Target {
+    std::size_t port;
+    std::optional<Given> given;
+};
+
+struct Arguments {
+    std::vector<std::pair<std::size_t, Given>> inputs;
+    std::vector<Target> outputs;
+};
+
+std::size_t portNumber(std::int32_t port, const std::vector<Port>& ports) {
+    if (port < 0 || static_cast<std::size_t>(port) >= ports.size())
+        throw std::length_error("the session has no such input or output");
+    return static_cast<std::size_t>(port);
+}
+
+/** (inputs, feeds, outputs, targets, shapes) of a call, from argument `at` on. */
+Arguments argumentsOf(const Napi::CallbackInfo& info, std::size_t at, const onnx::Session& session) {
+    const std::vector<Napi::Value> feeds = elements(info[at + 1], "feeds"),
+                                   targets = elements(info[at + 3], "targets");
+    const std::span<const std::int32_t> inputs = integers(info[at], "inputs"),
+                                        outputs = integers(info[at + 2], "outputs");
+    requireLength(inputs.size(), feeds.size(), "inputs");
+    requireLength(outputs.size(), targets.size(), "outputs");
+    Shapes shapes(doubles(info[at + 4], "shapes"));
+    Arguments arguments;
+    for (std::size_t i = 0; i < feeds.size(); ++i) {
+        const std::size_t port = portNumber(inputs[i], session.inputs());
+        arguments.inputs.emplace_back(port, given(feeds[i], session.inputs()[port], shapes.next()));
+    }
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        const std::size_t port = portNumber(outputs[i], session.outputs());
+        Target target{port, std::nullopt};
+        if (!targets[i].IsUndefined()) target.given = given(targets[i], session.outputs()[port], shapes.next());
+        arguments.outputs.push_back(std::move(target));
+    }
+    return arguments;
+}
+
+/** What a run gave where no memory was given for it: { type, shape, data: ArrayBuffer }; undefined for the rest. */
+Napi::Value resultsOf(Napi::Env env, const Call& call, const std::vector<bool>& wasGiven) {
+    Napi::Array results = Napi::Array::New(env, wasGiven.size());
+    for (std::uint32_t i = 0; i < wasGiven.size(); ++i) {
+        results[i] = env.Undefined();
+        if (wasGiven[i]) continue;
+        const Result output = call.output(i);
+        Napi::ArrayBuffer data = Napi::ArrayBuffer::New(env, output.bytes);
+        if (output.bytes > 0) std::memcpy(data.Data(), output.data, output.bytes);
+        Napi::Array shape = Napi::Array::New(env, output.shape.size());
+        for (std::uint32_t k = 0; k < output.shape.size(); ++k) shape[k] = static_cast<double>(output.shape[k]);
+        Napi::Object result = Napi::Object::New(env);
+        result["type"] = static_cast<double>(output.type);
+        result["shape"] = shape;
+        result["data"] = data;
+        results[i] = result;
+    }
+    return results;
+}
+
+std::vector<bool> whichAreGiven(const std::vector<Target>& targets) {
+    std::vector<bool> given;
+    for (const Target& target : targets) given.push_back(target.given.has_value());
+    return given;
+}
+
+/** Memory of a call's own for the values that somebody could take away while it lasts. */
+class Copies {
+  public:
+    /** A copy of the memory, or the memory itself where nobody can take it away. */
+    Memory secure(const Given& given, bool isInput) {
+        if (given.isShared) {
+            kept_.push_back(Napi::Persistent(given.array.As<Napi::Object>()));
+            return given.memory;
+        }
+        Memory memory = given.memory;
+        blocks_.push_back(std::make_unique_for_overwrite<char[]>(memory.bytes));
+        memory.data = blocks_.back().get();
+        if (!isInput)
+            targets_.emplace_back(Napi::Persistent(given.array.As<Napi::Object>()), memory);
+        else if (memory.bytes > 0)
+            std::memcpy(memory.data, given.memory.data, memory.bytes);
+        return memory;
+    }
+
+    /** After the run: outputs to where they were wanted. */
+    void deliver(Napi::Env env) const {
+        for (const auto& [reference, memory] : targets_) {
+            napi_typedarray_type type{};
+            std::size_t length = 0;
+            void* data = nullptr;
+            napi_get_typedarray_info(env, reference.Value(), &type, &length, &data, nullptr, nullptr);
+            if (length * onnx::bytesOf(memory.type) < memory.bytes)
+                throw Napi::Error::New(env, "the array of an output was taken away during the run");
+            if (memory.bytes > 0) std::memcpy(data, memory.data, memory.bytes);
+        }
+    }
+
+  private:
+    std::vector<std::unique_ptr<char[]>> blocks_;
+    std::vector<std::pair<Napi::ObjectReference, Memory>> targets_;
+    std::vector<Napi::ObjectReference> kept_;
+};
+
+std::shared_ptr<onnx::Session> sessionOf(const Napi::CallbackInfo& info) {
+    return Environment::of(info.Env()).entry(sessionId(info[0])).session;
+}
+
+Napi::Value portsOf(Napi::Env env, const std::vector<Port>& ports) {
+    Napi::Array list = Napi::Array::New(env, ports.size());
+    for (std::uint32_t i = 0; i < ports.size(); ++i) {
+        const Port& port = ports[i];
+        Napi::Array shape = Napi::Array::New(env, port.shape.size());
+        for (std::uint32_t k = 0; k < port.shape.size(); ++k) {
+            if (port.shape[k] < 0)
+                shape[k] = port.symbols[k];
+            else
+                shape[k] = static_cast<double>(port.shape[k]);
+        }
+        Napi::Object entry = Napi::Object::New(env);
+        entry["name"] = port.name;
+        entry["type"] = static_cast<double>(port.type);
+        entry["shape"] = shape;
+        list[i] = entry;
+    }
+    return list;
+}
+
+}  // namespace
+
+Napi::Value openRuntime(const Napi::CallbackInfo& info) {
+    const onnx::Library& library =
+        onnx::openLibrary(optionalString(info[0], "asked"), optionalString(info[1], "otherwise"));
+    Napi::Object result = Napi::Object::New(info.Env());
+    result["path"] = library.path;
+    result["version"] = library.version;
+    return result;
+}
+
+/** Entries of the configuration are keys and values in turn. */
+Napi::Value createSession(const Napi::CallbackInfo& info) {
+    onnx::library();
+    onnx::Settings settings;
+    const std::vector<Napi::Value> entries = elements(info[5], "entries");
+    requireLength(entries.size() % 2, 0, "rest of entries");
+    for (std::size_t i = 0; i < entries.size(); i += 2)
+        settings.entries.emplace_back(string(entries[i], "key"), string(entries[i + 1], "value"));
+    const double threads = number(info[1], "threads"), optimization = number(info[2], "optimization");
+    if (!(threads >= 0 && threads <= maxThreads)) throw std::length_error("there are too many threads");
+    if (optimization != 0 && optimization != 1 && optimization != 2 && optimization != 99)
+        throw std::length_error("optimization must be 0, 1, 2 or 99");
+    settings.threads = static_cast<int>(threads);
+    settings.optimization = static_cast<int>(optimization);
+    settings.memoryPattern = info[3].ToBoolean();
+    settings.optimizedModelPath = optionalString(info[4], "optimizedModelPath");
+
+    const auto made = std::make_shared<std::shared_ptr<onnx::Session>>();
+    std::function<void()> create;
+    if (info[0].IsString()) {
+        create = [made, path = string(info[0], "source"), settings] {
+            *made = std::make_shared<onnx::Session>(path, settings);
+        };
+    } else {
+        const std::span source = bytes(info[0], "source");
+        const auto* data = reinterpret_cast<const std::byte*>(source.data());
+        create = [made, model = std::vector<std::byte>(data, data + source.size()), settings] {
+            *made = std::make_shared<onnx::Session>(std::span(model), settings);
+        };
+    }
+    Environment& environment = Environment::of(info.Env());
+    Environment::Entry& entry = environment.addEntry();
+    return environment.post(
+        *entry.thread, std::move(create),
+        [&environment, &entry, made](bool succeeded) {
+            entry.session = *made;
+            if (!succeeded) environment.removeEntry(entry);
+        },
+        [&entry](Napi::Env env) -> Napi::Value {
+            Napi::Object result = Napi::Object::New(env);
+            result["session"] = static_cast<double>(entry.id);
+            result["inputs"] = portsOf(env, entry.session->inputs());
+            result["outputs"] = portsOf(env, entry.session->outputs());
+            return result;
+        });
+}
+
+/** On the session's thread. */
+Napi::Value runSession(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<onnx::Session> session = sessionOf(info);
+    const double number = callNumber(info[1]);
+    const Arguments arguments = argumentsOf(info, 2, *session);
+    Environment& environment = Environment::of(info.Env());
+    const auto call = std::make_shared<Call>();
+    const auto copies = std::make_shared<Copies>();
+    for (const auto& [port, given] : arguments.inputs) call->addInput(port, copies->secure(given, true));
+    for (const Target& target : arguments.outputs) {
+        std::optional<Memory> memory;
+        if (target.given) memory = copies->secure(*target.given, false);
+        call->addOutput(target.port, memory);
+    }
+    if (!environment.calls.emplace(number, call).second)
+        throw Napi::Error::New(info.Env(), "a call of this number is under way");
+    return environment.post(
+        *environment.entry(sessionId(info[0])).thread, [session, call] { session->run(*call); },
+        [&environment, number](bool) { environment.calls.erase(number); },
+        [call, copies, wasGiven = whichAreGiven(arguments.outputs)](Napi::Env env) {
+            copies->deliver(env);
+            return resultsOf(env, *call, wasGiven);
+        });
+}
+
+/** On this thread, in the arrays themselves: nobody can take them away meanwhile. */
+Napi::Value runSessionHere(const Napi::CallbackInfo& info) {
+    const std::shared_ptr<onnx::Session> session = sessionOf(info);
+    const Arguments arguments = argumentsOf(info, 1, *session);
+    Call call;
+    for (const auto& [port, given] : arguments.inputs) call.addInput(port, given.memory);
+    for (const Target& target : arguments.outputs)
+        call.addOutput(target.port, target.given ? std::optional(target.given->memory) : std::nullopt);
+    session->run(call);
+    return resultsOf(info.Env(), call, whichAreGiven(arguments.outputs));
+}
+
+void terminateCall(const Napi::CallbackInfo& info) {
+    const auto& calls = Environment::of(info.Env()).calls;
+    const auto found = calls.find(callNumber(info[0]));
+    if (found != calls.end()) found->second->terminate();
+}
+
+/** After the runs under way. */
+Napi::Value closeSession(const Napi::CallbackInfo& info) {
+    Environment& environment = Environment::of(info.Env());
+    Environment::Entry& entry = environment.entry(sessionId(info[0]));
+    // Taken down on its thread, after the runs that were asked for; from now on no other can be.
+    const auto last = std::make_shared<std::shared_ptr<onnx::Session>>(std::move(entry.session));
+    return environment.post(
+        *entry.thread, [last] { last->reset(); },
+        [&environment, &entry](bool) { environment.removeEntry(entry); },
+        [](Napi::Env env) { return env.Undefined(); });
+}
+
+/** For the end of the process: terminates all calls of this JavaScript thread and waits for its sessions' threads. */
+void stopSessions(const Napi::CallbackInfo& info) { Environment::of(info.Env()).stop(); }
+
+}  // namespace fastsde::addon

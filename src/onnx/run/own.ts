@@ -1,0 +1,231 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+import { addon, type NativeLibrary, type NativePort, type NativeResult } from '../../device/addon.js';
+import { LoadError, ModelError } from '../../errors.js';
+import type { TensorInfo } from '../file/model.js';
+import { dataTypeName } from '../file/tensor.js';
+import {
+  closedError,
+  listFeeds,
+  listFetches,
+  oneLine,
+  runFailure,
+  type Feeds,
+  type Fetches,
+  type Session,
+  type SessionOptions,
+  type Tensor,
+} from './session.js';
+
+const levels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
+
+/**
+ * Opens the ONNX Runtime that this process has loaded, or else the one that the environment variable FASTSDE_ONNXRUNTIME names
+ * (a file, or the folder that it lies in), or else that of onnxruntime-node.
+ *
+ * @throws LoadError that names the library, what is wrong with it and what to do.
+ */
+export function openRuntime(): NativeLibrary {
+  opened ??= open();
+  return opened;
+}
+
+let opened: NativeLibrary | undefined;
+
+function open(): NativeLibrary {
+  // No run may be under way when the library is taken down. A thread that is terminated says nothing here; the addon notices.
+  process.once('exit', () => {
+    addon().stopSessions();
+  });
+  const asked = process.env['FASTSDE_ONNXRUNTIME'] ?? '';
+  try {
+    return addon().openRuntime(
+      asked === '' ? undefined : libraryIn(asked),
+      asked === '' ? nodeLibrary() : undefined,
+    );
+  } catch (cause) {
+    if (cause instanceof LoadError) throw cause;
+    throw new LoadError(`Sessions of ONNX Runtime cannot be made: ${oneLine(cause)}.`, { cause });
+  }
+}
+
+/** The library at a path, or in a folder. */
+function libraryIn(place: string): string {
+  if (!existsSync(place)) {
+    throw new LoadError(`FASTSDE_ONNXRUNTIME names ${place}, which does not exist.`, { value: place });
+  }
+  if (!statSync(place).isDirectory()) return path.resolve(place);
+  const name = readdirSync(place).find((file) => file.startsWith('libonnxruntime.so'));
+  if (name === undefined) {
+    throw new LoadError(`FASTSDE_ONNXRUNTIME names ${place}, a folder without libonnxruntime.so.`, {
+      value: place,
+    });
+  }
+  return path.resolve(place, name);
+}
+
+/** The library that onnxruntime-node brings along, where that is installed. */
+function nodeLibrary(): string | undefined {
+  let root: string;
+  try {
+    root = path.dirname(path.dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
+  } catch {
+    return undefined;
+  }
+  const bin = path.join(root, 'bin');
+  for (const version of existsSync(bin) ? readdirSync(bin) : []) {
+    const folder = path.join(bin, version, process.platform, process.arch);
+    const name =
+      existsSync(folder) && readdirSync(folder).find((file) => file.startsWith('libonnxruntime.so'));
+    if (name) return path.join(folder, name);
+  }
+  return undefined;
+}
+
+/** A session of the addon's own, in the library that {@link openRuntime} opens; on the CPU. */
+export async function createOwnSession(
+  source: string | Uint8Array,
+  options: SessionOptions,
+): Promise<Session> {
+  openRuntime();
+  const { threads = 0, optimization = 'all', memoryPattern = false, folder, optimizedModelPath } = options;
+  const entries = ['session.intra_op.allow_spinning', '0'];
+  if (folder !== undefined) entries.push('session.model_external_initializers_file_folder_path', folder);
+  const { session, inputs, outputs } = await addon().createSession(
+    source,
+    threads,
+    levels[optimization],
+    memoryPattern,
+    optimizedModelPath,
+    entries,
+  );
+  try {
+    return new OwnSession(session, inputs.map(tensorInfo), outputs.map(tensorInfo));
+  } catch (cause) {
+    await addon().closeSession(session);
+    throw cause;
+  }
+}
+
+/** Sessions that nobody holds any more are closed. */
+const abandoned = new FinalizationRegistry((session: number) => {
+  void addon().closeSession(session);
+});
+
+let lastCall = 0;
+
+class OwnSession implements Session {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly #id: number;
+  #closed = false;
+
+  constructor(id: number, inputs: readonly TensorInfo[], outputs: readonly TensorInfo[]) {
+    this.#id = id;
+    this.inputs = inputs;
+    this.outputs = outputs;
+    abandoned.register(this, id, this);
+  }
+
+  async run(
+    ...[feeds, fetches, { signal } = {}]: Parameters<Session['run']>
+  ): Promise<Record<string, Tensor>> {
+    signal?.throwIfAborted();
+    const number = ++lastCall;
+    const terminate = () => {
+      addon().terminateCall(number);
+    };
+    signal?.addEventListener('abort', terminate);
+    try {
+      const call = this.#call(feeds, fetches);
+      return call.named(await addon().runSession(this.#id, number, ...call.parameters));
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw cause instanceof ModelError ? cause : runFailure(feeds, cause);
+    } finally {
+      signal?.removeEventListener('abort', terminate);
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- errors are rejections, as those of run() are
+  async runHere(feeds: Feeds, fetches?: Fetches): Promise<Record<string, Tensor>> {
+    try {
+      const call = this.#call(feeds, fetches);
+      return call.named(addon().runSessionHere(this.#id, ...call.parameters));
+    } catch (cause) {
+      throw cause instanceof ModelError ? cause : runFailure(feeds, cause);
+    }
+  }
+
+  async release(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    abandoned.unregister(this);
+    await addon().closeSession(this.#id);
+  }
+
+  #call(feeds: Feeds, fetches: Fetches | undefined): Call {
+    if (this.#closed) throw closedError();
+    return new Call(this, listFeeds(feeds, this.inputs), listFetches(fetches, this.outputs));
+  }
+}
+
+/** What a run takes and gives, as the addon wants it. */
+class Call {
+  readonly parameters: [
+    inputs: Int32Array,
+    feeds: Tensor['data'][],
+    outputs: Int32Array,
+    targets: (Tensor['data'] | undefined)[],
+    shapes: Float64Array,
+  ];
+  readonly #fetches: readonly [string, Tensor?][];
+
+  constructor(
+    { outputs }: Session,
+    feeds: readonly [string, Tensor][],
+    fetches: readonly [string, Tensor?][],
+  ) {
+    this.#fetches = fetches;
+    const given = [...feeds, ...fetches].flatMap(([, tensor]) => tensor ?? []);
+    this.parameters = [
+      Int32Array.from(feeds.keys()),
+      feeds.map(([, { data }]) => data),
+      Int32Array.from(fetches, ([name]) => outputs.findIndex((known) => known.name === name)),
+      fetches.map(([, tensor]) => tensor?.data),
+      Float64Array.from(given.flatMap(({ dims }) => [dims.length, ...dims])),
+    ];
+  }
+
+  /** The outputs by name. */
+  named(results: readonly (NativeResult | undefined)[]): Record<string, Tensor> {
+    return Object.fromEntries(
+      this.#fetches.map(([name, tensor], i) => [name, tensor ?? tensorOf(name, results[i]!)]),
+    );
+  }
+}
+
+function tensorOf(name: string, { type, shape, data }: NativeResult): Tensor {
+  const Type = arrays[dataTypeName(type) as keyof typeof arrays] as typeof Float32Array | undefined;
+  if (Type === undefined)
+    throw new ModelError(`The output "${name}" is of a type that fastsde does not read.`);
+  return { data: new Type(data), dims: shape };
+}
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+function tensorInfo({ name, type, shape }: NativePort): TensorInfo {
+  const known = dataTypeName(type);
+  if (known === undefined) throw new ModelError(`"${name}" is not a tensor.`, { value: name });
+  return { name, type: known, shape };
+}
