@@ -10,6 +10,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   engines: () => import('./engines.js'),
   toys: () => import('./toys.js'),
   networks: () => import('./networks.js'),
+  sessions: () => import('./sessions.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);

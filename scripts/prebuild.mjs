@@ -37,7 +37,7 @@ function tooNew(file) {
 
 function weakSymbols() {
   const objects = readdirSync(path.join(root, 'build'), { recursive: true })
-    .filter((file) => /kernels_\w+.*\.o$/.test(file))
+    .filter((file) => /^(CMakeFiles|Release)\b.*kernels_\w+.*\.o$/.test(file))
     .map((file) => path.join(root, 'build', file));
   if (objects.length === 0)
     refuse('The objects of the kernels are not in build/, so they cannot be checked.');

@@ -7,7 +7,7 @@
 // FASTSDE_FUZZ_RUNS sets how long the fuzz test runs (default 1500 runs of each entry point).
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -53,7 +53,9 @@ function stage(name, { flags }) {
   const compiler = `-DCMAKE_CXX_FLAGS=${flags} -fno-omit-frame-pointer -g`;
   run('cmake', ['-S', root, '-B', build, '-DCMAKE_BUILD_TYPE=Release', compiler]);
   run('cmake', ['--build', build, '--parallel', '2']);
-  run('npx', ['tsc', '-p', root, '--outDir', path.join(folder, '.test-build')], { cwd: root });
+  const compiled = path.join(folder, '.test-build');
+  const info = path.join(compiled, 'tsconfig.tsbuildinfo');
+  run('npx', ['tsc', '-p', root, '--outDir', compiled, '--tsBuildInfoFile', info], { cwd: root });
   return folder;
 }
 
@@ -64,22 +66,17 @@ function test(folder, { libraries, options }) {
   const { supported } = createRequire(import.meta.url)(
     path.join(root, 'build', 'Release', 'fastsde.node'),
   ).info();
-  const tests = readdirSync(path.join(folder, '.test-build', 'test', 'device'))
-    .filter((file) => file.endsWith('.test.js'))
-    .map((file) => path.join('.test-build', 'test', 'device', file));
+  // ThreadSanitizer wants addresses where Linux puts them without randomisation.
+  const node = [process.execPath, path.join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')];
+  const command = ['-R', 'env', `LD_PRELOAD=${preload.join(' ')}`, ...node, '--serial', '--timeout=20m'];
+  const env = { ...process.env, ...options };
   for (const isa of supported) {
     console.log(`\n${path.basename(folder)}, ${isa}`);
-    // ThreadSanitizer wants addresses where Linux puts them without randomisation.
-    const node = [process.execPath, path.join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')];
-    run(
-      'setarch',
-      ['-R', 'env', `LD_PRELOAD=${preload.join(' ')}`, ...node, '--serial', '--timeout=20m', ...tests],
-      {
-        cwd: folder,
-        env: { ...process.env, ...options, FASTSDE_ISA: isa },
-      },
-    );
+    const tests = '.test-build/test/device/*.test.js';
+    run('setarch', [...command, tests], { cwd: folder, env: { ...env, FASTSDE_ISA: isa } });
   }
+  console.log(`\n${path.basename(folder)}, sessions`);
+  run('setarch', [...command, '.test-build/test/onnx/run/{sessions,fuzz}.test.js'], { cwd: folder, env });
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(sanitizers);
