@@ -19,12 +19,13 @@ import {
 } from '../src/device/kernels.js';
 import { nanoseconds, printTable } from './measure.js';
 
-const shapes = [
+/** Samples and elements of a sample. */
+export const kernelShapes: readonly (readonly [batch: number, size: number])[] = [
   [64, 2],
   [64, 1 * 28 * 28],
   [64, 3 * 32 * 32],
   [16, 3 * 256 * 256],
-] as const;
+];
 
 const noise: NoiseAddress = { seed: 1n, samples: 0, step: 0, stream: Stream.predictor };
 
@@ -193,9 +194,9 @@ function langevinChain(x: Chained, score: Chained, batch: number): [Chained, Cha
 }
 
 /** Nanoseconds per element of the chains in PyTorch on one core, by `work batch size`; empty without torch. */
-function torchTimes(): Record<string, number> {
+export function torchTimes(): Record<string, number> {
   const script = path.join(import.meta.dirname, '..', '..', 'bench', 'kernels_torch.py');
-  const work = [...shapes.map(([batch, size]) => `${batch}x${size}`)];
+  const work = [...kernelShapes.map(([batch, size]) => `${batch}x${size}`)];
   const { status, stdout } = spawnSync('python3', [script, ...work], { encoding: 'utf8' });
   return status === 0 ? (JSON.parse(stdout) as Record<string, number>) : {};
 }
@@ -231,7 +232,7 @@ export function run(): void {
       ratio(other),
     ];
   };
-  const rows = shapes.flatMap(([batch, size]) =>
+  const rows = kernelShapes.flatMap(([batch, size]) =>
     cases(batch, size).map((work) => row(work, batch * size, `${batch}x${size}`)),
   );
   rows.push(...[1_000_000, 20_000_000].map((n) => row(optimizerCase(n), n, String(n))));

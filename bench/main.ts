@@ -1,6 +1,7 @@
 // npm run bench [-- name ...]: all benchmarks, or those named. Each prints ratios measured in one run.
 const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void }>> = {
   kernels: () => import('./kernels.js'),
+  'kernels-before': () => import('./kernels-before.js'),
   sampling: () => import('./sampling.js'),
   autodiff: () => import('./autodiff.js'),
   training: () => import('./training.js'),

@@ -103,7 +103,7 @@ void affineNormal(const Combination& all, const double* row, const NoiseKey& key
         const size_t now = n - begin < piece ? n - begin : piece;
         normal(key, chunk * chunkSize + begin, now, z);
         affine(part, row, z, now, 1);
-        part = part.from(now);
+        part.advance(now);
     }
 }
 

@@ -30,13 +30,11 @@ struct Combination {
     const float* x[maxOperands];
     size_t count;
 
-    /** The same from element `begin` on. */
-    Combination from(size_t begin) const {
-        Combination part = *this;
-        part.out += begin;
-        if (mean != nullptr) part.mean += begin;
-        for (size_t j = 0; j < count; ++j) part.x[j] += begin;
-        return part;
+    /** Goes on by n elements. */
+    void advance(size_t n) {
+        out += n;
+        if (mean != nullptr) mean += n;
+        for (size_t j = 0; j < count; ++j) x[j] += n;
     }
 };
 

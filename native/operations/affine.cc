@@ -62,7 +62,7 @@ void AffineUpdate::apply(const Tile& tile, const double* rows, const BatchNoise&
     const std::size_t width = operands.size() + 1;
     if (!out.isDouble && noise.inChunks()) {
         Combination all = at(tile);
-        for (std::size_t b = 0; b < tile.samples; ++b, all = all.from(shape.size))
+        for (std::size_t b = 0; b < tile.samples; ++b, all.advance(shape.size))
             kernels.affineNormal(all, rows + b * width, noise.key(),
                                  noise.at(tile.sample + b, tile.begin) / chunkSize, tile.size);
         return;
