@@ -116,7 +116,7 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const taken: readonly string[] = isSolver ? solverOptions[solver as SolverName] : predictorOptions[moving];
   for (const name of isSolver ? [...own, ...shared] : own) {
     if (given[name] === undefined || taken.includes(name)) continue;
-    const method = isSolver ? `--solver ${solver}` : `--predictor ${moving}`;
+    const method = solver === 'predictor-corrector' ? `--predictor ${moving}` : `--solver ${solver}`;
     throw new OptionError(name, given[name], `left out with ${method}`);
   }
   const options = defined(Object.fromEntries(taken.map((name) => [name, given[name]])));
