@@ -47,7 +47,6 @@ export {
   type Move,
   type Predictor,
   type Resolved,
-  type Update,
 } from './solvers/predictor.js';
 export { ancestral, type AncestralOptions } from './solvers/predictors/ancestral.js';
 export { eulerMaruyama } from './solvers/predictors/euler-maruyama.js';
@@ -78,9 +77,10 @@ export { rk45, type Rk45Options } from './solvers/ode/rk45.js';
 export type { Coupling, Tolerances } from './solvers/ode/adaptive-step.js';
 export type { FlowTolerances, Variable } from './solvers/ode/flow-integration.js';
 export type { Observer, Plan, Solver } from './solvers/solver.js';
-export type { Constraint } from './solvers/constraint.js';
+
 export { denoise, stayAt, walk, type Visit } from './solvers/walk.js';
-export type { Batch, BatchOptions } from './solvers/batch.js';
+
+export type { Batch, BatchOptions, Constraint, Update } from './solvers/batch.js';
 export type { Counts } from './solvers/counts.js';
 export type { SolverChoice } from './solvers/choice.js';
 export type { Elements, Precision } from './device/device.js';

@@ -1,7 +1,8 @@
 import type { DerivativeCost, DerivativeMethod, ScoreDerivative } from '../score/derivative.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
-import { noCounts, type Counts } from '../solvers/counts.js';
+import { levelAt } from '../sde/level.js';
+import { costAt, noCounts, type Counts } from '../solvers/counts.js';
 import type { LikelihoodJob, TraceMethod } from './job.js';
 import type { Passes } from './passes.js';
 
@@ -90,7 +91,7 @@ export function summarise(
     ...found,
     trace,
     evaluations,
-    counts: countsOf(evaluations, rejected, cost, extra),
+    counts: countsOf(model, epsilon, evaluations, rejected, cost, extra),
     warnings: [...priorMismatch(model, job.labels), ...doubtsOf(found)],
     options: {
       sde: sde.name,
@@ -123,6 +124,8 @@ function summariseBound(
 
 /** The evaluations of the sample that took the most. */
 function countsOf(
+  model: ScoreModel,
+  epsilon: number,
   evaluations: Int32Array,
   rejected: Int32Array,
   cost: DerivativeCost,
@@ -130,13 +133,18 @@ function countsOf(
 ): Counts {
   const most = evaluations.indexOf(evaluations.reduce((a, b) => Math.max(a, b)));
   const kept = evaluations[most]! - rejected[most]!;
-  return {
+  const counts = {
     ...noCounts(),
     score: kept * cost.score + extra,
     jvp: kept * cost.jvp,
     vjp: kept * cost.vjp,
     rejected: rejected[most]! * (cost.score + cost.jvp + cost.vjp),
   };
+  // Products in closed form run no network.
+  const runs = evaluations[most]! * (cost.score + cost.vjp) + extra;
+  for (const [network, each] of Object.entries(costAt(model, levelAt(model, epsilon))))
+    counts.networks[network] = runs * each;
+  return counts;
 }
 
 function mean(passes: readonly Float64Array[]): Float64Array {

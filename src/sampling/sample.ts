@@ -1,12 +1,20 @@
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
-import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
+import {
+  checkChoice,
+  checkInteger,
+  checkKnown,
+  checkSeed,
+  checkSignal,
+  isList,
+  isRecord,
+} from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
 import { Batch } from '../solvers/batch.js';
-import type { Constraint } from '../solvers/constraint.js';
+import type { Constraint } from '../solvers/batch.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import { solverFor, type SolverChoice } from '../solvers/choice.js';
 import type { Plan } from '../solvers/solver.js';
@@ -127,6 +135,7 @@ export function planOf(model: ScoreModel, options: SampleOptions): Plan {
   }
   checkKnown(options, optionNames);
   const plan = solverFor(options, model).plan(model);
+  checkConstraints(options.constraints);
   if (options.constraints?.length && !plan.constrains) {
     const expected =
       'left out with a solver that does not let them act, such as rk45; predictors on a grid do';
@@ -143,6 +152,17 @@ export function warningsOf(
 ): readonly string[] {
   const prior = initial || plan.start ? [] : priorMismatch(model, classLabel);
   return [...(plan.warnings ?? []), ...prior];
+}
+
+function checkConstraints(constraints: unknown): void {
+  if (constraints === undefined) return;
+  if (!isList(constraints)) throw new OptionError('constraints', constraints, 'an array of constraints');
+  constraints.forEach((constraint, i) => {
+    const given = isRecord(constraint) ? constraint : {};
+    if (typeof given['name'] === 'string' && typeof given['apply'] === 'function') return;
+    const expected = '{ name, apply }, with apply a function (batch, level, address)';
+    throw new OptionError(`constraints[${i}]`, constraint, expected);
+  });
 }
 
 /** The part of a run that does not depend on the solver. */

@@ -1,3 +1,4 @@
+import { OptionError } from '../errors.js';
 import type { Level } from '../sde/level.js';
 import type { ScoreModel } from './model.js';
 
@@ -14,6 +15,9 @@ export function withEvaluate(
   evaluate: ScoreModel['evaluate'],
   cost?: (level: Level) => Readonly<Record<string, number>>,
 ): ScoreModel {
+  if (typeof (evaluate as unknown) !== 'function') throw new OptionError('evaluate', evaluate, 'a function');
+  if (cost !== undefined && typeof (cost as unknown) !== 'function')
+    throw new OptionError('cost', cost, 'a function of a level, such as () => ({ network: 2 })');
   const { shape, sde, parameterization, classes, nullClass, ladder } = model;
   return {
     shape,

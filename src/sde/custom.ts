@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkNumber } from '../options.js';
+import { checkKnown, checkNumber } from '../options.js';
 import { checkDataRange, checkEpsilon } from './constants.js';
 import type { Sde } from './sde.js';
 
@@ -22,8 +22,14 @@ export interface CustomSdeOptions {
   dataRange?: readonly [number, number];
 }
 
+const known = Object.keys({
+  ...{ alpha: 1, sigma: 1, alphaDerivative: 1, sigmaDerivative: 1 },
+  ...{ T: 1, epsilon: 1, priorSigma: 1, dataRange: 1 },
+} satisfies Record<keyof CustomSdeOptions, 1>);
+
 /** The SDE whose marginals are N(alpha(t) x_0, sigma(t)^2 I), for a given pair of functions. */
 export function customSde(options: CustomSdeOptions): Sde {
+  checkKnown(options, known);
   const { alpha, sigma, T = 1, dataRange = [-1, 1] } = options;
   checkNumber('T', T, 0);
   const epsilon = checkEpsilon(options.epsilon ?? 1e-3 * T, T);

@@ -1,4 +1,5 @@
-import { checkNumber } from '../options.js';
+import { sdeOptions } from './names.js';
+import { checkKnown, checkNumber } from '../options.js';
 import { specified } from '../specification.js';
 import { checkDataRange, checkSigmas } from './constants.js';
 import type { Sde } from './sde.js';
@@ -19,6 +20,7 @@ export interface EdmOptions {
  * (Karras et al. 2022, section 3).
  */
 export function edm(options: EdmOptions = {}): Sde {
+  checkKnown(options, sdeOptions.edm);
   const { sigmaMin = 0.002, sigmaMax = 80, sigmaData = 0.5, dataRange = [-1, 1] } = options;
   checkNumber('sigmaData', sigmaData, 0);
   checkSigmas(sigmaMin, sigmaMax);

@@ -59,6 +59,12 @@ export function spacedTimes(sde: Sde, options: Omit<GridOptions, 'grid'>): Float
   const { steps, epsilon } = validated(sde, options, 1);
   const { T } = sde;
   checkChoice('spacing', spacing, spacings);
+  if (options.rho !== undefined && spacing !== 'karras' && spacing !== 'power')
+    throw new OptionError(
+      'rho',
+      options.rho,
+      `left out with spacing '${spacing}': it belongs to karras and power`,
+    );
   const rho = spacing === 'quadratic' ? 2 : (options.rho ?? (spacing === 'power' ? 3 : 7));
   checkNumber('rho', rho, 0);
   const between = (from: number, to: number, i: number) => ((steps - i) * from + i * to) / steps;

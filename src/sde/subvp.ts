@@ -1,3 +1,5 @@
+import { sdeOptions } from './names.js';
+import { checkKnown } from '../options.js';
 import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
 import { LIKELIHOOD_EPSILON, checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
@@ -15,6 +17,7 @@ export interface SubVpOptions extends CommonOptions {
  * sigma(t) = 1 - e^(-B(t)) (Song et al. 2021, equation 12). Defaults: epsilon 1e-3, data in [-1, 1].
  */
 export function subvp(options: SubVpOptions = {}): Sde {
+  checkKnown(options, sdeOptions.subvp);
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
   const sigma = (t: number) => -Math.expm1(-integral(t));

@@ -1,3 +1,5 @@
+import { sdeOptions } from './names.js';
+import { checkKnown } from '../options.js';
 import { specified } from '../specification.js';
 import {
   LIKELIHOOD_EPSILON,
@@ -23,6 +25,7 @@ export interface VeOptions extends CommonOptions {
  * Defaults: epsilon 1e-5, data in [0, 1].
  */
 export function ve(options: VeOptions = {}): Sde {
+  checkKnown(options, sdeOptions.ve);
   const { sigmaMin = 0.01, sigmaMax = 50, epsilon = 1e-5, dataRange = [0, 1] } = options;
   checkSigmas(sigmaMin, sigmaMax);
   const logRatio = Math.log(sigmaMax / sigmaMin);

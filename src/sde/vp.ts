@@ -1,3 +1,5 @@
+import { sdeOptions } from './names.js';
+import { checkKnown } from '../options.js';
 import { OptionError } from '../errors.js';
 import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
@@ -17,6 +19,7 @@ export interface VpOptions extends CommonOptions {
  * (Song et al. 2021, equation 11). Defaults: epsilon 1e-3, data in [-1, 1].
  */
 export function vp(options: VpOptions = {}): Sde {
+  checkKnown(options, sdeOptions.vp);
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
   return specified('sde', options, {

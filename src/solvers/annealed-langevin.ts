@@ -1,6 +1,7 @@
+import { solverOptions } from './names.js';
 import { Stream } from '../device/binding.js';
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger, checkNumber } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, checkNumber } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { geometricSigmas } from '../sde/ladder.js';
 import { levelAt } from '../sde/level.js';
@@ -26,6 +27,7 @@ export interface AnnealedLangevinOptions {
  * data range. For models whose alpha is 1.
  */
 export function annealedLangevin(options: AnnealedLangevinOptions = {}): Solver {
+  checkKnown(options, solverOptions['annealed-langevin']);
   const { stepSize = 6.2e-6, stepsPerLevel = 5, denoise = 'tweedie' } = options;
   checkNumber('stepSize', stepSize, 0);
   checkInteger('stepsPerLevel', stepsPerLevel, 1);
@@ -80,7 +82,16 @@ function noiseLevels({ sde, ladder }: ScoreModel, sigmas?: readonly number[]): A
     const expected = `left out: the model was trained on ${ladder.levels} discrete levels`;
     throw new OptionError('sigmas', sigmas, expected);
   }
-  sigmas?.forEach((sigma, c) => checkNumber(`sigmas[${c}]`, sigma, 0));
+  sigmas?.forEach((sigma, c) => {
+    checkNumber(`sigmas[${c}]`, sigma, 0);
+    if (sigma >= (sigmas[c - 1] ?? Infinity))
+      throw new OptionError(
+        `sigmas[${c}]`,
+        sigma,
+        `below ${sigmas[c - 1]!}: levels descend to the least noise`,
+      );
+  });
+  if (sigmas?.length === 0) throw new OptionError('sigmas', sigmas, 'at least one noise level');
   const { sigmaMin = sde.sigma(sde.epsilon), sigmaMax = sde.priorSigma } = sde.constants;
   return sigmas ?? (ladder?.sigma ?? geometricSigmas(232, sigmaMin, sigmaMax)).toReversed();
 }

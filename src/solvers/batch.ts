@@ -5,10 +5,27 @@ import { NonFiniteScoreError, OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
 import type { ScoreModel } from '../score/model.js';
 import { levelAt, type Level } from '../sde/level.js';
-import type { Constraint } from './constraint.js';
-import { noCounts, type Counts } from './counts.js';
-import type { Update } from './predictor.js';
+import { addRuns, costAt, noCounts, type Counts } from './counts.js';
 import { Turns } from './turns.js';
+
+/** One step x' = state x + score s(x, t) + noise z; its mean is the same without the noise. */
+export interface Update {
+  readonly state: number;
+  readonly score: number;
+  readonly noise: number;
+}
+
+/** What is known of the samples, such as the pixels of a picture outside its hole: it acts after every move. */
+export interface Constraint {
+  readonly name: string;
+  /** The options as resolved, for the record of a run. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Puts what is known into the state, which is at `level`; after the denoising that is the data (sigma 0).
+   * @param address of fresh noise.
+   */
+  apply(batch: Batch, level: Level, address: NoiseAddress): void | Promise<void>;
+}
 
 export interface BatchOptions {
   /** Samples in the batch. */
@@ -87,7 +104,8 @@ export class Batch {
   }
 
   /**
-   * This batch's part of an input of the run, [count, ...shape] or one sample [...shape] for all: a measurement, say.
+   * This batch's part of an input of the run, [count, ...shape] or one sample [...shape] for all: a measurement, say. Its values
+   * may not change during the run.
    * @throws OptionError for another number of elements.
    */
   rowsOf(values: Float32Array): Elements {
@@ -96,7 +114,7 @@ export class Batch {
     if (values.length === count * elements) return this.#slice(values, this.#options, elements);
     if (values.length !== elements) {
       const expected = `one sample of ${elements} elements, or ${count} of them`;
-      throw new OptionError('constraints', values, expected);
+      throw new OptionError('values', values, expected);
     }
     let rows = this.#repeated.get(values);
     if (!rows) {
@@ -195,20 +213,23 @@ export class Batch {
 
   #count(purpose: 'score' | 'denoise'): void {
     this.counts[purpose]++;
-    const { networks } = this.counts;
-    for (const [network, runs] of Object.entries(this.model.cost?.(this.level) ?? { network: 1 }))
-      networks[network] = (networks[network] ?? 0) + runs;
+    addRuns(this.counts.networks, costAt(this.model, this.level));
   }
 
-  /** Takes the evaluations of an adaptive solver: `counts` becomes those of the sample that took the most. */
-  adapted(evaluations: Int32Array, rejected: Int32Array): void {
+  /**
+   * Takes the evaluations of an adaptive solver: `counts` becomes those of the sample that took the most.
+   * @param networks the runs of each network for every sample.
+   */
+  adapted(
+    evaluations: Int32Array,
+    rejected: Int32Array,
+    networks: readonly Readonly<Record<string, number>>[],
+  ): void {
     this.evaluations = evaluations;
     const most = evaluations.indexOf(evaluations.reduce((a, b) => Math.max(a, b)));
     this.counts.score += evaluations[most]! - rejected[most]!;
     this.counts.rejected += rejected[most]!;
-    const { networks } = this.counts;
-    for (const [network, runs] of Object.entries(this.model.cost?.(this.level) ?? { network: 1 }))
-      networks[network] = (networks[network] ?? 0) + runs * evaluations[most]!;
+    addRuns(this.counts.networks, networks[most]!);
   }
 
   /** x <- state x + score s + noise z with the score of the last evaluation; without an address, its mean. */
@@ -275,9 +296,9 @@ export class Batch {
   }
 
   /** Lets every constraint act on the state, which is at `level`. */
-  constrain(level: Level, step: number, substep: number): void {
+  async constrain(level: Level, step: number, substep: number): Promise<void> {
     const address = this.noise(Stream.measurement, step, substep);
-    for (const constraint of this.#options.constraints ?? []) constraint.apply(this, level, address);
+    for (const constraint of this.#options.constraints ?? []) await constraint.apply(this, level, address);
   }
 
   /** The same row of scalars for every sample, as the kernels take them. */

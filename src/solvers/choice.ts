@@ -6,10 +6,19 @@ import { annealedLangevin } from './annealed-langevin.js';
 import type { Corrector } from './corrector.js';
 import { defaultCorrector } from './correctors/langevin.js';
 import { langevinDynamics } from './langevin-dynamics.js';
-import { checkTaken, correctors, made, predictors, type Makers, type Named } from './named.js';
+import {
+  checkTaken,
+  correctors,
+  made,
+  namedCorrector,
+  predictors,
+  type Makers,
+  type Named,
+} from './named.js';
 import {
   correctorNames,
   correctorOptions,
+  predictorOptions,
   solverOptions,
   type CorrectorName,
   type PredictorName,
@@ -48,35 +57,31 @@ export function solverFor(choice: SolverChoice, model: ScoreModel): Solver {
   const { order, grid, steps, spacing, rho, epsilon, denoise } = choice;
   const walk = { order, grid, steps, spacing, rho, epsilon, denoise };
   const settings = { snr, correctorSteps, norm };
-  if (solver !== undefined && solver !== 'predictor-corrector' && !meansPredictor(solver)) {
-    const whole = made('solver', solver, 'plan', solvers, solverOptions);
+  const chosen =
+    solver === undefined || solver === 'predictor-corrector'
+      ? undefined
+      : made<SolverName | PredictorName, Solver | Predictor>(
+          'solver',
+          solver,
+          ['plan', 'begin'],
+          { ...predictors, ...solvers },
+          { ...predictorOptions, ...solverOptions },
+        );
+  if (chosen && 'plan' in chosen) {
     for (const [name, value] of Object.entries({ predictor, corrector, ...settings, ...walk })) {
       if (value === undefined) continue;
-      throw new OptionError(
-        name,
-        value,
-        `left out when solver is given (${whole.name}), whose options go with it`,
-      );
+      const expected = `left out when solver is given (${chosen.name}), whose options go with it`;
+      throw new OptionError(name, value, expected);
     }
-    return whole;
+    return chosen;
   }
-  const moving = solver === undefined || solver === 'predictor-corrector' ? undefined : solver;
-  if (moving !== undefined && predictor !== undefined)
+  if (chosen && predictor !== undefined)
     throw new OptionError('predictor', predictor, 'left out when solver is given, which is a predictor too');
   return predictorCorrector({
     ...walk,
-    predictor: moving ?? predictor,
-    corrector: correctorFor(corrector ?? (moving === undefined ? undefined : 'none'), settings, model),
+    predictor: chosen ?? predictor,
+    corrector: correctorFor(corrector === undefined && chosen ? 'none' : corrector, settings, model),
   });
-}
-
-function meansPredictor(
-  solver: NonNullable<SolverChoice['solver']>,
-): solver is Named<PredictorName, Predictor> {
-  if (typeof solver === 'string') return solver in predictors;
-  return (
-    typeof solver === 'object' && ('begin' in solver || (!('plan' in solver) && solver.name in predictors))
-  );
 }
 
 type CorrectorSettings = Pick<SolverChoice, 'snr' | 'correctorSteps' | 'norm'>;
@@ -87,13 +92,18 @@ function correctorFor(
   settings: CorrectorSettings,
   model: ScoreModel,
 ): Corrector {
-  const name = corrector ?? (settings.norm === undefined ? defaultCorrector(model) : 'langevin');
+  const name =
+    corrector === undefined
+      ? settings.norm === undefined
+        ? defaultCorrector(model)
+        : 'langevin'
+      : corrector;
   if (typeof name !== 'string') {
     for (const [option, value] of Object.entries(settings)) {
       if (value !== undefined)
         throw new OptionError(option, value, 'left out: corrector is a value that carries its own');
     }
-    return made('corrector', name, 'begin', correctors, correctorOptions);
+    return namedCorrector(name);
   }
   const { snr, correctorSteps, norm } = settings;
   const taken: readonly string[] = correctorOptions[checkChoice('corrector', name, correctorNames)];

@@ -1,3 +1,6 @@
+import type { ScoreModel } from '../score/model.js';
+import type { Level } from '../sde/level.js';
+
 /** Evaluations that each sample went through, by purpose and by network. */
 export interface Counts {
   /** Score evaluations of predictors and correctors. */
@@ -21,4 +24,14 @@ export function noCounts(): Counts {
 /** All evaluations of a sample, whatever for. */
 export function evaluationsOf({ score, denoise, rejected, jvp, vjp }: Counts): number {
   return score + denoise + rejected + jvp + vjp;
+}
+
+/** Runs of each network in one evaluation of a model at a level. */
+export function costAt(model: ScoreModel, level: Level): Readonly<Record<string, number>> {
+  return model.cost?.(level) ?? { network: 1 };
+}
+
+/** Adds runs of networks to what was counted. */
+export function addRuns(counted: Record<string, number>, runs: Readonly<Record<string, number>>): void {
+  for (const [network, count] of Object.entries(runs)) counted[network] = (counted[network] ?? 0) + count;
 }

@@ -1,5 +1,7 @@
+import { solverOptions } from './names.js';
 import { Stream } from '../device/binding.js';
-import { checkInteger, checkNumber } from '../options.js';
+import { OptionError } from '../errors.js';
+import { checkInteger, checkKnown, checkNumber } from '../options.js';
 import { levelAt } from '../sde/level.js';
 import { specified } from '../specification.js';
 import { langevinMove } from './correctors/langevin.js';
@@ -20,13 +22,23 @@ export interface LangevinDynamicsOptions {
  * order stepSize: on N(0, s^2) the variance is s^2 / (1 - stepSize / (2 s^2)).
  */
 export function langevinDynamics(options: LangevinDynamicsOptions): Solver {
+  checkKnown(options, solverOptions['langevin-dynamics']);
   const { stepSize, steps = 1000, time } = options;
+  if ((stepSize as number | undefined) === undefined)
+    throw new OptionError(
+      'stepSize',
+      stepSize,
+      'given: there is no step size that suits all data (1e-4 for pictures, say)',
+    );
   checkNumber('stepSize', stepSize, 0);
   checkInteger('steps', steps, 1);
   return specified('solver', options, {
     name: 'langevin-dynamics',
     plan(model): Plan {
-      const level = levelAt(model, time ?? model.sde.epsilon);
+      const { epsilon, T } = model.sde;
+      if (time !== undefined && !(time > 0 && time <= T))
+        throw new OptionError('time', time, `above 0 and at most T (${T})`);
+      const level = levelAt(model, time ?? epsilon);
       return {
         steps,
         constrains: true,

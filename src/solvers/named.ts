@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkChoice } from '../options.js';
+import { checkChoice, checkInteger, isRecord } from '../options.js';
 import type { Corrector } from './corrector.js';
 import { ald, langevin, noCorrector } from './correctors/langevin.js';
 import { correctorOptions, predictorOptions, type CorrectorName, type PredictorName } from './names.js';
@@ -36,47 +36,51 @@ export const predictors: Makers<PredictorName, Predictor> = {
 
 export const correctors: Makers<CorrectorName, Corrector> = { langevin, ald, none: noCorrector };
 
-/** The predictor of this name, or the value itself. @throws OptionError for what is neither. */
+/** The predictor that is meant. @throws OptionError for what is none. */
 export function namedPredictor(predictor: Named<PredictorName, Predictor>): Predictor {
-  return made('predictor', predictor, 'begin', predictors, predictorOptions);
+  return made('predictor', predictor, ['begin'], predictors, predictorOptions);
 }
 
-/** The corrector of this name, or the value itself. @throws OptionError for what is neither. */
+/** The corrector that is meant. @throws OptionError for what is none. */
 export function namedCorrector(corrector: Named<CorrectorName, Corrector>): Corrector {
-  return made('corrector', corrector, 'begin', correctors, correctorOptions);
+  const whole = made('corrector', corrector, ['begin'], correctors, correctorOptions);
+  checkInteger('corrector.steps', whole.steps, 0);
+  return whole;
 }
 
 /**
- * The method that is meant.
+ * The method that is meant by a name, a name with options, or a value.
  *
  * @param kind what errors call it.
- * @param method a function that every value of the kind has.
+ * @param methods functions, one of which every value of the kind has.
  * @throws OptionError for a name or an option that is unknown, and for what is no method of this kind.
  */
-export function made<Name extends string, Value extends object>(
+export function made<Name extends string, Value extends { readonly name: string }>(
   kind: string,
   given: Named<Name, Value>,
-  method: keyof Value & string,
+  methods: readonly string[],
   makers: Makers<Name, Value>,
   known: Readonly<Record<Name, readonly string[]>>,
 ): Value {
   const names = Object.keys(makers) as Name[];
-  if (typeof given === 'object' && (given as object | null) !== null) {
-    if (typeof (given as Value)[method] === 'function') return given as Value;
-    const { name, ...options } = given as Described<Name>;
-    if (typeof (name as unknown) === 'string') {
-      const make = makers[checkChoice(`${kind}.name`, name, names)];
-      for (const option of Object.keys(options))
-        checkTaken(`${kind}.${option}`, options[option], option, kind, name, known[name]);
-      return make(options as never);
+  const value: unknown = given;
+  if (typeof value === 'string') return makers[checkChoice(kind, value, names)]({} as never);
+  if (isRecord(value)) {
+    const { name, ...options } = value;
+    if (typeof name !== 'string')
+      throw new OptionError(`${kind}.name`, name, 'a name, for the record of a run');
+    const method = methods.find((candidate) => candidate in value);
+    if (method !== undefined) {
+      if (typeof value[method] === 'function') return given as Value;
+      throw new OptionError(`${kind}.${method}`, value[method], 'a function');
     }
+    const chosen = checkChoice(`${kind}.name`, name, names);
+    for (const option of Object.keys(options))
+      checkTaken(`${kind}.${option}`, options[option], option, kind, name, known[chosen]);
+    return makers[chosen](options as never);
   }
-  if (typeof given === 'string') return makers[checkChoice(kind, given, names)]({} as never);
-  throw new OptionError(
-    kind,
-    given,
-    `a ${kind}, its name, or { name, ...options }; the names are ${names.join(', ')}`,
-  );
+  const expected = `a ${kind}, its name, or { name, ...options }; the names are ${names.join(', ')}`;
+  throw new OptionError(kind, given, expected);
 }
 
 /** Throws where a method does not take an option that is given. */

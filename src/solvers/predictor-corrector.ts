@@ -1,6 +1,6 @@
 import { Stream } from '../device/binding.js';
 import { OptionError } from '../errors.js';
-import { checkChoice } from '../options.js';
+import { checkChoice, checkKnown } from '../options.js';
 import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Step } from '../sde/grid.js';
@@ -10,8 +10,8 @@ import type { Batch } from './batch.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
 import type { Corrector } from './corrector.js';
 import { defaultCorrector } from './correctors/langevin.js';
-import { denoises, orders, type CorrectorName, type PredictorName } from './names.js';
-import type { Predictor } from './predictor.js';
+import { denoises, orders, solverOptions, type CorrectorName, type PredictorName } from './names.js';
+import type { Move, Predictor } from './predictor.js';
 import type { Plan, Solver } from './solver.js';
 import { denoise as denoiseAt, stayAt, walk, type Visit } from './walk.js';
 
@@ -57,9 +57,10 @@ export interface PredictorCorrectorOptions extends WalkOptions {
 
 /** Predictor-corrector sampling (Song et al. 2021, algorithm 1). Costs steps x (1 + corrector steps) evaluations. */
 export function predictorCorrector(options: PredictorCorrectorOptions = {}): Solver {
+  checkKnown(options, solverOptions['predictor-corrector']);
   const { order = 'corrector-first' } = options;
   checkChoice('order', order, orders);
-  const predictor = namedPredictor(options.predictor ?? 'reverse-diffusion');
+  const predictor = namedPredictor(options.predictor === undefined ? 'reverse-diffusion' : options.predictor);
   const given = options.corrector === undefined ? undefined : namedCorrector(options.corrector);
   return specified('solver', options, {
     name: 'predictor-corrector',
@@ -110,9 +111,16 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
   });
 }
 
+/** The move with which a method starts a batch. */
+function begun(kind: string, method: Predictor | Corrector, batch: Batch): Move {
+  const move: unknown = method.begin(batch);
+  if (typeof move === 'function') return move as Move;
+  throw new OptionError(`${kind}.begin`, method, `a function that returns a move: (step, noise) => void`);
+}
+
 /** The visit of a predictor over a step. */
 function predicting(batch: Batch, predictor: Predictor): (step: Step, noisy: boolean) => Visit[] {
-  const move = predictor.begin(batch);
+  const move = begun('predictor', predictor, batch);
   return (step, noisy) => {
     if (predictor.still) return [];
     const address = noisy ? batch.noise(Stream.predictor, step.k) : undefined;
@@ -122,7 +130,7 @@ function predicting(batch: Batch, predictor: Predictor): (step: Step, noisy: boo
 
 /** The visits of a corrector at the level from which a step starts. */
 function correcting(batch: Batch, corrector: Corrector): (step: Step, k: number) => Visit[] {
-  const move = corrector.begin(batch);
+  const move = begun('corrector', corrector, batch);
   return (step, k) =>
     Array.from({ length: corrector.steps }, (_, substep) => ({
       at: step.from,

@@ -4,7 +4,7 @@ import type { ScoreModel } from '../score/model.js';
 import type { Step } from '../sde/grid.js';
 import type { Spacing } from '../sde/names.js';
 import type { Sde } from '../sde/sde.js';
-import type { Batch } from './batch.js';
+import type { Batch, Update } from './batch.js';
 
 /** Options as resolved, by name, for the record of a run. */
 export type Resolved = Readonly<Record<string, unknown>>;
@@ -31,13 +31,6 @@ export interface Predictor {
   readonly defaults?: { readonly steps?: number; readonly spacing?: Spacing };
   /** Whether it leaves the state as it is, so that correctors alone carry it. Default false. */
   readonly still?: boolean;
-}
-
-/** One step x' = state x + score s(x, t) + noise z; its mean is the same without the noise. */
-export interface Update {
-  readonly state: number;
-  readonly score: number;
-  readonly noise: number;
 }
 
 /** A predictor whose step is three scalars. */

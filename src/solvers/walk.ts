@@ -26,7 +26,7 @@ export async function walk(
       if (i === 0) await observer.evaluated?.(k, at, batch);
       const pending = move();
       if (pending) await pending;
-      batch.constrain(to, k, i);
+      await batch.constrain(to, k, i);
     }
     await observer.stepped?.(k, batch);
     k++;
@@ -42,5 +42,5 @@ export function stayAt(level: Level, k: number): Step {
 export async function denoise(batch: Batch, level: Level, step: number): Promise<void> {
   await batch.evaluate(level, step, { purpose: 'denoise' });
   batch.estimate(batch.x);
-  batch.constrain(dataLevel, step, 0);
+  await batch.constrain(dataLevel, step, 0);
 }

@@ -15,7 +15,7 @@ import {
 import type { TrainingState } from './memory.js';
 import { elementCount } from '../shape.js';
 
-const FORMAT = 'fastsde training 1';
+const FORMAT = 'fastsde training 2';
 const BEST = 'best.safetensors';
 const NUMBERED = /^step-(\d{8,})\.safetensors$/;
 

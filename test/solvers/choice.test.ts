@@ -2,7 +2,12 @@ import test from 'ava';
 import { OptionError } from '../../src/errors.js';
 import { planOf, sample, type SampleOptions } from '../../src/sampling/sample.js';
 import { ve } from '../../src/sde/ve.js';
-import { ald } from '../../src/solvers/correctors/langevin.js';
+import { customSde } from '../../src/sde/custom.js';
+import { edm } from '../../src/sde/edm.js';
+import { vp } from '../../src/sde/vp.js';
+import { withEvaluate } from '../../src/score/wrapped.js';
+import { predictorCorrector } from '../../src/solvers/predictor-corrector.js';
+import { ald, langevin } from '../../src/solvers/correctors/langevin.js';
 import { ancestral } from '../../src/solvers/predictors/ancestral.js';
 import { heun } from '../../src/solvers/predictors/runge-kutta.js';
 import { rk45 } from '../../src/solvers/ode/rk45.js';
@@ -49,7 +54,7 @@ test('options are recorded as they are resolved for the model', (t) => {
 
 const refused: [unknown, string, RegExp][] = [
   [{ cout: 3 }, 'cout', /did you mean count\?/],
-  [{ solver: 'rk54' }, 'solver', /did you mean rk45\?/],
+  [{ solver: 'rk455' }, 'solver', /did you mean rk45\?/],
   [{ predictor: 'ancestrall' }, 'predictor', /did you mean ancestral\?/],
   [{ solver: 'rk45', steps: 3 }, 'steps', /left out when solver is given \(rk45\)/],
   [{ solver: 'heun', predictor: 'ancestral' }, 'predictor', /a predictor too/],
@@ -59,7 +64,7 @@ const refused: [unknown, string, RegExp][] = [
   [{ corrector: 'ald', norm: 'batch' }, 'norm', /ald takes snr, steps/],
   [{ corrector: ald(), snr: 0.1 }, 'snr', /a value that carries its own/],
   [{ predictor: 3 }, 'predictor', /its name/],
-  [{ solver: {} }, 'solver', /its name/],
+  [{ solver: {} }, 'solver.name', /for the record/],
 ];
 
 for (const [options, option, message] of refused) {
@@ -75,4 +80,47 @@ test('what is no model is told how to get one', (t) => {
     t.throws(() => sample('m.onnx' as never), { instanceOf: OptionError }).message,
     /loadModel\(path\)/,
   );
+});
+
+test('constructors refuse options that they do not have', (t) => {
+  const calls: [() => unknown, string][] = [
+    [() => vp({ beta2: 1 } as never), 'beta2'],
+    [() => ve({ sigmamin: 1 } as never), 'sigmamin'],
+    [() => edm({ epsilon: 1 } as never), 'epsilon'],
+    [() => customSde({ alpha: () => 1, sigma: (time: number) => time, prior: 1 } as never), 'prior'],
+    [() => langevin({ signal: 1 } as never), 'signal'],
+    [() => ald({ norm: 'batch' } as never), 'norm'],
+    [() => ancestral({ clipped: true } as never), 'clipped'],
+    [() => rk45({ steps: 1 } as never), 'steps'],
+    [() => predictorCorrector({ snr: 1 } as never), 'snr'],
+  ];
+  for (const [call, option] of calls) t.is(t.throws(call, { instanceOf: OptionError }).option, option);
+});
+
+test('broken methods of the user are named', async (t) => {
+  const broken: [SampleOptions, RegExp][] = [
+    [{ solver: null as never }, /^solver must be a solver/],
+    [{ predictor: null as never }, /^predictor must be a predictor/],
+    [{ solver: { name: 'x', plan: 1 } as never }, /^solver.plan must be a function/],
+    [{ solver: { begin: () => () => undefined } as never }, /^solver.name/],
+    [{ corrector: { name: 'x', begin: () => () => undefined } as never }, /^corrector.steps/],
+    [{ solver: 'toString' as never }, /^solver must be one of euler-maruyama/],
+    [{ solver: { name: 'heun', clip: true } }, /^solver.clip/],
+    [{ spacing: 'uniform-t', rho: 3 }, /^rho must be left out/],
+    [{ constraints: 1 as never }, /^constraints must be an array/],
+    [{ constraints: [{ name: 'a' }] as never }, /^constraints\[0\]/],
+    [{ solver: { name: 'langevin-dynamics', stepSize: 1e-3, time: 2 } }, /^time must be above 0/],
+    [{ solver: { name: 'langevin-dynamics' } }, /^stepSize must be given/],
+    [{ solver: { name: 'annealed-langevin', sigmas: [1, 2] } }, /^sigmas\[1\] must be below 1/],
+  ];
+  for (const [options, message] of broken)
+    t.regex(t.throws(() => sample(model, options), { instanceOf: OptionError }).message, message);
+  const still = { name: 'x', begin: () => null } as never;
+  await t.throwsAsync(async () => sample(model, { count: 1, predictor: still }), {
+    message: /predictor.begin/,
+  });
+  const failing = { name: 'x', apply: () => Promise.reject(new RangeError('late')) };
+  const run = async () => sample(model, { count: 1, steps: 2, constraints: [failing] });
+  await t.throwsAsync(run, { message: 'late' });
+  t.throws(() => withEvaluate(model, 3 as never), { message: /^evaluate must be a function/ });
 });

@@ -4,7 +4,7 @@ import type { NoiseAddress } from '../../src/device/binding.js';
 import { sample, type SampleOptions } from '../../src/sampling/sample.js';
 import { ve } from '../../src/sde/ve.js';
 import type { Level } from '../../src/sde/level.js';
-import type { Constraint } from '../../src/solvers/constraint.js';
+import type { Constraint } from '../../src/solvers/batch.js';
 import { gaussianModel } from '../support/gaussian.js';
 
 const model = gaussianModel(ve(), { shape: [1, 2, 2] });
@@ -12,7 +12,7 @@ const model = gaussianModel(ve(), { shape: [1, 2, 2] });
 /** What a constraint sees. */
 function watcher(): Constraint & { readonly seen: { level: Level; address: NoiseAddress }[] } {
   const seen: { level: Level; address: NoiseAddress }[] = [];
-  return { name: 'watcher', seen, apply: (_, level, address) => seen.push({ level, address }) };
+  return { name: 'watcher', seen, apply: (_, level, address) => void seen.push({ level, address }) };
 }
 
 test('a constraint acts after every move, at the level it leads to, and after the denoising', async (t) => {

@@ -7,7 +7,7 @@ import type { Corrector } from '../../src/solvers/corrector.js';
 import { ald, langevin } from '../../src/solvers/correctors/langevin.js';
 import { namedPredictor } from '../../src/solvers/named.js';
 import type { PredictorName } from '../../src/solvers/names.js';
-import type { Update } from '../../src/solvers/predictor.js';
+import type { Update } from '../../src/solvers/batch.js';
 import { stayAt } from '../../src/solvers/walk.js';
 import { scalarsOf } from '../support/scalars.js';
 

@@ -5,7 +5,7 @@ import { sdeFromName } from '../../src/sde/named.js';
 import { ald, langevin } from '../../src/solvers/correctors/langevin.js';
 import { namedPredictor } from '../../src/solvers/named.js';
 import type { PredictorName } from '../../src/solvers/names.js';
-import type { Update } from '../../src/solvers/predictor.js';
+import type { Update } from '../../src/solvers/batch.js';
 import { scalarsOf } from '../support/scalars.js';
 import type { Sde } from '../../src/sde/sde.js';
 import type { Step } from '../../src/sde/grid.js';

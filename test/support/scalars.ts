@@ -1,9 +1,9 @@
 import type { ScoreModel } from '../../src/score/model.js';
 import type { Step } from '../../src/sde/grid.js';
 import type { Sde } from '../../src/sde/sde.js';
-import type { Batch } from '../../src/solvers/batch.js';
+import type { Batch, Update } from '../../src/solvers/batch.js';
 import type { Corrector } from '../../src/solvers/corrector.js';
-import type { Predictor, Update } from '../../src/solvers/predictor.js';
+import type { Predictor } from '../../src/solvers/predictor.js';
 
 /** The scalars with which a predictor or corrector steps; `ratio` stands for |z| / |s| where a Langevin step has norms. */
 export function scalarsOf(method: Predictor | Corrector, step: Step, sde: Sde, ratio: number = NaN): Update {

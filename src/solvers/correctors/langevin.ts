@@ -1,12 +1,12 @@
 import type { NormMode } from '../../device/binding.js';
-import { checkChoice, checkInteger, checkNumber } from '../../options.js';
+import { checkChoice, checkInteger, checkKnown, checkNumber } from '../../options.js';
 import { elementCount } from '../../shape.js';
 import type { ScoreModel } from '../../score/model.js';
 import { ladderTransition } from '../../sde/ladder.js';
 import type { Step } from '../../sde/grid.js';
 import { specified } from '../../specification.js';
 import type { Corrector } from '../corrector.js';
-import { norms } from '../names.js';
+import { correctorOptions, norms } from '../names.js';
 import type { Move } from '../predictor.js';
 import type { Batch } from '../batch.js';
 
@@ -27,6 +27,7 @@ const SNR = 0.16;
 
 /** Langevin corrector: x' = x + e s + sqrt(2 e) z with e = 2 alpha (snr |z| / |s|)^2 (Song et al. 2021, algorithms 4 and 5). */
 export function langevin(options: LangevinOptions = {}): Corrector {
+  checkKnown(options, correctorOptions.langevin);
   const { snr = SNR, steps = 1, norm = 'sample' } = options;
   checkNumber('snr', snr, 0);
   checkInteger('correctorSteps', steps, 1);
@@ -44,6 +45,7 @@ export function langevin(options: LangevinOptions = {}): Corrector {
 
 /** Annealed-Langevin corrector: e = 2 alpha (snr sigma(t))^2, no norms (the rule of Song & Ermon 2019). */
 export function ald(options: Omit<LangevinOptions, 'norm'> = {}): Corrector {
+  checkKnown(options, correctorOptions.ald);
   const { snr = SNR, steps = 1 } = options;
   checkNumber('snr', snr, 0);
   checkInteger('correctorSteps', steps, 1);

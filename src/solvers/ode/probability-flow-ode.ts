@@ -7,6 +7,7 @@ import type { ScoreModel } from '../../score/model.js';
 import { elementCount } from '../../shape.js';
 import { levelAt } from '../../sde/level.js';
 import type { Blocks, Ode } from './ode.js';
+import { addRuns, costAt } from '../counts.js';
 import { Turns } from '../turns.js';
 
 export interface FlowOptions {
@@ -24,6 +25,8 @@ export interface FlowOptions {
 export class ProbabilityFlow implements Ode {
   readonly widths: readonly number[];
   readonly model: ScoreModel;
+  /** Runs of each network so far, for every sample. */
+  readonly networks: Record<string, number>[] = [];
   readonly #options: FlowOptions;
   readonly #turns = new Turns();
   #evaluations = 0;
@@ -67,6 +70,9 @@ export class ProbabilityFlow implements Ode {
       throw new NonFiniteScoreError(this.#evaluations, sample, points.levels[bad]!.t);
     }
     this.#evaluations++;
+    rows.forEach((row, i) => {
+      addRuns((this.networks[row] ??= {}), costAt(this.model, points.levels[i]!));
+    });
     return output;
   }
 

@@ -1,4 +1,5 @@
-import { checkChoice } from '../../options.js';
+import { solverOptions } from '../names.js';
+import { checkChoice, checkKnown } from '../../options.js';
 import { checkEpsilon } from '../../sde/constants.js';
 import { specified } from '../../specification.js';
 import {
@@ -31,6 +32,7 @@ const PARTS = 100;
  * Its plan counts hundredths of the way in time instead of steps; what observers see there is the dense output.
  */
 export function rk45(options: Rk45Options = {}): Solver {
+  checkKnown(options, solverOptions.rk45);
   const tolerances = checkFlowTolerances(options, 't');
   const { denoise = 'tweedie' } = options;
   checkChoice('denoise', denoise, ['tweedie', 'none']);
@@ -65,7 +67,7 @@ export function rk45(options: Rk45Options = {}): Solver {
             },
           });
           batch.write(x);
-          batch.adapted(evaluations, rejected);
+          batch.adapted(evaluations, rejected, flow.networks);
           if (denoise === 'tweedie') await denoiseAt(batch, levelAt(model, epsilon), PARTS);
         },
       };

@@ -1,8 +1,8 @@
-import { checkChoice } from '../../options.js';
+import { checkChoice, checkKnown } from '../../options.js';
 import type { Sde } from '../../sde/sde.js';
 import { specified } from '../../specification.js';
 import { clippedEstimate } from '../clipping.js';
-import { variances } from '../names.js';
+import { predictorOptions, variances } from '../names.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
 export interface AncestralOptions {
@@ -20,6 +20,7 @@ export interface AncestralOptions {
  * Markov-chain posterior for every other SDE with scalar-linear drift.
  */
 export function ancestral(options: AncestralOptions = {}): LinearPredictor {
+  checkKnown(options, predictorOptions.ancestral);
   const { variance, clip = false } = options;
   if (variance !== undefined) checkChoice('variance', variance, variances);
   const varianceFor = (sde: Sde) => variance ?? (sde.name === 'vp' ? 'fixedlarge' : 'fixedsmall');
