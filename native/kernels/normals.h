@@ -1,7 +1,6 @@
 // Loops over the normals of whole chunks, in which the words of the chunks to come are made while those at
 // hand become normals and are used: the rounds of the generator wait for one another, the arithmetic and the
-// memory traffic of the use fill the gaps. Include this file first, since it sets how the including file is
-// compiled.
+// memory traffic of the use fill the gaps. Sets how the rest of the including file is compiled.
 #pragma once
 
 // Let independent instructions take turns; GCC on x86 does not by itself.
@@ -14,8 +13,7 @@
 namespace fastsde::FASTSDE_ISA {
 namespace {
 
-/** Chunks at a time: two, so that every round has independent work, and the vectors of both fit the
- * registers. */
+/** Chunks at a time: every round has independent work, and the vectors of two fit the registers. */
 constexpr size_t group = 2, groupSize = group * chunkSize;
 
 /** Makes lane l of the words of some chunks; word w of chunk c is at words[(4 c + w) lanes + l]. */
