@@ -312,7 +312,7 @@ Napi::Value runSession(const Napi::CallbackInfo& info) {
     const double number = callNumber(info[1]);
     const Arguments arguments = argumentsOf(info, 2, *session);
     Environment& environment = Environment::of(info.Env());
-    const auto call = std::make_shared<Call>();
+    const auto call = std::make_shared<Call>(true);
     const auto copies = std::make_shared<Copies>();
     for (const auto& [port, given] : arguments.inputs) call->addInput(port, copies->secure(given, true));
     for (const Target& target : arguments.outputs) {
@@ -335,7 +335,7 @@ Napi::Value runSession(const Napi::CallbackInfo& info) {
 Napi::Value runSessionHere(const Napi::CallbackInfo& info) {
     const std::shared_ptr<onnx::Session> session = sessionOf(info);
     const Arguments arguments = argumentsOf(info, 1, *session);
-    Call call;
+    Call call(false);
     for (const auto& [port, given] : arguments.inputs) call.addInput(port, given.memory);
     for (const Target& target : arguments.outputs)
         call.addOutput(target.port, target.given ? std::optional(target.given->memory) : std::nullopt);

@@ -74,7 +74,8 @@ std::size_t bytesOf(ElementType type) {
     }
 }
 
-Call::Call() {
+Call::Call(bool isTerminable) {
+    if (!isTerminable) return;
     RunOptions* options = nullptr;
     check(functions().CreateRunOptions(&options));
     options_.reset(options);

@@ -68,7 +68,8 @@ struct Result {
 /** What one run of a network takes and gives: inputs, and outputs in given memory or else in that of ONNX Runtime. */
 class Call {
   public:
-    Call();
+    /** @param isTerminable whether terminate() may be called; a call that is not costs less */
+    explicit Call(bool isTerminable);
 
     /** Port and value; ports are those of the session that runs the call. */
     void addInput(std::size_t port, const Memory& memory);

@@ -96,9 +96,10 @@ class NodeSession implements Session {
     signal?.throwIfAborted();
     if (this.#closed) throw closedError();
     try {
-      const tensors = listFeeds(feeds, this.inputs).map(
-        ([name, tensor]) => [name, this.#tensor(name, tensor, this.inputs)] as const,
-      );
+      const tensors = listFeeds(feeds, this.inputs).map((tensor, i) => {
+        const { name } = this.inputs[i]!;
+        return [name, this.#tensor(name, tensor, this.inputs)] as const;
+      });
       const wanted = listFetches(fetches, this.outputs).map(
         ([name, tensor]) => [name, tensor ? this.#tensor(name, tensor, this.outputs) : null] as const,
       );

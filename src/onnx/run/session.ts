@@ -79,14 +79,14 @@ function isNames(fetches: Fetches): fetches is readonly string[] {
 }
 
 /**
- * The values of a network's inputs; what else was fed is left out.
+ * The values of a network's inputs, in their order; what else was fed is left out.
  * @throws ModelError for an input without a value.
  */
-export function listFeeds(feeds: Feeds, inputs: readonly TensorInfo[]): [string, Tensor][] {
+export function listFeeds(feeds: Feeds, inputs: readonly TensorInfo[]): Tensor[] {
   return inputs.map(({ name }) => {
     const tensor = feeds[name];
     if (tensor === undefined) throw new ModelError(`The input "${name}" has no value.`, { value: name });
-    return [name, tensor];
+    return tensor;
   });
 }
 
