@@ -24,5 +24,5 @@ await build({
 });
 await build({
   ...options,
-  entryPoints: { cli: 'src/cli/main.ts', thread: 'src/engine/thread.ts', worker: 'src/training/worker.ts' },
+  entryPoints: { cli: 'src/cli/main.ts', worker: 'src/training/worker.ts' },
 });

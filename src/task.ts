@@ -9,15 +9,16 @@ export class Task<Result, Item> implements PromiseLike<Result>, AsyncIterable<It
   /**
    * @internal
    * @param run starts after the caller had the chance to iterate; `isWatched` tells whether it did
-   * @param taken is called for every item once the iterator has handed it out, or nobody iterates any more
+   * @param options.taken is called for every item once the iterator has handed it out, or nobody iterates any more
+   * @param options.most items wait to be taken; of those that come meanwhile, the newest is kept
    */
   constructor(
     run: (emit: (item: Item) => void, isWatched: boolean) => Promise<Result>,
-    taken?: (item: Item) => void,
+    { taken, most = Infinity }: { taken?: (item: Item) => void; most?: number | undefined } = {},
   ) {
     this.#taken = taken;
     const emit = (item: Item): void => {
-      if (this.#items) this.#items.push(item);
+      if (this.#items) this.#items.splice(Math.min(this.#items.length, most - 1), 1, item);
       else this.#taken?.(item);
       this.#wake();
     };

@@ -1,5 +1,6 @@
-import { OptionError } from '../errors.js';
+import { EngineError, OptionError } from '../errors.js';
 import { isRecord } from '../options.js';
+import { sessionKind } from '../onnx/run/runtime.js';
 import { mixtureModel, type MixtureModelOptions } from '../score/mixture/model.js';
 import { GaussianMixture } from '../score/mixture/mixture.js';
 import type { MixtureSpec } from '../score/mixture/spec.js';
@@ -8,45 +9,75 @@ import { loadModel, type LoadOptions } from '../score/network/load.js';
 import { sdeFromName } from '../sde/named.js';
 import type { SdeName } from '../sde/names.js';
 import type { Sde } from '../sde/sde.js';
-import { plain, restored } from './plain.js';
 
 /** A Gaussian mixture and the SDE that diffuses it. */
 export interface MixtureSource extends MixtureModelOptions {
   readonly mixture: MixtureSpec;
-  /** An SDE of fastsde, or the name of one. Default `vp`. */
-  readonly sde?: Sde | SdeName;
+  /** An SDE, or the name of one. Default `vp`. */
+  readonly sde?: Sde | SdeName | undefined;
 }
 
-/** What an engine loads: the path of an ONNX file, the bytes of one, or a mixture. */
-export type ModelSource = string | Uint8Array | MixtureSource;
+/** What engines run: the path of an ONNX file, the bytes of one, a mixture, or a model of the caller's, whom it stays with. */
+export type ModelSource = string | Uint8Array | MixtureSource | ScoreModel;
 
-/** A source with its options as another thread can have them. */
-export interface PlainSource {
-  readonly source: unknown;
-  readonly options: unknown;
+/** A model for each engine. */
+export interface OpenModels {
+  readonly models: readonly ScoreModel[];
+  /** Closes what was opened for the engines. */
+  close(): Promise<void>;
 }
 
-/** @throws OptionError for a source or an option that cannot go to another thread. */
-export function plainSource(source: ModelSource, options: LoadOptions): PlainSource {
-  if (typeof source === 'string' || source instanceof Uint8Array)
-    return { source: plain('model', source), options: plain('', options) };
-  if (!isRecord(source) || !('mixture' in source)) {
-    throw new OptionError(
-      'model',
-      source,
-      'the path of an ONNX file, its bytes as a Uint8Array, or { mixture, sde }: engines are other threads, which ' +
-        'a loaded model or a function cannot enter',
-    );
+/**
+ * A model for each of `count` engines: a network has a session in each; other models are one for all.
+ *
+ * @throws EngineError where networks would run on the calling thread; what `loadModel` throws; OptionError for a source that
+ *   is none.
+ */
+export async function openModels(
+  source: ModelSource,
+  count: number,
+  options: LoadOptions,
+): Promise<OpenModels> {
+  if (typeof source === 'string' || source instanceof Uint8Array) {
+    if ((await sessionKind(options)) === 'node') {
+      throw new EngineError(
+        'Engines need sessions of the addon: here onnxruntime-node runs networks (FASTSDE_SESSIONS=node, another provider, or a ' +
+          'system without them), and would hold this thread. Call sample() and its kin in a thread of your own.',
+      );
+    }
+    return loadModels(Array.from({ length: count }, () => loadModel(source, options)));
   }
   const stray = Object.entries(options).find(([name, value]) => name !== 'threads' && value !== undefined);
-  if (stray) throw new OptionError(...stray, 'left out for a mixture, which is no network');
-  return { source: plain('', source), options: {} };
+  if (stray) throw new OptionError(...stray, 'left out for what is no file of a network');
+  const models = new Array<ScoreModel>(count).fill(modelOf(source));
+  return { models, close: () => Promise.resolve() };
 }
 
-/** Opens what `plainSource` was given. */
-export async function openSource({ source, options }: PlainSource): Promise<ScoreModel> {
-  if (typeof source === 'string' || source instanceof Uint8Array)
-    return loadModel(source, restored(options) as LoadOptions);
-  const { mixture, sde = 'vp', ...rest } = restored(source) as MixtureSource;
-  return mixtureModel(new GaussianMixture(mixture), typeof sde === 'string' ? sdeFromName(sde) : sde, rest);
+function modelOf(source: MixtureSource | ScoreModel): ScoreModel {
+  const given: unknown = source;
+  if (isRecord(given) && 'evaluate' in given) return source as ScoreModel;
+  if (!isRecord(given) || !('mixture' in given)) {
+    const expected =
+      'the path of an ONNX file, its bytes as a Uint8Array, { mixture, sde }, or a score model';
+    throw new OptionError('model', source, expected);
+  }
+  const { mixture, sde = 'vp', ...options } = source as MixtureSource;
+  return mixtureModel(
+    new GaussianMixture(mixture),
+    typeof sde === 'string' ? sdeFromName(sde) : sde,
+    options,
+  );
+}
+
+/** All of them, or none. */
+async function loadModels(loading: readonly Promise<ScoreModel>[]): Promise<OpenModels> {
+  const ends = await Promise.allSettled(loading);
+  const models = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+  const close = async (): Promise<void> => {
+    await Promise.all(models.map((model) => model.close()));
+  };
+  const failure = ends.find((end) => end.status === 'rejected');
+  if (!failure) return { models, close };
+  await close();
+  throw failure.reason;
 }

@@ -105,13 +105,10 @@ export interface SampleResult {
 
 /** A sampling run: await it for the result, iterate over it (`for await`) for previews on the way, or both. */
 export class Sampling extends Task<SampleResult, Preview> {
-  /** @internal @param taken is called for every preview that the iterator hands out. */
-  constructor(
-    run: (emit: ((preview: Preview) => void) | undefined) => Promise<SampleResult>,
-    taken?: () => void,
-  ) {
+  /** @internal @param most previews wait to be taken; of those that come meanwhile, the newest is kept. */
+  constructor(run: (emit: ((preview: Preview) => void) | undefined) => Promise<SampleResult>, most?: number) {
     // Without an iterator no preview is ever copied.
-    super((emit, isWatched) => run(isWatched ? emit : undefined), taken);
+    super((emit, isWatched) => run(isWatched ? emit : undefined), { most });
   }
 }
 

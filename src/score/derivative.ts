@@ -10,6 +10,8 @@ export interface Points {
   readonly x: Float64Array;
   readonly levels: readonly Level[];
   readonly labels?: Int32Array | undefined;
+  /** Ends an evaluation of a network at its next operator. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Vectors that the Jacobian is multiplied with: `count` for every row. */
@@ -45,10 +47,10 @@ export interface ScoreDerivative {
 }
 
 /** F at states in double precision: in double precision where the model has a closed form, else in float32. */
-export async function evaluateAt(model: ScoreModel, { x, levels, labels }: Points): Promise<State> {
+export async function evaluateAt(model: ScoreModel, { x, levels, labels, signal }: Points): Promise<State> {
   if (model.closedForm) return model.closedForm.evaluate(x, levels, labels);
   const output = new Float32Array(x.length);
-  await model.evaluate(Float32Array.from(x), levels, output, labels);
+  await model.evaluate(Float32Array.from(x), levels, output, labels, signal);
   return output;
 }
 
@@ -130,14 +132,14 @@ class NetworkDerivative implements ScoreDerivative {
     return { score: 0, jvp: 0, vjp: probes };
   }
 
-  async products({ x, levels, labels }: Points, probes: Probes, out: Float64Array): Promise<State> {
+  async products({ x, levels, labels, signal }: Points, probes: Probes, out: Float64Array): Promise<State> {
     const state = Float32Array.from(x);
     const output = new Float32Array(x.length);
     const product = new Float32Array(x.length);
     const sums = new Float64Array(levels.length);
     for (let j = 0; j < probes.count; j++) {
       const v = probes.vector(j);
-      await this.#vjp(state, v, levels, output, product, labels);
+      await this.#vjp(state, v, levels, output, product, labels, signal);
       dots(v, product, sums);
       sums.forEach((sum, i) => {
         out[i * probes.count + j] = sum;

@@ -31,6 +31,7 @@ export type Vjp = (
   output: Float32Array,
   product: Float32Array,
   labels?: Int32Array,
+  signal?: AbortSignal,
 ) => Promise<void>;
 
 /** Mean and variance of every coordinate. */
@@ -62,13 +63,14 @@ export interface ScoreModel extends Process {
   coefficients(level: Level): ScoreCoefficients;
   /**
    * Writes F for the batch x ([batch, ...shape], float32, row-major) into `output` (same length); sample i is at levels[i].
-   * Neither array may be touched by the caller until the promise settles.
+   * Neither array may be touched by the caller until the promise settles. A network ends at its next operator when `signal` aborts.
    */
   evaluate(
     x: Float32Array,
     levels: readonly Level[],
     output: Float32Array,
     labels?: Int32Array,
+    signal?: AbortSignal,
   ): void | Promise<void>;
   /**
    * Makes the differentiated network, once. Absent where there is no graph to differentiate.

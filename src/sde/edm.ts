@@ -1,6 +1,5 @@
 import { sdeOptions } from './names.js';
 import { checkKnown, checkNumber } from '../options.js';
-import { specified } from '../specification.js';
 import { checkDataRange, checkSigmas } from './constants.js';
 import type { Sde } from './sde.js';
 
@@ -24,7 +23,7 @@ export function edm(options: EdmOptions = {}): Sde {
   const { sigmaMin = 0.002, sigmaMax = 80, sigmaData = 0.5, dataRange = [-1, 1] } = options;
   checkNumber('sigmaData', sigmaData, 0);
   checkSigmas(sigmaMin, sigmaMax);
-  return specified('sde', options, {
+  return {
     name: 'edm',
     T: sigmaMax,
     epsilon: sigmaMin,
@@ -38,5 +37,5 @@ export function edm(options: EdmOptions = {}): Sde {
     lambda: (t) => -Math.log(t),
     timeOfLambda: (lambda) => Math.exp(-lambda),
     transition: (from, to) => ({ retain: 1, spread: (to - from) * (to + from) }),
-  });
+  };
 }

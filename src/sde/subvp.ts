@@ -1,6 +1,5 @@
 import { sdeOptions } from './names.js';
 import { checkKnown } from '../options.js';
-import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
 import { LIKELIHOOD_EPSILON, checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
@@ -21,7 +20,7 @@ export function subvp(options: SubVpOptions = {}): Sde {
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
   const sigma = (t: number) => -Math.expm1(-integral(t));
-  return specified('sde', options, {
+  return {
     name: 'subvp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
@@ -44,5 +43,5 @@ export function subvp(options: SubVpOptions = {}): Sde {
       const difference = -Math.expm1(-0.5 * B) * (1 + retain * Math.exp(-integral(from)));
       return { retain, spread: difference * (sigma(to) + retain * sigma(from)) };
     },
-  });
+  };
 }

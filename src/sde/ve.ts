@@ -1,6 +1,5 @@
 import { sdeOptions } from './names.js';
 import { checkKnown } from '../options.js';
-import { specified } from '../specification.js';
 import {
   LIKELIHOOD_EPSILON,
   checkDataRange,
@@ -31,7 +30,7 @@ export function ve(options: VeOptions = {}): Sde {
   const logRatio = Math.log(sigmaMax / sigmaMin);
   const logMin = Math.log(sigmaMin);
   const sigma = (t: number) => sigmaMin * Math.pow(sigmaMax / sigmaMin, t);
-  return specified('sde', options, {
+  return {
     name: 've',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
@@ -50,5 +49,5 @@ export function ve(options: VeOptions = {}): Sde {
       retain: 1,
       spread: sigma(from) ** 2 * Math.expm1(2 * logRatio * (to - from)),
     }),
-  });
+  };
 }

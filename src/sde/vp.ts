@@ -1,7 +1,6 @@
 import { sdeOptions } from './names.js';
 import { checkKnown } from '../options.js';
 import { OptionError } from '../errors.js';
-import { specified } from '../specification.js';
 import { linearBeta } from './beta.js';
 import { LIKELIHOOD_EPSILON, checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import { ddpmLadder, linearBetas } from './ladder.js';
@@ -22,7 +21,7 @@ export function vp(options: VpOptions = {}): Sde {
   checkKnown(options, sdeOptions.vp);
   const { beta0 = 0.1, beta1 = 20, epsilon = 1e-3, dataRange = [-1, 1] } = options;
   const { beta, integral, increment, timeOfIntegral } = linearBeta(beta0, beta1);
-  return specified('sde', options, {
+  return {
     name: 'vp',
     T: 1,
     epsilon: checkEpsilon(epsilon, 1),
@@ -49,7 +48,7 @@ export function vp(options: VpOptions = {}): Sde {
           "grid 'exact' takes any number",
       );
     },
-  });
+  };
 }
 
 /** ln(1 + e^x). */

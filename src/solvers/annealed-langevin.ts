@@ -5,7 +5,6 @@ import { checkChoice, checkInteger, checkKnown, checkNumber } from '../options.j
 import type { ScoreModel } from '../score/model.js';
 import { geometricSigmas } from '../sde/ladder.js';
 import { levelAt } from '../sde/level.js';
-import { specified } from '../specification.js';
 import type { Batch } from './batch.js';
 import { langevinMove } from './correctors/langevin.js';
 import type { Plan, Solver } from './solver.js';
@@ -32,7 +31,7 @@ export function annealedLangevin(options: AnnealedLangevinOptions = {}): Solver 
   checkNumber('stepSize', stepSize, 0);
   checkInteger('stepsPerLevel', stepsPerLevel, 1);
   checkChoice('denoise', denoise, ['tweedie', 'none']);
-  return specified('solver', options, {
+  return {
     name: 'annealed-langevin',
     plan(model): Plan {
       const sigmas = noiseLevels(model, options.sigmas);
@@ -59,7 +58,7 @@ export function annealedLangevin(options: AnnealedLangevinOptions = {}): Solver 
         },
       };
     },
-  });
+  };
 }
 
 /** Uniform noise on the data range. */

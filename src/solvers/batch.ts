@@ -208,6 +208,7 @@ export class Batch {
       levels,
       this.output as Float32Array,
       labels,
+      this.signal,
     );
   }
 

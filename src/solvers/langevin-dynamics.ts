@@ -3,7 +3,6 @@ import { Stream } from '../device/binding.js';
 import { OptionError } from '../errors.js';
 import { checkInteger, checkKnown, checkNumber } from '../options.js';
 import { levelAt } from '../sde/level.js';
-import { specified } from '../specification.js';
 import { langevinMove } from './correctors/langevin.js';
 import type { Plan, Solver } from './solver.js';
 import { stayAt, walk } from './walk.js';
@@ -32,7 +31,7 @@ export function langevinDynamics(options: LangevinDynamicsOptions): Solver {
     );
   checkNumber('stepSize', stepSize, 0);
   checkInteger('steps', steps, 1);
-  return specified('solver', options, {
+  return {
     name: 'langevin-dynamics',
     plan(model): Plan {
       const { epsilon, T } = model.sde;
@@ -52,5 +51,5 @@ export function langevinDynamics(options: LangevinDynamicsOptions): Solver {
         },
       };
     },
-  });
+  };
 }

@@ -5,7 +5,6 @@ import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Step } from '../sde/grid.js';
 import type { GridKind, Spacing } from '../sde/names.js';
-import { specified } from '../specification.js';
 import type { Batch } from './batch.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
 import type { Corrector } from './corrector.js';
@@ -62,7 +61,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
   checkChoice('order', order, orders);
   const predictor = namedPredictor(options.predictor === undefined ? 'reverse-diffusion' : options.predictor);
   const given = options.corrector === undefined ? undefined : namedCorrector(options.corrector);
-  return specified('solver', options, {
+  return {
     name: 'predictor-corrector',
     plan(model): Plan {
       const corrector = given ?? namedCorrector(defaultCorrector(model));
@@ -108,7 +107,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         },
       };
     },
-  });
+  };
 }
 
 /** The move with which a method starts a batch. */

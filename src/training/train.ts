@@ -17,8 +17,10 @@ export class Training extends Task<TrainResult, TrainProgress> {
         run = start(emit);
         return run.train();
       },
-      ({ model }) => {
-        if (model) run.release();
+      {
+        taken: ({ model }) => {
+          if (model) run.release();
+        },
       },
     );
     this.#model = async () => {

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setEnvironmentData } from 'node:worker_threads';
 import test from 'ava';
-import { Engines, openEngines } from '../../src/engine/engines.js';
+import { openEngines } from '../../src/engine/engines.js';
 import { EngineError, ModelError, OptionError, QueueFullError } from '../../src/errors.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
+import { functionModel } from '../../src/score/function.js';
+import { embeddedModel } from '../../src/score/network/embedded.js';
 import { loadModel } from '../../src/score/network/load.js';
 import { edm } from '../../src/sde/edm.js';
 import { ancestral } from '../../src/solvers/predictors/ancestral.js';
@@ -16,18 +17,6 @@ import { sample, type Preview, type SampleOptions } from '../../src/sampling/sam
 import { fixture, PIXELS } from '../support/gaussian-image.js';
 
 const network = fixture('vp-eps');
-const evaluations = new Int32Array(new SharedArrayBuffer(4));
-setEnvironmentData('evaluations', evaluations);
-
-/** Engines whose evaluations are counted, and that a request with seed 13 ends. */
-function watchedEngines(options: object = {}): Promise<Engines> {
-  return Engines.open(
-    network,
-    { threads: 1, ...options },
-    new URL('../support/engine-thread.js', import.meta.url),
-  );
-}
-
 /** A run of a second or so. */
 const long: SampleOptions = { count: 64, steps: 5000 };
 
@@ -151,28 +140,48 @@ test('progress is told, to the end', async (t) => {
   await engines.close();
 });
 
-test.serial('an aborted request makes no further evaluation', async (t) => {
-  const engines = await watchedEngines();
-  const requests: ((signal: AbortSignal, onProgress: () => void) => PromiseLike<unknown>)[] = [
-    (signal, onProgress) => engines.sample({ ...long, signal, onProgress }),
-    (signal, onProgress) =>
-      engines.decode(new Float64Array(64 * PIXELS), { rtol: 1e-9, atol: 1e-9, signal, onProgress }),
+test('an aborted request ends at once, inside a run of the network too', async (t) => {
+  const engines = await openEngines(embeddedModel(), { threads: 1 });
+  const requests: ((signal: AbortSignal) => PromiseLike<unknown>)[] = [
+    (signal) => engines.sample({ count: 256, batch: 256, steps: 1000, signal }),
+    (signal) => engines.likelihood(new Float32Array(256 * 784), { batch: 256, signal }),
   ];
   for (const request of requests) {
     const controller = new AbortController();
-    let seen = 0;
-    const pending = request(controller.signal, () => {
-      if (controller.signal.aborted) return;
-      seen = Atomics.load(evaluations, 0);
-      controller.abort(new Error('enough'));
-    });
-    await t.throwsAsync(async () => pending, { message: 'enough' });
-    // One may be under way, or just about to begin.
-    const after = Atomics.load(evaluations, 0) - seen;
-    t.true(seen > 0 && after <= 1, `${after} evaluations after the abort`);
+    const pending = t.throwsAsync(async () => request(controller.signal), { message: 'enough' });
+    await sleep(50);
+    controller.abort(new Error('enough'));
+    await pending;
   }
   const { counts } = await engines.sample({ count: 1, steps: 2 });
   t.is(counts.score, 4, 'the engine goes on');
+  await engines.close();
+});
+
+test('a timer fires while the network runs', async (t) => {
+  const engines = await openEngines(embeddedModel(), { threads: 1 });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  const { seconds } = await engines.sample({ count: 64, steps: 10 });
+  clearInterval(timer);
+  await engines.close();
+  // On the calling thread there would be one turn an evaluation, 21 in all.
+  t.true(ticks > 63, `${ticks} ticks in ${seconds} s`);
+});
+
+test('clients that wait are served in turn, and in order for each', async (t) => {
+  const engines = await openEngines(network, { threads: 1 });
+  const order: string[] = [];
+  const request = async (name: string, client?: string) => {
+    await engines.sample({ count: 1, steps: 2, client });
+    order.push(name);
+  };
+  await Promise.all([
+    ...['first', 'a1', 'a2', 'a3'].map((name) => request(name, 'a')),
+    ...['b1', 'b2'].map((name) => request(name, 'b')),
+    request('c1'),
+  ]);
+  t.deepEqual(order, ['first', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3']);
   await engines.close();
 });
 
@@ -213,17 +222,12 @@ test('callers who await room are slowed down and never refused', async (t) => {
   await engines.close();
 });
 
-test.serial('a request whose engine dies is told, and another engine takes its place', async (t) => {
-  const engines = await watchedEngines();
-  const healthy = { count: 2, steps: 5, seed: 12 };
-  const before = await engines.sample(healthy);
-  const dying = engines.sample({ seed: 13 });
-  const waiting = engines.sample(healthy);
-  const error = await t.throwsAsync(async () => dying, { instanceOf: EngineError });
-  t.is(error.code, 'ERR_FASTSDE_ENGINE');
-  t.regex(error.message, /ended with code 3/);
-  t.deepEqual((await waiting).samples, before.samples);
-  t.deepEqual((await engines.sample(healthy)).samples, before.samples);
+test("functions and models of one's own work", async (t) => {
+  const own = functionModel({ shape: [2], sde: edm(), evaluate: (x, _, out) => out.set(x.map((v) => -v)) });
+  const engines = await openEngines(own, { engines: 2 });
+  const still = { name: 'still', begin: () => () => undefined };
+  const options: SampleOptions = { count: 3, steps: 4, predictor: still, corrector: 'ald' };
+  t.deepEqual((await engines.sample(options)).samples, (await sample(own, options)).samples);
   await engines.close();
 });
 
@@ -264,18 +268,10 @@ test('errors keep class, code, option and value', async (t) => {
   t.regex(missing.message, /missing\.onnx/);
 });
 
-test('what cannot go to another thread is refused at once, with what to do', async (t) => {
-  const engines = await openEngines(network, { threads: 1 });
-  const predictor = { name: 'mine', begin: () => () => undefined };
-  const own = t.throws(() => engines.sample({ predictor }), { instanceOf: OptionError });
-  t.is(own.option, 'predictor.begin');
-  t.regex(own.message, /without engines/);
-  t.throws(() => engines.sample({ predictor: { ...ancestral() } }), { instanceOf: OptionError });
-  await engines.close();
-
-  const model = mixtureModel(new GaussianMixture({ weights: [1], means: [[0]], covariances: [1] }), edm());
+test('what engines cannot be is refused by name', async (t) => {
   const refused: [Promise<unknown>, string][] = [
-    [openEngines(model as never), 'model'],
+    [openEngines(3 as never), 'model'],
+    [openEngines({} as never), 'model'],
     [openEngines(network, { engines: 0 }), 'engines'],
     [openEngines(network, { engines: 2, threads: 1 }), 'threads'],
     [openEngines(network, { queue: -1 }), 'queue'],

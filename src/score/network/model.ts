@@ -87,9 +87,10 @@ export class OnnxScoreModel implements ScoreModel {
     levels: readonly Level[],
     output: Float32Array,
     labels?: Int32Array,
+    signal?: AbortSignal,
   ): Promise<void> {
     this.#check(x, levels, output, labels);
-    await this.#network.run({ x, ...this.#fed(levels), classes: labels }, output);
+    await this.#network.run({ x, ...this.#fed(levels), classes: labels, signal }, output);
   }
 
   /**
@@ -98,10 +99,10 @@ export class OnnxScoreModel implements ScoreModel {
    */
   async differentiate(): Promise<Vjp> {
     const network = await (this.#derivative ??= this.#openDerivative());
-    return async (x, v, levels, output, product, labels) => {
+    return async (x, v, levels, output, product, labels, signal) => {
       this.#check(x, levels, output, labels);
       const { time, scale } = this.#fed(levels);
-      await network.run({ x, scale, time, classes: labels, cotangent: v }, output, product);
+      await network.run({ x, scale, time, classes: labels, cotangent: v, signal }, output, product);
       // x enters the network multiplied with the scale.
       if (scale) for (let i = 0; i < x.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
     };

@@ -15,6 +15,8 @@ export interface Rows {
   readonly classes?: Int32Array | undefined;
   /** What the transposed Jacobian of a differentiated network is multiplied with, [rows, ...shape]. */
   readonly cotangent?: Float32Array | undefined;
+  /** Ends the run at its next operator. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Name of the input that a differentiated network has beside its own. */
@@ -119,7 +121,7 @@ export class Network {
     if (rows.cotangent) feeds[COTANGENT] = this.#cotangent.open(rows.cotangent, range);
     if (product) fetches[`vjp.${roles.state.name}`] = this.#product.open(product, range);
     try {
-      await this.#session.run(feeds, fetches);
+      await this.#session.run(feeds, fetches, { signal: rows.signal });
     } catch (cause) {
       throw nameSource(this.source, cause);
     }

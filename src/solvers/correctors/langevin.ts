@@ -4,7 +4,6 @@ import { elementCount } from '../../shape.js';
 import type { ScoreModel } from '../../score/model.js';
 import { ladderTransition } from '../../sde/ladder.js';
 import type { Step } from '../../sde/grid.js';
-import { specified } from '../../specification.js';
 import type { Corrector } from '../corrector.js';
 import { correctorOptions, norms } from '../names.js';
 import type { Move } from '../predictor.js';
@@ -32,7 +31,7 @@ export function langevin(options: LangevinOptions = {}): Corrector {
   checkNumber('snr', snr, 0);
   checkInteger('correctorSteps', steps, 1);
   checkChoice('norm', norm, norms);
-  return specified('corrector', options, {
+  return {
     name: 'langevin',
     steps,
     resolve: () => ({ snr, correctorSteps: steps, norm }),
@@ -40,7 +39,7 @@ export function langevin(options: LangevinOptions = {}): Corrector {
     begin: (batch) => (step, address) => {
       batch.langevin(2 * stepAlpha(step, batch.model) * snr ** 2, norm, address!);
     },
-  });
+  };
 }
 
 /** Annealed-Langevin corrector: e = 2 alpha (snr sigma(t))^2, no norms (the rule of Song & Ermon 2019). */
@@ -49,7 +48,7 @@ export function ald(options: Omit<LangevinOptions, 'norm'> = {}): Corrector {
   const { snr = SNR, steps = 1 } = options;
   checkNumber('snr', snr, 0);
   checkInteger('correctorSteps', steps, 1);
-  return specified('corrector', options, {
+  return {
     name: 'ald',
     steps,
     resolve: () => ({ snr, correctorSteps: steps }),
@@ -58,12 +57,12 @@ export function ald(options: Omit<LangevinOptions, 'norm'> = {}): Corrector {
         batch,
         (step) => 2 * stepAlpha(step, batch.model) * (snr * batch.model.sde.sigma(step.from.t)) ** 2,
       ),
-  });
+  };
 }
 
 /** No corrector. */
 export function noCorrector(): Corrector {
-  return specified('corrector', undefined, { name: 'none', steps: 0, begin: () => () => undefined });
+  return { name: 'none', steps: 0, begin: () => () => undefined };
 }
 
 /** Langevin steps x' = x + e s + sqrt(2 e) z of a size e that is known in advance. */

@@ -45,9 +45,10 @@ export class ProbabilityFlow implements Ode {
   }
 
   points(t: Float64Array, x: Elements, rows: Int32Array): Points {
-    const { labels } = this.#options;
+    const { labels, signal } = this.#options;
     const levels = Array.from(t, (time) => levelAt(this.model, time));
-    return { x: x as Float64Array, levels, labels: labels && Int32Array.from(rows, (row) => labels[row]!) };
+    const own = labels && Int32Array.from(rows, (row) => labels[row]!);
+    return { x: x as Float64Array, levels, labels: own, signal };
   }
 
   /**

@@ -1,7 +1,6 @@
 import { solverOptions } from '../names.js';
 import { checkChoice, checkKnown } from '../../options.js';
 import { checkEpsilon } from '../../sde/constants.js';
-import { specified } from '../../specification.js';
 import {
   checkFlowTolerances,
   integrateFlow,
@@ -36,7 +35,7 @@ export function rk45(options: Rk45Options = {}): Solver {
   const tolerances = checkFlowTolerances(options, 't');
   const { denoise = 'tweedie' } = options;
   checkChoice('denoise', denoise, ['tweedie', 'none']);
-  return specified('solver', options, {
+  return {
     name: 'rk45',
     plan(model): Plan {
       const { sde } = model;
@@ -72,5 +71,5 @@ export function rk45(options: Rk45Options = {}): Solver {
         },
       };
     },
-  });
+  };
 }

@@ -1,6 +1,5 @@
 import { checkChoice, checkKnown } from '../../options.js';
 import type { Sde } from '../../sde/sde.js';
-import { specified } from '../../specification.js';
 import { clippedEstimate } from '../clipping.js';
 import { predictorOptions, variances } from '../names.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
@@ -32,7 +31,7 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
       noise: large ? Math.sqrt(spread) : (to.sigma / from.sigma) * Math.sqrt(spread),
     };
   });
-  return specified('predictor', options, {
+  return {
     ...predictor,
     resolve: ({ sde }) => ({ variance: varianceFor(sde), clip }),
     begin(batch) {
@@ -47,5 +46,5 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
         batch.combine(batch.x, [batch.x, estimate], coefficients, address && { scale: noise, address });
       };
     },
-  });
+  };
 }

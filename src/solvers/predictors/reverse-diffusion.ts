@@ -1,4 +1,3 @@
-import { specified } from '../../specification.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
 /**
@@ -6,26 +5,18 @@ import { linearPredictor, type LinearPredictor } from '../predictor.js';
  * the same f and G.
  */
 export function reverseDiffusion(): LinearPredictor {
-  return specified(
-    'predictor',
-    undefined,
-    linearPredictor('reverse-diffusion', ({ retain, spread }) => ({
-      state: 2 - retain,
-      score: spread,
-      noise: Math.sqrt(spread),
-    })),
-  );
+  return linearPredictor('reverse-diffusion', ({ retain, spread }) => ({
+    state: 2 - retain,
+    score: spread,
+    noise: Math.sqrt(spread),
+  }));
 }
 
 /** The probability-flow ODE, discretised as reverse diffusion is: half the score term and no noise (equation 47). */
 export function probabilityFlow(): LinearPredictor {
-  return specified(
-    'predictor',
-    undefined,
-    linearPredictor('probability-flow', ({ retain, spread }) => ({
-      state: 2 - retain,
-      score: spread / 2,
-      noise: 0,
-    })),
-  );
+  return linearPredictor('probability-flow', ({ retain, spread }) => ({
+    state: 2 - retain,
+    score: spread / 2,
+    noise: 0,
+  }));
 }

@@ -1,7 +1,6 @@
 import type { Elements } from '../../device/device.js';
 import type { ScoreModel } from '../../score/model.js';
 import { levelAt, type Level } from '../../sde/level.js';
-import { specified } from '../../specification.js';
 import type { Predictor } from '../predictor.js';
 
 /** An explicit Runge-Kutta method. */
@@ -16,38 +15,26 @@ export interface Tableau {
 
 /** Euler's method on the probability-flow ODE: order 1, one evaluation a step. */
 export function euler(): Predictor {
-  return specified('predictor', undefined, rungeKutta('euler', { nodes: [0], stages: [[]], weights: [1] }));
+  return rungeKutta('euler', { nodes: [0], stages: [[]], weights: [1] });
 }
 
 /** The explicit midpoint method on the probability-flow ODE: order 2, two evaluations a step. */
 export function midpoint(): Predictor {
-  return specified(
-    'predictor',
-    undefined,
-    rungeKutta('midpoint', { nodes: [0, 1 / 2], stages: [[], [1 / 2]], weights: [0, 1] }),
-  );
+  return rungeKutta('midpoint', { nodes: [0, 1 / 2], stages: [[], [1 / 2]], weights: [0, 1] });
 }
 
 /** Heun's method on the probability-flow ODE: order 2, two evaluations a step. */
 export function heun(): Predictor {
-  return specified(
-    'predictor',
-    undefined,
-    rungeKutta('heun', { nodes: [0, 1], stages: [[], [1]], weights: [1 / 2, 1 / 2] }),
-  );
+  return rungeKutta('heun', { nodes: [0, 1], stages: [[], [1]], weights: [1 / 2, 1 / 2] });
 }
 
 /** The classical Runge-Kutta method on the probability-flow ODE: order 4, four evaluations a step. */
 export function rk4(): Predictor {
-  return specified(
-    'predictor',
-    undefined,
-    rungeKutta('rk4', {
-      nodes: [0, 1 / 2, 1 / 2, 1],
-      stages: [[], [1 / 2], [0, 1 / 2], [0, 0, 1]],
-      weights: [1 / 6, 1 / 3, 1 / 3, 1 / 6],
-    }),
-  );
+  return rungeKutta('rk4', {
+    nodes: [0, 1 / 2, 1 / 2, 1],
+    stages: [[], [1 / 2], [0, 1 / 2], [0, 0, 1]],
+    weights: [1 / 6, 1 / 3, 1 / 3, 1 / 6],
+  });
 }
 
 /** A Runge-Kutta method on the probability-flow ODE (Song et al. 2021, equation 13), with its state in double precision. */
