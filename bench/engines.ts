@@ -6,9 +6,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { openEngines } from '../src/engine/engines.js';
-import { loadModel } from '../src/score/network/load.js';
-import { sample, type SampleOptions } from '../src/sampling/sample.js';
-import type { Sampling } from '../src/sampling/sample.js';
+import { loadModel, type OnnxScoreModel } from '../src/score/network/load.js';
+import { sample, type SampleOptions, type Sampling } from '../src/sampling/sample.js';
 
 const embedded = 'models/mnist-vp.onnx';
 const batch = 64;
@@ -20,11 +19,21 @@ export async function run(): Promise<void> {
   await memory();
 }
 
+/** A model whose runs onnxruntime-node makes on the calling thread. */
+async function blockingModel(threads: number): Promise<OnnxScoreModel> {
+  process.env['FASTSDE_SESSIONS'] = 'node';
+  try {
+    return await loadModel(embedded, { threads, probe: false });
+  } finally {
+    delete process.env['FASTSDE_SESSIONS'];
+  }
+}
+
 /** The same runs on the calling thread and in an engine, in turns. */
 async function throughput(): Promise<void> {
   const threads = availableParallelism();
   const options: SampleOptions = { count: batch, steps: 10 };
-  const model = await loadModel(embedded, { threads, probe: false });
+  const model = await blockingModel(threads);
   const engines = await openEngines(embedded, { threads, probe: false });
   const rounds = 15;
   const wall: number[] = [];
@@ -43,7 +52,9 @@ async function throughput(): Promise<void> {
     wall.push(there.wall / here.wall);
     processor.push(there.processor / here.processor);
   }
-  console.log(`an engine against the calling thread, ${batch}x1x28x28, 21 evaluations, ${threads} threads,`);
+  console.log(
+    `an engine against onnxruntime-node on the calling thread, ${batch}x1x28x28, 21 evaluations, ${threads} threads,`,
+  );
   console.log(`  ${rounds} pairs of runs in turns: median ratio (quartiles)`);
   console.log(`  wall time       ${spread(wall)}`);
   console.log(`  processor time  ${spread(processor)}`);
@@ -54,7 +65,7 @@ async function throughput(): Promise<void> {
 async function responsiveness(threads: number): Promise<void> {
   const engines = await openEngines(embedded, { threads, probe: false });
   const options: SampleOptions = { count: batch, steps: 100, previewEvery: 10 };
-  const model = await loadModel(embedded, { threads, probe: false });
+  const model = await blockingModel(threads);
   console.log(
     `event loop while ${batch} samples are drawn with ${threads} threads, a server answering beside:`,
   );
