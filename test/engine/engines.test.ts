@@ -223,7 +223,13 @@ test('callers who await room are slowed down and never refused', async (t) => {
 });
 
 test("functions and models of one's own work", async (t) => {
-  const own = functionModel({ shape: [2], sde: edm(), evaluate: (x, _, out) => out.set(x.map((v) => -v)) });
+  const own = functionModel({
+    shape: [2],
+    sde: edm(),
+    evaluate: (x, _, out) => {
+      out.set(x.map((v) => -v));
+    },
+  });
   const engines = await openEngines(own, { engines: 2 });
   const still = { name: 'still', begin: () => () => undefined };
   const options: SampleOptions = { count: 3, steps: 4, predictor: still, corrector: 'ald' };
