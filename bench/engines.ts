@@ -6,7 +6,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { openEngines } from '../src/engine/engines.js';
-import { loadModel, type OnnxScoreModel } from '../src/score/network/load.js';
+import { loadModel } from '../src/score/network/load.js';
+import type { OnnxScoreModel } from '../src/score/network/model.js';
 import { sample, type SampleOptions, type Sampling } from '../src/sampling/sample.js';
 
 const embedded = 'models/mnist-vp.onnx';

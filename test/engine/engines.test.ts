@@ -288,3 +288,10 @@ test('what engines cannot be is refused by name', async (t) => {
     t.is(error.option, option);
   }
 });
+
+test.serial('engines are refused where networks would run on the calling thread', async (t) => {
+  process.env['FASTSDE_SESSIONS'] = 'node';
+  t.teardown(() => delete process.env['FASTSDE_SESSIONS']);
+  const error = await t.throwsAsync(openEngines(network), { instanceOf: EngineError });
+  t.regex(error.message, /FASTSDE_SESSIONS=node/);
+});
