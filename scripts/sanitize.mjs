@@ -45,7 +45,7 @@ function stage(name, { flags }) {
   const folder = path.join(root, 'build', 'sanitize', name);
   mkdirSync(folder, { recursive: true });
   copyFileSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
-  for (const shared of ['native', 'test', 'models', 'CMakeLists.txt']) {
+  for (const shared of ['native', 'src', 'test', 'models', 'CMakeLists.txt']) {
     rmSync(path.join(folder, shared), { force: true });
     symlinkSync(path.join(root, shared), path.join(folder, shared));
   }
