@@ -14,7 +14,7 @@ import {
   fillNormal,
   fillRademacher,
   fillUniform,
-  langevin,
+  langevinStep,
   toBytes,
 } from '../src/device/kernels.js';
 import { nanoseconds, printTable } from './measure.js';
@@ -98,7 +98,7 @@ function cases(batch: number, size: number): Case[] {
       name: `Langevin, ${norm} norms`,
       ...(norm === 'batch' ? { torch: 'langevin', chain: () => langevinChain(x, score, batch) } : {}),
       native: () => {
-        langevin(x, score, corrector, norm, noise, { mean });
+        langevinStep(x, score, corrector, norm, noise, { mean });
       },
       floor: readWrite,
     })),

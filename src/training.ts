@@ -9,7 +9,7 @@ export type {
   NetworkDescription,
   UNetDescription,
 } from './networks/description.js';
-export { objective, type Feeds, type Objective } from './training/objective.js';
+export { objective, type ObjectiveFeeds, type Objective } from './training/objective.js';
 export {
   objectiveKinds,
   timeLaws,

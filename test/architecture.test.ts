@@ -55,3 +55,21 @@ test('no files of src import each other in a circle', (t) => {
   }
   t.deepEqual([...left.keys()], []);
 });
+
+test('a name is exported from one file alone', (t) => {
+  const places = new Map<string, string[]>();
+  for (const file of imports.keys()) {
+    if (entries.includes(file)) continue;
+    const text = readFileSync(path.join(src, file), 'utf8');
+    const exported = text.matchAll(
+      /^export (?:async )?(?:abstract )?(?:function|const|class|interface|type) (\w+)/gm,
+    );
+    // Overloads of a function are one.
+    for (const name of new Set(Array.from(exported, (match) => match[1]!)))
+      places.set(name, [...(places.get(name) ?? []), file]);
+  }
+  t.deepEqual(
+    [...places].filter(([, files]) => files.length > 1),
+    [],
+  );
+});

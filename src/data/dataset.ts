@@ -1,5 +1,5 @@
 import { DataError, OptionError } from '../errors.js';
-import { fromBytes } from '../io/image.js';
+import { decodePixels } from '../io/image.js';
 import type { NdArray } from '../io/npy.js';
 import { Stream } from '../device/binding.js';
 import { fillUniform } from '../device/kernels.js';
@@ -169,7 +169,7 @@ function axisHint(sample: readonly number[], expected: readonly number[]): strin
  */
 export function modelValues({ data, shape }: Dataset, { shape: expected, sde }: DataSpace): Float32Array {
   checkSampleShape({ shape }, { shape: expected });
-  if (data instanceof Uint8Array) return fromBytes(data, sde.dataRange);
+  if (data instanceof Uint8Array) return decodePixels(data, sde.dataRange);
   const [low, high] = sde.dataRange;
   const slack = (high - low) / 2;
   const outside = isImageShape(expected)

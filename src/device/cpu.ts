@@ -8,7 +8,7 @@ import {
   fillRademacher,
   fillUniform,
   gather,
-  langevin,
+  langevinStep,
   projectMeasurement,
   scaledErrors,
 } from './kernels.js';
@@ -35,7 +35,7 @@ export const cpu: Device = {
     affine(state(out), operands.map(state), coefficients, noise);
   },
   langevin(x, output, coefficients, norm, noise) {
-    langevin(state(x), state(output), coefficients, norm, noise);
+    langevinStep(state(x), state(output), coefficients, norm, noise);
   },
   dots(a, b, out) {
     dots(state(a), state(b), out as Float64Array);

@@ -76,7 +76,7 @@ export function affine(
  * @param coefficients row-major [batch][3] = p, q, factor with factor = 2 alpha snr^2 >= 0.
  * @param results `mean` receives x + e s, `steps` [batch] receives e.
  */
-export function langevin(
+export function langevinStep(
   x: State,
   output: State,
   coefficients: Float64Array,

@@ -23,14 +23,14 @@ export interface Picture {
 }
 
 /** Values to 8 bits: `range` to 0..255, rounded to nearest and clipped. */
-export function toBytes(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
+export function encodePixels(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
   const bytes = new Uint8Array(values.length);
   native.toBytes(values, low, high, bytes);
   return bytes;
 }
 
-/** 8 bits to values: 0..255 to `range`; the inverse of {@link toBytes} on its result. */
-export function fromBytes(bytes: Uint8Array, [low, high]: readonly [number, number]): Float32Array {
+/** 8 bits to values: 0..255 to `range`; the inverse of {@link encodePixels} on its result. */
+export function decodePixels(bytes: Uint8Array, [low, high]: readonly [number, number]): Float32Array {
   // Each of the 256 values correctly rounded, so that 255 is the upper end exactly.
   const table = Float32Array.from({ length: 256 }, (_, byte) => low + ((high - low) * byte) / 255);
   const values = new Float32Array(bytes.length);
@@ -60,7 +60,7 @@ export function imageGrid(batch: ImageBatch, layout: GridLayout = {}): Picture {
   const cellHeight = factor * height + gap;
   const gridWidth = columns * cellWidth + gap;
   const gridHeight = rows * cellHeight + gap;
-  const bytes = toBytes(batch.samples, batch.range);
+  const bytes = encodePixels(batch.samples, batch.range);
   const data = new Uint8Array(gridWidth * gridHeight * channels).fill(gapGrey);
   for (let n = 0; n < count; n++) {
     const left = gap + (n % columns) * cellWidth;
@@ -83,7 +83,7 @@ const gapGrey = 128;
 /** The images of a batch, one picture each, at their own size. */
 export function pictures(batch: ImageBatch): Picture[] {
   const { count, channels, height, width } = dimensions(batch);
-  const bytes = toBytes(batch.samples, batch.range);
+  const bytes = encodePixels(batch.samples, batch.range);
   const pixels = height * width;
   return Array.from({ length: count }, (_, n) => {
     const data = new Uint8Array(pixels * channels);
@@ -187,7 +187,7 @@ export async function decodeImage(
 
 /** The values of a picture in the order of a sample, [channels, height, width], 0..255 mapped to `range`. */
 export function pictureValues(picture: Picture, range: readonly [number, number]): Float32Array {
-  return fromBytes(planes(picture), range);
+  return decodePixels(planes(picture), range);
 }
 
 /** The bytes of a picture, channel by channel. */

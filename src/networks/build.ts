@@ -5,7 +5,7 @@ import { metadataProperties, type ModelMetadata } from '../score/network/metadat
 import { convolutionalClassifier } from './classifier.js';
 import { checkNetwork, levelsOf, mlpOf, type NetworkDescription } from './description.js';
 import { embed } from './embedding.js';
-import { NetworkGraph, type Value } from './graph.js';
+import { NetworkGraph, type Activation } from './graph.js';
 import { marginal, noiseLevel } from './marginal.js';
 import { mlp } from './mlp.js';
 import { precondition, type DataMoments, type Preconditioned } from './precondition.js';
@@ -62,11 +62,11 @@ export function buildNetwork(description: NetworkDescription, seed: bigint = 0n)
 /** The noise level that the network is told, and its state; an EDM network sees a state that is made ready outside. */
 function prepareState(
   g: NetworkGraph,
-  x: Value,
-  t: Value,
+  x: Activation,
+  t: Activation,
   network: NetworkDescription,
   process: ModelDescription,
-): { noise: Value; state?: Preconditioned } {
+): { noise: Activation; state?: Preconditioned } {
   const raw = network.kind !== 'classifier' && network.parameterization === 'edm';
   if (raw && process.labels.name === 'c-noise') return { noise: t };
   const { dataRange } = process.sde;
@@ -81,7 +81,12 @@ function momentsOfRange([low, high]: readonly [number, number]): DataMoments {
   return { mean: (low + high) / 2, std: (high - low) / 4 };
 }
 
-function networkBody(g: NetworkGraph, x: Value, embedding: Value, network: NetworkDescription): Value {
+function networkBody(
+  g: NetworkGraph,
+  x: Activation,
+  embedding: Activation,
+  network: NetworkDescription,
+): Activation {
   const { shape, dropout = 0 } = network;
   const classes = network.kind === 'classifier' ? network.classes : undefined;
   if (network.kind !== 'unet' && shape.length === 1) {

@@ -1,6 +1,6 @@
 import type { Levels } from './description.js';
 import { ResidualBlocks, encoder, encoderWidths } from './encoder.js';
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 import { groupNorm, linear, silu } from './layers.js';
 
 /**
@@ -9,11 +9,11 @@ import { groupNorm, linear, silu } from './layers.js';
  */
 export function convolutionalClassifier(
   g: NetworkGraph,
-  x: Value,
-  embedding: Value,
+  x: Activation,
+  embedding: Activation,
   classes: number,
   settings: Levels & { readonly dropout: number },
-): Value {
+): Activation {
   const blocks = new ResidualBlocks(g, embedding, encoderWidths(settings), settings.dropout);
   const { coarsest } = encoder(g, x, blocks, settings);
   const h = silu(g, groupNorm(g, 'norm', coarsest));

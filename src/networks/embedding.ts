@@ -1,4 +1,4 @@
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 import { linear, silu, type Modulation } from './layers.js';
 
 /** Angular frequencies of the noise features, evenly spaced in their logarithm. */
@@ -17,10 +17,10 @@ const HIGHEST = 50;
  */
 export function embed(
   g: NetworkGraph,
-  noise: Value,
+  noise: Activation,
   width: number,
-  label?: { readonly input: Value; readonly count: number },
-): Value {
+  label?: { readonly input: Activation; readonly count: number },
+): Activation {
   const ratio = Math.log(HIGHEST / LOWEST) / (FREQUENCIES - 1);
   const frequencies = Array.from({ length: FREQUENCIES }, (_, i) => LOWEST * Math.exp(i * ratio));
   const shape = [FREQUENCIES];
@@ -36,7 +36,7 @@ export function embed(
 }
 
 /** Scales and shifts for layers of these widths, made from the embedding by one matrix product. */
-export function modulations(g: NetworkGraph, embedding: Value, widths: readonly number[]): Modulation[] {
+export function modulations(g: NetworkGraph, embedding: Activation, widths: readonly number[]): Modulation[] {
   const sizes = widths.flatMap((width) => [width, width]);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const parts = g.split(g.reshape(linear(g, 'modulation', embedding, total), [total, 1, 1]), sizes);

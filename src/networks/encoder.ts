@@ -1,6 +1,6 @@
 import type { Levels } from './description.js';
 import { modulations } from './embedding.js';
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 import { attention, convolution, dropout, groupNorm, silu, spaceToDepth, type Modulation } from './layers.js';
 
 /** Residual blocks with their modulations, in the order in which the network runs through them. */
@@ -9,14 +9,14 @@ export class ResidualBlocks {
   readonly #modulations: Modulation[];
   readonly #dropout: number;
 
-  constructor(g: NetworkGraph, embedding: Value, widths: readonly number[], dropout: number) {
+  constructor(g: NetworkGraph, embedding: Activation, widths: readonly number[], dropout: number) {
     this.#g = g;
     this.#modulations = modulations(g, embedding, widths);
     this.#dropout = dropout;
   }
 
   /** The blocks of one level, with attention after the first where the level has it. */
-  run(name: string, x: Value, count: number, attentive: boolean): Value {
+  run(name: string, x: Activation, count: number, attentive: boolean): Activation {
     let h = x;
     for (let block = 0; block < count; block++) {
       h = this.#block(`${name}.${block}`, h);
@@ -26,7 +26,7 @@ export class ResidualBlocks {
   }
 
   /** x + conv(dropout(silu(modulated norm(conv(silu(norm(x))))))), which starts as x. */
-  #block(name: string, x: Value): Value {
+  #block(name: string, x: Activation): Activation {
     const g = this.#g;
     const channels = x.shape[0]!;
     const modulation = this.#modulations.shift()!;
@@ -40,11 +40,11 @@ export class ResidualBlocks {
 /** The way down, level by level: the last value of each level but the coarsest, and the coarsest. */
 export function encoder(
   g: NetworkGraph,
-  x: Value,
+  x: Activation,
   blocks: ResidualBlocks,
   { channels, blocks: counts, attention, stem }: Levels,
-): { skips: Value[]; coarsest: Value } {
-  const skips: Value[] = [];
+): { skips: Activation[]; coarsest: Activation } {
+  const skips: Activation[] = [];
   let h = convolution(g, 'stem', stem === 2 ? spaceToDepth(g, x) : x, channels[0]!);
   channels.forEach((_, level) => {
     if (level > 0) {

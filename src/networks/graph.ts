@@ -5,7 +5,7 @@ import { elementCount } from '../shape.js';
 import { uniformWeights } from './initialization.js';
 
 /** A value of the graph. All values but constants have the batch as their first axis, which the shape leaves out. */
-export interface Value {
+export interface Activation {
   readonly name: string;
   readonly shape: readonly number[];
 }
@@ -28,13 +28,13 @@ export class NetworkGraph {
   }
 
   /** An input [N, ...shape]. */
-  input(name: string, shape: readonly number[], type: DataType = 'float32'): Value {
+  input(name: string, shape: readonly number[], type: DataType = 'float32'): Activation {
     this.#inputs.push(makeValueInfo(name, { type, shape: [BATCH, ...shape] }));
     return { name, shape };
   }
 
   /** Shows a value as the output of this name. */
-  output(value: Value, name: string): void {
+  output(value: Activation, name: string): void {
     this.#nodes.push(makeNode('Identity', [value.name], [name]));
     this.#outputs.push(makeValueInfo(name, { type: 'float32', shape: [BATCH, ...value.shape] }));
   }
@@ -42,10 +42,10 @@ export class NetworkGraph {
   /** A node with one output of the given shape. Operands are values, or names of constants and weights. */
   op(
     operator: string,
-    operands: readonly (Value | string)[],
+    operands: readonly (Activation | string)[],
     shape: readonly number[],
     attributes: Readonly<Record<string, AttributeValue>> = {},
-  ): Value {
+  ): Activation {
     const name = `${operator}.${this.#nodes.length}`;
     const names = operands.map((operand) => (typeof operand === 'string' ? operand : operand.name));
     this.#nodes.push(makeNode(operator, names, [name], attributes));
@@ -53,22 +53,26 @@ export class NetworkGraph {
   }
 
   /** Splits axis 1 into parts of these sizes. */
-  split(value: Value, sizes: readonly number[]): Value[] {
+  split(value: Activation, sizes: readonly number[]): Activation[] {
     const names = sizes.map((_, part) => `Split.${this.#nodes.length}.${part}`);
     this.#nodes.push(makeNode('Split', [value.name, this.ints(sizes)], names, { axis: 1 }));
     return names.map((name, part) => ({ name, shape: [sizes[part]!, ...value.shape.slice(1)] }));
   }
 
   /** The same elements in another shape. */
-  reshape(value: Value, shape: readonly number[]): Value {
+  reshape(value: Activation, shape: readonly number[]): Activation {
     return this.op('Reshape', [value, this.ints([-1, ...shape])], shape);
   }
 
   /** Sum, difference, product or quotient; a number stands for itself, and one operand may be broadcast. */
-  arithmetic(operator: 'Add' | 'Sub' | 'Mul' | 'Div', left: Value | number, right: Value | number): Value {
+  arithmetic(
+    operator: 'Add' | 'Sub' | 'Mul' | 'Div',
+    left: Activation | number,
+    right: Activation | number,
+  ): Activation {
     const [a, b] = [left, right].map((each) => (typeof each === 'number' ? undefined : each));
     const shape = elementCount(a?.shape ?? []) >= elementCount(b?.shape ?? []) ? a?.shape : b?.shape;
-    const operand = (each: Value | number): Value | string =>
+    const operand = (each: Activation | number): Activation | string =>
       typeof each === 'number' ? this.scalar(each) : each;
     return this.op(operator, [operand(left), operand(right)], shape ?? []);
   }

@@ -1,11 +1,11 @@
 import { GROUPS } from './description.js';
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 
 /** How a layer's weights start: at random, or at zero so that it begins as nothing. */
 export type Start = 'random' | 'zero';
 
 /** x sigmoid(x) (Ramachandran et al. 2017). */
-export function silu(g: NetworkGraph, x: Value): Value {
+export function silu(g: NetworkGraph, x: Activation): Activation {
   return g.arithmetic('Mul', x, g.op('Sigmoid', [x], x.shape));
 }
 
@@ -13,10 +13,10 @@ export function silu(g: NetworkGraph, x: Value): Value {
 export function linear(
   g: NetworkGraph,
   name: string,
-  x: Value,
+  x: Activation,
   outputs: number,
   start: Start = 'random',
-): Value {
+): Activation {
   const inputs = x.shape[0]!;
   const initial = start === 'zero' ? 0 : { fan: inputs };
   const weight = g.weight(`${name}.weight`, [outputs, inputs], initial);
@@ -28,10 +28,10 @@ export function linear(
 export function convolution(
   g: NetworkGraph,
   name: string,
-  x: Value,
+  x: Activation,
   outputs: number,
   options: { readonly kernel?: number; readonly stride?: number; readonly start?: Start } = {},
-): Value {
+): Activation {
   const { kernel = 3, stride = 1, start = 'random' } = options;
   const [inputs, height, width] = x.shape as [number, number, number];
   const initial = start === 'zero' ? 0 : { fan: inputs * kernel ** 2 };
@@ -46,18 +46,21 @@ export function convolution(
 
 /** A factor and an offset for every channel, [N, C, 1, 1] each. */
 export interface Modulation {
-  readonly scale: Value;
-  readonly shift: Value;
+  readonly scale: Activation;
+  readonly shift: Activation;
 }
 
 /**
  * Group normalisation (Wu and He 2018) with 8 groups: (x - mean) / sqrt(variance + 1e-5) within each group of channels,
  * times the weight, plus the bias; with a modulation, that result times (1 + scale), plus shift.
  */
-export function groupNorm(g: NetworkGraph, name: string, x: Value, modulation?: Modulation): Value {
+export function groupNorm(g: NetworkGraph, name: string, x: Activation, modulation?: Modulation): Activation {
   const [channels, height, width] = x.shape as [number, number, number];
-  const weight: Value = { name: g.weight(`${name}.weight`, [channels, 1, 1], 1), shape: [channels, 1, 1] };
-  const bias: Value = { name: g.weight(`${name}.bias`, [channels, 1, 1], 0), shape: [channels, 1, 1] };
+  const weight: Activation = {
+    name: g.weight(`${name}.weight`, [channels, 1, 1], 1),
+    shape: [channels, 1, 1],
+  };
+  const bias: Activation = { name: g.weight(`${name}.bias`, [channels, 1, 1], 0), shape: [channels, 1, 1] };
   const size = (channels / GROUPS) * height * width;
   // The fastest kernel of ONNX Runtime for groups as rows; differentiation brings it to the form that it needs.
   const one = g.constant('norm.ones', Array<number>(GROUPS).fill(1));
@@ -74,17 +77,17 @@ export function groupNorm(g: NetworkGraph, name: string, x: Value, modulation?: 
 }
 
 /** Dropout by a mask that is an input: 0 or 1 / (1 - p) for every element. None where p is 0. */
-export function dropout(g: NetworkGraph, name: string, x: Value, probability: number): Value {
+export function dropout(g: NetworkGraph, name: string, x: Activation, probability: number): Activation {
   return probability === 0 ? x : g.arithmetic('Mul', x, g.input(`dropout.${name}`, x.shape));
 }
 
 /** Self-attention over positions with one head, added to its input; starts as the identity (Ho et al. 2020). */
-export function attention(g: NetworkGraph, name: string, x: Value): Value {
+export function attention(g: NetworkGraph, name: string, x: Activation): Activation {
   const [channels, height, width] = x.shape as [number, number, number];
   const positions = height * width;
   const qkv = convolution(g, `${name}.qkv`, groupNorm(g, `${name}.norm`, x), 3 * channels, { kernel: 1 });
   const flat = g.reshape(qkv, [3 * channels, positions]);
-  const [q, k, v] = g.split(flat, [channels, channels, channels]) as [Value, Value, Value];
+  const [q, k, v] = g.split(flat, [channels, channels, channels]) as [Activation, Activation, Activation];
   const square = [positions, positions];
   const queries = g.op('Transpose', [g.arithmetic('Mul', q, channels ** -0.5)], [positions, channels], {
     perm: [0, 2, 1],
@@ -97,13 +100,13 @@ export function attention(g: NetworkGraph, name: string, x: Value): Value {
 }
 
 /** 2 x 2 pixels to channels. */
-export function spaceToDepth(g: NetworkGraph, x: Value): Value {
+export function spaceToDepth(g: NetworkGraph, x: Activation): Activation {
   const [channels, height, width] = x.shape as [number, number, number];
   return g.op('SpaceToDepth', [x], [4 * channels, height / 2, width / 2], { blocksize: 2 });
 }
 
 /** The inverse of {@link spaceToDepth}. */
-export function depthToSpace(g: NetworkGraph, x: Value): Value {
+export function depthToSpace(g: NetworkGraph, x: Activation): Activation {
   const [channels, height, width] = x.shape as [number, number, number];
   return g.op('DepthToSpace', [x], [channels / 4, 2 * height, 2 * width], { blocksize: 2 });
 }

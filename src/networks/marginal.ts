@@ -1,12 +1,12 @@
 import { OptionError } from '../errors.js';
 import { DATA_TYPES } from '../onnx/file/tensor.js';
 import type { ModelDescription } from '../score/network/description.js';
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 
 /** alpha and sigma of x_t | x_0 ~ N(alpha x_0, sigma^2 I); each [N]. */
 export interface MarginalValues {
-  readonly alpha: Value;
-  readonly sigma: Value;
+  readonly alpha: Activation;
+  readonly sigma: Activation;
 }
 
 type Process = Pick<ModelDescription, 'sde' | 'ladder' | 'labels' | 'levels'>;
@@ -16,7 +16,7 @@ type Process = Pick<ModelDescription, 'sde' | 'ladder' | 'labels' | 'levels'>;
  * @param label [N]
  * @throws OptionError for a label rule from which this SDE's marginal cannot be found.
  */
-export function marginal(g: NetworkGraph, label: Value, process: Process): MarginalValues {
+export function marginal(g: NetworkGraph, label: Activation, process: Process): MarginalValues {
   return ofLevel(g, label, process) ?? ofRatio(g, label, process) ?? ofTime(g, label, process);
 }
 
@@ -28,23 +28,27 @@ export function noiseLevel(
   g: NetworkGraph,
   { alpha, sigma }: MarginalValues,
   [low, high]: readonly [number, number],
-): Value {
+): Activation {
   const ratio = g.arithmetic('Mul', g.arithmetic('Div', sigma, alpha), 2 / (high - low));
   return g.arithmetic('Mul', g.op('Log', [ratio], []), 0.25);
 }
 
 /** Trained levels: two tables. */
-function ofLevel(g: NetworkGraph, label: Value, { ladder, labels }: Process): MarginalValues | undefined {
+function ofLevel(
+  g: NetworkGraph,
+  label: Activation,
+  { ladder, labels }: Process,
+): MarginalValues | undefined {
   if (ladder === undefined) return undefined;
   const reversed = labels.name === 'reversed-index';
   const index = g.op('Cast', [label], [], { to: DATA_TYPES.int64 });
-  const table = (name: string, values: Float64Array): Value =>
+  const table = (name: string, values: Float64Array): Activation =>
     g.op('Gather', [g.constant(name, reversed ? [...values].reverse() : [...values]), index], []);
   return { alpha: table('alphas', ladder.alpha), sigma: table('sigmas', ladder.sigma) };
 }
 
 /** Labels that name sigma, or sigma / alpha. */
-function ofRatio(g: NetworkGraph, label: Value, { sde, labels }: Process): MarginalValues | undefined {
+function ofRatio(g: NetworkGraph, label: Activation, { sde, labels }: Process): MarginalValues | undefined {
   if (!['sigma', 'log-sigma', 'c-noise'].includes(labels.name)) return undefined;
   const scaled = labels.name === 'c-noise' ? g.arithmetic('Mul', label, 4) : label;
   const ratio = labels.name === 'sigma' ? label : g.op('Exp', [scaled], []);
@@ -63,7 +67,7 @@ function ofRatio(g: NetworkGraph, label: Value, { sde, labels }: Process): Margi
 }
 
 /** Labels that name a time. */
-function ofTime(g: NetworkGraph, label: Value, { sde, labels, levels }: Process): MarginalValues {
+function ofTime(g: NetworkGraph, label: Activation, { sde, labels, levels }: Process): MarginalValues {
   // Rules of time are affine.
   const at = (t: number): number => labels.label({ t, alpha: NaN, sigma: NaN, lambda: NaN }, levels);
   const offset = at(0);
@@ -94,6 +98,6 @@ function ofTime(g: NetworkGraph, label: Value, { sde, labels, levels }: Process)
   }
 }
 
-function one(g: NetworkGraph): Value {
+function one(g: NetworkGraph): Activation {
   return { name: g.scalar(1), shape: [] };
 }

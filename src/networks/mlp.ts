@@ -1,5 +1,5 @@
 import type { Mlp } from './description.js';
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 import { dropout, linear, silu, type Start } from './layers.js';
 
 /**
@@ -12,12 +12,12 @@ import { dropout, linear, silu, type Start } from './layers.js';
  */
 export function mlp(
   g: NetworkGraph,
-  x: Value,
-  embedding: Value,
+  x: Activation,
+  embedding: Activation,
   outputs: number,
   settings: Mlp & { readonly dropout: number },
   head: Start = 'zero',
-): Value {
+): Activation {
   const { width, depth, residual } = settings;
   const biases = g.split(linear(g, 'modulation', embedding, depth * width), Array<number>(depth).fill(width));
   let h = linear(g, 'stem', x, width);

@@ -1,5 +1,5 @@
 import type { Parameterization } from '../score/model.js';
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 import type { MarginalValues } from './marginal.js';
 
 /** Mean m and standard deviation d of the data's elements. */
@@ -11,9 +11,9 @@ export interface DataMoments {
 /** A state made ready for a network, and the way back. */
 export interface Preconditioned {
   /** u = (x - alpha m) / s with s^2 = sigma^2 + (alpha d)^2: mean 0 and variance 1 at every noise level. */
-  readonly input: Value;
+  readonly input: Activation;
   /** The output in the given parameterization, from the network's F(u) in the shape of x. */
-  output(network: Value, parameterization: Exclude<Parameterization, 'edm'>): Value;
+  output(network: Activation, parameterization: Exclude<Parameterization, 'edm'>): Activation;
 }
 
 /**
@@ -27,15 +27,16 @@ export interface Preconditioned {
  */
 export function precondition(
   g: NetworkGraph,
-  x: Value,
+  x: Activation,
   { alpha, sigma }: MarginalValues,
   { mean, std }: DataMoments,
 ): Preconditioned {
   const ones = x.shape.map(() => 1);
-  const column = (value: Value): Value => g.reshape(value, ones);
-  const square = (value: Value): Value => g.arithmetic('Mul', value, value);
-  const times = (left: Value, right: Value | number): Value => g.arithmetic('Mul', left, right);
-  const over = (left: Value, right: Value): Value => g.arithmetic('Div', left, right);
+  const column = (value: Activation): Activation => g.reshape(value, ones);
+  const square = (value: Activation): Activation => g.arithmetic('Mul', value, value);
+  const times = (left: Activation, right: Activation | number): Activation =>
+    g.arithmetic('Mul', left, right);
+  const over = (left: Activation, right: Activation): Activation => g.arithmetic('Div', left, right);
   const signal = times(alpha, std);
   const s = g.op('Sqrt', [g.arithmetic('Add', square(sigma), square(signal))], []);
   const centred = mean === 0 ? x : g.arithmetic('Sub', x, column(times(alpha, mean)));
@@ -43,11 +44,11 @@ export function precondition(
   return {
     input,
     output(network, parameterization) {
-      const affine = (state: Value, output: Value, constant?: Value): Value => {
+      const affine = (state: Activation, output: Activation, constant?: Activation): Activation => {
         const linear = g.arithmetic('Add', times(column(state), input), times(column(output), network));
         return constant === undefined ? linear : g.arithmetic('Add', linear, column(constant));
       };
-      const negative = (value: Value): Value => g.op('Neg', [value], []);
+      const negative = (value: Activation): Activation => g.op('Neg', [value], []);
       switch (parameterization) {
         case 'eps':
           return affine(over(sigma, s), negative(over(signal, s)));

@@ -1,6 +1,6 @@
 import type { Levels } from './description.js';
 import { ResidualBlocks, encoder, encoderWidths } from './encoder.js';
-import type { NetworkGraph, Value } from './graph.js';
+import type { NetworkGraph, Activation } from './graph.js';
 import { convolution, depthToSpace, groupNorm, silu } from './layers.js';
 
 /**
@@ -14,10 +14,10 @@ import { convolution, depthToSpace, groupNorm, silu } from './layers.js';
  */
 export function unet(
   g: NetworkGraph,
-  x: Value,
-  embedding: Value,
+  x: Activation,
+  embedding: Activation,
   settings: Levels & { readonly dropout: number },
-): Value {
+): Activation {
   const { channels, stem, attention: attentive } = settings;
   const fine = channels.slice(0, -1);
   const up = fine.flatMap((width, level) => Array<number>(settings.blocks[level]!).fill(width)).reverse();

@@ -25,7 +25,7 @@ import { timesOf } from './times.js';
 import { elementCount } from '../shape.js';
 
 /** The data inputs of a training graph, and the time of each row. The arrays are used again by the next call. */
-export interface Feeds {
+export interface ObjectiveFeeds {
   readonly tensors: Record<string, Tensor>;
   readonly times: Float64Array;
 }
@@ -50,7 +50,7 @@ export interface Objective {
    * (seed, step, row of the batch), so that every split of a batch sees the same.
    * @throws DataError for rows or labels that do not fit the network.
    */
-  feeds(rows: TrainingRows): Feeds;
+  feeds(rows: TrainingRows): ObjectiveFeeds;
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   fillNormal,
   fromBytes,
   gather,
-  langevin,
+  langevinStep,
   projectMeasurement,
   scaledErrors,
   toBytes,
@@ -267,28 +267,28 @@ const refused: [title: string, option: string, run: () => void][] = [
     'an unknown norm',
     'norm',
     () => {
-      langevin(f32(8), f32(8), f64(0, 1, 0.1), wrong('l1'), noise);
+      langevinStep(f32(8), f32(8), f64(0, 1, 0.1), wrong('l1'), noise);
     },
   ],
   [
     'a negative Langevin factor',
     'coefficients[0][2]',
     () => {
-      langevin(f32(8), f32(8), f64(0, 1, -0.1), 'batch', noise);
+      langevinStep(f32(8), f32(8), f64(0, 1, -0.1), 'batch', noise);
     },
   ],
   [
     'a short network output',
     'output',
     () => {
-      langevin(f32(8), f32(4), f64(0, 1, 0.1), 'batch', noise);
+      langevinStep(f32(8), f32(4), f64(0, 1, 0.1), 'batch', noise);
     },
   ],
   [
     'a network output that is the state',
     'output',
     () => {
-      langevin(shared, shared, f64(0, 1, 0.1), 'batch', noise);
+      langevinStep(shared, shared, f64(0, 1, 0.1), 'batch', noise);
     },
   ],
   [
@@ -323,7 +323,7 @@ const refused: [title: string, option: string, run: () => void][] = [
     'steps of another length',
     'results.steps',
     () => {
-      langevin(f32(8), f32(8), f64(0, 1, 0.1), 'batch', noise, { steps: f64(0, 0) });
+      langevinStep(f32(8), f32(8), f64(0, 1, 0.1), 'batch', noise, { steps: f64(0, 0) });
     },
   ],
   [

@@ -15,7 +15,7 @@ import {
   fillNormal,
   fillRademacher,
   fillUniform,
-  langevin,
+  langevinStep,
   projectMeasurement,
   scaledErrors,
 } from '../../src/device/kernels.js';
@@ -85,10 +85,10 @@ const updates: Record<string, Update> = {
     affine(x, [x, other], c, noise);
   },
   'langevin with sample norms': (x, other, c, noise) => {
-    langevin(x, other, c.map(Math.abs), 'sample', noise);
+    langevinStep(x, other, c.map(Math.abs), 'sample', noise);
   },
   'langevin with sqrt-d norms': (x, other, c, noise) => {
-    langevin(x, other, c.map(Math.abs), 'sqrt-d', noise);
+    langevinStep(x, other, c.map(Math.abs), 'sqrt-d', noise);
   },
   dots: (x, other, c) => {
     const out = new Float64Array(c.length / 3);

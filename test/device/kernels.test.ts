@@ -9,7 +9,7 @@ import {
   fillNormal,
   fromBytes,
   gather,
-  langevin,
+  langevinStep,
   projectMeasurement,
   scaledErrors,
   toBytes,
@@ -98,7 +98,7 @@ for (const [batch, size] of shapes) {
         const expected = langevinReference(x, output, coefficients, norm, z);
         const mean = x.slice();
         const steps = new Float64Array(batch);
-        langevin(x, output, coefficients, norm, address, { mean, steps });
+        langevinStep(x, output, coefficients, norm, address, { mean, steps });
         assertClose(t, steps, expected.steps, 1e-6);
         assertClose(t, mean, expected.mean, tolerance * 10);
         assertClose(t, x, expected.x, tolerance * 10);
@@ -224,7 +224,7 @@ test('a score of zero leaves the sample where it is', (t) => {
     const x = float32(64, 1);
     const before = x.slice();
     const steps = new Float64Array(2).fill(NaN);
-    langevin(x, new Float32Array(64), Float64Array.of(0, 1, 0.05, 0, 1, 0.05), norm, address, { steps });
+    langevinStep(x, new Float32Array(64), Float64Array.of(0, 1, 0.05, 0, 1, 0.05), norm, address, { steps });
     t.deepEqual(x, before);
     t.deepEqual([...steps], [0, 0]);
   }

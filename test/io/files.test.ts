@@ -6,10 +6,10 @@ import sharp from 'sharp';
 import { DataError, OutputError } from '../../src/errors.js';
 import { assertWritable, writeAtomically, writeFolder } from '../../src/io/atomic.js';
 import {
-  fromBytes,
+  decodePixels,
   pictureValues,
   readImage,
-  toBytes,
+  encodePixels,
   writeAnimation,
   writeImageFolder,
   writeImageGrid,
@@ -51,8 +51,8 @@ test('bytes survive the way through the range of a model and back', (t) => {
     [0, 1],
     [-1, 1],
   ] as const)
-    t.deepEqual(toBytes(fromBytes(bytes, range), range), bytes);
-  t.deepEqual(toBytes(Float32Array.of(-9, -1, 0, 1, 9), [-1, 1]), Uint8Array.of(0, 0, 128, 255, 255));
+    t.deepEqual(encodePixels(decodePixels(bytes, range), range), bytes);
+  t.deepEqual(encodePixels(Float32Array.of(-9, -1, 0, 1, 9), [-1, 1]), Uint8Array.of(0, 0, 128, 255, 255));
 });
 
 for (const channels of [1, 3] as const) {

@@ -12,7 +12,7 @@ import {
   fillUniform,
   fromBytes,
   gather,
-  langevin,
+  langevinStep,
   projectMeasurement,
   scaledErrors,
   toBytes,
@@ -42,7 +42,7 @@ function everyKernel(batch: number, size: number): State[] {
       const state = type(n, 1);
       const steps = new Float64Array(batch);
       const coefficients = Float64Array.from({ length: 3 * batch }, (_, i) => [-0.5, 0.9, 0.05][i % 3]!);
-      langevin(state, float32(n, 2), coefficients, norm, address, { mean, steps });
+      langevinStep(state, float32(n, 2), coefficients, norm, address, { mean, steps });
       results.push(state, mean, steps);
     }
     const products = new Float64Array(batch);

@@ -1,4 +1,11 @@
-import { decode, encode, type Field, type FieldKind, type Message, type Schema } from './wire.js';
+import {
+  parseMessage,
+  serializeMessage,
+  type Field,
+  type FieldKind,
+  type Message,
+  type Schema,
+} from './wire.js';
 
 /**
  * The messages of onnx.proto (https://onnx.ai/onnx/api/classes.html) that a transform looks into. What is not listed
@@ -215,10 +222,10 @@ const model = schema(
  * @throws ModelError where the bytes are truncated or not a model.
  */
 export function decodeModel(bytes: Uint8Array): ModelProto {
-  return decode(model, bytes) as ModelProto;
+  return parseMessage(model, bytes) as ModelProto;
 }
 
 /** Encodes a model as chunks for `writev`; long weights are the caller's own views, not copies. */
 export function encodeModel(proto: ModelProto): Uint8Array[] {
-  return encode(model, proto);
+  return serializeMessage(model, proto);
 }

@@ -46,7 +46,7 @@ const COPY_LIMIT = 1 << 14;
  * Decodes `bytes`; `bytes` fields of the result are views into it.
  * @throws ModelError where the data ends early or is not a message of this schema.
  */
-export function decode(schema: Schema, bytes: Uint8Array): Message {
+export function parseMessage(schema: Schema, bytes: Uint8Array): Message {
   return decodeMessage(schema, new Reader(bytes), new Budget(), 0);
 }
 
@@ -267,7 +267,7 @@ class Reader {
 }
 
 /** Encodes a message as a list of chunks, in field order; long `bytes` are chunks of their own and are not copied. */
-export function encode(schema: Schema, message: Message): Uint8Array[] {
+export function serializeMessage(schema: Schema, message: Message): Uint8Array[] {
   const writer = new Writer();
   writeMessage(schema, message as Mutable, writer, new Map());
   return writer.finish();
