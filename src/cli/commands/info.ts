@@ -26,6 +26,8 @@ interface Facts {
   readonly supportedIsas: readonly string[];
   /** Threads of the native kernels. */
   readonly threads: number;
+  /** Who runs networks: the addon, in this library of ONNX Runtime, or onnxruntime-node. */
+  readonly sessions: string;
   readonly providers: readonly Provider[];
 }
 
@@ -52,8 +54,21 @@ async function gather(): Promise<Facts> {
     isa,
     supportedIsas: supported,
     threads,
+    sessions: await describeSessions(),
     providers: [await probeProvider('cpu'), await probeProvider('cuda')],
   };
+}
+
+async function describeSessions(): Promise<string> {
+  const { sessionKind } = await import('../../onnx/run/runtime.js');
+  const { openRuntime } = await import('../../onnx/run/own.js');
+  try {
+    if ((await sessionKind()) === 'node') return 'onnxruntime-node, on the calling thread';
+    const { path, version } = openRuntime();
+    return `own, in threads of their own (ONNX Runtime ${version}: ${path})`;
+  } catch (error) {
+    return `none: ${(error as Error).message}`;
+  }
 }
 
 /** Starts an embedded model on a provider. */
@@ -69,12 +84,13 @@ async function probeProvider(name: Provider['name']): Promise<Provider> {
   }
 }
 
-function table({ versions, platform, isa, supportedIsas, threads, providers }: Facts): string {
+function table({ versions, platform, isa, supportedIsas, threads, sessions, providers }: Facts): string {
   const rows = [
     ...Object.entries(versions),
     ['platform', platform],
     ['instruction set', `${isa} (supported: ${supportedIsas.join(', ')})`],
     ['kernel threads', String(threads)],
+    ['sessions', sessions],
     ...providers.map(({ name, loads, reason }) => [
       `provider ${name}`,
       loads ? 'loads' : `does not load: ${reason}`,
