@@ -77,13 +77,17 @@ function checkSize(size: readonly number[]): void {
 }
 
 async function open(source: string, options: LoadDataOptions): Promise<Dataset> {
+  if (await isFolder(source)) return pictureFolder(source, options);
+  if (/\.(tar|tgz|tar\.gz)$/i.test(source)) return pictureArchive(source, options);
+  if (options.size !== undefined) {
+    const expected = 'left out: pictures in a folder or an archive are scaled, arrays are taken as they are';
+    throw new OptionError('size', options.size, expected);
+  }
   if (source === 'mnist') return mnist(options.split);
   if (isToy(source)) {
     const { first, count } = toyPoints[options.split ?? 'test'];
     return toys[source].sample(count, { first });
   }
-  if (await isFolder(source)) return pictureFolder(source, options);
-  if (/\.(tar|tgz|tar\.gz)$/i.test(source)) return pictureArchive(source, options);
   const bytes = await fileOf(source);
   switch (extname(source).toLowerCase()) {
     case '.npy':

@@ -48,7 +48,8 @@ const files: Readonly<Record<Split, { images: File; labels: File }>> = {
  */
 export function dataFolder(): string {
   const { FASTSDE_DATA, XDG_CACHE_HOME } = process.env;
-  return FASTSDE_DATA ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fastsde');
+  // An empty variable counts as unset.
+  return FASTSDE_DATA || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'fastsde');
 }
 
 /**

@@ -167,7 +167,7 @@ function checkSides(size: NetworkSize): void {
   const [high, wide] = [height, width].map((side) => SIDE * Math.ceil(side / SIDE));
   throw new DataError(
     `Pictures of ${width} x ${height} cannot be halved often enough for a U-Net. Scale them to sides that are multiples of ` +
-      `${SIDE} (--resize ${high},${wide}), or describe a network with channels of your own.`,
+      `${SIDE} (a folder or archive of pictures by --resize ${high},${wide}, arrays before they are saved), or describe a network with channels of your own.`,
     { option: 'resize', value: shape },
   );
 }

@@ -53,7 +53,10 @@ for (const [args, message] of [
     ['sample', '--mixture', 'mixture.json', '--labels', 'sigma'],
     /'--labels <rule>' cannot be used with option '--mixture <file>'/,
   ],
-  [['sample', '--mixture', 'mixture.json', '--output', 'a.webp'], /--output must be a \.npy or \.npz file/],
+  [
+    ['sample', '--mixture', 'mixture.json', '--output', 'a.webp'],
+    /--output must be a \.png, \.npy or \.npz file/,
+  ],
   [
     ['sample', '--mixture', 'mixture.json', '--output', 'no/a.npy'],
     /Cannot write no\/a\.npy: its folder does not exist/,
@@ -61,7 +64,10 @@ for (const [args, message] of [
   [['sample', '--mixture', 'absent.json'], /absent\.json/],
   [['sample', 'absent.onnx'], /absent\.onnx/],
   [['sample', '--shape', '3,28,28'], /--shape must be as in the network's input/],
-  [['sample', '--solver', 'rk45', '--snr', '0.1'], /--snr must be left out with --solver rk45; got 0\.1/],
+  [
+    ['sample', '--solver', 'rk45', '--snr', '0.1'],
+    /--snr must be left out with --solver rk45: it belongs to predictor-corrector; got 0\.1/,
+  ],
 ] as const) {
   test.serial(`refused with exit code 1: fastsde ${args.join(' ')}`, async (t) => {
     const { code, stdout, stderr } = await fastsde(args);

@@ -47,10 +47,12 @@ export async function resolveOutput(
     throw new OptionError('output', path, expected);
   };
   if (!image && (form === 'grid' || form === 'folder' || form === 'animation'))
-    refuse(`a .npy or .npz file, since samples of shape [${shape.join(', ')}] are no pictures`);
+    refuse(
+      `a ${plane ? '.png, ' : ''}.npy or .npz file, since samples of shape [${shape.join(', ')}] are no pictures`,
+    );
   if (!animation && form === 'animation') refuse('a .png, .npy or .npz file, or a folder ending in /');
   if (trajectory && (form === 'npy' || form === 'grid' || form === 'folder'))
-    refuse(`a .npz${image ? ' or .webp' : ''} file where a trajectory is kept`);
+    refuse(`a .npz${image ? ' or .webp' : plane ? ' or .png' : ''} file where a trajectory is kept`);
   await assertWritable(path);
   if (form !== 'npy' && form !== 'npz') await (await import('../../io/sharp.js')).loadSharp();
   return { path, form };

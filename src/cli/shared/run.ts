@@ -12,6 +12,7 @@ const signals = ['SIGINT', 'SIGTERM'] as const;
 const commonFlags: Readonly<Record<string, string>> = {
   epsilon: '--eps',
   classLabel: '--class',
+  size: '--resize',
   constants: '--sde-constants',
   elboDraws: '--elbo',
 };

@@ -54,6 +54,16 @@ const own = [predictorOptions, solverOptions]
   .flatMap((methods) => Object.values<readonly string[]>(methods).flat())
   .filter((option) => !shared.includes(option));
 
+/** The flags with which a method's own option may be given. */
+function ownersOf(option: string): string {
+  const taking = (methods: Readonly<Record<string, readonly string[]>>, flag: string): string[] =>
+    Object.entries(methods).flatMap(([name, taken]) => (taken.includes(option) ? [`${flag} ${name}`] : []));
+  return (
+    [...taking(predictorOptions, '--predictor'), ...taking(solverOptions, '--solver')].join(', ') ||
+    'predictor-corrector'
+  );
+}
+
 /** Adds the flags of all solvers to a command. */
 export function addSolverOptions(command: Command): void {
   addOptions(command, 'Solver:', [
@@ -117,7 +127,7 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   for (const name of isSolver ? [...own, ...shared] : own) {
     if (given[name] === undefined || taken.includes(name)) continue;
     const method = solver === 'predictor-corrector' ? `--predictor ${moving}` : `--solver ${solver}`;
-    throw new OptionError(name, given[name], `left out with ${method}`);
+    throw new OptionError(name, given[name], `left out with ${method}: it belongs to ${ownersOf(name)}`);
   }
   const options = defined(Object.fromEntries(taken.map((name) => [name, given[name]])));
   if (isSolver) return { solver: { name: solver as SolverName, ...options } };
