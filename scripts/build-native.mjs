@@ -106,16 +106,13 @@ function gypTargets() {
 }
 
 function buildWithGyp(nodeGyp) {
-  // Not kept: npm would run node-gyp on every install of a package that has one.
-  const gypFile = path.join(root, 'binding.gyp');
-  writeFileSync(gypFile, JSON.stringify(gypTargets(), null, 2));
-  try {
-    // Every Node distribution has its headers beside the binary, so nothing is downloaded.
-    const nodedir = path.dirname(path.dirname(process.execPath));
-    run(process.execPath, [nodeGyp, 'rebuild', '--release', '--jobs', jobs, `--nodedir=${nodedir}`]);
-  } finally {
-    rmSync(gypFile);
-  }
+  // What binding.gyp includes.
+  const targets = path.join(root, 'targets.gypi');
+  writeFileSync(targets, JSON.stringify(gypTargets(), null, 2));
+  process.once('exit', () => rmSync(targets));
+  // Every Node distribution has its headers beside the binary, so nothing is downloaded.
+  const nodedir = path.dirname(path.dirname(process.execPath));
+  run(process.execPath, [nodeGyp, 'rebuild', '--release', '--jobs', jobs, `--nodedir=${nodedir}`]);
 }
 
 discardForeignBuild();
