@@ -8,7 +8,7 @@ export class ProgressBar {
   readonly #start = performance.now();
   #drawn = -Infinity;
 
-  /** @param unit What the rate counts, such as `samples`. */
+  /** @param unit What is counted, in the singular, such as `sample`. */
   constructor(label: string, unit: string, stream: NodeJS.WriteStream = process.stderr) {
     this.#label = label;
     this.#unit = unit;
@@ -19,7 +19,7 @@ export class ProgressBar {
   update(fraction: number, total: number, detail = ''): void {
     const now = performance.now();
     if (!this.#stream.isTTY) {
-      if (this.#drawn < 0) this.#stream.write(`${this.#label} ${total} ${this.#unit}\n`);
+      if (this.#drawn < 0) this.#stream.write(`${this.#label} ${total} ${total === 1 ? this.#unit : `${this.#unit}s`}\n`);
       this.#drawn = now;
       return;
     }
@@ -31,7 +31,7 @@ export class ProgressBar {
       this.#bar(fraction, 24),
       `${String(Math.floor(100 * fraction)).padStart(3)} %`,
       detail,
-      `${((fraction * total) / seconds).toPrecision(2)} ${this.#unit}/s`,
+      `${((fraction * total) / seconds).toPrecision(2)} ${this.#unit}s/s`,
       fraction > 0 ? `${clock((seconds * (1 - fraction)) / fraction)} left` : '',
     ];
     this.#stream.write(`\r${parts.filter((part) => part !== '').join('  ')}\x1b[K`);

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { DataError } from '../errors.js';
 
 /** Node reads no more into one buffer. */
@@ -43,6 +43,19 @@ export async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
+/**
+ * The names in a folder, in order.
+ *
+ * @throws DataError with the path and the reason.
+ */
+export async function readFolder(path: string): Promise<string[]> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (cause) {
+    throw readError(path, cause);
+  }
+}
+
 /** @throws DataError for a file that cannot be read or is not JSON. */
 export async function readJson(path: string): Promise<unknown> {
   const bytes = await readBytes(path);
@@ -59,10 +72,10 @@ export function isAbsent(error: unknown): boolean {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'there is no such file or folder',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
-  ENOTDIR: 'a part of its path is not a folder',
+  ENOTDIR: 'it, or a part of its path, is not a folder',
   ENXIO: 'it is a socket, not a regular file',
 };
 

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
-import { readBytes, readJson } from '../io/read.js';
+import { readBytes, readFolder, readJson } from '../io/read.js';
 import { isRecord } from '../options.js';
 import type { Counts } from '../solvers/counts.js';
 
@@ -60,21 +59,13 @@ export function encodeManifest({ run, shards }: Manifest): string {
  */
 export async function readManifests(folder: string): Promise<ReadonlyMap<string, Manifest>> {
   const manifests = new Map<string, Manifest>();
-  for (const name of await namesIn(folder)) {
+  for (const name of await readFolder(folder)) {
     if (/^manifest(-\d+-of-\d+)?\.json$/.test(name)) {
       const path = join(folder, name);
       manifests.set(name, checkManifest(await readJson(path), path));
     }
   }
   return manifests;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).sort();
-  } catch (cause) {
-    throw new DataError(`Cannot read the folder ${folder}: ${(cause as Error).message}.`, { cause });
-  }
 }
 
 function checkManifest(parsed: unknown, path: string): Manifest {

@@ -70,7 +70,7 @@ async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: Ab
     const output = await resolveOutput(flags.output, { shape: model.shape, animation: false });
     const latents = await readLatents(flags.latents, model.shape);
     checkCapacity(output, model.shape, latents.shape[0]!);
-    const { values, shape, evaluations, seconds, options } = await follow('Decoding', 'samples', (show) =>
+    const { values, shape, evaluations, seconds, options } = await follow('Decoding', 'sample', (show) =>
       decode(model, latents.values, {
         ...odeOptions(flags),
         ...defined({ temperature: flags.temperature }),

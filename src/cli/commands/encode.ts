@@ -66,7 +66,7 @@ async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: Ab
   await withModel(path, flags, async (opened) => {
     const { model, follow } = opened;
     const set = await chosen(await openData(flags, opened, signal), flags);
-    const { values, shape, evaluations, seconds, options } = await follow('Encoding', 'samples', (show) =>
+    const { values, shape, evaluations, seconds, options } = await follow('Encoding', 'sample', (show) =>
       encode(model, set.data, {
         ...odeOptions(flags),
         ...classesOf(set, flags, model),

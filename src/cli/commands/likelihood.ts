@@ -106,7 +106,7 @@ async function scoreData(
   await withModel(path, flags, async (opened) => {
     const { model, follow } = opened;
     const { data, labels } = await chosen(await openData(flags, opened, signal), flags);
-    const result = await follow('Scoring', 'samples', (show) =>
+    const result = await follow('Scoring', 'sample', (show) =>
       likelihood(model, data, {
         ...likelihoodOptions(flags, model, labels),
         signal,

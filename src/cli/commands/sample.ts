@@ -119,7 +119,7 @@ async function toFile({ model, follow }: Opened, flags: SampleFlags, signal: Abo
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
   const frames = trajectory === undefined ? 0 : Math.ceil(steps / trajectory);
   checkCapacity(output, model.shape, flags.count ?? 16, frames);
-  const result = await follow('Sampling', 'samples', (show) =>
+  const result = await follow('Sampling', 'sample', (show) =>
     sample(model, {
       ...solver,
       ...runOptions(flags),

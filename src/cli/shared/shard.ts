@@ -36,7 +36,7 @@ export async function sampleInto(
   await assertWritable(folder);
   const origin = await originOf(modelOptions);
   try {
-    return await follow('Sampling', 'samples', (show) =>
+    return await follow('Sampling', 'sample', (show) =>
       sampleShards(model, folder, {
         ...options,
         origin,
