@@ -52,7 +52,7 @@ std::uint64_t sampleIndex(Napi::Env env, double index) {
 
 }  // namespace
 
-std::vector<Napi::Value> typedArrays(const Napi::Value& list, const char* name) {
+std::vector<Napi::Value> elements(const Napi::Value& list, const char* name) {
     const Napi::Env env = list.Env();
     if (!list.IsArray()) throw Napi::TypeError::New(env, std::string(name) + " must be an array");
     const Napi::Array array = list.As<Napi::Array>();
@@ -68,26 +68,61 @@ double number(const Napi::Value& value, const char* name) {
     return value.As<Napi::Number>().DoubleValue();
 }
 
+std::size_t count(const Napi::Value& value, const char* name, std::size_t most) {
+    const double count = number(value, name);
+    if (!(count >= 1 && count <= static_cast<double>(most)))
+        throw std::length_error(std::string(name) + " must be from 1 to " + std::to_string(most));
+    return static_cast<std::size_t>(count);
+}
+
+std::string string(const Napi::Value& value, const char* name) {
+    if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a string");
+    return value.As<Napi::String>().Utf8Value();
+}
+
+std::uint32_t id(const Napi::Value& value, const char* name) {
+    const double id = number(value, name);
+    return id >= 1 && id <= UINT32_MAX ? static_cast<std::uint32_t>(id) : 0;
+}
+
+std::span<std::byte> rawBytes(const Napi::Value& value, const char* name) {
+    const View v = view(value, name, "typed array");
+    std::size_t width = 1;
+    switch (v.type) {
+        case napi_int16_array:
+        case napi_uint16_array:
+            width = 2;
+            break;
+        case napi_int32_array:
+        case napi_uint32_array:
+        case napi_float32_array:
+            width = 4;
+            break;
+        case napi_float64_array:
+        case napi_bigint64_array:
+        case napi_biguint64_array:
+            width = 8;
+            break;
+        default:
+            break;
+    }
+    return {static_cast<std::byte*>(v.data), v.length * width};
+}
+
+bool isShared(const Napi::Value& typedArray) {
+    napi_value buffer{};
+    bool isPlain = true;
+    napi_get_typedarray_info(typedArray.Env(), typedArray, nullptr, nullptr, nullptr, &buffer, nullptr);
+    napi_is_arraybuffer(typedArray.Env(), buffer, &isPlain);
+    return !isPlain;
+}
+
 Array state(const Napi::Value& value, const char* name) {
     const View v = view(value, name, "Float32Array or Float64Array");
     if (v.type != napi_float32_array && v.type != napi_float64_array)
         throw Napi::TypeError::New(value.Env(),
                                    std::string(name) + " must be a Float32Array or Float64Array");
     return {v.data, v.length, v.type == napi_float64_array};
-}
-
-Array stateLike(const Napi::Value& value, const char* name, const Array& like) {
-    const Array array = state(value, name);
-    if (array.isDouble != like.isDouble)
-        throw Napi::TypeError::New(value.Env(),
-                                   std::string(name) + " has another element type than the state");
-    requireLength(array.size, like.size, name);
-    return array;
-}
-
-std::optional<Array> optionalStateLike(const Napi::Value& value, const char* name, const Array& like) {
-    if (value.IsUndefined()) return std::nullopt;
-    return stateLike(value, name, like);
 }
 
 std::span<float> floats(const Napi::Value& value, const char* name) {
@@ -100,6 +135,10 @@ std::span<double> doubles(const Napi::Value& value, const char* name) {
 
 std::span<std::int32_t> integers(const Napi::Value& value, const char* name) {
     return spanOf<std::int32_t>(value, name, napi_int32_array, "Int32Array");
+}
+
+std::span<std::uint16_t> halves(const Napi::Value& value, const char* name) {
+    return spanOf<std::uint16_t>(value, name, napi_uint16_array, "Uint16Array");
 }
 
 std::span<std::uint8_t> bytes(const Napi::Value& value, const char* name) {

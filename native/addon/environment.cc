@@ -30,12 +30,13 @@ void* asPointer(std::uint64_t key) { return reinterpret_cast<void*>(static_cast<
 
 Environment& Environment::of(Napi::Env env) {
     if (Environment* known = env.GetInstanceData<Environment>()) return *known;
-    // After the library was loaded, so that this comes before its own destructors.
-    [[maybe_unused]] static const int registered = std::atexit(stopAll);
+    [[maybe_unused]] static const int registered = stopAtExit();
     auto* made = new Environment(env);
     env.SetInstanceData(made);
     return *made;
 }
+
+int Environment::stopAtExit() { return std::atexit(stopAll); }
 
 Environment::Environment(Napi::Env env)
     : env_(env),
@@ -48,6 +49,7 @@ Environment::Environment(Napi::Env env)
             auto* environment = static_cast<Environment*>(self);
             environment->stop();
             environment->pending_.clear();
+            environment->queues_.clear();
         },
         this);
     const std::lock_guard lock(registry().mutex);
@@ -62,7 +64,16 @@ Environment::~Environment() {
 void Environment::stop() {
     stopping_.store(true);
     for (const auto& [number, call] : calls) call->terminate();
-    entries_.clear();  // waits for the threads
+    for (const auto& [id, entry] : queues_) {
+        if (entry.queue != nullptr) entry.queue->cancel();
+        for (const auto& call : entry.calls) call->terminate();
+    }
+    // Their threads are waited for. What keeps memory is Node's, and goes with the environment.
+    for (auto& [id, entry] : queues_) {
+        entry.queue.reset();
+        entry.calls.clear();
+    }
+    entries_.clear();
 }
 
 Environment::Entry& Environment::addEntry() {
@@ -78,25 +89,47 @@ Environment::Entry& Environment::entry(std::uint32_t id) {
     return found->second;
 }
 
-Napi::Value Environment::post(onnx::Thread& thread, std::function<void()> work,
-                              std::function<void(bool)> ended,
-                              std::function<Napi::Value(Napi::Env)> result) {
+Environment::QueueEntry& Environment::addQueue() {
+    if (stopping_.load()) throw Napi::Error::New(env_, "the process ends");
+    const std::uint32_t id = ++lastQueue_;
+    return queues_.try_emplace(id, QueueEntry{.id = id}).first->second;
+}
+
+Environment::QueueEntry& Environment::queue(std::uint32_t id) {
+    const auto found = queues_.find(id);
+    if (found == queues_.end() || found->second.closing || found->second.queue == nullptr)
+        throw Napi::Error::New(env_, "the queue is closed");
+    return found->second;
+}
+
+Environment::Announced Environment::promise(std::function<void(bool)> ended,
+                                            std::function<Napi::Value(Napi::Env)> result,
+                                            std::shared_ptr<std::string> error) {
     const std::uint64_t key = ++lastKey_;
-    const auto error = std::make_shared<std::string>();
     const Napi::Promise::Deferred deferred(env_);
     if (pending_.empty()) settled_.Ref(env_);
-    pending_.emplace(key, Pending{deferred, std::move(ended), std::move(result), error});
-    thread.post([this, key, error, work = std::move(work)] {
+    pending_.emplace(key, Pending{deferred, std::move(ended), std::move(result), std::move(error)});
+    return {key, deferred.Promise()};
+}
+
+void Environment::announce(std::uint64_t key) {
+    if (!stopping_.load()) settled_.NonBlockingCall(asPointer(key));
+}
+
+Napi::Value Environment::post(Thread& thread, std::function<void()> work, std::function<void(bool)> ended,
+                              std::function<Napi::Value(Napi::Env)> result) {
+    const auto error = std::make_shared<std::string>();
+    const auto [key, promise] = this->promise(std::move(ended), std::move(result), error);
+    thread.post([this, key = key, error, work = std::move(work)] {
         try {
             work();
         } catch (const std::exception& problem) {
             *error = problem.what();
             if (error->empty()) *error = "unknown error";
         }
-        if (stopping_.load()) return;
-        settled_.NonBlockingCall(asPointer(key));
+        announce(key);
     });
-    return deferred.Promise();
+    return promise;
 }
 
 void Environment::onSettled(Napi::Env env, Napi::Function, Environment* environment, void* key) {

@@ -1,4 +1,5 @@
-// What one JavaScript thread has of sessions: it outlives them all, and ends what runs when the thread or the process ends.
+// What one JavaScript thread has of sessions and queues: it outlives them all, and ends what runs when the thread or the process
+// ends.
 #pragma once
 
 #include <napi.h>
@@ -7,9 +8,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "../onnx/session.h"
-#include "../onnx/thread.h"
+#include "../queue/queue.h"
 
 namespace fastsde::addon {
 
@@ -17,6 +20,9 @@ class Environment {
   public:
     /** That of the calling JavaScript thread. */
     static Environment& of(Napi::Env env);
+
+    /** Ends all of all environments when the process ends, before the destructors of what is loaded now. */
+    static int stopAtExit();
 
     explicit Environment(Napi::Env env);
     ~Environment();
@@ -27,8 +33,23 @@ class Environment {
     struct Entry {
         std::uint32_t id;
         std::shared_ptr<onnx::Session> session;  // null until it is made, and after it is closed
-        std::unique_ptr<onnx::Thread> thread = std::make_unique<onnx::Thread>();
+        std::unique_ptr<Thread> thread = std::make_unique<Thread>();
     };
+
+    /** A queue, what keeps the memory that it holds, and the calls that were bound to that. */
+    struct QueueEntry {
+        std::uint32_t id;
+        std::vector<Napi::ObjectReference> memory;
+        std::vector<std::shared_ptr<onnx::Call>> calls;
+        std::unique_ptr<Queue> queue = std::make_unique<Queue>();
+        bool closing = false;
+    };
+
+    QueueEntry& addQueue();
+    /** @throws Napi::Error where there is no such queue. */
+    QueueEntry& queue(std::uint32_t id);
+    /** Waits for the thread. */
+    void removeQueue(const QueueEntry& entry) { queues_.erase(entry.id); }
 
     Entry& addEntry();
     /** @throws Napi::Error where there is no such session. */
@@ -42,13 +63,25 @@ class Environment {
      * @param result makes the value of the promise where work succeeded
      * @param ended comes before that, whether work succeeded or not
      */
-    Napi::Value post(onnx::Thread& thread, std::function<void()> work, std::function<void(bool)> ended,
+    Napi::Value post(Thread& thread, std::function<void()> work, std::function<void(bool)> ended,
                      std::function<Napi::Value(Napi::Env)> result);
+
+    /** A promise that `announce` settles, by its key, where the environment still lives. */
+    struct Announced {
+        std::uint64_t key;
+        Napi::Value promise;
+    };
+
+    /** @param result, error and ended as in post */
+    Announced promise(std::function<void(bool)> ended, std::function<Napi::Value(Napi::Env)> result,
+                      std::shared_ptr<std::string> error = std::make_shared<std::string>());
+    /** From any thread. */
+    void announce(std::uint64_t key);
 
     /** Calls under way, by the number that the caller gave them. */
     std::map<double, std::shared_ptr<onnx::Call>> calls;
 
-    /** Terminates all calls and waits for all threads. */
+    /** Terminates all calls, cancels all queues and waits for all threads. */
     void stop();
 
   private:
@@ -65,8 +98,9 @@ class Environment {
     Napi::Env env_;
     Napi::TypedThreadSafeFunction<Environment, void, onSettled> settled_;
     std::map<std::uint32_t, Entry> entries_;
+    std::map<std::uint32_t, QueueEntry> queues_;
     std::map<std::uint64_t, Pending> pending_;
-    std::uint32_t lastEntry_ = 0;
+    std::uint32_t lastEntry_ = 0, lastQueue_ = 0;
     std::uint64_t lastKey_ = 0;
     std::atomic<bool> stopping_ = false;
 };

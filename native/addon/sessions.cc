@@ -7,157 +7,24 @@
 #include "../limits.h"
 #include "arguments.h"
 #include "environment.h"
+#include "values.h"
 
 namespace fastsde::addon {
 namespace {
 
 using onnx::Call;
-using onnx::ElementType;
 using onnx::Memory;
 using onnx::Port;
 using onnx::Result;
 
-std::string string(const Napi::Value& value, const char* name) {
-    if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be a string");
-    return value.As<Napi::String>().Utf8Value();
-}
-
 std::string optionalString(const Napi::Value& value, const char* name) {
     return value.IsUndefined() ? std::string() : string(value, name);
-}
-
-std::vector<Napi::Value> elements(const Napi::Value& list, const char* name) {
-    if (!list.IsArray()) throw Napi::TypeError::New(list.Env(), std::string(name) + " must be an array");
-    const Napi::Array array = list.As<Napi::Array>();
-    std::vector<Napi::Value> elements;
-    for (std::uint32_t i = 0, count = array.Length(); i < count; ++i) elements.push_back(array[i]);
-    return elements;
-}
-
-std::uint32_t sessionId(const Napi::Value& value) {
-    const double id = number(value, "session");
-    return id >= 1 && id <= UINT32_MAX ? static_cast<std::uint32_t>(id) : 0;
 }
 
 double callNumber(const Napi::Value& value) {
     const double call = number(value, "call");
     if (!(std::abs(call) <= 9007199254740991.0)) throw std::length_error("call must be a safe integer");
     return call;
-}
-
-/** The numbers of ONNX for the kinds of typed arrays; 16 bits without sign hold float16. */
-ElementType elementTypeOf(napi_typedarray_type type, ElementType declared) {
-    switch (type) {
-        case napi_float32_array:
-            return ElementType::float32;
-        case napi_float64_array:
-            return ElementType::float64;
-        case napi_int8_array:
-            return ElementType::int8;
-        case napi_int16_array:
-            return ElementType::int16;
-        case napi_int32_array:
-            return ElementType::int32;
-        case napi_uint32_array:
-            return ElementType::uint32;
-        case napi_bigint64_array:
-            return ElementType::int64;
-        case napi_biguint64_array:
-            return ElementType::uint64;
-        case napi_uint16_array:
-            return declared == ElementType::uint16 ? declared : ElementType::float16;
-        default:
-            return declared == ElementType::boolean ? declared : ElementType::uint8;
-    }
-}
-
-/** Typed arrays that are values of a network, with what they hold. */
-struct Given {
-    Napi::Value array;
-    Memory memory;
-    bool isShared;  // no one can take the memory away
-};
-
-/** Reads shapes, concatenated as rank and sizes. */
-class Shapes {
-  public:
-    explicit Shapes(std::span<const double> words) : words_(words) {}
-
-    std::vector<std::int64_t> next() {
-        std::vector<std::int64_t> shape(static_cast<std::size_t>(word(64)));
-        for (std::int64_t& size : shape) size = word(9007199254740991.0);
-        return shape;
-    }
-
-  private:
-    std::int64_t word(double most) {
-        if (at_ == words_.size()) throw std::length_error("the shapes end too early");
-        const double word = words_[at_++];
-        if (!(word >= 0 && word <= most) || word != std::floor(word))
-            throw std::length_error("a shape must be of sizes");
-        return static_cast<std::int64_t>(word);
-    }
-
-    std::span<const double> words_;
-    std::size_t at_ = 0;
-};
-
-Given given(const Napi::Value& array, const Port& port, std::vector<std::int64_t> shape) {
-    napi_typedarray_type type{};
-    std::size_t length = 0;
-    void* data = nullptr;
-    napi_value buffer{};
-    bool isTypedArray = false, isPlain = false;
-    napi_is_typedarray(array.Env(), array, &isTypedArray);
-    if (!isTypedArray || napi_get_typedarray_info(array.Env(), array, &type, &length, &data, &buffer, nullptr) != napi_ok)
-        throw Napi::TypeError::New(array.Env(), "the value of \"" + port.name + "\" must be a typed array");
-    napi_is_arraybuffer(array.Env(), buffer, &isPlain);
-    std::size_t elements = 1;
-    for (const std::int64_t size : shape)
-        if (__builtin_mul_overflow(elements, static_cast<std::size_t>(size), &elements))
-            throw std::length_error("the shape of \"" + port.name + "\" is too large");
-    requireLength(length, elements, ("the value of \"" + port.name + "\"").c_str());
-    const ElementType element = elementTypeOf(type, port.type);
-    return {array, {data, length * onnx::bytesOf(element), element, std::move(shape)}, !isPlain};
-}
-
-struct Target {
-    std::size_t port;
-    std::optional<Given> given;
-};
-
-struct Arguments {
-    std::vector<std::pair<std::size_t, Given>> inputs;
-    std::vector<Target> outputs;
-};
-
-std::size_t portNumber(std::int32_t port, const std::vector<Port>& ports) {
-    if (port < 0 || static_cast<std::size_t>(port) >= ports.size())
-        throw std::length_error("the session has no such input or output");
-    return static_cast<std::size_t>(port);
-}
-
-/** (inputs, feeds, outputs, targets, shapes) of a call, from argument `at` on. */
-Arguments argumentsOf(const Napi::CallbackInfo& info, std::size_t at, const onnx::Session& session) {
-    const std::vector<Napi::Value> feeds = elements(info[at + 1], "feeds"),
-                                   targets = elements(info[at + 3], "targets");
-    const std::span<const std::int32_t> inputs = integers(info[at], "inputs"),
-                                        outputs = integers(info[at + 2], "outputs");
-    requireLength(inputs.size(), feeds.size(), "inputs");
-    requireLength(outputs.size(), targets.size(), "outputs");
-    Shapes shapes(doubles(info[at + 4], "shapes"));
-    Arguments arguments;
-    for (std::size_t i = 0; i < feeds.size(); ++i) {
-        const std::size_t port = portNumber(inputs[i], session.inputs());
-        arguments.inputs.emplace_back(port, given(feeds[i], session.inputs()[port], shapes.next()));
-    }
-    for (std::size_t i = 0; i < targets.size(); ++i) {
-        const std::size_t port = portNumber(outputs[i], session.outputs());
-        Target target{port, std::nullopt};
-        if (!targets[i].IsUndefined()) target.given = given(targets[i], session.outputs()[port], shapes.next());
-        arguments.outputs.push_back(std::move(target));
-    }
-    return arguments;
 }
 
 /** What a run gave where no memory was given for it: { type, shape, data: ArrayBuffer }; undefined for the rest. */
@@ -225,7 +92,7 @@ class Copies {
 };
 
 std::shared_ptr<onnx::Session> sessionOf(const Napi::CallbackInfo& info) {
-    return Environment::of(info.Env()).entry(sessionId(info[0])).session;
+    return Environment::of(info.Env()).entry(id(info[0], "session")).session;
 }
 
 Napi::Value portsOf(Napi::Env env, const std::vector<Port>& ports) {
@@ -262,6 +129,8 @@ Napi::Value openRuntime(const Napi::CallbackInfo& info) {
 /** Entries of the configuration are keys and values in turn. */
 Napi::Value createSession(const Napi::CallbackInfo& info) {
     onnx::library();
+    // Now that the library is loaded, so that this comes before its destructors.
+    [[maybe_unused]] static const int registered = Environment::stopAtExit();
     onnx::Settings settings;
     const std::vector<Napi::Value> entries = elements(info[5], "entries");
     requireLength(entries.size() % 2, 0, "rest of entries");
@@ -323,7 +192,7 @@ Napi::Value runSession(const Napi::CallbackInfo& info) {
     if (!environment.calls.emplace(number, call).second)
         throw Napi::Error::New(info.Env(), "a call of this number is under way");
     return environment.post(
-        *environment.entry(sessionId(info[0])).thread, [session, call] { session->run(*call); },
+        *environment.entry(id(info[0], "session")).thread, [session, call] { session->run(*call); },
         [&environment, number](bool) { environment.calls.erase(number); },
         [call, copies, wasGiven = whichAreGiven(arguments.outputs)](Napi::Env env) {
             copies->deliver(env);
@@ -352,7 +221,7 @@ void terminateCall(const Napi::CallbackInfo& info) {
 /** After the runs under way. */
 Napi::Value closeSession(const Napi::CallbackInfo& info) {
     Environment& environment = Environment::of(info.Env());
-    Environment::Entry& entry = environment.entry(sessionId(info[0]));
+    Environment::Entry& entry = environment.entry(id(info[0], "session"));
     // Taken down on its thread, after the runs that were asked for; from now on no other can be.
     const auto last = std::make_shared<std::shared_ptr<onnx::Session>>(std::move(entry.session));
     return environment.post(

@@ -160,23 +160,25 @@ void Session::describe() {
 
 void Session::run(Call& call) const {
     if (call.isTerminated()) throw RuntimeError("the call was terminated before it began");
-    std::vector<const char*> inputNames, outputNames;
-    std::vector<const Value*> inputs;
-    std::vector<Value*> outputs;
-    for (const Call::Slot& slot : call.inputs_) {
-        inputNames.push_back(inputs_[slot.port].name.c_str());
-        inputs.push_back(slot.value.get());
+    if (call.inputNames_.size() != call.inputs_.size() || call.outputNames_.size() != call.outputs_.size()) {
+        for (const Call::Slot& slot : call.inputs_) {
+            call.inputNames_.push_back(inputs_[slot.port].name.c_str());
+            call.given_.push_back(slot.value.get());
+        }
+        for (const Call::Slot& slot : call.outputs_) {
+            call.outputNames_.push_back(outputs_[slot.port].name.c_str());
+            call.wanted_.push_back(slot.value.get());
+        }
     }
-    for (const Call::Slot& slot : call.outputs_) {
-        outputNames.push_back(outputs_[slot.port].name.c_str());
-        outputs.push_back(slot.value.get());
-    }
-    Status* status = functions().Run(model_.get(), call.options_.get(), inputNames.data(), inputs.data(), inputs.size(),
-                                     outputNames.data(), outputs.size(), outputs.data());
+    Status* status = functions().Run(model_.get(), call.options_.get(), call.inputNames_.data(), call.given_.data(),
+                                     call.given_.size(), call.outputNames_.data(), call.wanted_.size(),
+                                     call.wanted_.data());
     // On failure, too, some outputs may have been made.
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-        if (call.outputs_[i].value == nullptr) call.outputs_[i].value.reset(outputs[i]);
+    for (std::size_t i = 0; i < call.wanted_.size(); ++i)
+        if (call.outputs_[i].value == nullptr) call.outputs_[i].value.reset(call.wanted_[i]);
     check(status);
 }
+
+void Call::run() { session_->run(*this); }
 
 }  // namespace fastsde::onnx

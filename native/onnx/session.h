@@ -65,6 +65,8 @@ struct Result {
     std::vector<std::int64_t> shape;
 };
 
+class Session;
+
 /** What one run of a network takes and gives: inputs, and outputs in given memory or else in that of ONNX Runtime. */
 class Call {
   public:
@@ -74,6 +76,10 @@ class Call {
     /** Port and value; ports are those of the session that runs the call. */
     void addInput(std::size_t port, const Memory& memory);
     void addOutput(std::size_t port, const std::optional<Memory>& memory);
+
+    /** For a call that runs again and again: run() is then one of this session, which it keeps. */
+    void use(std::shared_ptr<const Session> session) { session_ = std::move(session); }
+    void run();
 
     /** Ends the run at its next operator, or before it begins; from any thread. */
     void terminate();
@@ -92,9 +98,14 @@ class Call {
 
     static Slot slot(std::size_t port, const Memory& memory);
 
+    std::shared_ptr<const Session> session_;
     RunOptionsPointer options_;
     std::atomic<bool> terminated_ = false;
     std::vector<Slot> inputs_, outputs_;
+    // As ONNX Runtime takes them, made at the first run.
+    std::vector<const char*> inputNames_, outputNames_;
+    std::vector<const Value*> given_;
+    std::vector<Value*> wanted_;
 };
 
 /** A loaded network. Runs may overlap on several threads. */

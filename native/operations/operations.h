@@ -41,6 +41,19 @@ void clip(const Array& x, double low, double high);
 /** Sample b of out = sample rows[b] of x, which is apart from out; shape is that of out. */
 void gather(const Shape& shape, const Array& out, const Array& x, std::span<const std::size_t> rows);
 
+/** Sample rows[b] of out = sample b of x, which is apart from out; shape is that of x, and no row stands twice. */
+void scatter(const Shape& shape, const Array& out, const Array& x, std::span<const std::size_t> rows);
+
+/** out = x, rounded to nearest where out is single and x double. */
+void copy(const Array& out, const Array& x);
+
+/** Sample b of x times factors[b], in double and then rounded, in place. */
+void scale(const Shape& shape, float* x, std::span<const double> factors);
+
+/** To half precision, as bits, rounded to nearest with ties to even, and back. */
+void toHalf(std::span<const float> x, std::uint16_t* out);
+void fromHalf(std::span<const std::uint16_t> halves, float* out);
+
 struct Tolerance {
     double absolute, relative;
 };

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
-import { addon } from './addon.js';
-import { requireDisjoint, requireFloat32 } from './arguments.js';
+import { addon, type QueueNumber } from './addon.js';
+import { requireDisjoint, requireFloat32, requireFloat64 } from './arguments.js';
 
 /** Scalars of one step of AdamW. */
 export interface AdamWOptions {
@@ -42,6 +42,7 @@ export function adamw(
   secondMoments: Float32Array,
   averages: readonly ParameterAverage[],
   options: AdamWOptions,
+  queue?: QueueNumber,
 ): void {
   requireFloat32('parameters', parameters);
   const others = { gradients, firstMoments, secondMoments };
@@ -75,6 +76,7 @@ export function adamw(
   }
   if (!Number.isSafeInteger(step) || step < 1) throw new OptionError('step', step, 'an integer from 1');
   addon().adamw(
+    queue,
     parameters,
     gradients,
     firstMoments,
@@ -87,8 +89,16 @@ export function adamw(
 
 /** L2 norm of all elements of all tensors, summed in double in a fixed order. */
 export function globalNorm(tensors: readonly Float32Array[]): number {
+  const sum = new Float64Array(1);
+  sumOfSquares(tensors, sum);
+  return Math.sqrt(sum[0]!);
+}
+
+/** out[0] is the sum of the squares of all elements of all tensors, added in double in a fixed order. */
+export function sumOfSquares(tensors: readonly Float32Array[], out: Float64Array, queue?: QueueNumber): void {
   for (const [i, tensor] of tensors.entries()) requireFloat32(`tensors[${i}]`, tensor);
-  return Math.sqrt(addon().sumOfSquares(tensors));
+  requireFloat64('out', out, 1);
+  addon().sumOfSquares(queue, tensors, out);
 }
 
 function requireNumber(name: string, value: number, low: number, high: number): void {

@@ -11,6 +11,7 @@ import type { State } from './binding.js';
  */
 interface Addon {
   affine(
+    queue: QueueNumber | undefined,
     out: State,
     operands: readonly State[],
     coefficients: Float64Array,
@@ -19,6 +20,7 @@ interface Addon {
     samples: number | Float64Array | undefined,
   ): void;
   langevin(
+    queue: QueueNumber | undefined,
     x: State,
     output: State,
     coefficients: Float64Array,
@@ -28,10 +30,16 @@ interface Addon {
     mean: State | undefined,
     steps: Float64Array | undefined,
   ): void;
-  dots(a: State, b: State, out: Float64Array): void;
-  clip(x: State, low: number, high: number): void;
-  gather(out: State, x: State, rows: Int32Array): void;
+  dots(queue: QueueNumber | undefined, a: State, b: State, out: Float64Array): void;
+  requireFinite(queue: QueueNumber | undefined, x: State, samples: number, tag: number): void;
+  clip(queue: QueueNumber | undefined, x: State, low: number, high: number): void;
+  write(queue: QueueNumber | undefined, out: ArrayBufferView, values: ArrayBufferView): void;
+  copy(queue: QueueNumber | undefined, out: State | Uint16Array, x: State | Uint16Array): void;
+  scale(queue: QueueNumber | undefined, x: Float32Array, factors: Float64Array): void;
+  gather(queue: QueueNumber | undefined, out: State, x: State, rows: Int32Array): void;
+  scatter(queue: QueueNumber | undefined, out: State, x: State, rows: Int32Array): void;
   scaledErrors(
+    queue: QueueNumber | undefined,
     error: Float64Array,
     before: Float64Array,
     after: Float64Array,
@@ -40,6 +48,7 @@ interface Addon {
     out: Float64Array,
   ): void;
   fill(
+    queue: QueueNumber | undefined,
     out: State,
     batch: number,
     distribution: number,
@@ -47,6 +56,7 @@ interface Addon {
     samples: number | Float64Array,
   ): void;
   projectMeasurement(
+    queue: QueueNumber | undefined,
     x: Float32Array,
     y: Float32Array,
     mask: Float32Array,
@@ -55,9 +65,8 @@ interface Addon {
     samples: number | Float64Array,
     basis: Float32Array | undefined,
   ): void;
-  toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
-  fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
   diffuse(
+    queue: QueueNumber | undefined,
     x: Float32Array,
     target: Float32Array | undefined,
     x0: Float32Array | Uint8Array,
@@ -70,6 +79,7 @@ interface Addon {
     samples: number | Float64Array,
   ): void;
   adamw(
+    queue: QueueNumber | undefined,
     parameters: Float32Array,
     gradients: Float32Array,
     firstMoments: Float32Array,
@@ -78,7 +88,24 @@ interface Addon {
     decays: Float64Array,
     options: Float64Array,
   ): void;
-  sumOfSquares(tensors: readonly Float32Array[]): number;
+  sumOfSquares(queue: QueueNumber | undefined, tensors: readonly Float32Array[], out: Float64Array): void;
+  toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
+  fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
+  openQueue(): QueueNumber;
+  hold(queue: QueueNumber, memory: ArrayBufferView): void;
+  bindRun(
+    queue: QueueNumber,
+    session: number,
+    inputs: Int32Array,
+    feeds: readonly ArrayBufferView[],
+    outputs: Int32Array,
+    targets: readonly (ArrayBufferView | undefined)[],
+    shapes: Float64Array,
+  ): number;
+  runBound(queue: QueueNumber, run: number, tag: number): void;
+  settle(queue: QueueNumber): Promise<NativeFailure | undefined>;
+  cancelQueue(queue: QueueNumber): void;
+  closeQueue(queue: QueueNumber): Promise<void>;
   openRuntime(asked: string | undefined, otherwise: string | undefined): NativeLibrary;
   createSession(
     source: string | Uint8Array,
@@ -115,6 +142,16 @@ interface Addon {
   selectIsa(name: string): boolean;
   setThreads(count: number): void;
   stayOnThisThread(): void;
+}
+
+/** Of a queue that is open: verbs are then its commands, on arrays in memory that it holds. Without it they take effect at once. */
+export type QueueNumber = number;
+
+/** What ended a queue: the tag of the command that failed, and what it says; tag 0 where the queue was cancelled. */
+export interface NativeFailure {
+  readonly tag: number;
+  readonly index: number;
+  readonly message: string;
 }
 
 /** What the native kernels run on. */

@@ -50,3 +50,6 @@ export interface NoiseAddress {
 
 /** How the Langevin step size takes its norms (`batch` is the published rule and couples the samples of a batch). */
 export type NormMode = 'batch' | 'sample' | 'sqrt-d';
+
+/** What noise is drawn from: standard normal numbers, uniform ones in (0, 1), or the signs 1 and -1. */
+export type Distribution = 'normal' | 'uniform' | 'rademacher';

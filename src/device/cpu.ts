@@ -1,32 +1,26 @@
 import type { State } from './binding.js';
-import type { Device, Distribution, Elements } from './device.js';
+import type { Device, Elements } from './device.js';
 import {
   affine,
   clip,
   dots,
-  fillNormal,
-  fillRademacher,
-  fillUniform,
+  fill,
   gather,
   langevinStep,
   projectMeasurement,
+  scale,
   scaledErrors,
+  scatter,
 } from './kernels.js';
-
-const fills = {
-  normal: fillNormal,
-  uniform: fillUniform,
-  rademacher: fillRademacher,
-} as const satisfies Record<Distribution, unknown>;
 
 const state = (elements: Elements): State => elements as State;
 const single = (elements: Elements): Float32Array => elements as Float32Array;
 
 /** The calling thread and the kernels' threads: arrays are typed arrays, and verbs have taken effect when they return. */
 export const cpu: Device = {
-  allocate: (length, precision) => new (precision === 'double' ? Float64Array : Float32Array)(length),
+  allocate: (length, kind) => new (kind === 'double' ? Float64Array : Float32Array)(length),
   write(out, values) {
-    state(out).set(values);
+    state(out).set(values as State);
   },
   copy(out, from) {
     state(out).set(state(from));
@@ -41,7 +35,10 @@ export const cpu: Device = {
     dots(state(a), state(b), out as Float64Array);
   },
   fill(out, samples, distribution, noise) {
-    fills[distribution](state(out), samples, noise);
+    fill(state(out), samples, distribution, noise);
+  },
+  scale(x, factors) {
+    scale(single(x), factors);
   },
   clip(x, low, high) {
     clip(state(x), low, high);
@@ -54,14 +51,25 @@ export const cpu: Device = {
     gather(state(out), state(x), rows);
   },
   scatter(out, x, rows) {
-    const [to, from, width] = [state(out), state(x), x.length / rows.length];
-    rows.forEach((row, i) => {
-      to.set(from.subarray(i * width, (i + 1) * width), row * width);
-    });
+    scatter(state(out), state(x), rows);
   },
   scaledErrors(error, before, after, { atol, rtol }, out) {
     const double = (elements: Elements): Float64Array => elements as Float64Array;
     scaledErrors(double(error), double(before), double(after), atol, rtol, double(out));
   },
+  requireFinite(x, samples, failed) {
+    const norms = new Float64Array(samples);
+    dots(state(x), state(x), norms);
+    const bad = norms.findIndex((norm) => !Number.isFinite(norm));
+    if (bad >= 0) throw failed(bad);
+  },
+  bind() {
+    throw new TypeError('networks run elsewhere');
+  },
+  run() {
+    throw new TypeError('networks run elsewhere');
+  },
+  settled: () => Promise.resolve(),
+  close: () => Promise.resolve(),
   read: (x) => Promise.resolve(state(x)),
 };

@@ -1,9 +1,15 @@
-import type { NoiseAddress, NormMode, State } from './binding.js';
+import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
 
 /** float32 for samples and networks, float64 for the state of an ODE. */
 export type Precision = 'single' | 'double';
 
-/** An array on a device: a solver names it in verbs, and never sees an element. On the CPU it is a typed array. */
+/** What an array is made of; beside numbers, what networks take: half precision, as bits, and integers. */
+export type ElementKind = Precision | 'half' | 'int32' | 'int64';
+
+/** Values of the caller's. */
+export type Values = State | Uint16Array | Int32Array | BigInt64Array;
+
+/** An array on a device: a solver names it in verbs, and never sees an element. */
 export interface Elements {
   readonly length: number;
   readonly BYTES_PER_ELEMENT: number;
@@ -15,14 +21,31 @@ export interface ScaledNoise {
   readonly address: NoiseAddress;
 }
 
+/** A run of a network whose inputs and outputs are arrays of a device, which made it. */
+export interface BoundRun {
+  readonly number: number;
+}
+
+/** Inputs and outputs of a run: the numbers of each in its session, their arrays, and all shapes one after the other as rank and sizes. */
+export interface RunArrays {
+  readonly inputs: Int32Array;
+  readonly feeds: readonly Elements[];
+  readonly outputs: Int32Array;
+  readonly targets: readonly Elements[];
+  readonly shapes: Float64Array;
+}
+
 /**
- * Where elements live. Verbs return nothing and take effect in the order in which they are called; only `read` is awaited, so
- * that a device may queue them. Rows of `coefficients` belong to samples, as in the kernels of the same names.
+ * Where elements live. Verbs return at once, and take effect in the order in which they are called: only what is read is awaited.
+ * What is no array of the device (coefficients, rows) is copied. Rows of `coefficients` belong to samples, as in the kernels of
+ * the same names.
  */
 export interface Device {
-  allocate(length: number, precision: Precision): Elements;
-  /** Puts values of the caller's into an array of that length, rounded where it is single. */
-  write(out: Elements, values: State): void;
+  /** An array of zeros. */
+  allocate(length: number, kind: ElementKind): Elements;
+  /** Puts values of the caller's into an array of that length, rounded where it is single and they are double. */
+  write(out: Elements, values: Values): void;
+  /** out <- from, rounded to nearest where it is less precise; half precision goes to and from single alone. */
   copy(out: Elements, from: Elements): void;
   /** out <- sum of coefficient times operand, plus scaled noise where an address is given. */
   affine(
@@ -31,6 +54,8 @@ export interface Device {
     coefficients: Float64Array,
     noise?: NoiseAddress,
   ): void;
+  /** Samples of x, single, times their factors, each product made in double and rounded once. */
+  scale(x: Elements, factors: Float64Array): void;
   /** The Langevin step whose size is in proportion to (|z| / |score|)^2; rows are p, q, factor. */
   langevin(
     x: Elements,
@@ -67,8 +92,16 @@ export interface Device {
     tolerances: { readonly atol: number; readonly rtol: number },
     out: Elements,
   ): void;
-  /** The values, once all verbs before have taken effect: valid until the next verb. */
+  /** Ends the device's work where one of the samples of x is not finite, with the error that `failed` makes for the first. */
+  requireFinite(x: Elements, samples: number, failed: (sample: number) => Error): void;
+  /** A run of a session of the addon, by its number, to be made again and again. */
+  bind(session: number, arrays: RunArrays): BoundRun;
+  /** Runs a network; where it fails, the device's work ends with the error that `failed` makes of the message. */
+  run(run: BoundRun, failed: (message: string) => Error): void;
+  /** Settles once all verbs before have taken effect. @throws What ended the work: a failure, or the reason of the abort. */
+  settled(): Promise<void>;
+  /** A copy of the values after all verbs before; no verb that changes them may follow until it settles. @throws as `settled`. */
   read(x: Elements): Promise<State>;
+  /** Ends the work, at the next operator of a network, and gives the memory back. */
+  close(): Promise<void>;
 }
-
-export type Distribution = 'normal' | 'uniform' | 'rademacher';

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { addon } from './addon.js';
+import { addon, type QueueNumber } from './addon.js';
 import {
   packAddress,
   requireBytes,
@@ -38,6 +38,7 @@ export function diffuse(
   coefficients: Float64Array,
   noise: NoiseAddress,
   { range: [low, high] = [0, 1], flips, width = 1 }: CleanDataOptions = {},
+  queue?: QueueNumber,
 ): void {
   requireFloat32('x', x);
   const batch = requireCoefficients(coefficients, 4, x.length);
@@ -61,5 +62,5 @@ export function diffuse(
     }
   }
   const address = packAddress(noise, batch, size);
-  addon().diffuse(x, target, x0, low, high, flips, width, coefficients, address, noise.samples);
+  addon().diffuse(queue, x, target, x0, low, high, flips, width, coefficients, address, noise.samples);
 }

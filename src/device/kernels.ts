@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
 import { isList } from '../options.js';
-import { addon, limits } from './addon.js';
+import { addon, limits, type QueueNumber } from './addon.js';
 import {
   packAddress,
   requireBytes,
@@ -17,11 +17,12 @@ import {
   requireSameOrDisjoint,
   requireState,
 } from './arguments.js';
-import type { NoiseAddress, NormMode, State } from './binding.js';
+import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
 
 /** Made once: this runs at every step of a sampler. */
 const operandNames: string[] = [];
 const normModes: readonly NormMode[] = ['batch', 'sample', 'sqrt-d'];
+const distributions: readonly Distribution[] = ['normal', 'uniform', 'rademacher'];
 
 /**
  * The update that every solver step is made of: out = sum_j c[b][j] operands[j] + c[b][last] z, in place if `out` is one of
@@ -40,6 +41,7 @@ export function affine(
   coefficients: Float64Array,
   noise?: NoiseAddress,
   mean?: State,
+  queue?: QueueNumber,
 ): void {
   requireState('out', out);
   const most = limits().operands;
@@ -59,7 +61,7 @@ export function affine(
     requireDisjoint('mean', mean, 'out', out);
   }
   const address = noise && packAddress(noise, batch, out.length / batch);
-  addon().affine(out, operands, coefficients, mean, address, noise?.samples);
+  addon().affine(queue, out, operands, coefficients, mean, address, noise?.samples);
 }
 
 /**
@@ -83,6 +85,7 @@ export function langevinStep(
   norm: NormMode,
   noise: NoiseAddress,
   results: { mean?: State; steps?: Float64Array } = {},
+  queue?: QueueNumber,
 ): void {
   requireState('x', x);
   requireOperand('output', output, x);
@@ -102,14 +105,14 @@ export function langevinStep(
   }
   if (steps !== undefined) requireFloat64('results.steps', steps, batch);
   const address = packAddress(noise, batch, x.length / batch);
-  addon().langevin(x, output, coefficients, mode, address, noise.samples, mean, steps);
+  addon().langevin(queue, x, output, coefficients, mode, address, noise.samples, mean, steps);
 }
 
 /**
  * Dot products of samples: out[i] = sum over the elements of sample i of a b, summed in double in a fixed order, so the bits
  * depend on the two samples alone. The batch is out.length; dots(a, a, out) gives squared norms.
  */
-export function dots(a: State, b: State, out: Float64Array): void {
+export function dots(a: State, b: State, out: Float64Array, queue?: QueueNumber): void {
   requireState('a', a);
   requireState('b', b);
   requireLength('b', b, a.length);
@@ -117,7 +120,7 @@ export function dots(a: State, b: State, out: Float64Array): void {
   if (a.length % out.length !== 0) {
     throw new OptionError('out', out, `of a length that divides the ${a.length} elements of a`);
   }
-  addon().dots(a, b, out);
+  addon().dots(queue, a, b, out);
 }
 
 /**
@@ -126,10 +129,10 @@ export function dots(a: State, b: State, out: Float64Array): void {
  *
  * @param low below or equal to `high`; either may be infinite.
  */
-export function clip(x: State, low: number, high: number): void {
+export function clip(x: State, low: number, high: number, queue?: QueueNumber): void {
   requireState('x', x);
   if (!(low <= high)) throw new OptionError('low', low, `a number that is not above high (${high})`);
-  addon().clip(x, low, high);
+  addon().clip(queue, x, low, high);
 }
 
 /**
@@ -137,21 +140,49 @@ export function clip(x: State, low: number, high: number): void {
  *
  * @param x of the element type of `out`, any number of samples of its size; memory apart from it.
  */
-export function gather(out: State, x: State, rows: Int32Array): void {
-  requireState('out', out);
+export function gather(out: State, x: State, rows: Int32Array, queue?: QueueNumber): void {
+  requireRows('out', out, 'x', x, rows);
+  addon().gather(queue, out, x, rows);
+}
+
+/** The inverse: sample rows[i] of out is sample i of x; no row stands twice. */
+export function scatter(out: State, x: State, rows: Int32Array, queue?: QueueNumber): void {
+  requireRows('x', x, 'out', out, rows);
+  addon().scatter(queue, out, x, rows);
+}
+
+/** `some` has a sample for every row, which is the number of a sample of `all`. */
+function requireRows(someName: string, some: State, allName: string, all: State, rows: Int32Array): void {
+  requireState(someName, some);
   requireInt32('rows', rows);
-  const size = out.length / rows.length;
+  const size = some.length / rows.length;
   if (!Number.isInteger(size)) {
-    throw new OptionError('rows', rows, `of a length that divides the ${out.length} elements of out`);
+    const expected = `of a length that divides the ${some.length} elements of ${someName}`;
+    throw new OptionError('rows', rows, expected);
   }
-  requireState('x', x);
-  if (x.constructor !== out.constructor || x.length % size !== 0) {
-    throw new OptionError('x', x, `a ${out.constructor.name} of samples of ${size} elements`);
+  requireState(allName, all);
+  if (all.constructor !== some.constructor || all.length % size !== 0) {
+    throw new OptionError(allName, all, `a ${some.constructor.name} of samples of ${size} elements`);
   }
-  requireDisjoint('x', x, 'out', out);
-  const most = x.length / size - 1;
+  requireDisjoint(allName, all, someName, some);
+  const most = all.length / size - 1;
   for (let i = 0; i < rows.length; i++) requireInteger(`rows[${i}]`, rows[i], most);
-  addon().gather(out, x, rows);
+}
+
+/** out is x, rounded to nearest where it is less precise; half precision, as bits, goes to and from single alone. */
+export function copy(out: State | Uint16Array, x: State | Uint16Array, queue?: QueueNumber): void {
+  requireLength('x', x, out.length);
+  addon().copy(queue, out, x);
+}
+
+/** Every sample of x times its factor, each product made in double and rounded once; in place. The batch is factors.length. */
+export function scale(x: Float32Array, factors: Float64Array, queue?: QueueNumber): void {
+  requireFloat32('x', x);
+  requireFloat64('factors', factors);
+  if (x.length % factors.length !== 0) {
+    throw new OptionError('factors', factors, `of a length that divides the ${x.length} elements of x`);
+  }
+  addon().scale(queue, x, factors);
 }
 
 /**
@@ -170,6 +201,7 @@ export function scaledErrors(
   atol: number,
   rtol: number,
   out: Float64Array,
+  queue?: QueueNumber,
 ): void {
   requireFloat64('error', error);
   requireFloat64('before', before, error.length);
@@ -183,10 +215,17 @@ export function scaledErrors(
   }
   for (const [name, input] of Object.entries({ error, before, after }))
     requireDisjoint(name, input, 'out', out);
-  addon().scaledErrors(error, before, after, atol, rtol, out);
+  addon().scaledErrors(queue, error, before, after, atol, rtol, out);
 }
 
-function fill(out: State, batch: number, distribution: number, noise: NoiseAddress): void {
+/** Fills `out`, `batch` samples, with the noise of an address, as {@link fillNormal} and its kin say. */
+export function fill(
+  out: State,
+  batch: number,
+  distribution: Distribution,
+  noise: NoiseAddress,
+  queue?: QueueNumber,
+): void {
   requireState('out', out);
   if (!Number.isInteger(batch) || batch < 1 || out.length % batch !== 0) {
     throw new OptionError(
@@ -195,7 +234,8 @@ function fill(out: State, batch: number, distribution: number, noise: NoiseAddre
       `a positive integer that divides the ${out.length} elements of out`,
     );
   }
-  addon().fill(out, batch, distribution, packAddress(noise, batch, out.length / batch), noise.samples);
+  const address = packAddress(noise, batch, out.length / batch);
+  addon().fill(queue, out, batch, distributions.indexOf(distribution), address, noise.samples);
 }
 
 /**
@@ -203,7 +243,7 @@ function fill(out: State, batch: number, distribution: number, noise: NoiseAddre
  * Float64 receives the same float32 values. The largest magnitude is 6.66.
  */
 export function fillNormal(out: State, batch: number, noise: NoiseAddress): void {
-  fill(out, batch, 0, noise);
+  fill(out, batch, 'normal', noise);
 }
 
 /**
@@ -211,12 +251,12 @@ export function fillNormal(out: State, batch: number, noise: NoiseAddress): void
  * symmetric about 1/2. Float64 receives the same values.
  */
 export function fillUniform(out: State, batch: number, noise: NoiseAddress): void {
-  fill(out, batch, 1, noise);
+  fill(out, batch, 'uniform', noise);
 }
 
 /** Fills `out` with independent signs, 1 or -1. */
 export function fillRademacher(out: State, batch: number, noise: NoiseAddress): void {
-  fill(out, batch, 2, noise);
+  fill(out, batch, 'rademacher', noise);
 }
 
 /**
@@ -237,6 +277,7 @@ export function projectMeasurement(
   coefficients: Float64Array,
   noise: NoiseAddress,
   basis?: Float32Array,
+  queue?: QueueNumber,
 ): void {
   requireFloat32('x', x);
   const batch = requireCoefficients(coefficients, 2, x.length);
@@ -258,7 +299,8 @@ export function projectMeasurement(
     }
     requireDisjoint('basis', basis, 'x', x);
   }
-  addon().projectMeasurement(x, y, mask, coefficients, packAddress(noise, batch, size), noise.samples, basis);
+  const address = packAddress(noise, batch, size);
+  addon().projectMeasurement(queue, x, y, mask, coefficients, address, noise.samples, basis);
 }
 
 /**

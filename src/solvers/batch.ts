@@ -1,6 +1,12 @@
 import { cpu } from '../device/cpu.js';
-import { Stream, type NoiseAddress, type NormMode, type State } from '../device/binding.js';
-import type { Device, Distribution, Elements, Precision, ScaledNoise } from '../device/device.js';
+import {
+  Stream,
+  type Distribution,
+  type NoiseAddress,
+  type NormMode,
+  type State,
+} from '../device/binding.js';
+import type { Device, Elements, Precision, ScaledNoise } from '../device/device.js';
 import { NonFiniteScoreError, OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
 import type { ScoreModel } from '../score/model.js';

@@ -13,43 +13,43 @@ test('the addon bounds every length again', (t) => {
   const address = new Uint32Array(8);
   const calls = [
     () => {
-      native.affine(f32(8), [f32(7)], f64(1, 0), undefined, undefined, undefined);
+      native.affine(undefined, f32(8), [f32(7)], f64(1, 0), undefined, undefined, undefined);
     },
     () => {
-      native.affine(f32(8), [], f64(1), undefined, undefined, undefined);
+      native.affine(undefined, f32(8), [], f64(1), undefined, undefined, undefined);
     },
     () => {
-      native.affine(f32(8), [f32(8)], f64(1, 0, 1), undefined, undefined, undefined);
+      native.affine(undefined, f32(8), [f32(8)], f64(1, 0, 1), undefined, undefined, undefined);
     },
     () => {
-      native.affine(f32(8), [f32(8)], f64(1, 0), f32(4), undefined, undefined);
+      native.affine(undefined, f32(8), [f32(8)], f64(1, 0), f32(4), undefined, undefined);
     },
     () => {
-      native.affine(f32(8), [f32(8)], f64(1, 0), undefined, new Uint32Array(7), 0);
+      native.affine(undefined, f32(8), [f32(8)], f64(1, 0), undefined, new Uint32Array(7), 0);
     },
     () => {
-      native.affine(f32(8), [f32(8)], f64(1, 0), undefined, address, -1);
+      native.affine(undefined, f32(8), [f32(8)], f64(1, 0), undefined, address, -1);
     },
     () => {
-      native.affine(f32(8), [f32(8)], f64(1, 0), undefined, address, f64(1, 2));
+      native.affine(undefined, f32(8), [f32(8)], f64(1, 0), undefined, address, f64(1, 2));
     },
     () => {
-      native.langevin(f32(8), f32(7), f64(0, 1, 1), 0, address, 0, undefined, undefined);
+      native.langevin(undefined, f32(8), f32(7), f64(0, 1, 1), 0, address, 0, undefined, undefined);
     },
     () => {
-      native.langevin(f32(8), f32(8), f64(0, 1, 1), 3, address, 0, undefined, undefined);
+      native.langevin(undefined, f32(8), f32(8), f64(0, 1, 1), 3, address, 0, undefined, undefined);
     },
     () => {
-      native.langevin(f32(8), f32(8), f64(0, 1, 1), 0, address, 0, undefined, f64(0, 0));
+      native.langevin(undefined, f32(8), f32(8), f64(0, 1, 1), 0, address, 0, undefined, f64(0, 0));
     },
     () => {
-      native.dots(f32(8), f32(7), f64(0));
+      native.dots(undefined, f32(8), f32(7), f64(0));
     },
     () => {
-      native.clip(f32(8), 1, 0);
+      native.clip(undefined, f32(8), 1, 0);
     },
     () => {
-      native.clip(f32(8), NaN, 0);
+      native.clip(undefined, f32(8), NaN, 0);
     },
     ...[
       { out: f32(7) },
@@ -59,23 +59,23 @@ test('the addon bounds every length again', (t) => {
       { rows: new Int32Array(0) },
     ].map((bad) => () => {
       const { out, rows } = { out: f32(8), rows: Int32Array.of(1, 0), ...bad };
-      native.gather(out, f32(8), rows);
+      native.gather(undefined, out, f32(8), rows);
     }),
     ...[{ error: f64(1) }, { before: f64(1) }, { after: f64(1) }, { out: f64(1, 1, 1) }].map((bad) => () => {
       const all = { error: f64(1, 1), before: f64(1, 1), after: f64(1, 1), out: f64(1), ...bad };
-      native.scaledErrors(all.error, all.before, all.after, 1, 1, all.out);
+      native.scaledErrors(undefined, all.error, all.before, all.after, 1, 1, all.out);
     }),
     () => {
-      native.fill(f32(8), 3, 0, address, 0);
+      native.fill(undefined, f32(8), 3, 0, address, 0);
     },
     () => {
-      native.fill(f32(8), 1, 3, address, 0);
+      native.fill(undefined, f32(8), 1, 3, address, 0);
     },
     () => {
-      native.projectMeasurement(f32(8), f32(8), f32(7), f64(1, 1), address, 0, undefined);
+      native.projectMeasurement(undefined, f32(8), f32(8), f32(7), f64(1, 1), address, 0, undefined);
     },
     () => {
-      native.projectMeasurement(f32(8), f32(8), f32(8), f64(1, 1), address, 0, f32(400));
+      native.projectMeasurement(undefined, f32(8), f32(8), f32(8), f64(1, 1), address, 0, f32(400));
     },
     () => {
       native.toBytes(f32(8), 0, 1, new Uint8Array(7));
@@ -103,13 +103,13 @@ test('the addon bounds every length again', (t) => {
         ...bad,
       };
       const { x0, target, coefficients, flips, width } = all;
-      native.diffuse(f32(8), target, x0, 0, 1, flips, width, coefficients, address, 0);
+      native.diffuse(undefined, f32(8), target, x0, 0, 1, flips, width, coefficients, address, 0);
     }),
     () => {
-      native.adamw(f32(8), f32(8), f32(7), f32(8), [], f64(), new Float64Array(7));
+      native.adamw(undefined, f32(8), f32(8), f32(7), f32(8), [], f64(), new Float64Array(7));
     },
     () => {
-      native.adamw(f32(8), f32(8), f32(8), f32(8), [f32(7)], f64(0), new Float64Array(7));
+      native.adamw(undefined, f32(8), f32(8), f32(8), f32(8), [f32(7)], f64(0), new Float64Array(7));
     },
     () => {
       native.setThreads(0);
@@ -118,13 +118,13 @@ test('the addon bounds every length again', (t) => {
   for (const call of calls) t.throws(call, { instanceOf: RangeError }, call.toString());
   t.throws(
     () => {
-      native.dots(wrong('x'), f32(8), f64(0));
+      native.dots(undefined, wrong('x'), f32(8), f64(0));
     },
     { instanceOf: TypeError },
   );
   t.throws(
     () => {
-      native.affine(f32(8), wrong(1), f64(1, 0), undefined, undefined, undefined);
+      native.affine(undefined, f32(8), wrong(1), f64(1, 0), undefined, undefined, undefined);
     },
     { instanceOf: TypeError },
   );
@@ -142,14 +142,23 @@ test('a getter in a list of arrays cannot pull memory away from under the kernel
   const out = f32(8);
   t.throws(
     () => {
-      native.affine(out, trap(out), f64(1, 0), undefined, undefined, undefined);
+      native.affine(undefined, out, trap(out), f64(1, 0), undefined, undefined, undefined);
     },
     { message: /has length 8 instead of 0|not 1 samples/ },
   );
   const parameters = f32(8);
   t.throws(
     () => {
-      native.adamw(parameters, f32(8), f32(8), f32(8), trap(parameters), f64(0), new Float64Array(7));
+      native.adamw(
+        undefined,
+        parameters,
+        f32(8),
+        f32(8),
+        f32(8),
+        trap(parameters),
+        f64(0),
+        new Float64Array(7),
+      );
     },
     { instanceOf: RangeError },
   );
@@ -161,10 +170,10 @@ test('numbers are not made of what is no number, since a valueOf could do the sa
   const one = wrong({ valueOf: () => 1 });
   const calls = [
     () => {
-      native.fill(f32(8), one, 0, address, 0);
+      native.fill(undefined, f32(8), one, 0, address, 0);
     },
     () => {
-      native.langevin(f32(8), f32(8), f64(0, 1, 1), one, address, 0, undefined, undefined);
+      native.langevin(undefined, f32(8), f32(8), f64(0, 1, 1), one, address, 0, undefined, undefined);
     },
     () => {
       native.toBytes(f32(8), one, 2, new Uint8Array(8));

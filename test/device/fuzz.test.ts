@@ -117,6 +117,7 @@ const indices = (batch: number, memory: Memory) => guarded(Float64Array, batch, 
 
 const entries: Record<string, Valid> = {
   affine: (n, batch, m) => [
+    undefined,
     f32(n, m),
     [f32(n, m), f32(n, m)],
     f64(3 * batch, m),
@@ -125,6 +126,7 @@ const entries: Record<string, Valid> = {
     indices(batch, m),
   ],
   langevin: (n, batch, m) => [
+    undefined,
     f64(n, m),
     f32(n, m),
     f64(3 * batch, m),
@@ -134,12 +136,13 @@ const entries: Record<string, Valid> = {
     f64(n, m),
     f64(batch, m),
   ],
-  dots: (n, batch, m) => [f32(n, m), f64(n, m), f64(batch, m)],
-  clip: (n, _, m) => [n % 2 === 0 ? f32(n, m) : f64(n, m), -1, 1],
-  gather: (n, batch, m) => [f32(n, m), f32((n / batch) * 3, m), guarded(Int32Array, batch, m, 2)],
-  scaledErrors: (n, batch, m) => [f64(n, m), f64(n, m), f64(n, m), 1e-5, 1e-5, f64(batch, m)],
-  fill: (n, batch, m) => [f32(n, m), batch, n % 3, address(m), indices(batch, m)],
+  dots: (n, batch, m) => [undefined, f32(n, m), f64(n, m), f64(batch, m)],
+  clip: (n, _, m) => [undefined, n % 2 === 0 ? f32(n, m) : f64(n, m), -1, 1],
+  gather: (n, batch, m) => [undefined, f32(n, m), f32((n / batch) * 3, m), guarded(Int32Array, batch, m, 2)],
+  scaledErrors: (n, batch, m) => [undefined, f64(n, m), f64(n, m), f64(n, m), 1e-5, 1e-5, f64(batch, m)],
+  fill: (n, batch, m) => [undefined, f32(n, m), batch, n % 3, address(m), indices(batch, m)],
   projectMeasurement: (n, batch, m) => [
+    undefined,
     f32(n, m),
     f32(n, m),
     f32(n / batch, m),
@@ -151,6 +154,7 @@ const entries: Record<string, Valid> = {
   toBytes: (n, _, m) => [f32(n, m), 0, 1, guarded(Uint8Array, n, m, 0)],
   fromBytes: (n, _, m) => [guarded(Uint8Array, n, m, 9), 0, 1, f32(n, m)],
   diffuse: (n, batch, m) => [
+    undefined,
     f32(n, m),
     f32(n, m),
     n % 2 === 0 ? f32(n, m) : guarded(Uint8Array, n, m, 7),
@@ -163,6 +167,7 @@ const entries: Record<string, Valid> = {
     indices(batch, m),
   ],
   adamw: (n, batch, m) => [
+    undefined,
     f32(n, m),
     f32(n, m),
     f32(n, m),
@@ -171,7 +176,12 @@ const entries: Record<string, Valid> = {
     f64(batch, m),
     f64(7, m),
   ],
-  sumOfSquares: (n, batch, m) => [Array.from({ length: batch }, () => f32(n, m))],
+  sumOfSquares: (n, batch, m) => [undefined, Array.from({ length: batch }, () => f32(n, m)), f64(1, m)],
+  requireFinite: (n, batch, m) => [undefined, f32(n, m), batch, 1],
+  write: (n, _, m) => [undefined, f32(n, m), f32(n, 'tight')],
+  copy: (n, _, m) => [undefined, n % 2 === 0 ? f32(n, m) : f64(n, m), n % 3 === 0 ? f32(n, m) : f64(n, m)],
+  scale: (n, batch, m) => [undefined, f32(n, m), f64(batch, m)],
+  scatter: (n, batch, m) => [undefined, f32((n / batch) * 3, m), f32(n, m), guarded(Int32Array, batch, m, 2)],
   isFirst: () => ['test'],
   selectIsa: () => ['baseline'],
   setThreads: () => [2],
@@ -226,7 +236,7 @@ function mutate(args: unknown[], position: number, mutation: Mutation): void {
         Object.defineProperty(list, i, {
           configurable: true,
           get: () => {
-            if (isTypedArray(args[0])) shrink(args[0]);
+            args.filter(isTypedArray).slice(0, 1).forEach(shrink);
             collectGarbage();
             collectGarbage(); // the first leaves the work to a thread, the second waits for it
             return element;
@@ -240,8 +250,15 @@ function mutate(args: unknown[], position: number, mutation: Mutation): void {
   }
 }
 
-/** Fuzzed by test/onnx/run/fuzz.test.ts. */
+/** Fuzzed by test/onnx/run/fuzz.test.ts and test/device/queue-fuzz.test.ts. */
 const sessions = [
+  'openQueue',
+  'hold',
+  'bindRun',
+  'runBound',
+  'settle',
+  'cancelQueue',
+  'closeQueue',
   'openRuntime',
   'createSession',
   'runSession',

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { addon, type NativeLibrary, type NativePort, type NativeResult } from '../../device/addon.js';
+import type { BoundRun, Device } from '../../device/device.js';
 import { LoadError, ModelError } from '../../errors.js';
 import type { TensorInfo } from '../file/model.js';
 import { dataTypeName } from '../file/tensor.js';
@@ -12,6 +13,8 @@ import {
   listFetches,
   oneLine,
   runFailure,
+  type Bound,
+  type BoundTensors,
   type Feeds,
   type Fetches,
   type Session,
@@ -157,6 +160,37 @@ class OwnSession implements Session {
     } catch (cause) {
       throw cause instanceof ModelError ? cause : runFailure(feeds, cause);
     }
+  }
+
+  bind(device: Device, feeds: BoundTensors, targets: BoundTensors): Bound {
+    if (this.#closed) throw closedError();
+    const given = listFeeds(feeds, this.inputs);
+    const wanted = Object.entries(targets);
+    listFetches(Object.keys(targets), this.outputs);
+    const shapes = [...given, ...wanted.map(([, tensor]) => tensor)].flatMap(({ dims }) => [
+      dims.length,
+      ...dims,
+    ]);
+    const failed = (message: string) => runFailure(feeds, message);
+    let run: BoundRun;
+    try {
+      run = device.bind(this.#id, {
+        inputs: new Int32Array(given.map((_, i) => i)),
+        feeds: given.map(({ data }) => data),
+        outputs: new Int32Array(wanted.map(([name]) => this.#outputNumber(name))),
+        targets: wanted.map(([, { data }]) => data),
+        shapes: new Float64Array(shapes),
+      });
+    } catch (cause) {
+      throw runFailure(feeds, cause);
+    }
+    return () => {
+      device.run(run, failed);
+    };
+  }
+
+  #outputNumber(name: string): number {
+    return this.outputs.findIndex((known) => known.name === name);
   }
 
   async release(): Promise<void> {

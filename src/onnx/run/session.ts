@@ -1,3 +1,4 @@
+import type { Device, Elements } from '../../device/device.js';
 import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../file/model.js';
 import type { DataType } from '../file/tensor.js';
@@ -29,6 +30,14 @@ export interface Tensor {
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
+/** Arrays of a device as tensors. */
+export type BoundTensors = Readonly<
+  Record<string, { readonly data: Elements; readonly dims: readonly number[] }>
+>;
+
+/** Enqueues a run. */
+export type Bound = () => void;
+
 /** The outputs to compute, all by default; a value that is an array is filled in place. */
 export type Fetches = readonly string[] | Feeds;
 
@@ -51,6 +60,13 @@ export interface Session {
   ): Promise<Record<string, Tensor>>;
   /** The same on this thread, which is blocked meanwhile, and without a copy of any input or given output. */
   runHere(feeds: Feeds, fetches?: Fetches): Promise<Record<string, Tensor>>;
+  /**
+   * A run with all values in arrays of a device, of which the device makes it: no copies, and no promise of its own. The session
+   * stays open for the device until that is closed. Absent where onnxruntime-node runs the network.
+   *
+   * @throws ModelError as `run`, for what can be told beforehand.
+   */
+  bind?(device: Device, feeds: BoundTensors, targets: BoundTensors): Bound;
   /** Ends the session after the runs under way. */
   release(): Promise<void>;
 }
@@ -82,7 +98,7 @@ function isNames(fetches: Fetches): fetches is readonly string[] {
  * The values of a network's inputs, in their order; what else was fed is left out.
  * @throws ModelError for an input without a value.
  */
-export function listFeeds(feeds: Feeds, inputs: readonly TensorInfo[]): Tensor[] {
+export function listFeeds<T>(feeds: Readonly<Record<string, T>>, inputs: readonly TensorInfo[]): T[] {
   return inputs.map(({ name }) => {
     const tensor = feeds[name];
     if (tensor === undefined) throw new ModelError(`The input "${name}" has no value.`, { value: name });
@@ -105,7 +121,10 @@ export function closedError(): ModelError {
 }
 
 /** The error of a run that failed, with the shapes that it was run on. */
-export function runFailure(feeds: Feeds, cause: unknown): ModelError {
+export function runFailure(
+  feeds: Readonly<Record<string, Pick<Tensor, 'dims'>>>,
+  cause: unknown,
+): ModelError {
   const shapes = Object.entries(feeds).map(([name, { dims }]) => `${name} [${dims.join(', ')}]`);
   const rest = shapes.length > 8 ? ` and ${shapes.length - 8} more inputs` : '';
   const shown = shapes.slice(0, 8).join(', ');

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-namespace fastsde::onnx {
+namespace fastsde {
 
 class Thread {
   public:
@@ -30,4 +30,4 @@ class Thread {
     std::thread thread_;  // last: it uses what stands above
 };
 
-}  // namespace fastsde::onnx
+}  // namespace fastsde

@@ -4,7 +4,7 @@
 
 FASTSDE_SYMBOL_VERSION("_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE", "GLIBCXX_3.4.11");
 
-namespace fastsde::onnx {
+namespace fastsde {
 
 Thread::Thread() : thread_([this] { loop(); }) {}
 
@@ -39,4 +39,4 @@ void Thread::loop() {
     }
 }
 
-}  // namespace fastsde::onnx
+}  // namespace fastsde

@@ -1,0 +1,28 @@
+// The operations on batches as functions of the addon. The first argument of those that a queue can do is its number, or undefined:
+// here and now.
+#pragma once
+
+#include <napi.h>
+
+namespace fastsde::addon {
+
+void affine(const Napi::CallbackInfo& info);
+void langevin(const Napi::CallbackInfo& info);
+void dots(const Napi::CallbackInfo& info);
+void requireFinite(const Napi::CallbackInfo& info);
+void clip(const Napi::CallbackInfo& info);
+void write(const Napi::CallbackInfo& info);
+void copy(const Napi::CallbackInfo& info);
+void scale(const Napi::CallbackInfo& info);
+void gather(const Napi::CallbackInfo& info);
+void scatter(const Napi::CallbackInfo& info);
+void scaledErrors(const Napi::CallbackInfo& info);
+void fill(const Napi::CallbackInfo& info);
+void projectMeasurement(const Napi::CallbackInfo& info);
+void diffuse(const Napi::CallbackInfo& info);
+void adamw(const Napi::CallbackInfo& info);
+void sumOfSquares(const Napi::CallbackInfo& info);
+void toBytes(const Napi::CallbackInfo& info);
+void fromBytes(const Napi::CallbackInfo& info);
+
+}  // namespace fastsde::addon

@@ -1,0 +1,197 @@
+import { FastsdeError } from '../errors.js';
+import { addon, type NativeFailure, type QueueNumber } from './addon.js';
+import { requireLength } from './arguments.js';
+import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
+import type { BoundRun, Device, ElementKind, Elements, RunArrays, Values } from './device.js';
+import * as kernels from './kernels.js';
+
+type Shared = Float32Array | Float64Array | Uint16Array | Int32Array | BigInt64Array;
+
+const kinds = {
+  single: Float32Array,
+  double: Float64Array,
+  half: Uint16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+} as const satisfies Record<ElementKind, unknown>;
+
+const state = (elements: Elements): State => elements as State;
+const single = (elements: Elements): Float32Array => elements as Float32Array;
+const double = (elements: Elements): Float64Array => elements as Float64Array;
+
+/** Queues that nobody holds any more are closed. */
+const abandoned = new FinalizationRegistry((queue: QueueNumber) => {
+  void addon().closeQueue(queue);
+});
+
+/**
+ * A thread of the addon that does what it is told in order: networks, and kernels with their threads. Arrays lie in shared
+ * memory, which nobody can take away. After a failure or an abort the rest is passed over.
+ */
+export class Queue implements Device {
+  /** Of the queue in the addon, for verbs that no device has. */
+  readonly number: QueueNumber = addon().openQueue();
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort: () => void;
+  /** What to make of the failure of a command, by its tag, until it has taken effect. */
+  readonly #failures = new Map<number, (failure: NativeFailure) => Error>();
+  #lastTag = 0;
+  #error: unknown;
+  #closed = false;
+
+  /** @param signal ends the work, at the next operator of a network. */
+  constructor(signal?: AbortSignal) {
+    const { number } = this;
+    abandoned.register(this, number, this);
+    this.#signal = signal;
+    this.#abort = () => {
+      addon().cancelQueue(number);
+    };
+    if (signal?.aborted) this.#abort();
+    signal?.addEventListener('abort', this.#abort);
+  }
+
+  allocate(length: number, kind: ElementKind): Elements {
+    const Type = kinds[kind] as new (buffer: SharedArrayBuffer, offset: number, length: number) => Shared;
+    const array = new Type(new SharedArrayBuffer(length * kinds[kind].BYTES_PER_ELEMENT), 0, length);
+    addon().hold(this.number, array);
+    return array;
+  }
+
+  write(out: Elements, values: Values): void {
+    requireLength('values', values, out.length);
+    const rounded = out instanceof Float32Array && values instanceof Float64Array;
+    const widened = out instanceof Float64Array && values instanceof Float32Array;
+    const given = rounded ? Float32Array.from(values) : widened ? Float64Array.from(values) : values;
+    addon().write(this.number, out as Shared, given);
+  }
+
+  copy(out: Elements, from: Elements): void {
+    kernels.copy(out as State | Uint16Array, from as State | Uint16Array, this.number);
+  }
+
+  affine(
+    out: Elements,
+    operands: readonly Elements[],
+    coefficients: Float64Array,
+    noise?: NoiseAddress,
+  ): void {
+    kernels.affine(state(out), operands as readonly State[], coefficients, noise, undefined, this.number);
+  }
+
+  scale(x: Elements, factors: Float64Array): void {
+    kernels.scale(single(x), factors, this.number);
+  }
+
+  langevin(
+    x: Elements,
+    output: Elements,
+    coefficients: Float64Array,
+    norm: NormMode,
+    noise: NoiseAddress,
+  ): void {
+    kernels.langevinStep(state(x), state(output), coefficients, norm, noise, {}, this.number);
+  }
+
+  dots(a: Elements, b: Elements, out: Elements): void {
+    kernels.dots(state(a), state(b), double(out), this.number);
+  }
+
+  fill(out: Elements, samples: number, distribution: Distribution, noise: NoiseAddress): void {
+    kernels.fill(state(out), samples, distribution, noise, this.number);
+  }
+
+  clip(x: Elements, low: number, high: number): void {
+    kernels.clip(state(x), low, high, this.number);
+  }
+
+  project(
+    x: Elements,
+    y: Elements,
+    mask: Elements,
+    coefficients: Float64Array,
+    noise: NoiseAddress,
+    basis?: Elements,
+  ): void {
+    const own = basis && single(basis);
+    kernels.projectMeasurement(single(x), single(y), single(mask), coefficients, noise, own, this.number);
+  }
+
+  rows(x: Elements, width: number, first: number, count: number): Elements {
+    return state(x).subarray(first * width, (first + count) * width);
+  }
+
+  gather(out: Elements, x: Elements, rows: Int32Array): void {
+    kernels.gather(state(out), state(x), rows, this.number);
+  }
+
+  scatter(out: Elements, x: Elements, rows: Int32Array): void {
+    kernels.scatter(state(out), state(x), rows, this.number);
+  }
+
+  scaledErrors(
+    error: Elements,
+    before: Elements,
+    after: Elements,
+    { atol, rtol }: { readonly atol: number; readonly rtol: number },
+    out: Elements,
+  ): void {
+    kernels.scaledErrors(double(error), double(before), double(after), atol, rtol, double(out), this.number);
+  }
+
+  requireFinite(x: Elements, samples: number, failed: (sample: number) => Error): void {
+    const tag = this.#tag(({ index }) => failed(index));
+    addon().requireFinite(this.number, state(x), samples, tag);
+  }
+
+  bind(session: number, { inputs, feeds, outputs, targets, shapes }: RunArrays): BoundRun {
+    const [given, wanted] = [feeds as readonly Shared[], targets as readonly Shared[]];
+    return { number: addon().bindRun(this.number, session, inputs, given, outputs, wanted, shapes) };
+  }
+
+  run(run: BoundRun, failed: (message: string) => Error): void {
+    addon().runBound(
+      this.number,
+      run.number,
+      this.#tag(({ message }) => failed(message)),
+    );
+  }
+
+  async settled(): Promise<void> {
+    const last = this.#lastTag;
+    const failure = await addon().settle(this.number);
+    if (failure !== undefined) throw this.#explain(failure);
+    for (const tag of this.#failures.keys()) {
+      if (tag > last) break;
+      this.#failures.delete(tag);
+    }
+  }
+
+  async read(x: Elements): Promise<State> {
+    await this.settled();
+    return state(x).slice();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#signal?.removeEventListener('abort', this.#abort);
+    abandoned.unregister(this);
+    await addon().closeQueue(this.number);
+  }
+
+  /** The number by which the failure of a command is known. */
+  #tag(failed: (failure: NativeFailure) => Error): number {
+    this.#failures.set(++this.#lastTag, failed);
+    return this.#lastTag;
+  }
+
+  #explain(failure: NativeFailure): unknown {
+    // A network that is ended fails too.
+    if (this.#signal?.aborted) return this.#signal.reason;
+    const make = this.#failures.get(failure.tag);
+    this.#error ??=
+      make?.(failure) ?? new FastsdeError('ERR_FASTSDE_DEVICE', `Work was given up: ${failure.message}.`);
+    return this.#error;
+  }
+}
