@@ -12,9 +12,16 @@ import { printTable } from './measure.js';
 
 type Native = ReturnType<typeof addon>;
 
+/** A function of the addon, which tells the names of its parameters. */
+type Entry = ((...args: unknown[]) => void) & { readonly parameters: readonly string[] };
+
 /** Calls a verb here and now, of an addon whose verbs take a queue first or of one from before. */
-function call(native: Native, verb: 'affine' | 'langevin' | 'fill' | 'dots', ...args: unknown[]): void {
-  const entry = native[verb] as unknown as ((...args: unknown[]) => void) & { parameters: readonly string[] };
+function call(
+  native: Native,
+  verb: 'affine' | 'langevin' | 'fill' | 'dots',
+  ...args: readonly unknown[]
+): void {
+  const entry = (native as unknown as Readonly<Record<string, Entry>>)[verb]!;
   entry(...(entry.parameters[0] === 'queue' ? [undefined] : []), ...args);
 }
 
