@@ -247,13 +247,16 @@ export class Batch {
     this.combine(this.x, [this.x, this.output], coefficients, scaled);
   }
 
-  /** out <- the posterior mean of x_0 given the state, (x + sigma^2 s) / alpha (Tweedie's formula). */
-  estimate(out: Elements): void {
+  /**
+   * out <- the posterior mean of x_0 given the state, (x + sigma^2 s) / alpha (Tweedie's formula).
+   * @param state that the last evaluation was of.
+   */
+  estimate(out: Elements, state: Elements = this.x): void {
     const { alpha, sigma } = this.level;
     const s = this.model.coefficients(this.level);
     const variance = sigma ** 2;
     const coefficients = [(1 + variance * s.state) / alpha, (variance * s.output) / alpha];
-    this.combine(out, [this.x, this.output], coefficients);
+    this.combine(out, [state, this.output], coefficients);
   }
 
   /** out <- sum of coefficient times operand, plus scaled noise; the same scalars for every sample. */

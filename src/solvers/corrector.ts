@@ -1,4 +1,5 @@
 import type { ScoreModel } from '../score/model.js';
+import type { Step } from '../sde/grid.js';
 import type { Batch } from './batch.js';
 import type { Move, Resolved } from './predictor.js';
 
@@ -7,8 +8,11 @@ export interface Corrector {
   readonly name: string;
   /** Steps at every level, with an evaluation before each. */
   readonly steps: number;
-  /** Starts a batch. What it returns makes one step at `step.from`, and keeps the history of this batch. */
-  begin(batch: Batch): Move;
+  /**
+   * Starts a batch. What it returns makes one step at `step.from`, and keeps the history of this batch.
+   * @param steps of the predictor whose levels it corrects.
+   */
+  begin(batch: Batch, steps: readonly Step[]): Move;
   /** Resolves the options for a model. @throws OptionError where the corrector does not fit the model. */
   resolve?(model: ScoreModel): Resolved;
   /** Doubts about this corrector for a model, in plain words. */

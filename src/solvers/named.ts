@@ -5,10 +5,19 @@ import { ald, langevin, noCorrector } from './correctors/langevin.js';
 import { correctorOptions, predictorOptions, type CorrectorName, type PredictorName } from './names.js';
 import type { Predictor } from './predictor.js';
 import { ancestral } from './predictors/ancestral.js';
+import { ddim } from './predictors/ddim.js';
+import { deis } from './predictors/deis.js';
+import { dpmpp2M, dpmpp2MSde, dpmpp3M, dpmpp3MSde, dpmppSde } from './predictors/dpm-solver-multistep.js';
+import { dpmSolver1, dpmSolver2S, dpmSolver3S, dpmpp2S, dpmpp3S } from './predictors/dpm-solver.js';
+import { edmHeun } from './predictors/edm-heun.js';
 import { eulerMaruyama } from './predictors/euler-maruyama.js';
+import { ipndm } from './predictors/ipndm.js';
 import { noPredictor } from './predictors/none.js';
 import { probabilityFlow, reverseDiffusion } from './predictors/reverse-diffusion.js';
+import { restart } from './predictors/restart.js';
 import { euler, heun, midpoint, rk4 } from './predictors/runge-kutta.js';
+import { erSde, saSolver } from './predictors/sa-solver.js';
+import { unipc } from './predictors/unipc.js';
 
 /** A method: its name, its name and options as plain data, or a value that was made of them or by the user. */
 export type Named<Name extends string, Value> = Name | Described<Name> | Value;
@@ -31,6 +40,24 @@ export const predictors: Makers<PredictorName, Predictor> = {
   midpoint,
   heun,
   rk4,
+  ddim,
+  'dpm-solver-1': dpmSolver1,
+  'dpm-solver-2s': dpmSolver2S,
+  'dpm-solver-3s': dpmSolver3S,
+  'dpmpp-2s': dpmpp2S,
+  'dpmpp-3s': dpmpp3S,
+  'dpmpp-2m': dpmpp2M,
+  'dpmpp-3m': dpmpp3M,
+  unipc,
+  deis,
+  ipndm,
+  'edm-heun': edmHeun,
+  'dpmpp-sde': dpmppSde,
+  'dpmpp-2m-sde': dpmpp2MSde,
+  'dpmpp-3m-sde': dpmpp3MSde,
+  sa: saSolver,
+  'er-sde': erSde,
+  restart,
   none: noPredictor,
 };
 

@@ -10,6 +10,24 @@ export const predictorOptions = {
   midpoint: [],
   heun: [],
   rk4: [],
+  ddim: ['eta', 'clip'],
+  'dpm-solver-1': ['clip'],
+  'dpm-solver-2s': ['clip'],
+  'dpm-solver-3s': ['clip'],
+  'dpmpp-2s': ['clip'],
+  'dpmpp-3s': ['clip'],
+  'dpmpp-2m': ['variant', 'clip', 'lowerOrderFinal'],
+  'dpmpp-3m': ['variant', 'clip', 'lowerOrderFinal'],
+  unipc: ['order', 'variant', 'correctLast', 'clip', 'lowerOrderFinal'],
+  deis: ['order', 'interpolation', 'clip', 'lowerOrderFinal'],
+  ipndm: ['order', 'analyticalFirst', 'clip', 'lowerOrderFinal'],
+  'edm-heun': ['churn', 'churnLeast', 'churnMost', 'churnNoise', 'node', 'clip'],
+  'dpmpp-sde': ['eta', 'clip'],
+  'dpmpp-2m-sde': ['eta', 'variant', 'clip', 'lowerOrderFinal'],
+  'dpmpp-3m-sde': ['eta', 'variant', 'clip', 'lowerOrderFinal'],
+  sa: ['order', 'correctorOrder', 'mode', 'tau', 'clip', 'lowerOrderFinal'],
+  'er-sde': ['order', 'tau', 'clip', 'lowerOrderFinal'],
+  restart: ['intervals', 'noise', 'clip'],
   none: [],
 } as const;
 export type PredictorName = keyof typeof predictorOptions;
@@ -46,6 +64,11 @@ export const solverNames = Object.keys(solverOptions) as readonly SolverName[];
 export const orders = ['corrector-first', 'predictor-first'] as const;
 export const denoises = ['tweedie', 'mean', 'none'] as const;
 export const norms = ['batch', 'sample', 'sqrt-d'] as const;
+export const secondOrders = ['midpoint', 'taylor'] as const;
+export const thirdOrders = ['corrected', 'published'] as const;
+export const bs = ['bh1', 'bh2'] as const;
+export const interpolations = ['rho', 't'] as const;
+export const correctorModes = ['pec', 'pece'] as const;
 export const variances = ['fixedlarge', 'fixedsmall'] as const;
 export const variables = ['lambda', 't'] as const;
 export const couplings = ['sample', 'batch'] as const;

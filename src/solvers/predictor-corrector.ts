@@ -94,8 +94,8 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         },
         warnings: [...(corrector.warnings?.(model) ?? []), ...scoreRounding(model, end.sigma)],
         async run(batch, observer) {
-          const predict = predicting(batch, predictor);
-          const correct = correcting(batch, corrector);
+          const predict = predicting(batch, predictor, walked);
+          const correct = correcting(batch, corrector, walked);
           const visits = walked.map((step, k) => {
             const noisy = !(denoise === 'mean' && k === walked.length - 1);
             return ahead
@@ -111,25 +111,34 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
 }
 
 /** The move with which a method starts a batch. */
-function begun(kind: string, method: Predictor | Corrector, batch: Batch): Move {
-  const move: unknown = method.begin(batch);
+function begun(kind: string, method: Predictor | Corrector, batch: Batch, steps: readonly Step[]): Move {
+  const move: unknown = method.begin(batch, steps);
   if (typeof move === 'function') return move as Move;
   throw new OptionError(`${kind}.begin`, method, `a function that returns a move: (step, noise) => void`);
 }
 
 /** The visit of a predictor over a step. */
-function predicting(batch: Batch, predictor: Predictor): (step: Step, noisy: boolean) => Visit[] {
-  const move = begun('predictor', predictor, batch);
+function predicting(
+  batch: Batch,
+  predictor: Predictor,
+  steps: readonly Step[],
+): (step: Step, noisy: boolean) => Visit[] {
+  const move = begun('predictor', predictor, batch, steps);
   return (step, noisy) => {
     if (predictor.still) return [];
     const address = noisy ? batch.noise(Stream.predictor, step.k) : undefined;
-    return [{ at: step.from, to: step.to, move: () => move(step, address) }];
+    const blind = predictor.blind?.(step);
+    return [{ at: step.from, to: step.to, move: () => move(step, address), blind }];
   };
 }
 
 /** The visits of a corrector at the level from which a step starts. */
-function correcting(batch: Batch, corrector: Corrector): (step: Step, k: number) => Visit[] {
-  const move = begun('corrector', corrector, batch);
+function correcting(
+  batch: Batch,
+  corrector: Corrector,
+  steps: readonly Step[],
+): (step: Step, k: number) => Visit[] {
+  const move = begun('corrector', corrector, batch, steps);
   return (step, k) =>
     Array.from({ length: corrector.steps }, (_, substep) => ({
       at: step.from,

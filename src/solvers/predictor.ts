@@ -19,10 +19,15 @@ export type Move = (step: Step, noise: NoiseAddress | undefined) => void | Promi
 /** A way from one level to the next: every method on a fixed grid is one. */
 export interface Predictor {
   readonly name: string;
-  /** Starts a batch. What it returns makes the steps, in order, and keeps the history of this batch. */
-  begin(batch: Batch): Move;
+  /**
+   * Starts a batch. What it returns makes the steps, in order, and keeps the history of this batch.
+   * @param steps all that it will be asked to make.
+   */
+  begin(batch: Batch, steps: readonly Step[]): Move;
   /** Resolves the options for a model. @throws OptionError where the method does not fit the model. */
   resolve?(model: ScoreModel): Resolved;
+  /** Whether it makes a step without the evaluation at its start, as where it first adds noise. Default: none. */
+  blind?(step: Step): boolean;
   /** Whether it evaluates between levels, and so needs a model in continuous time and an exact grid. Default false. */
   readonly continuous?: boolean;
   /** Precision of the state; default `single`. */

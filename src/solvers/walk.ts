@@ -8,6 +8,8 @@ export interface Visit {
   readonly at: Level;
   readonly to: Level;
   readonly move: () => void | Promise<void>;
+  /** Whether the move is made without an evaluation, and nobody observes it. Default false. */
+  readonly blind?: boolean | undefined;
 }
 
 /**
@@ -21,9 +23,9 @@ export async function walk(
 ): Promise<void> {
   let k = 0;
   for (const visits of steps) {
-    for (const [i, { at, to, move }] of visits.entries()) {
-      await batch.evaluate(at, k);
-      if (i === 0) await observer.evaluated?.(k, at, batch);
+    for (const [i, { at, to, move, blind }] of visits.entries()) {
+      if (!blind) await batch.evaluate(at, k);
+      if (i === 0 && !blind) await observer.evaluated?.(k, at, batch);
       const pending = move();
       if (pending) await pending;
       await batch.constrain(to, k, i);

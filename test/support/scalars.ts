@@ -19,6 +19,6 @@ export function scalarsOf(method: Predictor | Corrector, step: Step, sde: Sde, r
     },
   };
   const noise = { seed: 0n, samples: 0, step: 0, stream: 0 };
-  void method.begin(recorder as Batch)(step, noise);
+  void method.begin(recorder as Batch, [step])(step, noise);
   return scalars!;
 }

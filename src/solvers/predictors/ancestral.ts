@@ -1,6 +1,6 @@
 import { checkChoice, checkKnown } from '../../options.js';
 import type { Sde } from '../../sde/sde.js';
-import { clippedEstimate } from '../clipping.js';
+import { estimator } from '../clipping.js';
 import { predictorOptions, variances } from '../names.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
@@ -34,14 +34,15 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
   return {
     ...predictor,
     resolve: ({ sde }) => ({ variance: varianceFor(sde), clip }),
-    begin(batch) {
-      if (!clip) return predictor.begin(batch);
+    begin(batch, steps) {
+      if (!clip) return predictor.begin(batch, steps);
       const estimate = batch.like();
+      const clipped = estimator(true);
       return (step, address) => {
         // The same step, written with the estimate of x_0 (Ho et al. 2020, equation 7).
         const { from, to, retain, spread } = step;
         const { noise } = predictor.update(step, batch.model.sde);
-        clippedEstimate(batch, estimate);
+        clipped(batch, estimate);
         const coefficients = [retain * (to.sigma / from.sigma) ** 2, to.alpha * (spread / from.sigma ** 2)];
         batch.combine(batch.x, [batch.x, estimate], coefficients, address && { scale: noise, address });
       };

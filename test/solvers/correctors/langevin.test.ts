@@ -31,7 +31,7 @@ test('alpha in the step is 1 - beta of the trained ladder, however few of its le
     const [first] = ladderGrid(sde, ladder, { steps });
     let factor = NaN;
     const recorder = { model: { sde, ladder }, langevin: (value: number) => (factor = value) };
-    void langevin({ snr: 1 }).begin(recorder as unknown as Batch)(first!, {
+    void langevin({ snr: 1 }).begin(recorder as unknown as Batch, [first!])(first!, {
       ...{ seed: 0n, samples: 0, step: 0, stream: 0 },
     });
     // beta_999 of DDPM is 0.02.

@@ -1,0 +1,161 @@
+import type { NoiseAddress } from '../device/binding.js';
+import type { Elements } from '../device/device.js';
+import type { ScoreModel } from '../score/model.js';
+import type { Step } from '../sde/grid.js';
+import type { Level } from '../sde/level.js';
+import type { Batch } from './batch.js';
+import { estimator, type Estimator } from './clipping.js';
+import { defined } from '../options.js';
+import type { Predictor, Resolved } from './predictor.js';
+
+/** The scalars of a step: x_to = state x + sum_j weights[j] p_j + noise z with p_j the prediction at levels[j]. */
+export interface Combination {
+  readonly state: number;
+  readonly weights: readonly number[];
+  /** Default 0. */
+  readonly noise?: number;
+}
+
+/** A multistep method, by its scalars. */
+export interface Multistep {
+  /** Its options as resolved, for the record of a run. */
+  readonly options: Resolved;
+  /** Predictions that a step uses once there are so many. */
+  readonly order: number;
+  /** What is remembered of every evaluation: the estimate of x_0 (default) or that of the noise. */
+  readonly prediction?: 'data' | 'noise';
+  /**
+   * The step from levels[0] to `to`.
+   * @param levels of the predictions, newest first; as many as the order of this step.
+   */
+  predict(levels: readonly Level[], to: Level, model: ScoreModel): Combination;
+  /** The noise at the start of the walk as a multiple of the state, which then is not evaluated. Default: it is evaluated. */
+  first?(level: Level): number;
+  /** Corrects a step once its end was evaluated. */
+  readonly correct?: {
+    /** Predictions before the end that it uses once there are so many. */
+    readonly order: number;
+    /** The step from levels[1] to levels[0] again, with the prediction at its end as well. */
+    combine(levels: readonly Level[], model: ScoreModel): Combination;
+    /** Whether the corrected state is evaluated once more (PECE). Default false. */
+    readonly evaluates?: boolean;
+    /** Whether the last step is corrected too, at the price of an evaluation. Default false. */
+    readonly last?: boolean;
+  };
+}
+
+export interface MultistepOptions {
+  /** Clip the estimate of x_0 to the data range at every step. Default false. */
+  readonly clip?: boolean | undefined;
+  /** Take the order down to 1 over the last steps, as is published for few. Default: below 15 steps. */
+  readonly lowerOrderFinal?: boolean | undefined;
+}
+
+/** Steps below which the published codes lower the order at the end (Lu et al. 2022b, section 4). */
+const FEW_STEPS = 15;
+
+/**
+ * A multistep method as a predictor: one evaluation a step, one pass over the state, history in place. The first steps have
+ * as many orders less as predictions are missing, and one that leads to the data has order 1.
+ *
+ * A corrector of the method changes the state by the difference of two steps from the same start, in which state and noise
+ * cancel: neither is kept.
+ */
+export function multistep(
+  name: string,
+  method: Multistep,
+  { clip = false, lowerOrderFinal }: MultistepOptions,
+): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'begin'> {
+  const { correct, first } = method;
+  return {
+    name,
+    resolve: () => ({ ...method.options, clip, ...defined({ lowerOrderFinal }) }),
+    ...(first && { blind: ({ k }: Step) => k === 0 }),
+    begin(batch, steps) {
+      const { model, x } = batch;
+      const kept = Math.max(method.order, correct ? correct.order + 1 : 0);
+      const history = new History(batch, kept, method.prediction ?? 'data', estimator(clip));
+      const lowers = lowerOrderFinal ?? steps.length < FEW_STEPS;
+      let made: { readonly levels: readonly Level[]; readonly weights: readonly number[] } | undefined;
+
+      /** What a corrector adds to the newest states, per prediction. */
+      const correction = (): readonly number[] => {
+        if (!correct || !made) return [];
+        const { levels, weights } = made;
+        const again = correct.combine([history.levels[0]!, ...levels], model).weights;
+        return Array.from(
+          { length: Math.max(again.length, weights.length + 1) },
+          (_, j) => (again[j] ?? 0) - (j === 0 ? 0 : (weights[j - 1] ?? 0)),
+        );
+      };
+      const add = (state: number, weights: readonly number[], noise = 0, address?: NoiseAddress): void => {
+        const operands = [x, ...history.predictions.slice(0, weights.length)];
+        batch.combine(x, operands, [state, ...weights], address && { scale: noise, address });
+      };
+
+      return async ({ k, from, to }, address) => {
+        if (first && k === 0) history.begin(from, first(from));
+        else history.add(from);
+        let shift = correction();
+        if (correct?.evaluates && shift.length > 0) {
+          add(1, shift);
+          shift = [];
+          await batch.evaluate(from, k);
+          history.replace(from);
+        }
+        const left = lowers ? steps.length - k : Infinity;
+        const known = (order: number) =>
+          history.levels.slice(0, to.sigma === 0 ? 1 : Math.min(order, left));
+        const { state, weights, noise } = method.predict(known(method.order), to, model);
+        const length = Math.max(weights.length, shift.length);
+        const total = Array.from({ length }, (_, j) => (weights[j] ?? 0) + state * (shift[j] ?? 0));
+        add(state, total, noise, address);
+        made = { levels: known(correct?.order ?? 0), weights };
+        if (correct?.last && k === steps.length - 1 && to.sigma > 0) {
+          await batch.evaluate(to, k);
+          history.add(to);
+          add(1, correction());
+        }
+      };
+    },
+  };
+}
+
+/** Predictions at the last levels, newest first, in arrays that are used again in turns. */
+class History {
+  levels: Level[] = [];
+  predictions: Elements[];
+  readonly #batch: Batch;
+  readonly #prediction: 'data' | 'noise';
+  readonly #estimate: Estimator;
+
+  constructor(batch: Batch, length: number, prediction: 'data' | 'noise', estimate: Estimator) {
+    this.predictions = Array.from({ length }, () => batch.like());
+    this.#batch = batch;
+    this.#prediction = prediction;
+    this.#estimate = estimate;
+  }
+
+  /** Takes a multiple of the state for the first prediction. */
+  begin(level: Level, multiple: number): void {
+    this.levels = [level];
+    this.#batch.combine(this.predictions[0]!, [this.#batch.x], [multiple]);
+  }
+
+  /** Takes the prediction of the last evaluation, which was at this level, in place of the oldest. */
+  add(level: Level): void {
+    this.predictions = [this.predictions.at(-1)!, ...this.predictions.slice(0, -1)];
+    this.levels = [level, ...this.levels].slice(0, this.predictions.length);
+    this.replace(level);
+  }
+
+  /** Takes it in place of the newest. */
+  replace(level: Level): void {
+    const newest = this.predictions[0]!;
+    this.#estimate(this.#batch, newest);
+    if (this.#prediction === 'data') return;
+    // z in x = alpha x_0 + sigma z.
+    const { x } = this.#batch;
+    this.#batch.combine(newest, [x, newest], [1 / level.sigma, -level.alpha / level.sigma]);
+  }
+}

@@ -1,0 +1,54 @@
+import { checkKnown, checkNumber } from '../../options.js';
+import type { Step } from '../../sde/grid.js';
+import { estimator } from '../clipping.js';
+import { predictorOptions } from '../names.js';
+import { linearPredictor, type LinearPredictor } from '../predictor.js';
+
+export interface DdimOptions {
+  /** Noise, from 0 (default, the ODE) to 1 (the posterior of the Markov chain, as ancestral sampling) and more. */
+  readonly eta?: number | undefined;
+  /** Clip the estimate of x_0 to the data range at every step. Default false. */
+  readonly clip?: boolean | undefined;
+}
+
+/**
+ * DDIM (Song, Meng and Ermon 2020, equation 12), for every alpha and sigma:
+ * x' = alpha' x_0 + sqrt(sigma'^2 - c^2) e + c z with c = eta sigma' sqrt(1 - exp(-2 h)), at most
+ * sigma', where h is the step in lambda. Order 1.
+ */
+export function ddim(options: DdimOptions = {}): LinearPredictor {
+  checkKnown(options, predictorOptions.ddim);
+  const { eta = 0, clip = false } = options;
+  checkNumber('eta', eta, 0, true);
+  /** The share of sigma'^2 that is fresh noise. */
+  const freshShare = ({ from, to }: Step) =>
+    Math.min(1, -(eta ** 2) * Math.expm1(2 * (from.lambda - to.lambda)));
+  const fresh = (step: Step) => step.to.sigma * Math.sqrt(freshShare(step));
+  const logKept = (step: Step) => Math.log1p(-freshShare(step)) / 2;
+  const predictor = linearPredictor('ddim', (step) => {
+    const { from, to } = step;
+    const scale = to.alpha / from.alpha;
+    return {
+      state: scale,
+      score: -scale * from.sigma ** 2 * Math.expm1(from.lambda - to.lambda + logKept(step)),
+      noise: fresh(step),
+    };
+  });
+  return {
+    ...predictor,
+    resolve: () => ({ eta, clip }),
+    defaults: { steps: 50, spacing: 'uniform-lambda' },
+    begin(batch, steps) {
+      if (!clip) return predictor.begin(batch, steps);
+      const estimate = estimator(clip);
+      const data = batch.like();
+      return (step, address) => {
+        const { from, to } = step;
+        const state = (to.sigma * Math.exp(logKept(step))) / from.sigma;
+        estimate(batch, data);
+        const coefficients = [state, to.alpha - state * from.alpha];
+        batch.combine(batch.x, [batch.x, data], coefficients, address && { scale: fresh(step), address });
+      };
+    },
+  };
+}

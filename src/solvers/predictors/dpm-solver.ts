@@ -1,0 +1,93 @@
+import type { Elements } from '../../device/device.js';
+import { checkKnown } from '../../options.js';
+import { levelAt, type Level } from '../../sde/level.js';
+import { estimator } from '../clipping.js';
+import { predictorOptions } from '../names.js';
+import type { Predictor } from '../predictor.js';
+
+export interface SinglestepOptions {
+  /** Clip the estimate of x_0 to the data range at every evaluation. Default false. */
+  readonly clip?: boolean | undefined;
+}
+
+/** DPM-Solver-1 (Lu et al. 2022a, equation 4.1): order 1, one evaluation a step; the same as DDIM with eta 0. */
+export function dpmSolver1(options: SinglestepOptions = {}): Predictor {
+  return singlestep('dpm-solver-1', 'noise', [], options);
+}
+
+/** DPM-Solver-2 (Lu et al. 2022a, algorithm 4 with r1 = 1/2): order 2, two evaluations a step. */
+export function dpmSolver2S(options: SinglestepOptions = {}): Predictor {
+  return singlestep('dpm-solver-2s', 'noise', [1 / 2], options);
+}
+
+/** DPM-Solver-3 (Lu et al. 2022a, algorithm 5 with r1 = 1/3, r2 = 2/3): order 3, three evaluations a step. */
+export function dpmSolver3S(options: SinglestepOptions = {}): Predictor {
+  return singlestep('dpm-solver-3s', 'noise', [1 / 3, 2 / 3], options);
+}
+
+/** DPM-Solver++(2S) (Lu et al. 2022b, algorithm 1 with r1 = 1/2): order 2, two evaluations a step. */
+export function dpmpp2S(options: SinglestepOptions = {}): Predictor {
+  return singlestep('dpmpp-2s', 'data', [1 / 2], options);
+}
+
+/** The same of order 3, with r1 = 1/3 and r2 = 2/3: three evaluations a step. */
+export function dpmpp3S(options: SinglestepOptions = {}): Predictor {
+  return singlestep('dpmpp-3s', 'data', [1 / 3, 2 / 3], options);
+}
+
+/**
+ * The exponential Runge-Kutta methods of DPM-Solver. In lambda, x / alpha with the prediction of the noise and x / sigma with
+ * that of x_0 obey dy/dlambda = +-factor p / .., whose solution from s to t is, for p = p_s + (lambda - lambda_s) slope,
+ *
+ *     x_t = scale x_s - factor_t [(e^z - 1) p_s + ((e^z - 1) / z - 1) h slope],   z = h or -h.
+ *
+ * @param nodes where in the step the second and third evaluation lie.
+ */
+function singlestep(
+  name: 'dpm-solver-1' | 'dpm-solver-2s' | 'dpm-solver-3s' | 'dpmpp-2s' | 'dpmpp-3s',
+  prediction: 'noise' | 'data',
+  nodes: readonly number[],
+  options: SinglestepOptions,
+): Predictor {
+  checkKnown(options, predictorOptions[name]);
+  const { clip = false } = options;
+  const isNoise = prediction === 'noise';
+  const scale = (s: Level, t: Level) => (isNoise ? t.alpha / s.alpha : t.sigma / s.sigma);
+  const factor = (t: Level) => (isNoise ? t.sigma : t.alpha);
+  const exponent = (s: Level, t: Level) => (isNoise ? t.lambda - s.lambda : s.lambda - t.lambda);
+  const constant = (s: Level, t: Level) => -factor(t) * Math.expm1(exponent(s, t));
+  const linear = (s: Level, t: Level) => -factor(t) * (Math.expm1(exponent(s, t)) / exponent(s, t) - 1);
+  return {
+    name,
+    ...(nodes.length > 0 && { continuous: true }),
+    defaults: { steps: nodes.length === 0 ? 50 : 20, spacing: 'uniform-lambda' },
+    resolve: () => ({ clip }),
+    begin(batch) {
+      const { model, x } = batch;
+      const estimate = estimator(clip);
+      const [start, inner, trial] = [batch.like(), batch.like(), batch.like()];
+      const predict = (out: Elements, { alpha, sigma }: Level, state: Elements): void => {
+        estimate(batch, out, state);
+        if (isNoise) batch.combine(out, [state, out], [1 / sigma, -alpha / sigma]);
+      };
+      /** out <- the solution at t with p_s and a multiple of the difference of the inner prediction to it. */
+      const solve = (out: Elements, s: Level, t: Level, multiple = 0): void => {
+        const first = constant(s, t) - multiple;
+        batch.combine(out, [x, start, inner], [scale(s, t), first, multiple]);
+      };
+      return async ({ k, from, to }) => {
+        predict(start, from, x);
+        const h = to.lambda - from.lambda;
+        for (const [i, node] of nodes.entries()) {
+          const level = levelAt(model, model.sde.timeOfLambda(from.lambda + node * h));
+          solve(trial, from, level, i === 0 ? 0 : (linear(from, level) * node) / nodes[0]!);
+          await batch.evaluate(level, k, { state: trial });
+          predict(inner, level, trial);
+        }
+        if (nodes.length === 0) solve(x, from, to);
+        else if (nodes.length === 1) solve(x, from, to, constant(from, to) / (2 * nodes[0]!));
+        else solve(x, from, to, linear(from, to) / nodes[1]!);
+      };
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { OptionError } from '../../errors.js';
+import { checkKnown, checkNumber } from '../../options.js';
+import { levelAt, type Level } from '../../sde/level.js';
+import { predictorOptions } from '../names.js';
+import type { Predictor } from '../predictor.js';
+import { levelOfNoise, noiseLevel, raiseNoise, secondOrder } from '../second-order.js';
+
+export interface EdmHeunOptions {
+  /** How much noise the steps put back in all (S_churn); at most sqrt(2) - 1 of the noise level in one. Default 0, the ODE. */
+  readonly churn?: number | undefined;
+  /** Noise levels sigma / alpha between which that is done (S_tmin, S_tmax). Default 0 and all. */
+  readonly churnLeast?: number | undefined;
+  readonly churnMost?: number | undefined;
+  /** Standard deviation of that noise (S_noise). Default 1: above it the sampler does not converge to the law of the model. */
+  readonly churnNoise?: number | undefined;
+  /** The family of order 2 with its second evaluation at this share of the step: 1 (default) is Heun's, 1/2 the midpoint's. */
+  readonly node?: number | undefined;
+  /** Clip the estimate of x_0 to the data range at every evaluation. Default false. */
+  readonly clip?: boolean | undefined;
+}
+
+/** The most by which a step may raise the noise level, for the variance to grow to twice at most (Karras et al. 2022, algorithm 2). */
+const MOST_GAMMA = Math.SQRT2 - 1;
+
+/**
+ * The sampler of Karras et al. 2022, algorithms 1 and 2: a step of order 2 in rho = sigma / alpha, for every SDE; two evaluations
+ * a step. Noise is never put back beyond the level at T.
+ */
+export function edmHeun(options: EdmHeunOptions = {}): Predictor {
+  checkKnown(options, predictorOptions['edm-heun']);
+  const { churn = 0, churnLeast = 0, churnMost = Infinity, churnNoise = 1, node = 1, clip = false } = options;
+  checkNumber('churn', churn, 0, true);
+  checkNumber('churnLeast', churnLeast, 0, true);
+  if (churnMost !== Infinity) checkNumber('churnMost', churnMost, churnLeast, true);
+  checkNumber('churnNoise', churnNoise, 0);
+  checkNumber('node', node, 0);
+  if (node > 1) throw new OptionError('node', node, 'a number above 0 and at most 1');
+  const churns = ({ from }: { from: Level }) =>
+    churn > 0 && noiseLevel(from) >= churnLeast && noiseLevel(from) <= churnMost;
+  return {
+    name: 'edm-heun',
+    ...((churn > 0 || node !== 1) && { continuous: true }),
+    precision: 'double',
+    defaults: { steps: 18, spacing: 'karras' },
+    resolve: () => ({ node, clip, churn, ...(churn > 0 && { churnLeast, churnMost, churnNoise }) }),
+    blind: churns,
+    begin(batch, steps) {
+      const { model } = batch;
+      const advance = secondOrder(batch, node, clip);
+      const gamma = Math.min(churn / steps.length, MOST_GAMMA);
+      return async (step, address) => {
+        const { k, to } = step;
+        let { from } = step;
+        if (churns(step)) {
+          const raised = Math.min(noiseLevel(from) * (1 + gamma), noiseLevel(levelAt(model, model.sde.T)));
+          if (address) {
+            const level = levelOfNoise(model, raised);
+            raiseNoise(batch, from, level, churnNoise, address);
+            from = level;
+          }
+          await batch.evaluate(from, k);
+        }
+        await advance(k, from, to);
+      };
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { OptionError } from '../../errors.js';
+import { checkInteger, checkKnown, checkNumber, isList } from '../../options.js';
+import type { ScoreModel } from '../../score/model.js';
+import type { Level } from '../../sde/level.js';
+import { predictorOptions } from '../names.js';
+import type { Predictor } from '../predictor.js';
+import { levelOfNoise, noiseLevel, raiseNoise, secondOrder } from '../second-order.js';
+
+/** An interval of noise levels sigma / alpha that is gone through again and again. */
+export interface RestartInterval {
+  readonly least: number;
+  readonly most: number;
+  /** Steps from `most` down to the level of the grid where `least` is passed. */
+  readonly steps: number;
+  /** How often. */
+  readonly times: number;
+}
+
+export interface RestartOptions {
+  /** Default: from 0.06 to 0.3 twice, with 3 steps, as published for CIFAR-10. */
+  readonly intervals?: readonly RestartInterval[] | undefined;
+  /** Standard deviation of the noise of a restart. Default 1. */
+  readonly noise?: number | undefined;
+  /** Clip the estimate of x_0 to the data range at every evaluation. Default false. */
+  readonly clip?: boolean | undefined;
+}
+
+/**
+ * Restart sampling (Xu et al. 2023, algorithm 2): Heun's method in sigma / alpha, which where it has passed an interval of noise
+ * levels puts its noise back and goes through it again. Two evaluations a step, those of restarts included.
+ */
+export function restart(options: RestartOptions = {}): Predictor {
+  checkKnown(options, predictorOptions.restart);
+  const { intervals = [{ least: 0.06, most: 0.3, steps: 3, times: 2 }], noise = 1, clip = false } = options;
+  checkIntervals(intervals);
+  checkNumber('noise', noise, 0);
+  return {
+    name: 'restart',
+    continuous: true,
+    precision: 'double',
+    defaults: { steps: 18, spacing: 'karras' },
+    resolve: () => ({ intervals, noise, clip }),
+    begin(batch) {
+      const { model } = batch;
+      const advance = secondOrder(batch, 1, clip);
+      return async ({ k, from, to }, address) => {
+        await advance(k, from, to);
+        if (!address) return;
+        let visit = 0;
+        for (const { least, most, steps, times } of intervals) {
+          if (!(noiseLevel(from) > least && noiseLevel(to) <= least && noiseLevel(to) < most)) continue;
+          const levels = karrasLevels(model, most, to, steps);
+          for (let time = 0; time < times; time++) {
+            raiseNoise(batch, to, levels[0]!, noise, { ...address, visit: ++visit });
+            for (let i = 0; i < steps; i++) {
+              await batch.evaluate(levels[i]!, k);
+              await advance(k, levels[i]!, levels[i + 1]!);
+            }
+          }
+        }
+      };
+    },
+  };
+}
+
+function checkIntervals(intervals: readonly RestartInterval[]): void {
+  if (!isList(intervals)) throw new OptionError('intervals', intervals, 'an array of intervals');
+  intervals.forEach((interval, i) => {
+    const path = `intervals[${i}]`;
+    checkKnown(interval, ['least', 'most', 'steps', 'times'], path);
+    checkNumber(`${path}.most`, interval.most, checkNumber(`${path}.least`, interval.least, 0));
+    checkInteger(`${path}.steps`, interval.steps, 1);
+    checkInteger(`${path}.times`, interval.times, 1);
+  });
+}
+
+/** Levels even in (sigma / alpha)^(1/7), from a noise level down to one that is known. */
+function karrasLevels(model: ScoreModel, most: number, end: Level, steps: number): Level[] {
+  const [first, last] = [most ** (1 / 7), noiseLevel(end) ** (1 / 7)];
+  return Array.from({ length: steps + 1 }, (_, i) =>
+    i === steps ? end : levelOfNoise(model, (first + (i / steps) * (last - first)) ** 7),
+  );
+}
