@@ -9,15 +9,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  buildNetwork,
-  loadData,
-  parameterValues,
-  readModel,
-  train,
-  withParameters,
-  writeModel,
-} from '../../dist/index.js';
+import { loadData } from '../../dist/data.js';
+import { parameterValues, readModel, withParameters, writeModel } from '../../dist/onnx.js';
+import { buildNetwork, train } from '../../dist/training.js';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -66,6 +60,17 @@ const stages = {
     objective: { ...littleNoise, weighting: 'edm', dequantize: true },
     learningRate: 7e-4,
     ...fast,
+  },
+  // From the weights of `vp`, with a label that is dropped for a tenth of the rows: for guidance without a classifier.
+  conditional: {
+    network: { ...vp, classes: 10 },
+    from: 'vp',
+    images: 1_280_000,
+    batch: 128,
+    objective: { weighting: 'edm', times: 'log-normal', logMean: -0.8, logDeviation: 1.8, dropLabels: 0.1 },
+    learningRate: 1e-3,
+    ...fast,
+    ema: { kind: 'warm-up', decay: 0.9995 },
   },
   ve: { network: ve, from: 'denoiser', images: 256_000, batch: 128, learningRate: 1e-3, ...fast },
   classifier: {

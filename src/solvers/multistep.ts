@@ -66,14 +66,15 @@ export function multistep(
   method: Multistep,
   { clip = false, lowerOrderFinal }: MultistepOptions,
 ): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'begin'> {
-  const { correct, first } = method;
+  const { correct } = method;
   return {
     name,
     resolve: () => ({ ...method.options, clip, ...defined({ lowerOrderFinal }) }),
-    ...(first && { blind: ({ k }: Step) => k === 0 }),
+    ...(method.first && { blind: ({ k }: Step) => k === 0 }),
     begin(batch, steps) {
       const { model, x } = batch;
-      const kept = Math.max(method.order, correct ? correct.order + 1 : 0);
+      // A correction takes back a step of the full order, with the prediction at its end.
+      const kept = correct ? Math.max(method.order, correct.order) + 1 : method.order;
       const history = new History(batch, kept, method.prediction ?? 'data', estimator(clip));
       const lowers = lowerOrderFinal ?? steps.length < FEW_STEPS;
       let made: { readonly levels: readonly Level[]; readonly weights: readonly number[] } | undefined;
@@ -94,7 +95,7 @@ export function multistep(
       };
 
       return async ({ k, from, to }, address) => {
-        if (first && k === 0) history.begin(from, first(from));
+        if (method.first && k === 0) history.begin(from, method.first(from));
         else history.add(from);
         let shift = correction();
         if (correct?.evaluates && shift.length > 0) {
@@ -104,8 +105,7 @@ export function multistep(
           history.replace(from);
         }
         const left = lowers ? steps.length - k : Infinity;
-        const known = (order: number) =>
-          history.levels.slice(0, to.sigma === 0 ? 1 : Math.min(order, left));
+        const known = (order: number) => history.levels.slice(0, to.sigma === 0 ? 1 : Math.min(order, left));
         const { state, weights, noise } = method.predict(known(method.order), to, model);
         const length = Math.max(weights.length, shift.length);
         const total = Array.from({ length }, (_, j) => (weights[j] ?? 0) + state * (shift[j] ?? 0));

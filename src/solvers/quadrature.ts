@@ -13,7 +13,8 @@ export function gaussLegendre(n: number): Quadrature {
     let slope = 1;
     for (let step = 0; step < 8; step++) {
       let [before, value] = [1, x];
-      for (let k = 2; k <= n; k++) [before, value] = [value, ((2 * k - 1) * x * value - (k - 1) * before) / k];
+      for (let k = 2; k <= n; k++)
+        [before, value] = [value, ((2 * k - 1) * x * value - (k - 1) * before) / k];
       slope = (n * (before - x * value)) / (1 - x * x);
       x -= value / slope;
     }

@@ -5,8 +5,8 @@ import { levelAt, type Level } from '../sde/level.js';
 import type { Batch } from './batch.js';
 import { estimator } from './clipping.js';
 
-/** rho = sigma / alpha, the noise level of Karras et al. 2022. */
-export const noiseLevel = ({ sigma, alpha }: Level): number => sigma / alpha;
+/** rho = sigma / alpha: the noise level of Karras et al. 2022. */
+export const noiseToSignal = ({ sigma, alpha }: Level): number => sigma / alpha;
 
 /** The level with this noise level, of a model in continuous time. */
 export function levelOfNoise(model: ScoreModel, level: number): Level {
@@ -14,14 +14,9 @@ export function levelOfNoise(model: ScoreModel, level: number): Level {
 }
 
 /** Takes the state from a level to one of more noise, with noise of so many times the standard deviation that belongs there. */
-export function raiseNoise(
-  batch: Batch,
-  from: Level,
-  to: Level,
-  times: number,
-  address: NoiseAddress,
-): void {
-  const scale = times * to.alpha * Math.sqrt(noiseLevel(to) ** 2 - noiseLevel(from) ** 2);
+export function raiseNoise(batch: Batch, from: Level, to: Level, times: number, address: NoiseAddress): void {
+  const added = Math.max(0, noiseToSignal(to) ** 2 - noiseToSignal(from) ** 2);
+  const scale = times * to.alpha * Math.sqrt(added);
   batch.combine(batch.x, [batch.x], [to.alpha / from.alpha], { scale, address });
 }
 
@@ -43,13 +38,13 @@ export function secondOrder(
   return async (k, from, to) => {
     const { x, model } = batch;
     predict(first, x, from);
-    const h = noiseLevel(to) - noiseLevel(from);
+    const h = noiseToSignal(to) - noiseToSignal(from);
     const scale = to.alpha / from.alpha;
     if (to.sigma === 0) {
       batch.combine(x, [x, first], [scale, to.alpha * h]);
       return;
     }
-    const inner = node === 1 ? to : levelOfNoise(model, noiseLevel(from) + node * h);
+    const inner = node === 1 ? to : levelOfNoise(model, noiseToSignal(from) + node * h);
     batch.combine(trial, [x, first], [inner.alpha / from.alpha, inner.alpha * node * h]);
     await batch.evaluate(inner, k, { state: trial });
     predict(second, trial, inner);

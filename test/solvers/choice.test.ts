@@ -60,7 +60,7 @@ const refused: [unknown, string, RegExp][] = [
   [{ solver: 'heun', predictor: 'ancestral' }, 'predictor', /a predictor too/],
   [{ solver: { name: 'rk45', steps: 3 } }, 'solver.steps', /rk45 takes rtol, atol/],
   [{ predictor: { name: 'heun', clip: true } }, 'predictor.clip', /heun takes no options/],
-  [{ predictor: { name: 'ddim' } }, 'predictor.name', /one of euler-maruyama/],
+  [{ predictor: { name: 'diffusion' } }, 'predictor.name', /one of euler-maruyama/],
   [{ corrector: 'ald', norm: 'batch' }, 'norm', /ald takes snr, steps/],
   [{ corrector: ald(), snr: 0.1 }, 'snr', /a value that carries its own/],
   [{ predictor: 3 }, 'predictor', /its name/],

@@ -10,6 +10,7 @@ import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../src/
 import { sdeFromName } from '../../src/sde/named.js';
 import { sdeNames } from '../../src/sde/names.js';
 import type { Ladder, Sde } from '../../src/sde/sde.js';
+import { namedPredictor } from '../../src/solvers/named.js';
 import { correctorNames, orders, predictorNames } from '../../src/solvers/names.js';
 
 const shape = [1, 4, 8];
@@ -54,7 +55,7 @@ function* cases(): Generator<[name: string, model: ScoreModel, options: SampleOp
             gaussian(sde, 'score'),
             { predictor, corrector, order, steps: 12 },
           ];
-        if (!sde.published || ['euler', 'midpoint', 'heun', 'rk4'].includes(predictor)) continue;
+        if (!sde.published || namedPredictor(predictor).continuous) continue;
         const options = { predictor, corrector, steps: 25, grid: 'reference' } as const;
         yield [`${name} ${predictor} ${corrector} reference`, gaussian(sde, 'score'), options];
       }

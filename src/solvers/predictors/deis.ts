@@ -6,6 +6,7 @@ import { multistep, type Combination, type MultistepOptions } from '../multistep
 import { interpolations, predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
 import { integrate, lagrange } from '../quadrature.js';
+import { noiseToSignal } from '../second-order.js';
 
 export interface DeisOptions extends MultistepOptions {
   /** Predictions that a step interpolates, 1 to 4; default 3. */
@@ -47,8 +48,6 @@ export function deis(options: DeisOptions = {}): Predictor {
     },
   };
 }
-
-const noiseToSignal = ({ sigma, alpha }: Level) => sigma / alpha;
 
 function inRho(levels: readonly Level[], to: Level): Combination {
   const places = levels.map(noiseToSignal);

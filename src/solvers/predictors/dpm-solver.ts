@@ -55,7 +55,8 @@ function singlestep(
   const scale = (s: Level, t: Level) => (isNoise ? t.alpha / s.alpha : t.sigma / s.sigma);
   const factor = (t: Level) => (isNoise ? t.sigma : t.alpha);
   const exponent = (s: Level, t: Level) => (isNoise ? t.lambda - s.lambda : s.lambda - t.lambda);
-  const constant = (s: Level, t: Level) => -factor(t) * Math.expm1(exponent(s, t));
+  const constant = (s: Level, t: Level) =>
+    isNoise && t.sigma === 0 ? -scale(s, t) * s.sigma : -factor(t) * Math.expm1(exponent(s, t));
   const linear = (s: Level, t: Level) => -factor(t) * (Math.expm1(exponent(s, t)) / exponent(s, t) - 1);
   return {
     name,

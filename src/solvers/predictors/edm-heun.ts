@@ -3,7 +3,7 @@ import { checkKnown, checkNumber } from '../../options.js';
 import { levelAt, type Level } from '../../sde/level.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
-import { levelOfNoise, noiseLevel, raiseNoise, secondOrder } from '../second-order.js';
+import { levelOfNoise, noiseToSignal, raiseNoise, secondOrder } from '../second-order.js';
 
 export interface EdmHeunOptions {
   /** How much noise the steps put back in all (S_churn); at most sqrt(2) - 1 of the noise level in one. Default 0, the ODE. */
@@ -36,7 +36,7 @@ export function edmHeun(options: EdmHeunOptions = {}): Predictor {
   checkNumber('node', node, 0);
   if (node > 1) throw new OptionError('node', node, 'a number above 0 and at most 1');
   const churns = ({ from }: { from: Level }) =>
-    churn > 0 && noiseLevel(from) >= churnLeast && noiseLevel(from) <= churnMost;
+    churn > 0 && noiseToSignal(from) >= churnLeast && noiseToSignal(from) <= churnMost;
   return {
     name: 'edm-heun',
     ...((churn > 0 || node !== 1) && { continuous: true }),
@@ -52,7 +52,7 @@ export function edmHeun(options: EdmHeunOptions = {}): Predictor {
         const { k, to } = step;
         let { from } = step;
         if (churns(step)) {
-          const raised = Math.min(noiseLevel(from) * (1 + gamma), noiseLevel(levelAt(model, model.sde.T)));
+          const raised = Math.min(noiseToSignal(from) * (1 + gamma), noiseToSignal(levelAt(model, model.sde.T)));
           if (address) {
             const level = levelOfNoise(model, raised);
             raiseNoise(batch, from, level, churnNoise, address);

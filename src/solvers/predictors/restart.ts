@@ -4,7 +4,7 @@ import type { ScoreModel } from '../../score/model.js';
 import type { Level } from '../../sde/level.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
-import { levelOfNoise, noiseLevel, raiseNoise, secondOrder } from '../second-order.js';
+import { levelOfNoise, noiseToSignal, raiseNoise, secondOrder } from '../second-order.js';
 
 /** An interval of noise levels sigma / alpha that is gone through again and again. */
 export interface RestartInterval {
@@ -48,7 +48,7 @@ export function restart(options: RestartOptions = {}): Predictor {
         if (!address) return;
         let visit = 0;
         for (const { least, most, steps, times } of intervals) {
-          if (!(noiseLevel(from) > least && noiseLevel(to) <= least && noiseLevel(to) < most)) continue;
+          if (!(noiseToSignal(from) > least && noiseToSignal(to) <= least && noiseToSignal(to) < most)) continue;
           const levels = karrasLevels(model, most, to, steps);
           for (let time = 0; time < times; time++) {
             raiseNoise(batch, to, levels[0]!, noise, { ...address, visit: ++visit });
@@ -76,7 +76,7 @@ function checkIntervals(intervals: readonly RestartInterval[]): void {
 
 /** Levels even in (sigma / alpha)^(1/7), from a noise level down to one that is known. */
 function karrasLevels(model: ScoreModel, most: number, end: Level, steps: number): Level[] {
-  const [first, last] = [most ** (1 / 7), noiseLevel(end) ** (1 / 7)];
+  const [first, last] = [most ** (1 / 7), noiseToSignal(end) ** (1 / 7)];
   return Array.from({ length: steps + 1 }, (_, i) =>
     i === steps ? end : levelOfNoise(model, (first + (i / steps) * (last - first)) ** 7),
   );

@@ -43,7 +43,12 @@ export function unipc(options: UnipcOptions = {}): Predictor {
  * x' = sigma'/sigma x - alpha' (e^-h - 1) m_0 - alpha' B sum_k rho_k D_k with D_k = (m_k - m_0) / r_k, where r_k is the place of
  * the k-th estimate in units of the step: negative for earlier ones, 1 for that at the `end`, which the weights begin with.
  */
-function step(levels: readonly Level[], to: Level, variant: (typeof bs)[number], end: Level | undefined): Combination {
+function step(
+  levels: readonly Level[],
+  to: Level,
+  variant: (typeof bs)[number],
+  end: Level | undefined,
+): Combination {
   const from = levels[0]!;
   const h = from.lambda - to.lambda;
   const B = variant === 'bh1' ? h : Math.expm1(h);
@@ -53,7 +58,10 @@ function step(levels: readonly Level[], to: Level, variant: (typeof bs)[number],
   const earlier = slopes.slice(0, places.length);
   const first = -to.alpha * Math.expm1(h) - slopes.reduce((sum, value) => sum + value, 0);
   const weights = [first, ...earlier];
-  return { state: to.sigma === 0 ? 0 : to.sigma / from.sigma, weights: end ? [slopes.at(-1)!, ...weights] : weights };
+  return {
+    state: to.sigma === 0 ? 0 : to.sigma / from.sigma,
+    weights: end ? [slopes.at(-1)!, ...weights] : weights,
+  };
 }
 
 /** The weights rho of the differences: sum_j r_j^i rho_j = b_i (equation 8); one difference alone has 1/2. */

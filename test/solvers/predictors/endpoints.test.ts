@@ -8,7 +8,8 @@ import { planar } from '../../support/planar-mixture.js';
 import { carry, stepsAt } from '../../support/walk.js';
 
 const model = mixtureModel(planar, vp());
-const ten = () => stepsAt(model, spacedTimes(model.sde, { steps: 10, spacing: 'uniform-lambda', epsilon: 1e-3 }));
+const ten = () =>
+  stepsAt(model, spacedTimes(model.sde, { steps: 10, spacing: 'uniform-lambda', epsilon: 1e-3 }));
 
 /** From (1, -1) at t = 1 to 1e-3 in ten steps even in lambda, by an independent implementation in NumPy. */
 const endpoints: [Described<PredictorName>, number, number][] = [
