@@ -8,7 +8,7 @@ export { ve, type VeOptions } from './sde/ve.js';
 export { edm, type EdmOptions } from './sde/edm.js';
 export { customSde, type CustomSdeOptions } from './sde/custom.js';
 export { sdeFromName } from './sde/named.js';
-export { sdeNames, spacings, type SdeName, type Spacing } from './sde/names.js';
+export { sdeNames, gridNames, type SdeName, type GridName } from './sde/names.js';
 export { dataLevel, levelAt, type Level, type Process } from './sde/level.js';
 export { priorLogDensity } from './sde/prior.js';
 export type { Ladder, Sde, Transition } from './sde/sde.js';
@@ -21,7 +21,7 @@ export {
   respacedLevels,
   smldLadder,
 } from './sde/ladder.js';
-export { ladderGrid, spacedTimes, timeGrid, type GridOptions, type Step } from './sde/grid.js';
+export { ladderGrid, spacedTimes, timeGrid, type Grid, type GridOptions, type Step } from './sde/grid.js';
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 
 export type { ClosedForm, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './score/model.js';
@@ -49,6 +49,32 @@ export {
   type Resolved,
 } from './solvers/predictor.js';
 export { ancestral, type AncestralOptions } from './solvers/predictors/ancestral.js';
+export { ddim, type DdimOptions } from './solvers/predictors/ddim.js';
+export { deis, type DeisOptions } from './solvers/predictors/deis.js';
+export {
+  dpmSolver1,
+  dpmSolver2S,
+  dpmSolver3S,
+  dpmpp2S,
+  dpmpp3S,
+  type SinglestepOptions,
+} from './solvers/predictors/dpm-solver.js';
+export {
+  dpmpp2M,
+  dpmpp2MSde,
+  dpmpp3M,
+  dpmpp3MSde,
+  dpmppSde,
+  type SecondOrderOptions,
+  type ThirdOrderOptions,
+} from './solvers/predictors/dpm-solver-multistep.js';
+export { edmHeun, type EdmHeunOptions } from './solvers/predictors/edm-heun.js';
+export { ipndm, type IpndmOptions } from './solvers/predictors/ipndm.js';
+export { restart, type RestartInterval, type RestartOptions } from './solvers/predictors/restart.js';
+export { erSde, saSolver, type ErSdeOptions, type SaSolverOptions } from './solvers/predictors/sa-solver.js';
+export { unipc, type UnipcOptions } from './solvers/predictors/unipc.js';
+export { multistep, type Combination, type Multistep, type MultistepOptions } from './solvers/multistep.js';
+export { erSdeTau, type Tau } from './solvers/tau.js';
 export { eulerMaruyama } from './solvers/predictors/euler-maruyama.js';
 export { noPredictor } from './solvers/predictors/none.js';
 export { probabilityFlow, reverseDiffusion } from './solvers/predictors/reverse-diffusion.js';
@@ -67,7 +93,7 @@ export type { Described, Named } from './solvers/named.js';
 export {
   predictorCorrector,
   type Denoise,
-  type Order,
+  type Sequence,
   type PredictorCorrectorOptions,
   type WalkOptions,
 } from './solvers/predictor-corrector.js';

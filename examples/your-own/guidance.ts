@@ -36,7 +36,7 @@ const second: Gradient = async (x, levels, out) => {
   await model.evaluate(x, levels, out, new Int32Array(levels.length).fill(1));
   for (let i = 0; i < x.length; i++) out[i]! -= all[i]!;
 };
-const run = { count: 4000, batch: 4000, solver: 'heun', steps: 100, spacing: 'uniform-lambda' } as const;
+const run = { count: 4000, batch: 4000, solver: 'heun', steps: 100, grid: 'uniform-lambda' } as const;
 const { samples, counts } = await sample(guided(model, second, 1), run);
 const mean = samples.reduce((sum, value) => sum + value, 0) / samples.length;
 const variance = samples.reduce((sum, value) => sum + (value - mean) ** 2, 0) / samples.length;

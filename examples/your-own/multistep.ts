@@ -26,7 +26,7 @@ const model = mixtureModel(new GaussianMixture({ weights, means, covariances: [0
 const run = { count: 500, batch: 500 };
 const exact = await sample(model, { ...run, solver: rk45({ rtol: 1e-9, atol: 1e-9, denoise: 'none' }) });
 for (const steps of [20, 40, 80]) {
-  const grid = { steps, spacing: 'uniform-lambda', denoise: 'none' } as const;
+  const grid = { steps, grid: 'uniform-lambda', denoise: 'none' } as const;
   const { samples } = await sample(model, { ...run, ...grid, solver: dpmSolver2M });
   const square = samples.reduce((sum, value, i) => sum + (value - exact.samples[i]!) ** 2, 0);
   console.log(JSON.stringify({ steps, distance: Math.sqrt(square / samples.length) }));

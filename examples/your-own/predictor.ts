@@ -13,7 +13,7 @@ const ddim = linearPredictor('ddim', ({ from, to }) => ({
 const mixture = new GaussianMixture({ weights: [1], means: [[0.3, -0.2]], covariances: [0.25] });
 const { samples, counts, options } = await sample(mixtureModel(mixture, vp()), {
   ...{ solver: ddim, count: 4000, batch: 4000 },
-  ...{ steps: 100, spacing: 'uniform-lambda' },
+  ...{ steps: 100, grid: 'uniform-lambda' },
 });
 const mean = samples.reduce((sum, value) => sum + value, 0) / samples.length;
 const square = samples.reduce((sum, value, i) => sum + (value - (i % 2 ? -0.2 : 0.3)) ** 2, 0);

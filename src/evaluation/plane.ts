@@ -53,7 +53,7 @@ export async function writePlane(path: string, model: ScoreModel, options: Plane
     batch: Math.min(count, 4096),
     solver: 'heun',
     steps: 50,
-    spacing: 'uniform-lambda',
+    grid: 'uniform-lambda',
     classLabel:
       labels &&
       Int32Array.from({ length: count }, (_, i) => labels[Math.floor((i * labels.length) / count)]!),

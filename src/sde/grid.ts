@@ -1,9 +1,9 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkInteger, checkNumber } from '../options.js';
+import { checkChoice, checkInteger, checkNumber, isList } from '../options.js';
 import { checkEpsilon } from './constants.js';
 import { ladderTransition, levelTime, respacedLevels } from './ladder.js';
 import { dataLevel, levelAt, type Level } from './level.js';
-import { spacings, type Spacing } from './names.js';
+import { gridNames, type GridName } from './names.js';
 import type { Ladder, Sde, Transition } from './sde.js';
 
 /** A grid holds its steps as objects, so that more would fill the memory of the JavaScript heap. */
@@ -23,69 +23,98 @@ export interface Step extends Transition {
   readonly h: number;
 }
 
+/** A grid by name, or its times themselves, descending: every level that is visited, and where sampling stops. */
+export type Grid = GridName | readonly number[] | Float64Array;
+
 export interface GridOptions {
-  /** Number of steps; the model is evaluated once at the start of each. */
-  readonly steps: number;
-  /**
-   * `exact`: `steps` steps from T to epsilon, with the exact transitions of the SDE. `reference`: the loop of the
-   * reference implementation of Song et al. 2021. Default `exact`.
-   */
-  readonly grid?: 'exact' | 'reference' | undefined;
-  /** How the times of an exact grid are spread; default `uniform-t`. */
-  readonly spacing?: Spacing | undefined;
-  /** Exponent of `karras` (default 7) and `power` (default 3). */
+  /** Number of steps; the model is evaluated once at the start of each. As many as there are, where times are given. */
+  readonly steps?: number | undefined;
+  /** Default `uniform-t`. See {@link spacedTimes}; `reference` is the loop of the reference implementation of Song et al. 2021. */
+  readonly grid?: Grid | undefined;
+  /** Exponent of `karras` (default 7), `power` (default 3) and `polyexponential` (default 1). */
   readonly rho?: number | undefined;
   /** Where sampling stops; default `sde.epsilon`. */
   readonly epsilon?: number | undefined;
+  /** Standard deviation of the data, for `arctan`. Default 0.5. */
+  readonly sigmaData?: number | undefined;
 }
 
-/** The steps of a sampler for a model in continuous time, in solver order. */
+/** The steps of a sampler for a model in continuous time, in solver order. @throws OptionError */
 export function timeGrid(sde: Sde, options: GridOptions): Step[] {
-  const { grid = 'exact' } = options;
-  checkChoice('grid', grid, ['exact', 'reference']);
-  return grid === 'reference' ? referenceGrid(sde, options) : exactGrid(sde, options);
+  if (options.grid === 'reference') return referenceGrid(sde, options);
+  const levels = Array.from(spacedTimes(sde, options), (t) => levelAt({ sde }, t));
+  return stepsBetween(levels, ({ t: from }, { t: to }) => ({ h: from - to, ...sde.transition(to, from) }));
 }
+
+/** Exponents of the grids that have one, where none is given. */
+const exponents: Partial<Record<GridName, number>> = { karras: 7, power: 3, polyexponential: 1 };
 
 /**
  * `steps` + 1 times from T down to epsilon.
  *
  * - `uniform-t`: even in t;
- * - `uniform-lambda`: even in the half log-SNR (Lu et al. 2022);
+ * - `uniform-lambda`, also called `exponential`: even in the half log-SNR (Lu et al. 2022), that is in ln(sigma / alpha);
+ * - `polyexponential`: lambda falls as the power rho of an even ramp, as in k-diffusion;
  * - `power`: even in t^(1/rho); `quadratic` is rho = 2 (Song et al. 2020, DDIM);
- * - `karras`: even in (sigma/alpha)^(1/rho) (Karras et al. 2022, equation 5).
+ * - `karras`: even in (sigma / alpha)^(1/rho) (Karras et al. 2022, equation 5);
+ * - `arctan`: even in arctan(sigma / (alpha sigmaData)). An Euler step in sigma / alpha, which is DDIM, then shrinks Gaussian data
+ *   by the cosine of the step: no other grid shrinks them less.
  */
-export function spacedTimes(sde: Sde, options: Omit<GridOptions, 'grid'>): Float64Array {
-  const { spacing = 'uniform-t' } = options;
+export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
+  const { grid = 'uniform-t' } = options;
+  if (typeof grid !== 'string') return givenTimes(sde, grid, options);
   const { steps, epsilon } = validated(sde, options, 1);
   const { T } = sde;
-  checkChoice('spacing', spacing, spacings);
-  if (options.rho !== undefined && spacing !== 'karras' && spacing !== 'power')
-    throw new OptionError(
-      'rho',
-      options.rho,
-      `left out with spacing '${spacing}': it belongs to karras and power`,
-    );
-  const rho = spacing === 'quadratic' ? 2 : (options.rho ?? (spacing === 'power' ? 3 : 7));
+  checkChoice('grid', grid, gridNames);
+  if (options.rho !== undefined && !(grid in exponents)) {
+    const expected = `left out with grid '${grid}': it belongs to ${Object.keys(exponents).join(', ')}`;
+    throw new OptionError('rho', options.rho, expected);
+  }
+  const rho = grid === 'quadratic' ? 2 : (options.rho ?? exponents[grid] ?? 1);
   checkNumber('rho', rho, 0);
+  const sigmaData = checkNumber('sigmaData', options.sigmaData ?? 0.5, 0);
   const between = (from: number, to: number, i: number) => ((steps - i) * from + i * to) / steps;
   const power = (from: number, to: number, i: number) =>
     Math.pow(between(Math.pow(from, 1 / rho), Math.pow(to, 1 / rho), i), rho);
   const noise = (t: number) => Math.exp(-sde.lambda(t));
-  const time: Record<Spacing, (i: number) => number> = {
+  const ofNoise = (level: number) => sde.timeOfLambda(-Math.log(level));
+  const angle = (t: number) => Math.atan(noise(t) / sigmaData);
+  const uniformLambda = (i: number) => sde.timeOfLambda(between(sde.lambda(T), sde.lambda(epsilon), i));
+  const time: Record<Exclude<GridName, 'reference'>, (i: number) => number> = {
     'uniform-t': (i) => between(T, epsilon, i),
-    'uniform-lambda': (i) => sde.timeOfLambda(between(sde.lambda(T), sde.lambda(epsilon), i)),
+    'uniform-lambda': uniformLambda,
+    exponential: uniformLambda,
+    polyexponential: (i) => uniformLambda(steps * (1 - Math.pow(1 - i / steps, rho))),
     quadratic: (i) => power(T, epsilon, i),
     power: (i) => power(T, epsilon, i),
-    karras: (i) => sde.timeOfLambda(-Math.log(power(noise(T), noise(epsilon), i))),
+    karras: (i) => ofNoise(power(noise(T), noise(epsilon), i)),
+    arctan: (i) => ofNoise(sigmaData * Math.tan(between(angle(T), angle(epsilon), i))),
   };
+  if (grid === 'reference') throw new OptionError('grid', grid, 'one whose times are spread by a rule');
   return Float64Array.from({ length: steps + 1 }, (_, i) =>
-    i === 0 ? T : i === steps ? epsilon : time[spacing](i),
+    i === 0 ? T : i === steps ? epsilon : time[grid](i),
   );
 }
 
-function exactGrid(sde: Sde, options: GridOptions): Step[] {
-  const levels = Array.from(spacedTimes(sde, options), (t) => levelAt({ sde }, t));
-  return stepsBetween(levels, ({ t: from }, { t: to }) => ({ h: from - to, ...sde.transition(to, from) }));
+/** A user's own times. */
+function givenTimes(sde: Sde, grid: readonly number[] | Float64Array, options: GridOptions): Float64Array {
+  if (!isList(grid) && !((grid as unknown) instanceof Float64Array))
+    throw new OptionError('grid', grid, `one of ${gridNames.join(', ')}, or an array of times`);
+  const times = Float64Array.from(grid);
+  const wrong = times.findIndex((t, i) => !(t > 0 && t <= sde.T && (i === 0 || t < times[i - 1]!)));
+  if (times.length < 2 || wrong >= 0) {
+    const at = wrong >= 0 ? `; times[${wrong}] is ${times[wrong]}` : '';
+    throw new OptionError('grid', grid, `at least 2 times, descending, above 0 and at most ${sde.T}${at}`);
+  }
+  for (const name of ['rho', 'epsilon'] as const) {
+    if (options[name] !== undefined)
+      throw new OptionError(name, options[name], 'left out where grid is an array of times');
+  }
+  if (options.steps !== undefined && options.steps !== times.length - 1) {
+    const expected = `left out, or ${times.length - 1}: grid is an array of ${times.length} times`;
+    throw new OptionError('steps', options.steps, expected);
+  }
+  return times;
 }
 
 /**
@@ -95,11 +124,9 @@ function exactGrid(sde: Sde, options: GridOptions): Step[] {
  */
 function referenceGrid(sde: Sde, options: GridOptions): Step[] {
   const { steps: N, epsilon } = validated(sde, options, 2);
-  if (options.spacing !== undefined && options.spacing !== 'uniform-t') {
-    throw new OptionError('spacing', options.spacing, "'uniform-t' with grid 'reference'");
-  }
+  if (options.rho !== undefined) throw new OptionError('rho', options.rho, "left out with grid 'reference'");
   if (!sde.published) {
-    const expected = `'exact' for the ${sde.name} SDE: nothing was published for it`;
+    const expected = `another for the ${sde.name} SDE: nothing was published for it`;
     throw new OptionError('grid', 'reference', expected);
   }
   const h = sde.T / N;
@@ -150,9 +177,10 @@ function transitionBetween(ladder: Ladder, to: Level, from: Level): Transition {
 
 function validated(
   sde: Sde,
-  { steps, epsilon = sde.epsilon }: { steps: number; epsilon?: number | undefined },
+  { steps, epsilon = sde.epsilon }: Pick<GridOptions, 'steps' | 'epsilon'>,
   least: number,
 ): { steps: number; epsilon: number } {
+  if (steps === undefined) throw new OptionError('steps', steps, 'a number of steps');
   checkInteger('steps', steps, least, MOST_STEPS);
   checkEpsilon(epsilon, sde.T);
   return { steps, epsilon };

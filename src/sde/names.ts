@@ -1,4 +1,4 @@
-/** Names of the SDEs with the options that each takes, of the spacings of their times and of the kinds of grids; nothing is imported, so that they load at once. */
+/** Names of the SDEs with the options that each takes, and of grids; nothing is imported, so that they load at once. */
 export const sdeOptions = {
   vp: ['beta0', 'beta1', 'epsilon', 'dataRange'],
   subvp: ['beta0', 'beta1', 'epsilon', 'dataRange'],
@@ -8,8 +8,16 @@ export const sdeOptions = {
 export type SdeName = keyof typeof sdeOptions;
 export const sdeNames = Object.keys(sdeOptions) as readonly SdeName[];
 
-export const spacings = ['uniform-t', 'uniform-lambda', 'quadratic', 'karras', 'power'] as const;
-export type Spacing = (typeof spacings)[number];
-
-export const gridKinds = ['exact', 'reference'] as const;
-export type GridKind = (typeof gridKinds)[number];
+/** Times of a grid; `reference` is the published loop. */
+export const gridNames = [
+  'uniform-t',
+  'uniform-lambda',
+  'exponential',
+  'polyexponential',
+  'quadratic',
+  'power',
+  'karras',
+  'arctan',
+  'reference',
+] as const;
+export type GridName = (typeof gridNames)[number];

@@ -43,17 +43,7 @@ export const correctorNames = Object.keys(correctorOptions) as readonly Correcto
 
 /** Solvers: combinations of the others, adaptive and particle methods. */
 export const solverOptions = {
-  'predictor-corrector': [
-    'predictor',
-    'corrector',
-    'order',
-    'grid',
-    'steps',
-    'spacing',
-    'rho',
-    'epsilon',
-    'denoise',
-  ],
+  'predictor-corrector': ['predictor', 'corrector', 'sequence', 'grid', 'steps', 'rho', 'epsilon', 'denoise'],
   rk45: ['rtol', 'atol', 'variable', 'coupling', 'epsilon', 'denoise'],
   'annealed-langevin': ['sigmas', 'stepSize', 'stepsPerLevel', 'denoise'],
   'langevin-dynamics': ['stepSize', 'steps', 'time'],
@@ -61,7 +51,7 @@ export const solverOptions = {
 export type SolverName = keyof typeof solverOptions;
 export const solverNames = Object.keys(solverOptions) as readonly SolverName[];
 
-export const orders = ['corrector-first', 'predictor-first'] as const;
+export const sequences = ['corrector-first', 'predictor-first'] as const;
 export const denoises = ['tweedie', 'mean', 'none'] as const;
 export const norms = ['batch', 'sample', 'sqrt-d'] as const;
 export const secondOrders = ['midpoint', 'taylor'] as const;

@@ -3,22 +3,21 @@ import { OptionError } from '../errors.js';
 import { checkChoice, checkKnown } from '../options.js';
 import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
-import { ladderGrid, timeGrid, type Step } from '../sde/grid.js';
-import type { GridKind, Spacing } from '../sde/names.js';
+import { ladderGrid, timeGrid, type Grid, type Step } from '../sde/grid.js';
 import type { Batch } from './batch.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
 import type { Corrector } from './corrector.js';
 import { defaultCorrector } from './correctors/langevin.js';
-import { denoises, orders, solverOptions, type CorrectorName, type PredictorName } from './names.js';
+import { denoises, sequences, solverOptions, type CorrectorName, type PredictorName } from './names.js';
 import type { Move, Predictor } from './predictor.js';
 import type { Plan, Solver } from './solver.js';
 import { denoise as denoiseAt, stayAt, walk, type Visit } from './walk.js';
 
 /**
- * `corrector-first` is the published code's order: correct at t, then predict to the next time. `predictor-first` is
- * the order of Song et al. 2021, algorithms 1 to 3: predict to the next time, then correct there.
+ * `corrector-first` is the published code's: correct at t, then predict to the next time. `predictor-first` is
+ * that of Song et al. 2021, algorithms 1 to 3: predict to the next time, then correct there.
  */
-export type Order = (typeof orders)[number];
+export type Sequence = (typeof sequences)[number];
 
 /**
  * How the last noise is removed. `tweedie`: one more evaluation at the final level, then the posterior mean of x_0.
@@ -31,13 +30,11 @@ export interface WalkOptions {
   /** Number of solver steps. Default 1000 (100 for ODE methods); for a model with trained levels, their number. */
   readonly steps?: number | undefined;
   /**
-   * `exact` (default): `steps` steps from T to epsilon with the SDE's own transitions. `reference`: the published loop,
-   * `steps` times with a full step at each. A model with trained levels always walks its own ladder.
+   * Default: that of the predictor, mostly `uniform-t`. A name of times from T to epsilon, the times themselves, or `reference`,
+   * the published loop. A model with trained levels always walks its own ladder.
    */
-  readonly grid?: GridKind | undefined;
-  /** Spacing of the exact grid. Default `uniform-t`. */
-  readonly spacing?: Spacing | undefined;
-  /** Exponent of the spacings `karras` (default 7) and `power` (default 3). */
+  readonly grid?: Grid | undefined;
+  /** Exponent of the grids `karras` (default 7), `power` (default 3) and `polyexponential` (default 1). */
   readonly rho?: number | undefined;
   /** Time at which sampling stops. Default: the SDE's (1e-3 for VP and sub-VP, 1e-5 for VE). */
   readonly epsilon?: number | undefined;
@@ -49,7 +46,7 @@ export interface PredictorCorrectorOptions extends WalkOptions {
   /** Default: Langevin with snr 0.16, one step, per-sample norms; `ald` in few dimensions and for closed forms. */
   readonly corrector?: Named<CorrectorName, Corrector> | undefined;
   /** Default `corrector-first`. Without a predictor on the exact grid, corrections follow the way to each level. */
-  readonly order?: Order | undefined;
+  readonly sequence?: Sequence | undefined;
   /** Default `tweedie` on the exact grid; `mean` on the published grid and on a trained ladder, where a predictor comes last. */
   readonly denoise?: Denoise | undefined;
 }
@@ -57,8 +54,8 @@ export interface PredictorCorrectorOptions extends WalkOptions {
 /** Predictor-corrector sampling (Song et al. 2021, algorithm 1). Costs steps x (1 + corrector steps) evaluations. */
 export function predictorCorrector(options: PredictorCorrectorOptions = {}): Solver {
   checkKnown(options, solverOptions['predictor-corrector']);
-  const { order = 'corrector-first' } = options;
-  checkChoice('order', order, orders);
+  const { sequence = 'corrector-first' } = options;
+  checkChoice('sequence', sequence, sequences);
   const predictor = namedPredictor(options.predictor === undefined ? 'reverse-diffusion' : options.predictor);
   const given = options.corrector === undefined ? undefined : namedCorrector(options.corrector);
   return {
@@ -67,14 +64,14 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
       const corrector = given ?? namedCorrector(defaultCorrector(model));
       const steps = stepsOf(model, predictor, options);
       const ladder = steps[0]!.from.index !== undefined || options.grid === 'reference';
-      const predictsLast = ladder && order === 'corrector-first' && !predictor.still;
+      const predictsLast = ladder && sequence === 'corrector-first' && !predictor.still;
       const denoise = options.denoise ?? (predictsLast ? 'mean' : 'tweedie');
-      checkDenoise(denoise, order, predictor);
+      checkDenoise(denoise, sequence, predictor);
       const last = steps.at(-1)!;
       // On a ladder the last predictor step leads to the data, where there is nothing left to correct.
       const end = ladder ? last.from : last.to;
-      const ahead = order === 'predictor-first' || (predictor.still && !ladder);
-      const walked = order === 'predictor-first' && ladder ? steps.slice(0, -1) : steps;
+      const ahead = sequence === 'predictor-first' || (predictor.still && !ladder);
+      const walked = sequence === 'predictor-first' && ladder ? steps.slice(0, -1) : steps;
       return {
         steps: walked.length,
         precision: predictor.precision ?? 'single',
@@ -86,10 +83,9 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
           corrector: corrector.name,
           ...corrector.resolve?.(model),
           steps: steps.length,
-          grid: model.ladder ? 'ladder' : (options.grid ?? 'exact'),
-          ...(!ladder && { spacing: spacingOf(predictor, options) }),
+          grid: model.ladder ? 'ladder' : gridOf(predictor, options),
           epsilon: end.t,
-          order,
+          sequence,
           denoise,
         },
         warnings: [...(corrector.warnings?.(model) ?? []), ...scoreRounding(model, end.sigma)],
@@ -147,19 +143,19 @@ function correcting(
     }));
 }
 
-function spacingOf({ defaults }: Predictor, { spacing }: WalkOptions): Spacing {
-  return spacing ?? defaults?.spacing ?? 'uniform-t';
+function gridOf({ defaults }: Predictor, { grid }: WalkOptions): Grid {
+  return grid ?? defaults?.grid ?? 'uniform-t';
 }
 
 function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions): Step[] {
-  const { grid, rho, epsilon, steps } = options;
-  if (predictor.continuous) requireBetween(model, predictor, grid);
+  const { rho, epsilon, steps } = options;
+  if (predictor.continuous) requireBetween(model, predictor, options.grid);
   if (!model.ladder) {
-    const number = steps ?? predictor.defaults?.steps ?? 1000;
-    const spacing = grid === 'reference' ? options.spacing : spacingOf(predictor, options);
-    return timeGrid(model.sde, { steps: number, grid, spacing, rho, epsilon });
+    const grid = gridOf(predictor, options);
+    const number = steps ?? (typeof grid === 'string' ? (predictor.defaults?.steps ?? 1000) : undefined);
+    return timeGrid(model.sde, { steps: number, grid, rho, epsilon, sigmaData: model.sigmaData });
   }
-  for (const [name, value] of Object.entries({ spacing: options.spacing, rho, epsilon })) {
+  for (const [name, value] of Object.entries({ grid: options.grid, rho, epsilon })) {
     if (value === undefined) continue;
     const expected = `left out: the model was trained on ${model.ladder.levels} discrete levels`;
     throw new OptionError(name, value, expected);
@@ -168,7 +164,7 @@ function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions):
 }
 
 /** Throws unless a model can be evaluated between the levels of its grid. */
-function requireBetween({ ladder }: ScoreModel, { name }: Predictor, grid: GridKind | undefined): void {
+function requireBetween({ ladder }: ScoreModel, { name }: Predictor, grid: Grid | undefined): void {
   if (ladder) {
     throw new OptionError(
       'predictor',
@@ -177,23 +173,21 @@ function requireBetween({ ladder }: ScoreModel, { name }: Predictor, grid: GridK
         'which its score is not defined',
     );
   }
-  if (grid === 'reference')
-    throw new OptionError(
-      'grid',
-      grid,
-      `'exact' with ${name}, which evaluates between the times of its grid`,
-    );
+  if (grid === 'reference') {
+    const expected = `another with ${name}, which evaluates between the times of its grid`;
+    throw new OptionError('grid', grid, expected);
+  }
 }
 
-function checkDenoise(denoise: Denoise, order: Order, predictor: Predictor): void {
+function checkDenoise(denoise: Denoise, sequence: Sequence, predictor: Predictor): void {
   checkChoice('denoise', denoise, denoises);
   if (denoise !== 'mean') return;
-  if (order === 'predictor-first') {
+  if (sequence === 'predictor-first') {
     // A Langevin step without its noise removes 3.8 % of the standard deviation at snr 0.16.
     throw new OptionError(
       'denoise',
       denoise,
-      "'tweedie' or 'none' with order 'predictor-first', whose last step is a corrector's: its mean is not a denoiser",
+      "'tweedie' or 'none' with sequence 'predictor-first', whose last step is a corrector's: its mean is not a denoiser",
     );
   }
   if (predictor.still) throw new OptionError('denoise', denoise, "'tweedie' or 'none' without a predictor");

@@ -2,7 +2,7 @@ import type { NoiseAddress } from '../device/binding.js';
 import type { Precision } from '../device/device.js';
 import type { ScoreModel } from '../score/model.js';
 import type { Step } from '../sde/grid.js';
-import type { Spacing } from '../sde/names.js';
+import type { GridName } from '../sde/names.js';
 import type { Sde } from '../sde/sde.js';
 import type { Batch, Update } from './batch.js';
 
@@ -33,7 +33,7 @@ export interface Predictor {
   /** Precision of the state; default `single`. */
   readonly precision?: Precision;
   /** Where these are not given for the run. */
-  readonly defaults?: { readonly steps?: number; readonly spacing?: Spacing };
+  readonly defaults?: { readonly steps?: number; readonly grid?: GridName };
   /** Whether it leaves the state as it is, so that correctors alone carry it. Default false. */
   readonly still?: boolean;
 }

@@ -62,7 +62,7 @@ export async function fisherDivergence(
   }
   const { seed = 0n, batch = 256 } = options;
   checkInteger('batch', batch, 1);
-  const times = options.times ?? spacedTimes(sde, { steps: 9, spacing: 'uniform-lambda' });
+  const times = options.times ?? spacedTimes(sde, { steps: 9, grid: 'uniform-lambda' });
   const sigmaData = model.sigmaData ?? sde.constants['sigmaData'] ?? SIGMA_DATA;
   const described = { sde, parameterization, sigmaData };
   const lambda = weightingOf(described, { weighting: 'sigma2', ...options });

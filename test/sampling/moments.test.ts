@@ -8,7 +8,7 @@ const plain: SampleOptions = { count: COUNT, batch: 128, corrector: 'none', pred
 const runs: [file: string, data: GaussianImage, load: LoadOptions, options: SampleOptions][] = [
   ['ddpm', signed, { sde: 'vp', parameterization: 'eps' }, { steps: 250 }],
   ['smld', unsigned, {}, { corrector: 'ald', correctorSteps: 20 }],
-  ['edm', signed, {}, { steps: 250, spacing: 'karras' }],
+  ['edm', signed, {}, { steps: 250, grid: 'karras' }],
   ['vp-v', signed, {}, { steps: 200 }],
 ];
 

@@ -30,7 +30,7 @@ for (const [name, sde] of Object.entries(sdes)) {
           predictor,
           corrector,
           steps,
-          spacing: 'uniform-lambda',
+          grid: 'uniform-lambda',
           ...(corrector !== 'none' && alone),
         });
         const { mean, std } = moments(result.samples);
@@ -68,8 +68,8 @@ test('counts are the evaluations that the model saw', async (t) => {
     [{ predictor: 'none' }, 10, 1],
     [{ denoise: 'none' }, 20, 0],
     [{ grid: 'reference', epsilon: 1e-3 }, 20, 0],
-    [{ order: 'predictor-first' }, 20, 1],
-    [{ order: 'predictor-first', grid: 'reference' }, 18, 1],
+    [{ sequence: 'predictor-first' }, 20, 1],
+    [{ sequence: 'predictor-first', grid: 'reference' }, 18, 1],
   ];
   for (const [options, score, denoise] of cases) {
     const model = gaussianModel(ve());
@@ -99,10 +99,10 @@ test('the published norm rule couples the samples of a batch', async (t) => {
 });
 
 test('the orders of the paper and of the published code agree in law', async (t) => {
-  for (const order of ['predictor-first', 'corrector-first'] as const) {
+  for (const sequence of ['predictor-first', 'corrector-first'] as const) {
     const model = gaussianModel(ve(), { shape: [65536] });
-    const { samples } = await sample(model, { count: 1, order, steps: 500 });
-    t.true(Math.abs(moments(samples).std - 0.5063) < 0.01, order);
+    const { samples } = await sample(model, { count: 1, sequence, steps: 500 });
+    t.true(Math.abs(moments(samples).std - 0.5063) < 0.01, sequence);
   }
 });
 
@@ -232,7 +232,7 @@ test('options that cannot be used are refused with their names', (t) => {
     [{ snr: 0.1, corrector: 'none' }, 'snr', /left out/],
     [{ norm: 'batch', corrector: 'ald' }, 'norm', /left out/],
     [{ corrector: 'langvin' as 'langevin' }, 'corrector', /did you mean langevin/],
-    [{ order: 'predictor-first', denoise: 'mean' }, 'denoise', /not a denoiser/],
+    [{ sequence: 'predictor-first', denoise: 'mean' }, 'denoise', /not a denoiser/],
     [{ classLabel: 3 }, 'classLabel', /takes no class/],
     [{ initial: new Float32Array(3) }, 'initial', /32 elements/],
     [{ solver: langevinDynamics({ stepSize: 1 }), steps: 10 }, 'steps', /left out/],

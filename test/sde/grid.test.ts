@@ -4,7 +4,7 @@ import { customSde } from '../../src/sde/custom.js';
 import { edm } from '../../src/sde/edm.js';
 import { dataLevel, levelAt } from '../../src/sde/level.js';
 import { ladderGrid, spacedTimes, timeGrid, type Step } from '../../src/sde/grid.js';
-import type { Spacing } from '../../src/sde/names.js';
+import { gridNames, type GridName } from '../../src/sde/names.js';
 import { ddpmLadder, linearBetas, smldLadder } from '../../src/sde/ladder.js';
 import { subvp } from '../../src/sde/subvp.js';
 import { ve } from '../../src/sde/ve.js';
@@ -12,7 +12,7 @@ import { vp } from '../../src/sde/vp.js';
 
 const near = (a: number, b: number, tolerance = 1e-12) =>
   Math.abs(a - b) <= tolerance * Math.max(1e-300, Math.abs(b));
-const spacings: Spacing[] = ['uniform-t', 'uniform-lambda', 'quadratic', 'karras', 'power'];
+const grids: GridName[] = gridNames.filter((name) => name !== 'reference');
 
 test('uniform-lambda times of the VP SDE are the golden list', (t) => {
   // Computed with mpmath at 50 digits.
@@ -21,7 +21,7 @@ test('uniform-lambda times of the VP SDE are the golden list', (t) => {
     0.30463140976877485, 0.14063641351890311, 0.053604314809304012, 0.018095399839036196,
     0.0049919010334663782, 0.001,
   ];
-  spacedTimes(vp(), { steps: 10, spacing: 'uniform-lambda' }).forEach((time, i) => {
+  spacedTimes(vp(), { steps: 10, grid: 'uniform-lambda' }).forEach((time, i) => {
     t.true(near(time, golden[i]!));
   });
 });
@@ -33,33 +33,69 @@ test('karras times of EDM are its 18 noise levels', (t) => {
     0.5853481231945423, 0.29644228447915726, 0.13951646873101648, 0.059947311235471567, 0.022934518372333368,
     0.0075280199627840704, 0.002,
   ];
-  spacedTimes(edm(), { steps: 17, spacing: 'karras' }).forEach((time, i) => {
+  spacedTimes(edm(), { steps: 17, grid: 'karras' }).forEach((time, i) => {
     t.true(near(time, golden[i]!));
   });
   // The noise level is the time of EDM, so that there the power law in t is the same rule.
   t.deepEqual(
-    spacedTimes(edm(), { steps: 17, spacing: 'karras' }).map((time) => Math.fround(time)),
-    spacedTimes(edm(), { steps: 17, spacing: 'power', rho: 7 }).map((time) => Math.fround(time)),
+    spacedTimes(edm(), { steps: 17, grid: 'karras' }).map((time) => Math.fround(time)),
+    spacedTimes(edm(), { steps: 17, grid: 'power', rho: 7 }).map((time) => Math.fround(time)),
+  );
+});
+
+test('DDIM on an arctan grid shrinks Gaussian data by the cosine of every step', (t) => {
+  // Over n steps by cos(angle / n)^n: cos^7 from 80 to 0.002 at standard deviation 0.5 is 0.839112368584.
+  const times = spacedTimes(edm(), { steps: 7, grid: 'arctan', sigmaData: 0.5 });
+  let kept = 1;
+  for (let i = 1; i <= 7; i++) {
+    const [from, to] = [times[i - 1]!, times[i]!];
+    const euler = 1 + ((to - from) * from) / (0.25 + from * from);
+    kept *= euler / Math.sqrt((0.25 + to * to) / (0.25 + from * from));
+  }
+  t.true(near(kept, Math.cos((Math.atan(160) - Math.atan(0.004)) / 7) ** 7, 1e-13));
+  t.true(near(kept, 0.839112368584, 1e-11));
+});
+
+test('a polyexponential grid follows a power of an even ramp in lambda', (t) => {
+  const sde = vp();
+  const [first, last] = [sde.lambda(1), sde.lambda(sde.epsilon)];
+  spacedTimes(sde, { steps: 8, grid: 'polyexponential', rho: 2 }).forEach((time, i) => {
+    t.true(near(sde.lambda(time), last + (first - last) * (1 - i / 8) ** 2, 1e-9));
+  });
+  t.deepEqual(
+    spacedTimes(sde, { steps: 8, grid: 'polyexponential' }).map(Math.fround),
+    spacedTimes(sde, { steps: 8, grid: 'exponential' }).map(Math.fround),
+  );
+});
+
+test('times of the user are walked as they are', (t) => {
+  const steps = timeGrid(vp(), { grid: [1, 0.3, 0.01] });
+  t.deepEqual(
+    steps.map(({ from, to }) => [from.t, to.t]),
+    [
+      [1, 0.3],
+      [0.3, 0.01],
+    ],
   );
 });
 
 test('quadratic times are squares of even steps', (t) => {
-  const times = spacedTimes(vp({ epsilon: 0.01 }), { steps: 9, spacing: 'quadratic' });
+  const times = spacedTimes(vp({ epsilon: 0.01 }), { steps: 9, grid: 'quadratic' });
   times.forEach((time, i) => {
     t.true(near(time, (1 - 0.1 * i) ** 2));
   });
 });
 
-test('every spacing falls from exactly T to exactly epsilon on every SDE', (t) => {
+test('every grid falls from exactly T to exactly epsilon on every SDE', (t) => {
   const flow = customSde({ alpha: (s) => 1 - s, sigma: (s) => s, T: 0.999 });
   for (const sde of [vp(), subvp(), ve(), edm(), flow]) {
-    for (const spacing of spacings) {
+    for (const grid of grids) {
       for (const steps of [1, 2, 25]) {
-        const times = spacedTimes(sde, { steps, spacing });
+        const times = spacedTimes(sde, { steps, grid });
         t.is(times.length, steps + 1);
         t.is(times[0], sde.T);
         t.is(times[steps], sde.epsilon);
-        for (let i = 1; i <= steps; i++) t.true(times[i]! < times[i - 1]!, `${sde.name} ${spacing} ${i}`);
+        for (let i = 1; i <= steps; i++) t.true(times[i]! < times[i - 1]!, `${sde.name} ${grid} ${i}`);
       }
     }
   }
@@ -76,18 +112,18 @@ function forwardMoments(steps: Step[], mean: number, variance: number): [number,
 
 test('the transitions of an exact grid compose to the kernel from epsilon to T', (t) => {
   for (const sde of [vp(), subvp(), ve(), edm()]) {
-    for (const spacing of spacings) {
-      const steps = timeGrid(sde, { steps: 40, spacing });
+    for (const grid of grids) {
+      const steps = timeGrid(sde, { steps: 40, grid });
       const at = sde.epsilon;
       const [mean, variance] = forwardMoments(
         steps,
         0.3 * sde.alpha(at),
         (0.5 * sde.alpha(at)) ** 2 + sde.sigma(at) ** 2,
       );
-      t.true(near(mean, 0.3 * sde.alpha(sde.T)), `${sde.name} ${spacing} mean`);
+      t.true(near(mean, 0.3 * sde.alpha(sde.T)), `${sde.name} ${grid} mean`);
       t.true(
         near(variance, (0.5 * sde.alpha(sde.T)) ** 2 + sde.sigma(sde.T) ** 2),
-        `${sde.name} ${spacing} variance`,
+        `${sde.name} ${grid} variance`,
       );
       steps.forEach((step, k) => {
         t.is(step.k, k);
@@ -168,13 +204,20 @@ test('grids that cannot be are refused with the option named', (t) => {
     [() => timeGrid(vp(), { steps: 1e9 }), 'steps', /to 1000000/],
     [() => timeGrid(vp(), { steps: 20, grid: 'reference' }), 'steps', /more than beta1 \(20\)/],
     [() => timeGrid(ve(), { steps: 1, grid: 'reference' }), 'steps', /from 2 to/],
-    [() => timeGrid(vp(), { steps: 30, grid: 'reference', spacing: 'karras' }), 'spacing', /uniform-t/],
-    [() => timeGrid(vp(), { steps: 30, grid: 'published' as 'exact' }), 'grid', /exact, reference/],
-    [() => timeGrid(edm(), { steps: 30, grid: 'reference' }), 'grid', /'exact' for the edm SDE/],
-    [() => timeGrid(vp(), { steps: 30, spacing: 'cosine' as Spacing }), 'spacing', /uniform-lambda/],
-    [() => timeGrid(vp(), { steps: 30, spacing: 'karras', rho: 0 }), 'rho', /above 0/],
+    [() => timeGrid(vp(), { steps: 30, grid: 'reference', rho: 2 }), 'rho', /left out/],
+    [() => timeGrid(vp(), { steps: 30, grid: 'published' as 'karras' }), 'grid', /reference/],
+    [() => timeGrid(edm(), { steps: 30, grid: 'reference' }), 'grid', /another for the edm SDE/],
+    [() => timeGrid(vp(), { steps: 30, grid: 'cosine' as GridName }), 'grid', /uniform-lambda/],
+    [() => timeGrid(vp(), { steps: 30, grid: 'karras', rho: 0 }), 'rho', /above 0/],
     [() => timeGrid(vp(), { steps: 30, epsilon: 1 }), 'epsilon', /between 0 and T/],
     [() => ladderGrid(ve(), smldLadder([1, 2]), { steps: 3 }), 'steps', /trained levels \(2\)/],
+    [() => timeGrid(vp(), {}), 'steps', /a number of steps/],
+    [() => timeGrid(vp(), { grid: [1, 0.3, 0.3] }), 'grid', /descending.*times\[2\] is 0.3/],
+    [() => timeGrid(vp(), { grid: [2, 1] }), 'grid', /at most 1; times\[0\] is 2/],
+    [() => timeGrid(vp(), { grid: [1] }), 'grid', /at least 2 times/],
+    [() => timeGrid(vp(), { grid: [1, 0.1], steps: 3 }), 'steps', /left out, or 1/],
+    [() => timeGrid(vp(), { grid: [1, 0.1], epsilon: 0.1 }), 'epsilon', /left out/],
+    [() => timeGrid(vp(), { steps: 3, grid: 'karras', sigmaData: 0 }), 'sigmaData', /above 0/],
   ];
   for (const [make, option, message] of refused) {
     const error = t.throws(make, { instanceOf: OptionError, message });

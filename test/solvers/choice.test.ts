@@ -47,8 +47,8 @@ test('a solver that is a predictor takes no corrector unless one is given', (t) 
 test('options are recorded as they are resolved for the model', (t) => {
   t.like(resolved({ predictor: 'ancestral' }), { variance: 'fixedsmall', clip: false });
   t.deepEqual(Object.keys(resolved({})).sort(), [
-    ...['corrector', 'correctorSteps', 'denoise', 'epsilon', 'grid', 'norm', 'order', 'predictor'],
-    ...['snr', 'solver', 'spacing', 'steps'],
+    ...['corrector', 'correctorSteps', 'denoise', 'epsilon', 'grid', 'norm', 'predictor', 'sequence'],
+    ...['snr', 'solver', 'steps'],
   ]);
 });
 
@@ -106,7 +106,7 @@ test('broken methods of the user are named', async (t) => {
     [{ corrector: { name: 'x', begin: () => () => undefined } as never }, /^corrector.steps/],
     [{ solver: 'toString' as never }, /^solver must be one of euler-maruyama/],
     [{ solver: { name: 'heun', clip: true } }, /^solver.clip/],
-    [{ spacing: 'uniform-t', rho: 3 }, /^rho must be left out/],
+    [{ grid: 'uniform-t', rho: 3 }, /^rho must be left out/],
     [{ constraints: 1 as never }, /^constraints must be an array/],
     [{ constraints: [{ name: 'a' }] as never }, /^constraints\[0\]/],
     [{ solver: { name: 'langevin-dynamics', stepSize: 1e-3, time: 2 } }, /^time must be above 0/],

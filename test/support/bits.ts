@@ -11,7 +11,7 @@ import { sdeFromName } from '../../src/sde/named.js';
 import { sdeNames } from '../../src/sde/names.js';
 import type { Ladder, Sde } from '../../src/sde/sde.js';
 import { namedPredictor } from '../../src/solvers/named.js';
-import { correctorNames, orders, predictorNames } from '../../src/solvers/names.js';
+import { correctorNames, predictorNames, sequences } from '../../src/solvers/names.js';
 
 const shape = [1, 4, 8];
 
@@ -49,11 +49,11 @@ function* cases(): Generator<[name: string, model: ScoreModel, options: SampleOp
   for (const [name, sde] of Object.entries(sdes)) {
     for (const predictor of predictorNames) {
       for (const corrector of correctorNames) {
-        for (const order of orders)
+        for (const sequence of sequences)
           yield [
-            `${name} ${predictor} ${corrector} ${order}`,
+            `${name} ${predictor} ${corrector} ${sequence}`,
             gaussian(sde, 'score'),
-            { predictor, corrector, order, steps: 12 },
+            { predictor, corrector, sequence, steps: 12 },
           ];
         if (!sde.published || namedPredictor(predictor).continuous) continue;
         const options = { predictor, corrector, steps: 25, grid: 'reference' } as const;

@@ -21,13 +21,16 @@ export function choice(
 ): Option {
   const text = `${description}: ${choices.join(', ')}`;
   return new Option(flags, fallback === undefined ? text : `${text} (default: ${fallback})`).argParser(
-    (value: string) => {
-      if (choices.includes(value)) return value;
-      const near = nearest(value, choices);
-      const hint = near === undefined ? '' : ` Did you mean ${near}?`;
-      throw new InvalidArgumentError(`Expected one of ${choices.join(', ')}.${hint}`);
-    },
+    (value: string) => oneOf(value, choices),
   );
+}
+
+/** The word, if it is one of these. */
+export function oneOf(word: string, choices: readonly string[]): string {
+  if (choices.includes(word)) return word;
+  const near = nearest(word, choices);
+  const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+  throw new InvalidArgumentError(`Expected one of ${choices.join(', ')}.${hint}`);
 }
 
 /** An option whose value is an integer; what range it may have, the library says. */
@@ -53,7 +56,12 @@ export function real(flags: string, description: string): Option {
 
 /** An option whose value is numbers with commas between them. */
 export function numbers(flags: string, description: string): Option {
-  return new Option(flags, description).argParser((value: string) => value.split(',').map(toNumber));
+  return new Option(flags, description).argParser(numbersIn);
+}
+
+/** Numbers with commas between them. */
+export function numbersIn(text: string): number[] {
+  return text.split(',').map(toNumber);
 }
 
 /** An option that may be given several times; its value is all of them. */

@@ -2,25 +2,31 @@ import { Option, type Command } from 'commander';
 import { OptionError } from '../../errors.js';
 import type { NormMode } from '../../device/binding.js';
 import { defined } from '../../options.js';
-import { gridKinds, spacings, type GridKind, type Spacing } from '../../sde/names.js';
+import type { Grid } from '../../sde/grid.js';
+import { gridNames } from '../../sde/names.js';
 import type { SolverChoice } from '../../solvers/choice.js';
 import {
+  bs,
   correctorNames,
   couplings,
   denoises,
   norms,
-  orders,
+  correctorModes,
+  interpolations,
   predictorNames,
   predictorOptions,
+  secondOrders,
+  sequences,
   solverNames,
   solverOptions,
+  thirdOrders,
   variables,
   variances,
   type CorrectorName,
   type PredictorName,
   type SolverName,
 } from '../../solvers/names.js';
-import { addOptions, choice, integer, numbers, real } from './arguments.js';
+import { addOptions, choice, integer, numbers, numbersIn, oneOf, real } from './arguments.js';
 
 /** Flags that say how samples are drawn, by the names of the library's options. */
 export interface SolverFlags {
@@ -30,13 +36,13 @@ export interface SolverFlags {
   readonly snr?: number;
   readonly correctorSteps?: number;
   readonly norm?: NormMode;
-  readonly order?: (typeof orders)[number];
-  readonly grid?: GridKind;
+  readonly sequence?: (typeof sequences)[number];
+  readonly grid?: Grid;
   readonly steps?: number;
-  readonly spacing?: Spacing;
   readonly rho?: number;
   readonly epsilon?: number;
   readonly denoise?: (typeof denoises)[number];
+  readonly tau?: readonly number[];
 }
 
 /** What a flag stands for beside a method's own options. */
@@ -75,17 +81,17 @@ export function addSolverOptions(command: Command): void {
     ),
     integer(
       '--steps <n>',
-      'steps (default: 1000, or the trained levels of a discrete model; 100 for ODE methods)',
+      'steps (default: 1000, or the trained levels of a discrete model; fewer for the methods below)',
     ),
-    choice('--spacing <name>', 'spacing of the times', spacings, 'uniform-t'),
-    real('--rho <exponent>', 'exponent of the spacings karras (default: 7) and power (default: 3)'),
+    grid(),
+    real('--rho <exponent>', 'of the grids karras (default: 7), power (3) and polyexponential (1)'),
     real('--eps, --epsilon <t>', 'time to stop at, T is 1 (default: 1e-3 for vp and subvp, 1e-5 for ve)'),
     choice('--denoise <how>', 'removal of the last noise', denoises, 'tweedie; mean on the published grid'),
   ]);
   addOptions(command, 'Predictor and corrector:', [
     choice('--predictor <name>', 'step from one level to the next', predictorNames, 'reverse-diffusion'),
     choice('--variance <name>', 'variance of ancestral', variances, 'fixedlarge for vp, else fixedsmall'),
-    new Option('--clip', 'ancestral: clip the estimate of the sample to the data range at every step'),
+    new Option('--clip', 'clip the estimate of the sample to the data range at every step'),
     choice(
       '--corrector <name>',
       'Langevin steps at every level',
@@ -95,8 +101,36 @@ export function addSolverOptions(command: Command): void {
     real('--snr <ratio>', "signal-to-noise ratio of the corrector's step size (default: 0.16)"),
     integer('--corrector-steps <n>', 'corrector steps at every level (default: 1)'),
     choice('--norm <mode>', 'norms in the step size of langevin', norms, 'sample'),
-    choice('--order <name>', 'which comes first at a level', orders, 'corrector-first'),
-    choice('--grid <kind>', 'times: exact steps from T to eps, or the published loop', gridKinds, 'exact'),
+    choice('--sequence <name>', 'which comes first at a level', sequences, 'corrector-first'),
+  ]);
+  addOptions(command, 'Methods of few evaluations:', [
+    integer('--order <n>', 'of unipc (default: 3), deis (3), ipndm (4), sa (3), er-sde (3)'),
+    choice(
+      '--variant <name>',
+      'of dpmpp-2m and dpmpp-2m-sde, of dpmpp-3m and dpmpp-3m-sde, of unipc',
+      [...secondOrders, ...thirdOrders, ...bs],
+      'midpoint, corrected, bh2',
+    ),
+    new Option('--lower-order-final', 'lower the order over the last steps (default: below 15 steps)'),
+    real('--eta <share>', 'noise of ddim (default: 0) and of the methods dpmpp-*sde (default: 1)'),
+    numbers('--tau <number>', 'noise of sa and er-sde; or tau,least,most for an interval of sigma / alpha'),
+    new Option('--correct-last', 'unipc: correct the last step too, for one more evaluation'),
+    choice(
+      '--interpolation <name>',
+      'deis: variable in which predictions are interpolated',
+      interpolations,
+      'rho',
+    ),
+    new Option('--analytical-first', 'ipndm: take the noise at T from the state, for one evaluation less'),
+    integer('--corrector-order <n>', 'sa: estimates that its corrector uses, or 0 for none (default: 4)'),
+    choice('--mode <name>', 'sa: evaluate at the corrected state too', correctorModes, 'pec'),
+    real('--churn <amount>', 'edm-heun: noise put back over all steps (default: 0)'),
+    real('--churn-least <level>', 'edm-heun: least sigma / alpha for that (default: 0)'),
+    real('--churn-most <level>', 'edm-heun: most sigma / alpha for that (default: any)'),
+    real('--churn-noise <size>', 'edm-heun: standard deviation of that noise (default: 1)'),
+    real('--node <share>', 'edm-heun: where in the step it evaluates again (default: 1)'),
+    intervals(),
+    real('--noise <size>', 'restart: standard deviation of its noise (default: 1)'),
   ]);
   addOptions(command, 'Solver, rk45:', [
     real('--rtol <tolerance>', 'relative tolerance (default: 1e-5)'),
@@ -112,15 +146,41 @@ export function addSolverOptions(command: Command): void {
   ]);
 }
 
+/** `--grid`: a name, or times. */
+function grid(): Option {
+  const text = `times: ${gridNames.join(', ')} (the published loop), or times with commas between them (default: uniform-t)`;
+  return new Option('--grid <name>', text).argParser((value: string) =>
+    /^[\d.]/.test(value) ? numbersIn(value) : oneOf(value, gridNames),
+  );
+}
+
+/** `--intervals`: those of restart. */
+function intervals(): Option {
+  const text = 'restart: least,most,steps,times with ; between several (default: 0.06,0.3,3,2)';
+  return new Option('--intervals <list>', text).argParser((value: string) =>
+    value.split(';').map((interval) => {
+      const [least, most, steps, times] = numbersIn(interval);
+      return { least, most, steps, times };
+    }),
+  );
+}
+
+/** A noise function as the flag has it: a number, or a number and an interval. */
+function tauOf(values: readonly number[]): unknown {
+  const [value, least, most] = values;
+  return values.length === 1 ? value : { value, least, most };
+}
+
 /**
  * The options of `sample` that the flags stand for.
  *
  * @throws OptionError for a flag that the solver does not take.
  */
 export function solverChoice(flags: SolverFlags): SolverChoice {
-  const given: Readonly<Record<string, unknown>> = { ...flags };
+  const { tau } = flags;
+  const given: Readonly<Record<string, unknown>> = { ...flags, ...(tau && { tau: tauOf(tau) }) };
   const { solver = 'predictor-corrector', predictor, corrector, snr, correctorSteps, norm } = flags;
-  const { order, grid, steps, spacing, rho, epsilon, denoise } = flags;
+  const { sequence, grid, steps, rho, epsilon, denoise } = flags;
   const isSolver = solver in solverOptions && solver !== 'predictor-corrector';
   const moving = solver in predictorOptions ? (solver as PredictorName) : (predictor ?? 'reverse-diffusion');
   const taken: readonly string[] = isSolver ? solverOptions[solver as SolverName] : predictorOptions[moving];
@@ -134,6 +194,6 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const described = { name: moving, ...options };
   return {
     ...(solver in predictorOptions ? { solver: described, predictor } : { predictor: described }),
-    ...{ corrector, snr, correctorSteps, norm, order, grid, steps, spacing, rho, epsilon, denoise },
+    ...{ corrector, snr, correctorSteps, norm, sequence, grid, steps, rho, epsilon, denoise },
   };
 }

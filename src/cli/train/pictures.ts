@@ -42,7 +42,7 @@ export class TrainingPictures {
         batch: Math.min(this.#count, image ? 36 : 4096),
         solver: 'heun',
         steps: 25,
-        spacing: 'uniform-lambda',
+        grid: 'uniform-lambda',
         signal: this.#signal,
         ...(classes !== undefined && {
           classLabel: Int32Array.from({ length: this.#count }, (_, i) => i % classes),

@@ -26,7 +26,7 @@ export class DerivativeCheck implements DenseOutput {
     epsilon: number,
     samples: number,
   ) {
-    this.times = spacedTimes(flow.model.sde, { steps: CHECKS, spacing: 'uniform-lambda', epsilon }).reverse();
+    this.times = spacedTimes(flow.model.sde, { steps: CHECKS, grid: 'uniform-lambda', epsilon }).reverse();
     this.error = new Float64Array(samples);
     this.#ode = ode;
     this.#flow = flow;

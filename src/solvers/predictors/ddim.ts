@@ -37,7 +37,7 @@ export function ddim(options: DdimOptions = {}): LinearPredictor {
   return {
     ...predictor,
     resolve: () => ({ eta, clip }),
-    defaults: { steps: 50, spacing: 'uniform-lambda' },
+    defaults: { steps: 50, grid: 'uniform-lambda' },
     begin(batch, steps) {
       if (!clip) return predictor.begin(batch, steps);
       const estimate = estimator(clip);

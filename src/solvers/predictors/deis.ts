@@ -37,7 +37,7 @@ export function deis(options: DeisOptions = {}): Predictor {
   );
   return {
     ...method,
-    defaults: { steps: 20, spacing: interpolation === 'rho' ? 'uniform-lambda' : 'quadratic' },
+    defaults: { steps: 20, grid: interpolation === 'rho' ? 'uniform-lambda' : 'quadratic' },
     resolve(model) {
       if (model.ladder && interpolation === 't') {
         const { levels } = model.ladder;

@@ -98,6 +98,6 @@ function dpmpp(
   const resolved = defined({ variant, eta: name.endsWith('sde') ? eta : undefined });
   return {
     ...multistep(name, { options: resolved, order, predict }, options),
-    defaults: { steps: 20, spacing: 'uniform-lambda' },
+    defaults: { steps: 20, grid: 'uniform-lambda' },
   };
 }

@@ -61,7 +61,7 @@ function singlestep(
   return {
     name,
     ...(nodes.length > 0 && { continuous: true }),
-    defaults: { steps: nodes.length === 0 ? 50 : 20, spacing: 'uniform-lambda' },
+    defaults: { steps: nodes.length === 0 ? 50 : 20, grid: 'uniform-lambda' },
     resolve: () => ({ clip }),
     begin(batch) {
       const { model, x } = batch;

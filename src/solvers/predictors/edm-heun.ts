@@ -41,7 +41,7 @@ export function edmHeun(options: EdmHeunOptions = {}): Predictor {
     name: 'edm-heun',
     ...((churn > 0 || node !== 1) && { continuous: true }),
     precision: 'double',
-    defaults: { steps: 18, spacing: 'karras' },
+    defaults: { steps: 18, grid: 'karras' },
     resolve: () => ({ node, clip, churn, ...(churn > 0 && { churnLeast, churnMost, churnNoise }) }),
     blind: churns,
     begin(batch, steps) {
@@ -52,7 +52,10 @@ export function edmHeun(options: EdmHeunOptions = {}): Predictor {
         const { k, to } = step;
         let { from } = step;
         if (churns(step)) {
-          const raised = Math.min(noiseToSignal(from) * (1 + gamma), noiseToSignal(levelAt(model, model.sde.T)));
+          const raised = Math.min(
+            noiseToSignal(from) * (1 + gamma),
+            noiseToSignal(levelAt(model, model.sde.T)),
+          );
           if (address) {
             const level = levelOfNoise(model, raised);
             raiseNoise(batch, from, level, churnNoise, address);

@@ -47,6 +47,6 @@ export function ipndm(options: IpndmOptions = {}): Predictor {
       },
       { ...options, lowerOrderFinal },
     ),
-    defaults: { steps: 20, spacing: 'karras' },
+    defaults: { steps: 20, grid: 'karras' },
   };
 }

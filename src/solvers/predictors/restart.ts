@@ -38,7 +38,7 @@ export function restart(options: RestartOptions = {}): Predictor {
     name: 'restart',
     continuous: true,
     precision: 'double',
-    defaults: { steps: 18, spacing: 'karras' },
+    defaults: { steps: 18, grid: 'karras' },
     resolve: () => ({ intervals, noise, clip }),
     begin(batch) {
       const { model } = batch;
@@ -48,7 +48,8 @@ export function restart(options: RestartOptions = {}): Predictor {
         if (!address) return;
         let visit = 0;
         for (const { least, most, steps, times } of intervals) {
-          if (!(noiseToSignal(from) > least && noiseToSignal(to) <= least && noiseToSignal(to) < most)) continue;
+          if (!(noiseToSignal(from) > least && noiseToSignal(to) <= least && noiseToSignal(to) < most))
+            continue;
           const levels = karrasLevels(model, most, to, steps);
           for (let time = 0; time < times; time++) {
             raiseNoise(batch, to, levels[0]!, noise, { ...address, visit: ++visit });

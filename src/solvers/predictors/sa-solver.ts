@@ -41,7 +41,7 @@ export function saSolver(options: SaSolverOptions = {}): Predictor {
       },
       options,
     ),
-    defaults: { steps: 20, spacing: 'karras' },
+    defaults: { steps: 20, grid: 'karras' },
   };
 }
 
@@ -62,7 +62,7 @@ export function erSde(options: ErSdeOptions = {}): Predictor {
     adams(noise, levels, levels[0]!, to, ({ lambda }) => Math.exp(-lambda));
   return {
     ...multistep('er-sde', { options: { order, tau: described(tau) }, order, predict }, options),
-    defaults: { steps: 20, spacing: 'karras' },
+    defaults: { steps: 20, grid: 'karras' },
   };
 }
 

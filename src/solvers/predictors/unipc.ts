@@ -35,7 +35,7 @@ export function unipc(options: UnipcOptions = {}): Predictor {
       },
       options,
     ),
-    defaults: { steps: 20, spacing: 'uniform-lambda' },
+    defaults: { steps: 20, grid: 'uniform-lambda' },
   };
 }
 

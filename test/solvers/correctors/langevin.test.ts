@@ -40,9 +40,16 @@ test('alpha in the step is 1 - beta of the trained ladder, however few of its le
 });
 
 test('without a predictor the corrector comes to every level of the exact grid, epsilon too', async (t) => {
-  for (const order of ['corrector-first', 'predictor-first'] as const) {
+  for (const sequence of ['corrector-first', 'predictor-first'] as const) {
     const model = gaussianModel(ve());
-    await sample(model, { count: 1, predictor: 'none', corrector: 'ald', steps: 4, order, denoise: 'none' });
+    await sample(model, {
+      count: 1,
+      predictor: 'none',
+      corrector: 'ald',
+      steps: 4,
+      sequence,
+      denoise: 'none',
+    });
     t.deepEqual(
       model.calls.map((call) => call.t.toFixed(3)),
       ['0.750', '0.500', '0.250', '0.000'],

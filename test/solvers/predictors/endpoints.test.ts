@@ -9,7 +9,7 @@ import { carry, stepsAt } from '../../support/walk.js';
 
 const model = mixtureModel(planar, vp());
 const ten = () =>
-  stepsAt(model, spacedTimes(model.sde, { steps: 10, spacing: 'uniform-lambda', epsilon: 1e-3 }));
+  stepsAt(model, spacedTimes(model.sde, { steps: 10, grid: 'uniform-lambda', epsilon: 1e-3 }));
 
 /** From (1, -1) at t = 1 to 1e-3 in ten steps even in lambda, by an independent implementation in NumPy. */
 const endpoints: [Described<PredictorName>, number, number][] = [

@@ -47,7 +47,7 @@ for (const sde of [vp(), subvp(), ve(), edm()]) {
       ...tolerances,
     });
     const error = async (method: Described<PredictorName>, steps: number) => {
-      const times = spacedTimes(sde, { steps, spacing: 'uniform-lambda', epsilon });
+      const times = spacedTimes(sde, { steps, grid: 'uniform-lambda', epsilon });
       const x = await (await carry(model, starts, method, stepsAt(model, times))).read();
       return Math.hypot(...exact.map((value, i) => value - x[i]!));
     };

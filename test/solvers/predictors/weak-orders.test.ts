@@ -4,7 +4,7 @@ import { mixtureModel } from '../../../src/score/mixture/model.js';
 import type { ScoreModel } from '../../../src/score/model.js';
 import { edm } from '../../../src/sde/edm.js';
 import { spacedTimes, type Step } from '../../../src/sde/grid.js';
-import type { Spacing } from '../../../src/sde/names.js';
+import type { GridName } from '../../../src/sde/names.js';
 import { subvp } from '../../../src/sde/subvp.js';
 import { ve } from '../../../src/sde/ve.js';
 import { vp } from '../../../src/sde/vp.js';
@@ -17,9 +17,9 @@ const mean = 0.3;
 const std = 0.5;
 const data = new GaussianMixture({ weights: [1], means: [[mean]], covariances: [std ** 2] });
 
-function grid(model: ScoreModel, steps: number, spacing: Spacing): Step[] {
+function stepsOf(model: ScoreModel, number: number, grid: GridName): Step[] {
   const epsilon = model.sde.name === 'edm' ? 0.002 : 1e-3;
-  return stepsAt(model, spacedTimes(model.sde, { steps, spacing, epsilon }));
+  return stepsAt(model, spacedTimes(model.sde, { steps: number, grid, epsilon }));
 }
 
 /** By how much mean and standard deviation at the end are off, from the exact law at the start. */
@@ -53,7 +53,7 @@ for (const sde of [vp(), subvp(), ve(), edm()]) {
   test(`stochastic methods have their weak orders on ${sde.name}`, async (t) => {
     const model = mixtureModel(data, sde);
     for (const [method, order] of orders) {
-      const errors = [64, 128].map((steps) => error(model, method, grid(model, steps, 'uniform-lambda')));
+      const errors = [64, 128].map((steps) => error(model, method, stepsOf(model, steps, 'uniform-lambda')));
       const [coarse, fine] = await Promise.all(errors);
       const slope = Math.log2(coarse! / fine!);
       t.true(Math.abs(slope - order) < 0.3 * Math.max(1, order / 2), `${JSON.stringify(method)}: ${slope}`);
@@ -63,7 +63,7 @@ for (const sde of [vp(), subvp(), ve(), edm()]) {
 
 test('ER-SDE of order 3 has less error than of order 2', async (t) => {
   const model = mixtureModel(data, vp());
-  const steps = grid(model, 64, 'uniform-lambda');
+  const steps = stepsOf(model, 64, 'uniform-lambda');
   t.true(
     (await error(model, { name: 'er-sde' }, steps)) <
       (await error(model, { name: 'er-sde', order: 2 }, steps)) / 5,
@@ -76,7 +76,7 @@ test('churn keeps order 2, and noise of another size keeps an error', async (t) 
     error(
       model,
       { name: 'edm-heun', churn: 40, churnLeast: 0.05, churnMost: 50, churnNoise },
-      grid(model, steps, 'karras'),
+      stepsOf(model, steps, 'karras'),
     );
   const slope = Math.log2((await at(256, 1)) / (await at(512, 1)));
   t.true(Math.abs(slope - 2) < 0.2, String(slope));
@@ -87,7 +87,7 @@ test('churn keeps order 2, and noise of another size keeps an error', async (t) 
 
 test('restarts contract the error of the grid as much as in an independent recursion', async (t) => {
   const model = mixtureModel(data, edm());
-  const steps = grid(model, 17, 'karras');
+  const steps = stepsOf(model, 17, 'karras');
   for (const [times, expected] of [
     [0, 0.5276],
     [1, 0.5218],
