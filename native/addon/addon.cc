@@ -118,6 +118,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<write>(exports, "write", {"queue", "out", "values"});
     add<copy>(exports, "copy", {"queue", "out", "x"});
     add<scale>(exports, "scale", {"queue", "x", "factors"});
+    add<traceRates>(exports, "traceRates", {"queue", "x", "count", "coefficients"});
     add<gather>(exports, "gather", {"queue", "out", "x", "rows"});
     add<scatter>(exports, "scatter", {"queue", "out", "x", "rows"});
     add<scaledErrors>(exports, "scaledErrors", {"queue", "error", "before", "after", "atol", "rtol", "out"});

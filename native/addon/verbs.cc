@@ -138,6 +138,16 @@ void scale(const Napi::CallbackInfo& info) {
     command.run([=] { fastsde::scale(shape, x.data(), factors); });
 }
 
+void traceRates(const Napi::CallbackInfo& info) {
+    Command command(info[0]);
+    const std::span x = command.doubles(info[1], "x");
+    const double count = number(info[2], "count");
+    const std::span coefficients = command.table(info[3], "coefficients");
+    requireLength(coefficients.size() % 3, 0, "rest of coefficients");
+    const Shape shape = shapeOf(x.size(), coefficients.size() / 3);
+    command.run([=] { fastsde::traceRates(shape, x.data(), count, coefficients); });
+}
+
 namespace {
 
 /** Two arrays of one element type, of which the list of rows gives places in one. */

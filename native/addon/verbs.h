@@ -13,6 +13,7 @@ void requireFinite(const Napi::CallbackInfo& info);
 void clip(const Napi::CallbackInfo& info);
 void write(const Napi::CallbackInfo& info);
 void copy(const Napi::CallbackInfo& info);
+void traceRates(const Napi::CallbackInfo& info);
 void scale(const Napi::CallbackInfo& info);
 void gather(const Napi::CallbackInfo& info);
 void scatter(const Napi::CallbackInfo& info);

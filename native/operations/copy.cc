@@ -40,4 +40,10 @@ void scale(const Shape& shape, float* x, std::span<const double> factors) {
     });
 }
 
+void traceRates(const Shape& shape, double* x, double count, std::span<const double> coefficients) {
+    for (std::size_t b = 0; b < shape.count; ++b)
+        for (std::size_t i = b * shape.size; i < (b + 1) * shape.size; ++i)
+            x[i] = coefficients[3 * b] * (coefficients[3 * b + 1] + coefficients[3 * b + 2] * x[i] / count);
+}
+
 }  // namespace fastsde

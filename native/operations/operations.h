@@ -50,6 +50,12 @@ void copy(const Array& out, const Array& x);
 /** Sample b of x times factors[b], in double and then rounded, in place. */
 void scale(const Shape& shape, float* x, std::span<const double> factors);
 
+/**
+ * Sample b of x = scale (shift + factor x / count) with row b of coefficients = scale, shift, factor; in place, each operation
+ * rounded once.
+ */
+void traceRates(const Shape& shape, double* x, double count, std::span<const double> coefficients);
+
 /** To half precision, as bits, rounded to nearest with ties to even, and back. */
 void toHalf(std::span<const float> x, std::uint16_t* out);
 void fromHalf(std::span<const std::uint16_t> halves, float* out);

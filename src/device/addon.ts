@@ -36,6 +36,12 @@ interface Addon {
   write(queue: QueueNumber | undefined, out: ArrayBufferView, values: ArrayBufferView): void;
   copy(queue: QueueNumber | undefined, out: State | Uint16Array, x: State | Uint16Array): void;
   scale(queue: QueueNumber | undefined, x: Float32Array, factors: Float64Array): void;
+  traceRates(
+    queue: QueueNumber | undefined,
+    x: Float64Array,
+    count: number,
+    coefficients: Float64Array,
+  ): void;
   gather(queue: QueueNumber | undefined, out: State, x: State, rows: Int32Array): void;
   scatter(queue: QueueNumber | undefined, out: State, x: State, rows: Int32Array): void;
   scaledErrors(

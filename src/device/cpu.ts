@@ -11,6 +11,7 @@ import {
   scale,
   scaledErrors,
   scatter,
+  traceRates,
 } from './kernels.js';
 
 const state = (elements: Elements): State => elements as State;
@@ -45,6 +46,9 @@ export const cpu: Device = {
   },
   project(x, y, mask, coefficients, noise, basis) {
     projectMeasurement(single(x), single(y), single(mask), coefficients, noise, basis && single(basis));
+  },
+  traceRates(x, count, coefficients) {
+    traceRates(x as Float64Array, count, coefficients);
   },
   rows: (x, width, first, count) => state(x).subarray(first * width, (first + count) * width),
   gather(out, x, rows) {

@@ -56,6 +56,8 @@ export interface Device {
   ): void;
   /** Samples of x, single, times their factors, each product made in double and rounded once. */
   scale(x: Elements, factors: Float64Array): void;
+  /** x, double, <- scale (shift + factor x / count), in place and rounded at each operation; rows are scale, shift, factor. */
+  traceRates(x: Elements, count: number, coefficients: Float64Array): void;
   /** The Langevin step whose size is in proportion to (|z| / |score|)^2; rows are p, q, factor. */
   langevin(
     x: Elements,

@@ -186,6 +186,21 @@ export function scale(x: Float32Array, factors: Float64Array, queue?: QueueNumbe
 }
 
 /**
+ * From traces of dF/dx to the rates at which a log-density changes: x <- scale (shift + factor x / count), in place, each operation
+ * rounded once to double. Rows of coefficients, row-major [batch][3], are scale, shift and factor.
+ */
+export function traceRates(
+  x: Float64Array,
+  count: number,
+  coefficients: Float64Array,
+  queue?: QueueNumber,
+): void {
+  requireFloat64('x', x);
+  requireCoefficients(coefficients, 3, x.length);
+  addon().traceRates(queue, x, count, coefficients);
+}
+
+/**
  * The error of a step of an ODE solver in units of its tolerance, squared: out[i] = mean over the elements of sample i of
  * (error / (atol + rtol max(|before|, |after|)))^2. Its root is the error norm of a sample; the root of the mean over samples is
  * that of a batch. Terms are added one by one in the order of the elements, each operation rounded once to double: the bits

@@ -83,6 +83,10 @@ export class Queue implements Device {
     kernels.scale(single(x), factors, this.number);
   }
 
+  traceRates(x: Elements, count: number, coefficients: Float64Array): void {
+    kernels.traceRates(double(x), count, coefficients, this.number);
+  }
+
   langevin(
     x: Elements,
     output: Elements,

@@ -1,5 +1,6 @@
 import { Stream, type NoiseAddress } from '../device/binding.js';
-import { affine, dots, fillNormal, fillUniform } from '../device/kernels.js';
+import type { Elements } from '../device/device.js';
+import { fillUniform } from '../device/kernels.js';
 import type { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 
 export interface ElboOptions {
@@ -20,6 +21,8 @@ export interface Elbo {
 /** A guess at the variance of images in a typical direction, for data in [-1, 1]; it affects the standard error alone. */
 const VARIANCE = 0.05;
 
+const SIGNS = [1, -1] as const;
+
 /**
  * Lower bound on the log-density of the reverse-time SDE (Song et al. 2021, "Maximum likelihood training", theorem 3):
  *
@@ -31,50 +34,57 @@ const VARIANCE = 0.05;
  */
 export async function elbo(
   flow: ProbabilityFlow,
-  x: Float64Array,
+  x: Elements,
   { epsilon, draws, noise }: ElboOptions,
 ): Promise<Elbo> {
+  const { device } = flow;
   const { sde } = flow.model;
   const d = flow.widths[0]!;
   const count = x.length / d;
   const rows = Int32Array.from({ length: count }, (_, i) => i);
   const span = sde.lambda(epsilon) - sde.lambda(sde.T);
   const terms: Float64Array[] = [];
-  const z = new Float64Array(x.length);
   const u = new Float64Array(count);
-  const norms = new Float64Array(count);
+  const [z, state] = [device.allocate(x.length, 'double'), device.allocate(x.length, 'double')];
+  // Of both signs |s|^2 and s . z, then |z|^2.
+  const products = device.allocate(5 * count, 'double');
+  const product = (k: number) => device.rows(products, count, k, 1);
   const [low, high] = sde.dataRange;
   const v = VARIANCE * ((high - low) / 2) ** 2;
   for (let m = 0; m < draws; m++) {
-    fillNormal(z, count, { ...noise, stream: Stream.forward, step: m });
+    device.fill(z, count, 'normal', { ...noise, stream: Stream.forward, step: m });
     fillUniform(u, count, { ...noise, stream: Stream.trainingTime, step: m });
     const t = u.map((value) => sde.timeOfLambda(sde.lambda(epsilon) - (span * (m + value)) / draws));
     const transitions = Array.from(t, (time) => sde.transition(epsilon, time));
-    const half = new Float64Array(count);
-    for (const sign of [1, -1]) {
-      const state = new Float64Array(x.length);
-      affine(
+    const places = flow.places(t, rows);
+    const coefficients = places.levels.map((level) => flow.model.coefficients(level));
+    for (const [k, sign] of SIGNS.entries()) {
+      device.affine(
         state,
         [x, z],
         table(transitions, ({ retain, spread }) => [retain, sign * Math.sqrt(spread)]),
       );
-      const points = flow.points(t, state, rows);
-      const output = await flow.evaluate(points, rows);
-      const score = state;
-      const coefficients = points.levels.map((level) => flow.model.coefficients(level));
-      affine(
-        score,
-        [state, output],
+      const pending = flow.evaluate(state, places, rows);
+      if (pending) await pending;
+      // The score.
+      device.affine(
+        state,
+        [state, flow.output(count)],
         table(coefficients, (c) => [c.state, c.output]),
       );
-      const [squares, along] = [new Float64Array(count), new Float64Array(count)];
-      dots(score, score, squares);
-      dots(score, z, along);
+      device.dots(state, state, product(2 * k));
+      device.dots(state, z, product(2 * k + 1));
+    }
+    device.dots(z, z, product(4));
+    const found = await device.read(products);
+    const half = new Float64Array(count);
+    for (const [k, sign] of SIGNS.entries()) {
       for (let i = 0; i < count; i++) {
-        half[i]! += squares[i]! / 4 + (sign * along[i]!) / (2 * Math.sqrt(transitions[i]!.spread));
+        const [squares, along] = [found[2 * k * count + i]!, found[(2 * k + 1) * count + i]!];
+        half[i]! += squares / 4 + (sign * along) / (2 * Math.sqrt(transitions[i]!.spread));
       }
     }
-    dots(z, z, norms);
+    const norms = found.subarray(4 * count);
     terms.push(
       half.map((value, i) => {
         // For data of variance v in every direction, s is -sqrt(spread) z / c and the integrand this multiple of -|z|^2:
@@ -91,7 +101,8 @@ export async function elbo(
   const { retain, spread } = sde.transition(epsilon, sde.T);
   const variance = sde.priorSigma ** 2;
   const linear = d * (Math.log(sde.alpha(sde.T)) - Math.log(sde.alpha(epsilon)));
-  dots(x, x, norms);
+  device.dots(x, x, product(0));
+  const norms = Float64Array.from(await device.read(product(0)));
   const bound = norms.map((norm, i) => {
     const prior =
       -0.5 * (d * Math.log(2 * Math.PI * variance) + (retain ** 2 * norm + d * spread) / variance);

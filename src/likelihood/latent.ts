@@ -1,3 +1,4 @@
+import { Queue } from '../device/queue.js';
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
 import { checkInteger, checkKnown, checkNumber } from '../options.js';
@@ -180,23 +181,34 @@ async function flow(
   const evaluations = new Int32Array(count);
   for (let start = 0; start < count; start += batch) {
     const end = Math.min(start + batch, count);
-    const ode = new ProbabilityFlow(model, {
-      first: start,
-      labels: labels?.subarray(start, end),
-      signal,
-    });
-    const part = await integrateFlow(ode, sde, [x.subarray(start * d, end * d)], {
-      ...tolerances,
-      from,
-      to,
-      first: start,
-      onProgress: (time) => {
-        const share = (sde.lambda(from) - sde.lambda(time)) / (sde.lambda(from) - sde.lambda(to));
-        const fraction = (start + share * (end - start)) / count;
-        options.onProgress?.({ done: start, count, time, fraction });
-      },
-    });
-    evaluations.set(part.evaluations, start);
+    const device = new Queue(signal);
+    try {
+      const values = x.subarray(start * d, end * d);
+      const state = device.allocate(values.length, 'double');
+      device.write(state, values);
+      const ode = new ProbabilityFlow(model, {
+        device,
+        first: start,
+        labels: labels?.subarray(start, end),
+        signal,
+      });
+      const part = await integrateFlow(ode, sde, [state], {
+        ...tolerances,
+        device,
+        from,
+        to,
+        first: start,
+        onProgress: (time) => {
+          const share = (sde.lambda(from) - sde.lambda(time)) / (sde.lambda(from) - sde.lambda(to));
+          const fraction = (start + share * (end - start)) / count;
+          options.onProgress?.({ done: start, count, time, fraction });
+        },
+      });
+      values.set(await device.read(state));
+      evaluations.set(part.evaluations, start);
+    } finally {
+      await device.close();
+    }
   }
   return {
     values: x,

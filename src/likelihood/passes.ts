@@ -1,5 +1,7 @@
 import { Stream, type NoiseAddress } from '../device/binding.js';
+import type { Device } from '../device/device.js';
 import { fillNormal, fillRademacher } from '../device/kernels.js';
+import { Queue } from '../device/queue.js';
 import type { DerivativeCost, ScoreDerivative } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
 import { priorLogDensity } from '../sde/prior.js';
@@ -77,7 +79,25 @@ export async function runPasses(
   return { passes, ends, evaluations, rejected, cost, extra };
 }
 
+/** One part, on a device of its own. */
 async function integrate(
+  model: ScoreModel,
+  derivative: ScoreDerivative,
+  data: Data,
+  part: Part,
+  job: LikelihoodJob,
+  onProgress: (time: number, share: number) => void,
+) {
+  const device = new Queue(job.signal);
+  try {
+    return await integrateOn(device, model, derivative, data, part, job, onProgress);
+  } finally {
+    await device.close();
+  }
+}
+
+async function integrateOn(
+  device: Device,
   model: ScoreModel,
   derivative: ScoreDerivative,
   data: Data,
@@ -91,28 +111,31 @@ async function integrate(
   const first = job.first + start;
   const address = (stream: number): NoiseAddress => ({ seed, samples: first, step: repeat, stream });
   const found = emptyPass(samples);
-  const x = dequantizedInModelSpace(model, data, start, end, address(Stream.dequantization));
+  const state = device.allocate(samples * d, 'double');
+  device.write(state, dequantizedInModelSpace(model, data, start, end, address(Stream.dequantization)));
   const flow = new ProbabilityFlow(model, {
+    device,
     first,
     labels: job.labels?.subarray(start, end),
     signal: job.signal,
   });
   if (draws > 0) {
     const noise = { seed, samples: first, substep: repeat };
-    const { bound, standardError } = await elbo(flow, x, { epsilon, draws, noise });
+    const { bound, standardError } = await elbo(flow, state, { epsilon, draws, noise });
     found.bound.set(bound);
     found.boundError.set(standardError);
   }
 
   const ode = new LogDensityFlow(flow, derivative, traceOf(job, samples, address));
   const width = ode.widths[1]!;
-  const traces = new Float64Array(samples * width);
+  const integrals = device.allocate(samples * width, 'double');
   const span = sde.lambda(epsilon) - sde.lambda(sde.T);
   const check = derivative.discrepancy
     ? new DerivativeCheck(ode, flow, derivative, epsilon, samples)
     : undefined;
-  const { evaluations, rejected } = await integrateFlow(ode, sde, [x, traces], {
+  const { evaluations, rejected } = await integrateFlow(ode, sde, [state, integrals], {
     ...job.tolerances,
+    device,
     from: epsilon,
     to: sde.T,
     first,
@@ -123,6 +146,8 @@ async function integrate(
   });
   if (check) found.derivativeError.set(check.error);
 
+  const x = (await device.read(state)) as Float64Array;
+  const traces = (await device.read(integrals)) as Float64Array;
   const linear = d * (Math.log(sde.alpha(sde.T)) - Math.log(sde.alpha(epsilon)));
   for (let i = 0; i < samples; i++) {
     const own = traces.subarray(i * width, (i + 1) * width);

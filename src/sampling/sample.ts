@@ -1,3 +1,4 @@
+import type { Elements } from '../device/device.js';
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
 import {
@@ -201,27 +202,31 @@ async function run(
       constraints: options.constraints,
       signal: options.signal,
     });
-    if (options.initial) batch.write(options.initial.subarray(...rows));
-    else if (plan.start) plan.start(batch);
-    else batch.drawPrior();
-    await plan.run(batch, {
-      async evaluated(step, { t }) {
-        const previewed = emit && step % job.previewEvery === 0;
-        const framed = recorder && step % options.trajectory! === 0;
-        if (!previewed && !framed) return;
-        const estimate = job.preview === 'x0' ? batch.like() : undefined;
-        if (estimate) batch.estimate(estimate);
-        const shown = Float32Array.from(await batch.read(estimate));
-        const shape = [size, ...model.shape];
-        if (previewed) emit({ step, steps: plan.steps, t, first: batch.first, samples: shown, shape });
-        if (framed) recorder.add(step, t, shown, rows[0], samples.length);
-      },
-      stepped(step) {
-        const fraction = (done + (size * (step + 1)) / plan.steps) / count;
-        options.onProgress?.({ done, count, step: step + 1, steps: plan.steps, fraction });
-      },
-    });
-    samples.set(await batch.read(), rows[0]);
+    let estimate: Elements | undefined;
+    try {
+      if (options.initial) batch.write(options.initial.subarray(...rows));
+      else if (plan.start) plan.start(batch);
+      else batch.drawPrior();
+      await plan.run(batch, {
+        async evaluated(step, { t }) {
+          const previewed = emit && step % job.previewEvery === 0;
+          const framed = recorder && step % options.trajectory! === 0;
+          if (!previewed && !framed) return;
+          if (job.preview === 'x0') batch.estimate((estimate ??= batch.like()));
+          const shown = Float32Array.from(await batch.read(estimate));
+          const shape = [size, ...model.shape];
+          if (previewed) emit({ step, steps: plan.steps, t, first: batch.first, samples: shown, shape });
+          if (framed) recorder.add(step, t, shown, rows[0], samples.length);
+        },
+        stepped(step) {
+          const fraction = (done + (size * (step + 1)) / plan.steps) / count;
+          options.onProgress?.({ done, count, step: step + 1, steps: plan.steps, fraction });
+        },
+      });
+      samples.set(await batch.read(), rows[0]);
+    } finally {
+      await batch.close();
+    }
     if (evaluationsOf(batch.counts) > evaluationsOf(counts)) counts = batch.counts;
     if (batch.evaluations) {
       evaluations ??= new Int32Array(count);

@@ -3,6 +3,7 @@ import type { State } from '../device/binding.js';
 import { dots } from '../device/kernels.js';
 import { checkChoice } from '../options.js';
 import type { Level } from '../sde/level.js';
+import { vjpCommandsOf, type BindVjp } from './commands.js';
 import type { ClosedForm, ScoreModel, Vjp } from './model.js';
 
 /** States at which a model is evaluated: [rows, ...shape] in double precision, a level and perhaps a class for each. */
@@ -40,6 +41,8 @@ export interface ScoreDerivative {
   cost(probes: number): DerivativeCost;
   /** Returns F, and writes v . (dF/dx) v for vector j of row i to out[i * count + j]. */
   products(points: Points, probes: Probes, out: Float64Array): Promise<State>;
+  /** The product of one vector as commands of a device; absent where it has to be awaited. */
+  readonly bind?: BindVjp | undefined;
   /** Returns F, and writes the trace of dF/dx: for a method that has it without unit vectors. */
   trace?(points: Points, out: Float64Array): Promise<State>;
   /** For a method with an error of its own: by how much the products of a row may be off, summed over its vectors. */
@@ -122,10 +125,12 @@ class ClosedFormDerivative implements ScoreDerivative {
 /** J^T v of a network, from the same run as its output. */
 class NetworkDerivative implements ScoreDerivative {
   readonly method = 'vjp';
+  readonly bind: BindVjp | undefined;
   readonly #vjp: Vjp;
 
   constructor(vjp: Vjp) {
     this.#vjp = vjp;
+    this.bind = vjpCommandsOf(vjp);
   }
 
   cost(probes: number): DerivativeCost {

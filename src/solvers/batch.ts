@@ -1,4 +1,3 @@
-import { cpu } from '../device/cpu.js';
 import {
   Stream,
   type Distribution,
@@ -7,12 +6,13 @@ import {
   type State,
 } from '../device/binding.js';
 import type { Device, Elements, Precision, ScaledNoise } from '../device/device.js';
+import { Queue } from '../device/queue.js';
 import { NonFiniteScoreError, OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
+import { commandsOf, type Commands } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
 import { levelAt, type Level } from '../sde/level.js';
 import { addRuns, costAt, noCounts, type Counts } from './counts.js';
-import { Turns } from './turns.js';
 
 /** One step x' = state x + score s(x, t) + noise z; its mean is the same without the noise. */
 export interface Update {
@@ -52,7 +52,7 @@ export interface BatchOptions {
 
 /**
  * A batch on its way through a solver: its state, the network's last output for it, and what it cost so far. Solvers give it
- * scalars; it alone touches elements, by the verbs of a device.
+ * scalars; it alone touches elements, by the verbs of a device, which take effect later and in order: what is read is awaited.
  */
 export class Batch {
   readonly model: ScoreModel;
@@ -70,34 +70,43 @@ export class Batch {
   readonly counts: Counts = noCounts();
   /** Evaluations of every sample, rejected ones included, after an adaptive solver. */
   evaluations: Int32Array | undefined;
-  readonly #device: Device = cpu;
+  /** Where the arrays are. */
+  readonly device: Device;
   readonly #options: BatchOptions;
   readonly #precision: Precision;
   /** Where the state is double, room for one as networks take it. */
   readonly #rounded: Elements | undefined;
-  readonly #norms: Elements;
+  /** The evaluation as commands, by the state that it is bound to; none where it has to be awaited. */
+  readonly #commands = new Map<Elements, Commands>();
+  #placed: Elements | undefined;
   readonly #levels: Level[];
   readonly #tables = new Map<number, Float64Array>();
-  /** Inputs of one sample, once for every sample of the batch. */
-  readonly #repeated = new Map<Float32Array, Elements>();
-  readonly #turns = new Turns();
+  /** This batch's part of the inputs of the run. */
+  readonly #inputs = new Map<Float32Array, Elements>();
+  /** Room for small inputs, by what they are. */
+  readonly #small = new Map<string, Elements>();
 
   constructor(model: ScoreModel, options: BatchOptions) {
     const { size, precision = 'single' } = options;
     const elements = size * elementCount(model.shape);
-    const allocate = (kind: Precision) => this.#device.allocate(elements, kind);
+    this.device = new Queue(options.signal);
+    const allocate = (kind: Precision) => this.device.allocate(elements, kind);
     this.model = model;
     this.size = size;
     this.first = options.first;
-    this.labels = options.labels && this.#slice(options.labels, options);
+    this.labels = options.labels?.subarray(options.offset ?? 0, (options.offset ?? 0) + size);
     this.signal = options.signal;
     this.x = allocate(precision);
     this.output = allocate(model.closedForm ? precision : 'single');
     this.#options = options;
     this.#precision = precision;
     this.#rounded = precision === 'double' ? allocate('single') : undefined;
-    this.#norms = this.#device.allocate(size, 'double');
     this.#levels = new Array<Level>(size);
+  }
+
+  /** Whether evaluations have to be awaited, as those of a function that a user wrote. */
+  get isAwaited(): boolean {
+    return commandsOf(this.model) === undefined;
   }
 
   noise(stream: number, step = 0, substep = 0): NoiseAddress {
@@ -106,7 +115,7 @@ export class Batch {
 
   /** Another array like the state, for history and stages. */
   like(): Elements {
-    return this.#device.allocate(this.x.length, this.#precision);
+    return this.device.allocate(this.x.length, this.#precision);
   }
 
   /**
@@ -116,28 +125,27 @@ export class Batch {
    */
   rowsOf(values: Float32Array): Elements {
     const elements = this.x.length / this.size;
-    const { count = this.size } = this.#options;
-    if (values.length === count * elements) return this.#slice(values, this.#options, elements);
-    if (values.length !== elements) {
+    const { count = this.size, offset = 0 } = this.#options;
+    let rows = this.#inputs.get(values);
+    if (rows) return rows;
+    const isOne = values.length === elements;
+    if (!isOne && values.length !== count * elements) {
       const expected = `one sample of ${elements} elements, or ${count} of them`;
       throw new OptionError('values', values, expected);
     }
-    let rows = this.#repeated.get(values);
-    if (!rows) {
-      rows = this.#device.allocate(this.x.length, 'single');
-      for (let b = 0; b < this.size; b++) this.#device.write(this.#device.rows(rows, elements, b, 1), values);
-      this.#repeated.set(values, rows);
+    rows = this.device.allocate(this.x.length, 'single');
+    for (let b = 0; b < this.size; b++) {
+      const from = isOne ? 0 : offset + b;
+      const sample = values.subarray(from * elements, (from + 1) * elements);
+      this.device.write(this.device.rows(rows, elements, b, 1), sample);
     }
+    this.#inputs.set(values, rows);
     return rows;
-  }
-
-  #slice<T extends Float32Array | Int32Array>(values: T, { offset = 0, size }: BatchOptions, width = 1): T {
-    return values.subarray(offset * width, (offset + size) * width) as T;
   }
 
   /** Sets the state to values of the caller's, [size, ...shape]. */
   write(values: State): void {
-    this.#device.write(this.x, values);
+    this.device.write(this.x, values);
   }
 
   /**
@@ -148,7 +156,7 @@ export class Batch {
     const { sde } = this.model;
     const s = this.model.coefficients(level);
     const half = sde.diffusion(level.t) ** 2 / 2;
-    const output = this.#device.allocate(state.length, 'double');
+    const output = (this.#placed ??= this.device.allocate(state.length, 'double'));
     this.combine(
       output,
       [state, slope],
@@ -159,9 +167,9 @@ export class Batch {
     this.copy(this.output, output);
   }
 
-  /** The values of an array of the batch, valid until its next use. */
+  /** A copy of the values of an array of the batch. */
   read(elements: Elements = this.x): Promise<State> {
-    return this.#device.read(elements);
+    return this.device.read(elements);
   }
 
   /** Draws the state from the prior N(0, sigma(T)^2 I). */
@@ -174,47 +182,69 @@ export class Batch {
   }
 
   fill(out: Elements, distribution: Distribution, address: NoiseAddress): void {
-    this.#device.fill(out, this.size, distribution, address);
+    this.device.fill(out, this.size, distribution, address);
   }
 
   /**
-   * Runs the network on a state at a level; the output then belongs to both.
+   * Evaluates the model on a state at a level; the output then belongs to both. A network is enqueued; a function that a user wrote
+   * is awaited. What fails is thrown by whatever is awaited next: NonFiniteScoreError for a score that is not finite.
    *
    * @param step what errors call the step.
-   * @throws the signal's reason when aborted, NonFiniteScoreError for a score that is not finite.
+   * @throws the signal's reason when aborted.
    */
-  async evaluate(
+  evaluate(
     level: Level,
     step: number,
     { purpose = 'score', state = this.x }: { purpose?: 'score' | 'denoise'; state?: Elements } = {},
-  ): Promise<void> {
+  ): void | Promise<void> {
     this.signal?.throwIfAborted();
     // The published loop has a ladder of its own, of which a model in continuous time knows the times alone.
     this.level = level.index !== undefined && !this.model.ladder ? levelAt(this.model, level.t) : level;
-    const pending = this.#run(state);
-    if (pending) await pending;
-    else await this.#turns.yield();
     this.#count(purpose);
-    this.#device.dots(this.output, this.output, this.#norms);
-    const bad = (await this.read(this.#norms)).findIndex((norm) => !Number.isFinite(norm));
-    if (bad >= 0) throw new NonFiniteScoreError(step, this.first + bad, level.t);
+    const commands = this.#commandsFor(state);
+    if (!commands) return this.#await(state, step);
+    if (this.#rounded && !this.model.closedForm) this.device.copy(this.#rounded, state);
+    commands(this.#levels.fill(this.level), this.labels);
+    this.#requireFinite(step);
   }
 
-  #run(state: Elements): void | Promise<void> {
-    const { model, labels } = this;
+  #commandsFor(state: Elements): Commands | undefined {
+    const input = this.model.closedForm ? state : (this.#rounded ?? state);
+    let commands = this.#commands.get(input);
+    if (!commands) {
+      commands = commandsOf(this.model)?.(this.device, input, this.output);
+      if (commands) this.#commands.set(input, commands);
+    }
+    return commands;
+  }
+
+  /** The evaluation on ordinary arrays, which are the model's until it settles. */
+  async #await(state: Elements, step: number): Promise<void> {
+    await this.#evaluate(state);
+    this.#requireFinite(step);
+  }
+
+  async #evaluate(state: Elements): Promise<void> {
+    const { model, labels, signal } = this;
     const levels = this.#levels.fill(this.level);
     if (this.#precision === 'double' && model.closedForm) {
-      const output = model.closedForm.evaluate(state as Float64Array, levels, labels);
-      this.#device.write(this.output, output);
+      const x = (await this.read(state)) as Float64Array;
+      this.device.write(this.output, model.closedForm.evaluate(x, levels, labels));
       return;
     }
-    if (this.#rounded) this.#device.copy(this.#rounded, state);
-    return model.evaluate(
-      (this.#rounded ?? state) as Float32Array,
-      levels,
-      this.output as Float32Array,
-      labels,
-      this.signal,
+    if (this.#rounded) this.device.copy(this.#rounded, state);
+    const x = (await this.read(this.#rounded ?? state)) as Float32Array;
+    const output = new Float32Array(x.length);
+    await model.evaluate(x, levels, output, labels, signal);
+    this.device.write(this.output, output);
+  }
+
+  #requireFinite(step: number): void {
+    const { first, level } = this;
+    this.device.requireFinite(
+      this.output,
+      this.size,
+      (sample) => new NonFiniteScoreError(step, first + sample, level.t),
     );
   }
 
@@ -266,25 +296,25 @@ export class Batch {
     coefficients: readonly number[],
     noise?: ScaledNoise,
   ): void {
-    this.#device.affine(out, operands, this.#table([...coefficients, noise?.scale ?? 0]), noise?.address);
+    this.device.affine(out, operands, this.#table([...coefficients, noise?.scale ?? 0]), noise?.address);
   }
 
   /** x <- x + e s + sqrt(2 e) z with e = factor (|z| / |s|)^2, the norms taken as `norm` says. */
   langevin(factor: number, norm: NormMode, address: NoiseAddress): void {
     const s = this.model.coefficients(this.level);
-    this.#device.langevin(this.x, this.output, this.#table([s.state, s.output, factor]), norm, address);
+    this.device.langevin(this.x, this.output, this.#table([s.state, s.output, factor]), norm, address);
   }
 
   /** out <- min(max(out, low), high). */
   clip(out: Elements, low: number, high: number): void {
-    this.#device.clip(out, low, high);
+    this.device.clip(out, low, high);
   }
 
   /**
    * In the coordinates of an orthonormal `basis` over the channels (default: the channels themselves), puts alpha y + sigma z
    * where the mask is set: what was measured, with the noise of the level. A double state is rounded to float32 there.
    *
-   * @param y [count of the run, ...shape], or one sample for all.
+   * @param y as {@link rowsOf} takes it.
    * @param mask [...shape], 0 or not.
    * @param basis [channels, channels], row-major.
    */
@@ -297,18 +327,41 @@ export class Batch {
   ): void {
     const x = this.#rounded ?? this.x;
     if (this.#rounded) this.copy(x, this.x);
-    this.#device.project(x, this.rowsOf(y), mask, this.#table([alpha, sigma]), address, basis);
+    const coefficients = this.#table([alpha, sigma]);
+    const own = basis && this.#put('basis', basis);
+    this.device.project(x, this.rowsOf(y), this.#put('mask', mask), coefficients, address, own);
     if (this.#rounded) this.copy(this.x, x);
   }
 
+  /** A small input on the device. */
+  #put(name: string, values: Float32Array): Elements {
+    let place = this.#small.get(name);
+    if (place?.length !== values.length) {
+      place = this.device.allocate(values.length, 'single');
+      this.#small.set(name, place);
+    }
+    this.device.write(place, values);
+    return place;
+  }
+
   copy(out: Elements, from: Elements): void {
-    this.#device.copy(out, from);
+    this.device.copy(out, from);
   }
 
   /** Lets every constraint act on the state, which is at `level`. */
   async constrain(level: Level, step: number, substep: number): Promise<void> {
     const address = this.noise(Stream.measurement, step, substep);
     for (const constraint of this.#options.constraints ?? []) await constraint.apply(this, level, address);
+  }
+
+  /** Settles once all that was asked for has happened. @throws what failed, or the signal's reason. */
+  settled(): Promise<void> {
+    return this.device.settled();
+  }
+
+  /** Ends what is under way, and gives the memory back. */
+  close(): Promise<void> {
+    return this.device.close();
   }
 
   /** The same row of scalars for every sample, as the kernels take them. */

@@ -3,11 +3,11 @@ import type { Level } from '../sde/level.js';
 import type { Batch } from './batch.js';
 import type { Resolved } from './predictor.js';
 
-/** What a caller sees of a run: each hook may read the batch, and copy from it, until it is settled. */
+/** What a caller sees of a run. */
 export interface Observer {
-  /** The batch holds a state and the network's output for that very state, at `level`. */
+  /** The batch holds a state and the network's output for that very state, at `level`; both may be read until this settles. */
   evaluated?(step: number, level: Level, batch: Batch): void | Promise<void>;
-  /** Step number `step`, from 0, is complete. */
+  /** Step number `step`, from 0, is complete; the batch may be on its way to a later one. */
   stepped?(step: number, batch: Batch): void | Promise<void>;
 }
 

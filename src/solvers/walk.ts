@@ -1,6 +1,7 @@
 import type { Step } from '../sde/grid.js';
 import { dataLevel, type Level } from '../sde/level.js';
 import type { Batch } from './batch.js';
+import { Lookahead } from './lookahead.js';
 import type { Observer } from './solver.js';
 
 /** An evaluation at a level and the move that follows it, which leads to `to`. */
@@ -14,25 +15,29 @@ export interface Visit {
 
 /**
  * Walks a grid: at every step the visits in turn, each evaluate, observe (the first of a step), move, constrain. A step
- * without visits is passed over.
+ * without visits is passed over. Where evaluations need not be awaited, the walk is a few steps ahead of what has happened.
  */
 export async function walk(
   batch: Batch,
   steps: Iterable<readonly Visit[]>,
   observer: Observer,
 ): Promise<void> {
+  const ahead = batch.isAwaited ? undefined : new Lookahead(batch);
   let k = 0;
   for (const visits of steps) {
     for (const [i, { at, to, move, blind }] of visits.entries()) {
-      if (!blind) await batch.evaluate(at, k);
+      const evaluating = blind ? undefined : batch.evaluate(at, k);
+      if (evaluating) await evaluating;
       if (i === 0 && !blind) await observer.evaluated?.(k, at, batch);
       const pending = move();
       if (pending) await pending;
       await batch.constrain(to, k, i);
     }
-    await observer.stepped?.(k, batch);
-    k++;
+    const step = k++;
+    const told = () => observer.stepped?.(step, batch);
+    await (ahead ? ahead.step(told) : told());
   }
+  await ahead?.end();
 }
 
 /** A step that leads nowhere, for a corrector at the end of a grid. */

@@ -180,6 +180,7 @@ const entries: Record<string, Valid> = {
   requireFinite: (n, batch, m) => [undefined, f32(n, m), batch, 1],
   write: (n, _, m) => [undefined, f32(n, m), f32(n, 'tight')],
   copy: (n, _, m) => [undefined, n % 2 === 0 ? f32(n, m) : f64(n, m), n % 3 === 0 ? f32(n, m) : f64(n, m)],
+  traceRates: (n, batch, m) => [undefined, f64(n, m), 2, f64(3 * batch, m)],
   scale: (n, batch, m) => [undefined, f32(n, m), f64(batch, m)],
   scatter: (n, batch, m) => [undefined, f32((n / batch) * 3, m), f32(n, m), guarded(Int32Array, batch, m, 2)],
   isFirst: () => ['test'],

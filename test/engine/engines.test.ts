@@ -189,6 +189,7 @@ test('requests beyond the queue are refused, and those in it can leave', async (
   const engines = await openEngines(network, { threads: 1, queue: 1 });
   const [running, waiting] = [new AbortController(), new AbortController()];
   const first = t.throwsAsync(async () => engines.sample({ ...long, signal: running.signal }), { any: true });
+  await sleep(0); // it has the engine
   const second = engines.encode(data, { signal: waiting.signal });
   await sleep(0);
   t.is(engines.waiting, 1);

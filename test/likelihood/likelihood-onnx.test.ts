@@ -1,6 +1,8 @@
 import test from 'ava';
 import { ModelError } from '../../src/errors.js';
+import type { Elements } from '../../src/device/device.js';
 import { fillNormal } from '../../src/device/kernels.js';
+import { Queue } from '../../src/device/queue.js';
 import { Stream } from '../../src/device/binding.js';
 import { scoreDerivative, type DerivativeMethod } from '../../src/score/derivative.js';
 import type { ScoreModel } from '../../src/score/model.js';
@@ -53,18 +55,24 @@ for (const [name, data, method, tolerance] of networks) {
       name === 've-score' ? ({ sde: 've', parameterization: 'score', labels: 'sigma' } as const) : {};
     const model = await loadModel(fixture(name), { probe: false, ...says });
     const derivative = await scoreDerivative(model, method);
-    const flow = new ProbabilityFlow(model);
+    const device = new Queue();
+    const flow = new ProbabilityFlow(model, { device });
     const ode = new LogDensityFlow(flow, derivative, 'exact');
     const times = Float64Array.from([0.1, 0.4, 0.9], (share) => share * model.sde.T);
     const x = images(data, 3);
-    const out = [new Float64Array(x.length), new Float64Array(3)] as const;
-    await ode.derivative(times, [x, new Float64Array(3)], out, Int32Array.of(0, 1, 2));
+    const [y, slope, zeros, rates] = [x.length, x.length, 3, 3].map((length) =>
+      device.allocate(length, 'double'),
+    ) as [Elements, Elements, Elements, Elements];
+    device.write(y, x);
+    await ode.derivative(times, [y, zeros], [slope, rates], Int32Array.of(0, 1, 2));
+    const found = await device.read(rates);
     times.forEach((time, i) => {
       const { common, rest } = spectrum(data, model, time);
       const trace = -(1 / common + (PIXELS - 1) / rest);
       const expected = (-(model.sde.diffusion(time) ** 2) * trace) / (2 * PIXELS);
-      t.true(Math.abs(out[1][i]! / expected - 1) < tolerance, `${out[1][i]} against ${expected} at ${time}`);
+      t.true(Math.abs(found[i]! / expected - 1) < tolerance, `${found[i]} against ${expected} at ${time}`);
     });
+    await device.close();
     await model.close();
   });
 }

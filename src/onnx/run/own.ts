@@ -162,7 +162,12 @@ class OwnSession implements Session {
     }
   }
 
-  bind(device: Device, feeds: BoundTensors, targets: BoundTensors): Bound {
+  bind(
+    device: Device,
+    feeds: BoundTensors,
+    targets: BoundTensors,
+    explain: (cause: ModelError) => Error = (cause) => cause,
+  ): Bound {
     if (this.#closed) throw closedError();
     const given = listFeeds(feeds, this.inputs);
     const wanted = Object.entries(targets);
@@ -171,7 +176,7 @@ class OwnSession implements Session {
       dims.length,
       ...dims,
     ]);
-    const failed = (message: string) => runFailure(feeds, message);
+    const failed = (message: string) => explain(runFailure(feeds, message));
     let run: BoundRun;
     try {
       run = device.bind(this.#id, {
@@ -182,7 +187,7 @@ class OwnSession implements Session {
         shapes: new Float64Array(shapes),
       });
     } catch (cause) {
-      throw runFailure(feeds, cause);
+      throw explain(runFailure(feeds, cause));
     }
     return () => {
       device.run(run, failed);

@@ -6,7 +6,7 @@ import { createNodeSession, loadRuntime } from './node.js';
 import { createOwnSession, openRuntime } from './own.js';
 import { oneLine, type Session, type SessionOptions } from './session.js';
 
-export type { Session, SessionOptions, Tensor } from './session.js';
+export type { Bound, BoundTensors, Session, SessionOptions, Tensor } from './session.js';
 
 /** Who runs networks: the addon itself, or onnxruntime-node. */
 export type SessionKind = 'own' | 'node';

@@ -64,9 +64,15 @@ export interface Session {
    * A run with all values in arrays of a device, of which the device makes it: no copies, and no promise of its own. The session
    * stays open for the device until that is closed. Absent where onnxruntime-node runs the network.
    *
+   * @param explain makes the error of a run that fails from that of the session.
    * @throws ModelError as `run`, for what can be told beforehand.
    */
-  bind?(device: Device, feeds: BoundTensors, targets: BoundTensors): Bound;
+  bind?(
+    device: Device,
+    feeds: BoundTensors,
+    targets: BoundTensors,
+    explain?: (cause: ModelError) => Error,
+  ): Bound;
   /** Ends the session after the runs under way. */
   release(): Promise<void>;
 }

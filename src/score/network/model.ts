@@ -1,9 +1,11 @@
 import { OptionError } from '../../errors.js';
+import type { Elements } from '../../device/device.js';
 import type { Model } from '../../onnx/file/model.js';
 import { checkIndex, type Level } from '../../sde/level.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
 import { checkClassLabel } from '../class-label.js';
+import { setCommands, setVjpCommands } from '../commands.js';
 import type { Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
 import { inputScale, scoreCoefficients } from '../parameterization.js';
 import type { ModelDescription } from './description.js';
@@ -33,6 +35,11 @@ export class OnnxScoreModel implements ScoreModel {
   readonly file: Model;
   /** What the probe found; absent where it did not run. */
   readonly report?: ProbeReport;
+  /**
+   * Runs the network on x ([batch, ...shape]) and writes its raw output.
+   * @throws ModelError after close(), and where ONNX Runtime fails; OptionError for arrays that do not fit.
+   */
+  readonly evaluate: ScoreModel['evaluate'];
   readonly #description: ModelDescription;
   readonly #network: Network;
   readonly #elements: number;
@@ -65,6 +72,19 @@ export class OnnxScoreModel implements ScoreModel {
     this.#network = network;
     this.#openDerivative = openDerivative;
     this.#elements = elementCount(description.shape);
+    this.evaluate = async (x, levels, output, labels, signal) => {
+      this.#check(x, levels, output, labels);
+      await network.run({ x, ...this.#fed(levels), classes: labels, signal }, output);
+    };
+    if (network.binds) {
+      setCommands(this.evaluate, (device, x, output) => {
+        const enqueue = network.bind(device, { x, output, isScaled: this.#isScaled });
+        return (levels, labels) => {
+          this.#check(x, levels, output, labels);
+          enqueue({ ...this.#fed(levels), classes: labels });
+        };
+      });
+    }
   }
 
   /** Doubts of the probe in plain words; empty where it found none or did not run. */
@@ -79,33 +99,31 @@ export class OnnxScoreModel implements ScoreModel {
   }
 
   /**
-   * Runs the network on x ([batch, ...shape]) and writes its raw output.
-   * @throws ModelError after close(), and where ONNX Runtime fails; OptionError for arrays that do not fit.
-   */
-  async evaluate(
-    x: Float32Array,
-    levels: readonly Level[],
-    output: Float32Array,
-    labels?: Int32Array,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    this.#check(x, levels, output, labels);
-    await this.#network.run({ x, ...this.#fed(levels), classes: labels, signal }, output);
-  }
-
-  /**
    * Makes the differentiated network: a second session, of about three times the cost.
    * @throws ModelError that lists the operators without a derivative.
    */
   async differentiate(): Promise<Vjp> {
     const network = await (this.#derivative ??= this.#openDerivative());
-    return async (x, v, levels, output, product, labels, signal) => {
+    const vjp: Vjp = async (x, v, levels, output, product, labels, signal) => {
       this.#check(x, levels, output, labels);
       const { time, scale } = this.#fed(levels);
       await network.run({ x, scale, time, classes: labels, cotangent: v, signal }, output, product);
       // x enters the network multiplied with the scale.
       if (scale) for (let i = 0; i < x.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
     };
+    if (network.binds) {
+      setVjpCommands(vjp, (device, x, v, output, product) => {
+        const arrays = { x, cotangent: v, output, product, isScaled: this.#isScaled };
+        const enqueue = network.bind(device, arrays);
+        return (levels, labels) => {
+          this.#check(x, levels, output, labels);
+          const { time, scale } = this.#fed(levels);
+          enqueue({ time, scale, classes: labels });
+          if (scale) device.scale(product, scale);
+        };
+      });
+    }
+    return vjp;
   }
 
   /** Releases the sessions; evaluating the model afterwards is an error. */
@@ -115,11 +133,15 @@ export class OnnxScoreModel implements ScoreModel {
     await derivative?.release();
   }
 
+  get #isScaled(): boolean {
+    return this.parameterization === 'edm';
+  }
+
   /** What goes into the network beside the state: a time label for every row, and the factor of its state. */
   #fed(levels: readonly Level[]): { time: Float64Array; scale: Float64Array | undefined } {
     const { labels: rule, levels: trained, ladder, parameterization, sigmaData } = this.#description;
     const time = new Float64Array(levels.length);
-    const scale = parameterization === 'edm' ? new Float64Array(levels.length) : undefined;
+    const scale = this.#isScaled ? new Float64Array(levels.length) : undefined;
     for (const [i, level] of levels.entries()) {
       if (i > 0 && level === levels[i - 1]) {
         time[i] = time[i - 1]!;
@@ -133,7 +155,7 @@ export class OnnxScoreModel implements ScoreModel {
     return { time, scale };
   }
 
-  #check(x: Float32Array, levels: readonly Level[], output: Float32Array, labels?: Int32Array): void {
+  #check(x: Elements, levels: readonly Level[], output: Elements, labels?: Int32Array): void {
     const count = levels.length;
     const expected = `a Float32Array of [${[count, ...this.shape].join(', ')}], as there are ${count} levels`;
     if (x.length !== count * this.#elements) throw new OptionError('x', x, expected);

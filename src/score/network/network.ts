@@ -1,18 +1,16 @@
 import { FastsdeError, LoadError, ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Session, Tensor } from '../../onnx/run/runtime.js';
+import type { Device } from '../../device/device.js';
+import { BoundNetwork, Room, type NetworkArrays, type RowLabels } from './bound-network.js';
 import { classTensor, isShared, statePort, timeTensor, type Port } from './feeds.js';
 import type { Roles } from './roles.js';
 import { elementCount } from '../../shape.js';
 
 /** A batch for the network: rows, each with its time label and, where the network takes one, its class. */
-export interface Rows {
+export interface Rows extends RowLabels {
   /** [rows, ...shape]. */
   readonly x: Float32Array;
-  /** What each row of x is multiplied with on its way into the network; 1 where absent. */
-  readonly scale?: Float64Array | undefined;
-  readonly time: Float64Array;
-  readonly classes?: Int32Array | undefined;
   /** What the transposed Jacobian of a differentiated network is multiplied with, [rows, ...shape]. */
   readonly cotangent?: Float32Array | undefined;
   /** Ends the run at its next operator. */
@@ -26,6 +24,7 @@ export const COTANGENT = 'cotangent';
 export class Network {
   readonly source: string;
   readonly roles: Roles;
+  readonly #shape: readonly number[];
   readonly #elements: number;
   readonly #batch: number | undefined;
   readonly #classes: number | undefined;
@@ -34,6 +33,7 @@ export class Network {
   readonly #cotangent: Inlet;
   readonly #output: Outlet;
   readonly #product: Outlet;
+  readonly #rooms = new WeakMap<Device, Room>();
   #session: Session | undefined;
   #last: Promise<void> = Promise.resolve();
 
@@ -48,6 +48,7 @@ export class Network {
     this.source = source;
     this.roles = roles;
     this.#session = session;
+    this.#shape = shape;
     this.#elements = elementCount(shape);
     this.#batch = batch;
     this.#classes = classes;
@@ -67,6 +68,46 @@ export class Network {
     const running = this.#last.then(() => this.#run(rows, output, product));
     this.#last = running.catch(() => undefined);
     return running;
+  }
+
+  /** Whether the network can be bound to arrays of a device. */
+  get binds(): boolean {
+    return this.#session?.bind !== undefined;
+  }
+
+  /**
+   * Binds the network to arrays of a device: what it returns enqueues it on all rows. Those on one device are made one after the
+   * other, on several at once.
+   * @throws ModelError after release().
+   */
+  bind(device: Device, arrays: NetworkArrays): (labels: RowLabels) => void {
+    let room = this.#rooms.get(device);
+    if (!room) this.#rooms.set(device, (room = new Room(device)));
+    const form = {
+      session: this.#open(),
+      roles: this.roles,
+      shape: this.#shape,
+      elements: this.#elements,
+      classes: this.#classes,
+      batch: this.#batch,
+      cotangent: COTANGENT,
+      product: this.#productName,
+      explain: (cause: Error) => nameSource(this.source, cause) as Error,
+    };
+    const bound = new BoundNetwork(form, device, room, arrays);
+    return (labels) => {
+      this.#open();
+      bound.enqueue(labels);
+    };
+  }
+
+  #open(): Session {
+    if (this.#session) return this.#session;
+    throw new ModelError(`${this.source} is closed and cannot be evaluated.`);
+  }
+
+  get #productName(): string {
+    return `vjp.${this.roles.state.name}`;
   }
 
   async release(): Promise<void> {
@@ -97,8 +138,7 @@ export class Network {
     start: number,
     end: number,
   ): Promise<void> {
-    if (this.#session === undefined)
-      throw new ModelError(`${this.source} is closed and cannot be evaluated.`);
+    const session = this.#open();
     const { roles } = this;
     const size = this.#batch ?? end - start;
     const range = { start, end, size };
@@ -119,9 +159,9 @@ export class Network {
     }
     const fetches = { [roles.output.name]: this.#output.open(output, range) };
     if (rows.cotangent) feeds[COTANGENT] = this.#cotangent.open(rows.cotangent, range);
-    if (product) fetches[`vjp.${roles.state.name}`] = this.#product.open(product, range);
+    if (product) fetches[this.#productName] = this.#product.open(product, range);
     try {
-      await this.#session.run(feeds, fetches, { signal: rows.signal });
+      await session.run(feeds, fetches, { signal: rows.signal });
     } catch (cause) {
       throw nameSource(this.source, cause);
     }

@@ -38,7 +38,7 @@ export interface AdaptiveOptions extends Tolerances {
   readonly from: number;
   /** Later or earlier than `from`. */
   readonly to: number;
-  /** Where the blocks are. Default: the CPU. */
+  /** Where the blocks are. Default: ordinary arrays. */
   readonly device?: Device;
   /** Global index of the first sample, for errors. Default 0. */
   readonly first?: number;
@@ -106,7 +106,8 @@ class Integration implements Evaluations {
   #stages: Blocks[];
   #trial: Blocks;
   #error: Blocks;
-  #squares: Elements;
+  /** Of the errors of several blocks. */
+  readonly #squares: Elements;
 
   constructor(ode: Ode, y: Blocks, options: AdaptiveOptions) {
     const { widths } = ode;
@@ -131,7 +132,7 @@ class Integration implements Evaluations {
     this.#stages = NODES.map(zeros);
     this.#trial = zeros();
     this.#error = zeros();
-    this.#squares = device.allocate(samples, 'double');
+    this.#squares = device.allocate(samples * Math.max(2, widths.length), 'double');
   }
 
   get active(): boolean {
@@ -147,8 +148,10 @@ class Integration implements Evaluations {
     await this.#evaluate(this.#t, this.#y, slope);
     await this.#frames?.start(this.#y[0]!, slope[0]!, from);
 
-    const d0 = await this.#norms(0, this.#y, this.#y);
-    const d1 = await this.#norms(0, slope, this.#y);
+    const [d0, d1] = (await this.#norms([this.#y, slope].map((values) => [values[0]!, this.#y[0]!]))) as [
+      Float64Array,
+      Float64Array,
+    ];
     const h0 = d0.map((size, i) =>
       Math.min(size < 1e-5 || d1[i]! < 1e-5 ? 1e-6 : (0.01 * size) / d1[i]!, span),
     );
@@ -160,7 +163,7 @@ class Integration implements Evaluations {
       probe,
     );
     this.#advance(this.#error, undefined, [probe, slope], [1, -1], new Float64Array(h0.length).fill(1));
-    const d2 = await this.#norms(0, this.#error, this.#y);
+    const [d2] = (await this.#norms([[this.#error[0]!, this.#y[0]!]])) as [Float64Array];
     this.#h = h0.map((h, i) => {
       const most = Math.max(d1[i]!, d2[i]! / h);
       const h1 = most <= 1e-15 ? Math.max(1e-6, 1e-3 * h) : (0.01 / most) ** -EXPONENT;
@@ -235,21 +238,26 @@ class Integration implements Evaluations {
 
   /** The error of every row, in units of the tolerance: that of its worst block. */
   async #errors(): Promise<Float64Array> {
-    let worst: Float64Array | undefined;
-    for (const b of this.#ode.widths.keys()) {
-      const norms = await this.#norms(b, this.#error, this.#y, this.#trial);
-      worst = worst?.map((value, i) => Math.max(value, norms[i]!)) ?? norms;
-    }
-    return worst!;
+    const norms = await this.#norms(
+      this.#error.map((error, b) => [error, this.#y[b]!, this.#trial[b]!] as const),
+    );
+    return norms.reduce((worst, block) => worst.map((value, i) => Math.max(value, block[i]!)));
   }
 
-  /** Root mean square of value / (atol + rtol max(|y|, |z|)) over block b of every row, or over all rows at once. */
-  async #norms(b: number, values: Blocks, y: Blocks, z: Blocks = y): Promise<Float64Array> {
-    this.#device.scaledErrors(values[b]!, y[b]!, z[b]!, this.#tolerances, this.#squares);
-    const squares = Float64Array.from(await this.#device.read(this.#squares));
-    const mean = squares.reduce((sum, square) => sum + square, 0) / squares.length;
-    if (this.#tolerances.coupling === 'batch') squares.fill(mean);
-    return squares.map(Math.sqrt);
+  /** Root mean squares of value / (atol + rtol max(|y|, |z|)) over every row of a block, or over all rows at once. */
+  async #norms(measured: readonly (readonly [Elements, Elements, Elements?])[]): Promise<Float64Array[]> {
+    const device = this.#device;
+    const count = this.#rows.length;
+    measured.forEach(([values, y, z = y], k) => {
+      device.scaledErrors(values, y, z, this.#tolerances, device.rows(this.#squares, count, k, 1));
+    });
+    const all = await device.read(device.rows(this.#squares, count, 0, measured.length));
+    return measured.map((_, k) => {
+      const squares = Float64Array.from(all.subarray(k * count, (k + 1) * count));
+      const mean = squares.reduce((sum, square) => sum + square, 0) / count;
+      if (this.#tolerances.coupling === 'batch') squares.fill(mean);
+      return squares.map(Math.sqrt);
+    });
   }
 
   /** The trial becomes the state of these rows, and their last stage the first of the next step. */
@@ -304,7 +312,6 @@ class Integration implements Evaluations {
       this.#device.gather(this.#stages[0][b]!, slope[b]!, stay);
     }
     this.#error = head(this.#error, stay.length);
-    this.#squares = this.#device.rows(this.#squares, 1, 0, stay.length);
   }
 }
 

@@ -29,6 +29,8 @@ export class DenseFrames {
   /** The next time that each sample has to pass. */
   readonly #next: Int32Array;
   readonly #pending = new Map<number, Frame>();
+  /** Frames that were delivered, whose arrays later ones take over. */
+  readonly #free: Frame[] = [];
   #delivered = 0;
 
   constructor(device: Device, output: DenseOutput, samples: number, width: number, direction: number) {
@@ -73,6 +75,7 @@ export class DenseFrames {
       if (!frame || frame.missing > 0) return;
       this.#pending.delete(this.#delivered);
       await this.#output.visit(this.#delivered++, frame.y, frame.slope);
+      this.#free.push(frame);
     }
   }
 
@@ -81,7 +84,9 @@ export class DenseFrames {
     if (!frame) {
       const samples = this.#next.length;
       const allocate = () => this.#device.allocate(samples * this.#width, 'double');
-      this.#pending.set(k, (frame = { y: allocate(), slope: allocate(), missing: samples }));
+      frame = this.#free.pop() ?? { y: allocate(), slope: allocate(), missing: 0 };
+      frame.missing = samples;
+      this.#pending.set(k, frame);
     }
     return frame;
   }

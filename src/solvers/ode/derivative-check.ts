@@ -37,7 +37,9 @@ export class DerivativeCheck implements DenseOutput {
   async visit(k: number, x: Elements): Promise<void> {
     const { sde } = this.#flow.model;
     const t = this.times[k]!;
-    const points = this.#flow.points(new Float64Array(this.#rows.length).fill(t), x, this.#rows);
+    const places = this.#flow.places(new Float64Array(this.#rows.length).fill(t), this.#rows);
+    const state = (await this.#flow.device.read(x)) as Float64Array;
+    const points = { x: state, ...places, signal: this.#flow.signal };
     const probes = this.#ode.probes(this.#rows);
     const off = await this.#derivative.discrepancy!(points, probes);
     this.evaluations += 4 * probes.count;

@@ -9,8 +9,8 @@ import {
   type Tolerances,
 } from './adaptive-step.js';
 import { cpu } from '../../device/cpu.js';
-import type { Device } from '../../device/device.js';
-import { advance, type Blocks, type Ode } from './ode.js';
+import type { Device, Elements } from '../../device/device.js';
+import { advance, after, type Blocks, type Ode } from './ode.js';
 
 /**
  * What a probability-flow ODE is integrated in. The published code integrates in `t`. In `lambda`, half the log
@@ -42,6 +42,7 @@ export async function integrateFlow(
 ): Promise<Evaluations> {
   if (variable === 't') return integrateAdaptively(ode, y, options);
   const { device = cpu, from, to, output, onProgress } = options;
+  let inTime: Elements | undefined;
   try {
     return await integrateAdaptively(new InLambda(device, ode, sde), y, {
       ...options,
@@ -51,7 +52,7 @@ export async function integrateFlow(
         output: {
           times: Array.from(output.times, (t) => sde.lambda(t)),
           visit(k, state, slope) {
-            const inTime = device.allocate(slope.length, 'double');
+            inTime ??= device.allocate(slope.length, 'double');
             device.affine(inTime, [slope], Float64Array.of(1 / timePerLambda(sde, output.times[k]!), 0));
             return output.visit(k, state, inTime);
           },
@@ -83,11 +84,12 @@ class InLambda implements Ode {
     this.#sde = sde;
   }
 
-  async derivative(lambda: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): Promise<void> {
+  derivative(lambda: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): void | Promise<void> {
     const t = lambda.map((value) => this.#sde.timeOfLambda(value));
-    await this.#ode.derivative(t, y, out, rows);
-    const factors = t.map((time) => timePerLambda(this.#sde, time));
-    advance(this.#device, out, undefined, [out], [1], factors);
+    return after(this.#ode.derivative(t, y, out, rows), () => {
+      const factors = t.map((time) => timePerLambda(this.#sde, time));
+      advance(this.#device, out, undefined, [out], [1], factors);
+    });
   }
 }
 

@@ -1,7 +1,18 @@
 import type { State } from '../../device/binding.js';
+import type { Elements } from '../../device/device.js';
+import type { Commands } from '../../score/commands.js';
 import type { DerivativeCost, Points, Probes, ScoreDerivative } from '../../score/derivative.js';
-import type { Blocks, Ode } from './ode.js';
-import type { ProbabilityFlow } from './probability-flow-ode.js';
+import { after, type Blocks, type Ode } from './ode.js';
+import type { Places, ProbabilityFlow } from './probability-flow-ode.js';
+
+/** Arrays for products of so many rows. */
+interface Workspace {
+  readonly state: Elements;
+  readonly vector: Elements;
+  readonly product: Elements;
+  readonly sums: Elements;
+  readonly commands: Commands;
+}
 
 /**
  * How the divergence of the score is had from products v . (ds/dx) v: exactly, from the unit vectors, or by Hutchinson's
@@ -24,36 +35,103 @@ export class LogDensityFlow implements Ode {
   readonly #flow: ProbabilityFlow;
   readonly #derivative: ScoreDerivative;
   readonly #trace: Trace;
+  readonly #workspaces = new Map<number, Workspace>();
+  /** The random vectors on the device. */
+  readonly #vectors: readonly Elements[];
   #rows: Int32Array | undefined;
   #selected: readonly Float32Array[] = [];
 
   constructor(flow: ProbabilityFlow, derivative: ScoreDerivative, trace: Trace) {
     const dimension = flow.widths[0]!;
+    const { device } = flow;
     this.#flow = flow;
     this.#derivative = derivative;
     this.#trace = trace;
     this.widths = [dimension, trace === 'exact' ? 1 : trace.length];
     const probes = trace !== 'exact' ? trace.length : derivative.trace ? 0 : dimension;
     this.cost = derivative.cost(probes);
+    this.#vectors = (derivative.bind && trace !== 'exact' ? trace : []).map((values) => {
+      const vectors = device.allocate(values.length, 'single');
+      device.write(vectors, values);
+      return vectors;
+    });
   }
 
-  async derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): Promise<void> {
-    const [dimension, width] = this.widths as [number, number];
-    const points = this.#flow.points(t, y[0]!, rows);
-    const traces = out[1] as Float64Array;
-    const output = await this.#flow.evaluate(points, rows, (at) => this.#traces(at, rows, traces));
-    this.#flow.drift(points, output, out[0]!);
-    const { model } = this.#flow;
-    points.levels.forEach((level, i) => {
-      const half = model.sde.diffusion(level.t) ** 2 / 2;
-      const score = model.coefficients(level);
-      for (let j = i * width; j < (i + 1) * width; j++) {
-        traces[j] = -half * (score.state + (score.output * traces[j]!) / dimension);
-      }
+  derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): void | Promise<void> {
+    const [x, traces] = [y[0]!, out[1]!];
+    const flow = this.#flow;
+    const places = flow.places(t, rows);
+    const products = () => this.#products(x, places, rows, traces);
+    return after(flow.evaluate(x, places, rows, products), () => {
+      flow.drift(x, places, out[0]!);
+      const rates = places.levels.flatMap((level) => {
+        const score = flow.model.coefficients(level);
+        return [-(flow.model.sde.diffusion(level.t) ** 2 / 2), score.state, score.output];
+      });
+      flow.device.traceRates(traces, this.widths[0]!, Float64Array.from(rates));
     });
   }
 
   /** F, and its divergence or the estimates of it. */
+  #products(x: Elements, places: Places, rows: Int32Array, out: Elements): void | Promise<void> {
+    const workspace = this.#workspace(rows.length);
+    if (!workspace) return this.#await(x, places, rows, out);
+    const { device } = this.#flow;
+    const { state, vector, product, sums, commands } = workspace;
+    const exact = this.#trace === 'exact';
+    const count = exact ? this.widths[0]! : this.#trace.length;
+    const units = exact ? unitVectors(rows.length, count) : undefined;
+    device.copy(state, x);
+    for (let j = 0; j < count; j++) {
+      if (units) device.write(vector, units.vector(j));
+      else device.gather(vector, this.#vectors[j]!, rows);
+      commands(places.levels, places.labels);
+      const first = j === 0 && (exact || count === 1);
+      device.dots(vector, product, first ? out : sums);
+      if (first) continue;
+      if (exact) device.affine(out, [out, sums], Float64Array.of(1, 1, 0));
+      else
+        device.scatter(
+          out,
+          sums,
+          rows.map((_, i) => i * count + j),
+        );
+    }
+  }
+
+  #workspace(rows: number): Workspace | undefined {
+    const { bind } = this.#derivative;
+    if (!bind) return undefined;
+    let workspace = this.#workspaces.get(rows);
+    if (!workspace) {
+      const { device } = this.#flow;
+      const [largest] = this.#workspaces.values();
+      const elements = this.widths[0]!;
+      const make = (like?: Elements) =>
+        like && like.length >= rows * elements
+          ? device.rows(like, elements, 0, rows)
+          : device.allocate(rows * elements, 'single');
+      const state = make(largest?.state);
+      const vector = make(largest?.vector);
+      const product = make(largest?.product);
+      const sums = device.allocate(rows, 'double');
+      const commands = bind(device, state, vector, this.#flow.output(rows), product);
+      workspace = { state, vector, product, sums, commands };
+      this.#workspaces.set(rows, workspace);
+    }
+    return workspace;
+  }
+
+  /** The same on ordinary arrays. */
+  async #await(x: Elements, places: Places, rows: Int32Array, out: Elements): Promise<void> {
+    const { device, signal } = this.#flow;
+    const points = { x: (await device.read(x)) as Float64Array, ...places, signal };
+    const traces = new Float64Array(out.length);
+    const output = await this.#traces(points, rows, traces);
+    device.write(this.#flow.output(rows.length), output);
+    device.write(out, traces);
+  }
+
   async #traces(points: Points, rows: Int32Array, out: Float64Array): Promise<State> {
     if (this.#trace !== 'exact') return this.#derivative.products(points, this.probes(rows), out);
     if (this.#derivative.trace) return this.#derivative.trace(points, out);

@@ -9,9 +9,15 @@ export interface Ode {
   readonly widths: readonly number[];
   /**
    * Writes f(t, y) into `out`. Row i of every block is sample rows[i], at time t[i]; finished samples have no row.
-   * `rows` is the same object as long as the samples are the same.
+   * `rows` is the same object as long as the samples are the same. What it asks a device for need not have happened.
    */
   derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): void | Promise<void>;
+}
+
+/** What follows something that may have to be awaited: at once where it need not be. */
+export function after(pending: void | Promise<void>, next: () => void): void | Promise<void> {
+  if (pending) return pending.then(next);
+  next();
 }
 
 /** Blocks of zeros for this many samples. */

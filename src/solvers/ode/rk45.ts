@@ -48,13 +48,16 @@ export function rk45(options: Rk45Options = {}): Solver {
         steps: PARTS,
         options: { solver: 'rk45', ...tolerances, epsilon, denoise },
         async run(batch, observer) {
-          const x = Float64Array.from(await batch.read());
-          const flow = new ProbabilityFlow(model, batch);
+          const { device, first, labels, signal } = batch;
+          const x = device.allocate(batch.x.length, 'double');
+          batch.copy(x, batch.x);
+          const flow = new ProbabilityFlow(model, { device, first, labels, signal });
           const { evaluations, rejected } = await integrateFlow(flow, sde, [x], {
             ...tolerances,
             from: sde.T,
             to: epsilon,
-            first: batch.first,
+            device,
+            first,
             output: {
               times,
               async visit(k, state, slope) {
@@ -65,7 +68,7 @@ export function rk45(options: Rk45Options = {}): Solver {
               },
             },
           });
-          batch.write(x);
+          batch.copy(batch.x, x);
           batch.adapted(evaluations, rejected, flow.networks);
           if (denoise === 'tweedie') await denoiseAt(batch, levelAt(model, epsilon), PARTS);
         },

@@ -1,0 +1,46 @@
+import type { Device, Elements } from '../device/device.js';
+import type { Level } from '../sde/level.js';
+import type { ScoreModel, Vjp } from './model.js';
+
+/** Enqueues what was bound, for rows at these levels, and returns at once. */
+export type Commands = (levels: readonly Level[], labels?: Int32Array) => void;
+
+/**
+ * Binds an evaluation to arrays of a device, [rows, ...shape] each: F at x goes into `output`. Both are single, or, where the
+ * model has a closed form, both double.
+ */
+export type BindEvaluation = (device: Device, x: Elements, output: Elements) => Commands;
+
+/** The same of a Jacobian product, all arrays single: F at x goes into `output`, (dF/dx)^T v into `product`. */
+export type BindVjp = (
+  device: Device,
+  x: Elements,
+  v: Elements,
+  output: Elements,
+  product: Elements,
+) => Commands;
+
+// Known by the function that does the same on ordinary arrays: a model that is made of another one, with a function of its own in
+// this place, has no such commands, and one that takes the function over has them too.
+const evaluations = new WeakMap<ScoreModel['evaluate'], BindEvaluation>();
+const products = new WeakMap<Vjp, BindVjp>();
+
+/** Says how an evaluation is made of commands of a device. */
+export function setCommands(evaluate: ScoreModel['evaluate'], bind: BindEvaluation): void {
+  evaluations.set(evaluate, bind);
+}
+
+/** As {@link setCommands}, for a Jacobian product. */
+export function setVjpCommands(vjp: Vjp, bind: BindVjp): void {
+  products.set(vjp, bind);
+}
+
+/** How this model is evaluated by commands of a device; undefined where its evaluation has to be awaited, as a user's function. */
+export function commandsOf({ evaluate }: Pick<ScoreModel, 'evaluate'>): BindEvaluation | undefined {
+  return evaluations.get(evaluate);
+}
+
+/** As {@link commandsOf}, of a Jacobian product. */
+export function vjpCommandsOf(vjp: Vjp): BindVjp | undefined {
+  return products.get(vjp);
+}
