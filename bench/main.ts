@@ -12,6 +12,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   toys: () => import('./toys.js'),
   networks: () => import('./networks.js'),
   sessions: () => import('./sessions.js'),
+  queue: () => import('./queue.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);
