@@ -13,6 +13,7 @@ import {
   scatter,
   traceRates,
 } from './kernels.js';
+import { turn } from './turn.js';
 
 const state = (elements: Elements): State => elements as State;
 const single = (elements: Elements): Float32Array => elements as Float32Array;
@@ -73,7 +74,10 @@ export const cpu: Device = {
   run() {
     throw new TypeError('networks run elsewhere');
   },
-  settled: () => Promise.resolve(),
+  settled: turn,
   close: () => Promise.resolve(),
-  read: (x) => Promise.resolve(state(x)),
+  async read(x) {
+    await turn();
+    return state(x).slice();
+  },
 };

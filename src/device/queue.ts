@@ -4,6 +4,7 @@ import { requireLength } from './arguments.js';
 import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
 import type { BoundRun, Device, ElementKind, Elements, RunArrays, Values } from './device.js';
 import * as kernels from './kernels.js';
+import { turn } from './turn.js';
 
 type Shared = Float32Array | Float64Array | Uint16Array | Int32Array | BigInt64Array;
 
@@ -164,6 +165,7 @@ export class Queue implements Device {
   async settled(): Promise<void> {
     const last = this.#lastTag;
     const failure = await addon().settle(this.number);
+    await turn();
     if (failure !== undefined) throw this.#explain(failure);
     for (const tag of this.#failures.keys()) {
       if (tag > last) break;

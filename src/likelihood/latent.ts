@@ -1,9 +1,9 @@
-import { Queue } from '../device/queue.js';
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
 import { checkInteger, checkKnown, checkNumber } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
+import { openDevice } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
 import { integrateFlow } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
@@ -181,9 +181,9 @@ async function flow(
   const evaluations = new Int32Array(count);
   for (let start = 0; start < count; start += batch) {
     const end = Math.min(start + batch, count);
-    const device = new Queue(signal);
+    const values = x.subarray(start * d, end * d);
+    const device = openDevice(model, values.length, signal);
     try {
-      const values = x.subarray(start * d, end * d);
       const state = device.allocate(values.length, 'double');
       device.write(state, values);
       const ode = new ProbabilityFlow(model, {

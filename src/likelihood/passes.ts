@@ -1,7 +1,7 @@
 import { Stream, type NoiseAddress } from '../device/binding.js';
 import type { Device } from '../device/device.js';
 import { fillNormal, fillRademacher } from '../device/kernels.js';
-import { Queue } from '../device/queue.js';
+import { openDevice } from '../score/commands.js';
 import type { DerivativeCost, ScoreDerivative } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
 import { priorLogDensity } from '../sde/prior.js';
@@ -88,7 +88,7 @@ async function integrate(
   job: LikelihoodJob,
   onProgress: (time: number, share: number) => void,
 ) {
-  const device = new Queue(job.signal);
+  const device = openDevice(model, (part.end - part.start) * job.dimension, job.signal);
   try {
     return await integrateOn(device, model, derivative, data, part, job, onProgress);
   } finally {

@@ -1,4 +1,6 @@
+import { cpu } from '../device/cpu.js';
 import type { Device, Elements } from '../device/device.js';
+import { Queue } from '../device/queue.js';
 import type { Level } from '../sde/level.js';
 import type { ScoreModel, Vjp } from './model.js';
 
@@ -43,4 +45,15 @@ export function commandsOf({ evaluate }: Pick<ScoreModel, 'evaluate'>): BindEval
 /** As {@link commandsOf}, of a Jacobian product. */
 export function vjpCommandsOf(vjp: Vjp): BindVjp | undefined {
   return products.get(vjp);
+}
+
+/** Elements below which kernels take less time than the way to another thread and back, some 20 us. */
+const FEW = 8192;
+
+/**
+ * Where states of a model are: with a queue, but for few elements that a function is awaited for, which stay with its thread.
+ * @param signal ends the work of a queue.
+ */
+export function openDevice(model: ScoreModel, elements: number, signal: AbortSignal | undefined): Device {
+  return commandsOf(model) === undefined && elements < FEW ? cpu : new Queue(signal);
 }

@@ -6,10 +6,9 @@ import {
   type State,
 } from '../device/binding.js';
 import type { Device, Elements, Precision, ScaledNoise } from '../device/device.js';
-import { Queue } from '../device/queue.js';
 import { NonFiniteScoreError, OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
-import { commandsOf, type Commands } from '../score/commands.js';
+import { commandsOf, openDevice, type Commands } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
 import { levelAt, type Level } from '../sde/level.js';
 import { addRuns, costAt, noCounts, type Counts } from './counts.js';
@@ -89,7 +88,7 @@ export class Batch {
   constructor(model: ScoreModel, options: BatchOptions) {
     const { size, precision = 'single' } = options;
     const elements = size * elementCount(model.shape);
-    this.device = new Queue(options.signal);
+    this.device = openDevice(model, elements, options.signal);
     const allocate = (kind: Precision) => this.device.allocate(elements, kind);
     this.model = model;
     this.size = size;
