@@ -90,7 +90,7 @@ export class IntegrationError extends FastsdeError {
   }
 }
 
-/** A training run that cannot go on: a loss that is NaN or infinite, or a worker that died. */
+/** A training run that cannot go on: a loss that is NaN or infinite, or a network that fails. */
 export class TrainingError extends FastsdeError {
   /** The step that was not made. */
   readonly step: number;

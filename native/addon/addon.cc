@@ -11,7 +11,7 @@
 
 #include "../isa.h"
 #include "arguments.h"
-#include "linear_algebra.h"
+#include "command.h"
 #include "queues.h"
 #include "sessions.h"
 #include "verbs.h"
@@ -85,7 +85,10 @@ Napi::Value selectIsa(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), fastsde::selectIsa(info[0].As<Napi::String>().Utf8Value()));
 }
 
-void stayOnThisThread(const Napi::CallbackInfo&) { fastsde::stayOnThisThread(); }
+/** The thread of a queue, or the calling one. */
+void stayOnThisThread(const Napi::CallbackInfo& info) {
+    Command(info[0]).run([] { fastsde::stayOnThisThread(); });
+}
 
 void setThreads(const Napi::CallbackInfo& info) {
     const double count = number(info[0], "threads");
@@ -133,10 +136,6 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                {"queue", "parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays",
                 "options"});
     add<sumOfSquares>(exports, "sumOfSquares", {"queue", "tensors", "out"});
-    add<multiply>(exports, "multiply", {"queue", "out", "a", "transposeA", "b", "transposeB", "terms", "accumulate"});
-    add<factorize>(exports, "factorize", {"queue", "matrix", "factor", "pivots"});
-    add<invertTriangular>(exports, "invertTriangular", {"queue", "lower", "inverse"});
-    add<eigen>(exports, "eigen", {"queue", "matrix", "values", "vectors"});
     add<toBytes>(exports, "toBytes", {"x", "low", "high", "out"});
     add<fromBytes>(exports, "fromBytes", {"bytes", "low", "high", "out"});
     add<openQueue>(exports, "openQueue");
@@ -161,7 +160,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<limits>(exports, "limits");
     add<isFirst>(exports, "isFirst", {"event"});
     add<selectIsa>(exports, "selectIsa", {"name"});
-    add<stayOnThisThread>(exports, "stayOnThisThread");
+    add<stayOnThisThread>(exports, "stayOnThisThread", {"queue"});
     add<setThreads>(exports, "setThreads", {"count"});
     return exports;
 }

@@ -95,29 +95,6 @@ interface Addon {
     options: Float64Array,
   ): void;
   sumOfSquares(queue: QueueNumber | undefined, tensors: readonly Float32Array[], out: Float64Array): void;
-  multiply(
-    queue: QueueNumber | undefined,
-    out: Float64Array,
-    a: State,
-    transposeA: boolean,
-    b: State,
-    transposeB: boolean,
-    terms: number,
-    accumulate: boolean,
-  ): void;
-  factorize(
-    queue: QueueNumber | undefined,
-    matrix: Float64Array,
-    factor: Float64Array,
-    pivots: Int32Array,
-  ): void;
-  invertTriangular(queue: QueueNumber | undefined, lower: Float64Array, inverse: Float64Array): void;
-  eigen(
-    queue: QueueNumber | undefined,
-    matrix: Float64Array,
-    values: Float64Array,
-    vectors: Float64Array | undefined,
-  ): void;
   toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
   fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
   openQueue(): QueueNumber;
@@ -170,7 +147,7 @@ interface Addon {
   isFirst(event: string): boolean;
   selectIsa(name: string): boolean;
   setThreads(count: number): void;
-  stayOnThisThread(): void;
+  stayOnThisThread(queue: QueueNumber | undefined): void;
 }
 
 /** Of a queue that is open: verbs are then its commands, on arrays in memory that it holds. Without it they take effect at once. */
@@ -256,9 +233,12 @@ export function setThreads(count: number): void {
   addon().setThreads(threadCount('threads', count, limits()));
 }
 
-/** @internal From now on operations that this JavaScript thread calls use no other thread, as where every core has such a one. */
-export function stayOnThisThread(): void {
-  addon().stayOnThisThread();
+/**
+ * @internal From now on the kernels of a thread use no other, as where every core has such a one.
+ * @param queue whose thread; that of the caller by default
+ */
+export function stayOnThisThread(queue?: QueueNumber): void {
+  addon().stayOnThisThread(queue);
 }
 
 /** Where the addon may be: compiled in place, then prebuilt. */

@@ -7,7 +7,7 @@ export type Precision = 'single' | 'double';
 export type ElementKind = Precision | 'half' | 'int32' | 'int64';
 
 /** Values of the caller's. */
-export type Values = State | Uint16Array | Int32Array | BigInt64Array;
+export type Values = State | Uint8Array | Uint16Array | Int32Array | BigInt64Array;
 
 /** An array on a device: a solver names it in verbs, and never sees an element. */
 export interface Elements {

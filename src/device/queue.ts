@@ -59,6 +59,12 @@ export class Queue implements Device {
     return array;
   }
 
+  /** Takes an array in shared memory that others have too. */
+  hold<T extends ArrayBufferView>(array: T): T {
+    addon().hold(this.number, array);
+    return array;
+  }
+
   write(out: Elements, values: Values): void {
     requireLength('values', values, out.length);
     const rounded = out instanceof Float32Array && values instanceof Float64Array;

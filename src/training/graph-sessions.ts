@@ -2,7 +2,7 @@ import { blockConvolutions } from '../onnx/run/blocked.js';
 import { modelBytes, type Model } from '../onnx/file/model.js';
 import { createSession, type Session } from '../onnx/run/runtime.js';
 
-/** Sessions of one thread for a training graph, by the number of rows that they are run on, opened when first asked for. */
+/** Sessions for a training graph, of one thread each, by the number of rows that they are run on, opened when first asked for. */
 export class GraphSessions {
   readonly #model: Model;
   readonly #trained: ReadonlySet<number>;
@@ -25,6 +25,13 @@ export class GraphSessions {
     const session = this.#trained.has(rows) ? this.#blocked(rows) : this.#asItIs();
     this.#open.set(rows, session);
     return session;
+  }
+
+  /** Ends them, once no run is to come. */
+  async close(): Promise<void> {
+    const open = [...this.#open.values(), ...(this.#plain ? [this.#plain] : [])];
+    for (const end of await Promise.allSettled(open))
+      if (end.status === 'fulfilled') await end.value.release();
   }
 
   async #blocked(rows: number): Promise<Session> {

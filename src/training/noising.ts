@@ -4,12 +4,14 @@ import { limits } from '../device/addon.js';
 import { Stream } from '../device/binding.js';
 import { diffuse } from '../device/diffuse.js';
 import { affine } from '../device/kernels.js';
+import type { Queue } from '../device/queue.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { checkChoice, checkInteger } from '../options.js';
 import { inputScale } from '../score/parameterization.js';
 import type { Level } from '../sde/level.js';
 import type { TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
 import { diffusions } from './names.js';
+import { NoisedArrays } from './noised-arrays.js';
 import { simulatedNoise } from './simulation.js';
 import type { Target } from './target.js';
 
@@ -29,11 +31,13 @@ export interface NoisingOptions {
 /**
  * The inputs of a training graph that depend on the data: the noised state, scaled as the network takes it, and the target.
  * @param target the input "target", left out where absent
+ * @param queue whose commands this is, in arrays of its own; here and now by default
  */
 export function noising(
   { description, roles, elements }: TrainedNetwork,
   { diffusion = 'kernel', simulationSteps = 100, dequantize = false }: NoisingOptions,
   target: ((level: Level) => Target) | undefined,
+  queue?: Queue,
 ): (rows: TrainingRows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
   checkChoice('diffusion', diffusion, diffusions);
   checkInteger('simulationSteps', simulationSteps, 1, limits().substep + 1);
@@ -42,18 +46,18 @@ export function noising(
   if (simulates && ladder !== undefined) {
     throw new OptionError('diffusion', diffusion, "'kernel' for a network with trained levels");
   }
-  let state = new Float32Array(0);
-  let wanted = target && state;
-  return ({ x0: given, flips, seed, step, first }, points) => {
+  const places = new Map<number, NoisedArrays>();
+  return ({ x0: given, flips: mirrored, seed, step, first }, points) => {
     const uniform = { seed, samples: first, step, stream: Stream.dequantization };
-    const x0 =
+    const read =
       dequantize && given instanceof Uint8Array
         ? Float32Array.from(dequantized(given, points.length, sde.dataRange, uniform))
         : given;
-    if (state.length !== x0.length) {
-      state = new Float32Array(x0.length);
-      wanted = target && new Float32Array(x0.length);
-    }
+    const place = places.get(read.length) ?? new NoisedArrays(read.length, target !== undefined, queue);
+    places.set(read.length, place);
+    const { state, target: wanted } = place;
+    const x0 = place.take('x0', read);
+    const flips = mirrored && place.take('flips', mirrored);
     const coefficients = new Float64Array(4 * points.length);
     for (const [i, point] of points.entries()) {
       const scale = inputScale(parameterization, point, sigmaData);
@@ -65,17 +69,18 @@ export function noising(
     }
     const address = { seed, samples: first, step, stream: Stream.trainingNoise };
     const reading = { range: sde.dataRange, flips, width: shape.at(-1)! };
+    const number = queue?.number;
     if (simulates) {
-      const clean = new Float32Array(x0.length);
-      diffuse(clean, undefined, x0, identityCoefficients(points.length), address, reading);
+      const { clean, ...path } = place.simulation;
+      diffuse(clean, undefined, x0, identityCoefficients(points.length), address, reading, number);
       const times = Float64Array.from(points, ({ t }) => t);
-      const z = simulatedNoise(sde, clean, times, simulationSteps, { seed, step, first });
-      affine(state, [clean, z], columns(coefficients, 0));
-      if (wanted) affine(wanted, [clean, z], columns(coefficients, 2));
+      const z = simulatedNoise(sde, clean, times, simulationSteps, { seed, step, first }, path, number);
+      affine(state, [clean, z], columns(coefficients, 0), undefined, undefined, number);
+      if (wanted) affine(wanted, [clean, z], columns(coefficients, 2), undefined, undefined, number);
     } else {
-      diffuse(state, wanted, x0, coefficients, address, reading);
+      diffuse(state, wanted, x0, coefficients, address, reading, number);
     }
-    const dims = [x0.length / elements, ...shape];
+    const dims = [read.length / elements, ...shape];
     return {
       [roles.state.name]: { data: state, dims },
       ...(wanted && { target: { data: wanted, dims } }),

@@ -1,6 +1,7 @@
 import { DataError, ModelError } from '../errors.js';
 import type { ParameterSelection } from '../autodiff/parameters.js';
 import type { TrainingGraph } from '../autodiff/training.js';
+import type { Queue } from '../device/queue.js';
 import type { Model, TensorInfo } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { checkChoice, checkKnown } from '../options.js';
@@ -58,12 +59,14 @@ export interface Objective {
  *
  * @param model the network, with or without mask inputs for dropout
  * @param description what the file does not say of itself, as for `loadModel`
+ * @param queue noises the rows of `feeds`, as commands on arrays of its own; here and now by default
  * @throws OptionError for options that cannot be used; ModelError for a network that they do not fit.
  */
 export function objective(
   model: Model,
   options: ObjectiveOptions = {},
   description: DescriptionOptions = {},
+  queue?: Queue,
 ): Objective {
   checkKnown(options, Object.keys(objectiveRules), 'objective');
   const metadata = readMetadata(model.metadata);
@@ -72,7 +75,7 @@ export function objective(
   const network = networkOf(model, metadata, kind, description);
   const criterion = criteria[kind](network, options);
   const times = timesOf(network.description, options);
-  const noised = noising(network, options, criterion.target);
+  const noised = noising(network, options, criterion.target, queue);
   const classes = classFeeds(network, options);
   const masks = maskFeeds(model, options);
   return {

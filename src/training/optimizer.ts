@@ -1,38 +1,49 @@
-import { adamw, globalNorm } from '../device/adamw.js';
-import { affine } from '../device/kernels.js';
+import { adamw, sumOfSquares } from '../device/adamw.js';
+import { affine, copy } from '../device/kernels.js';
+import type { Queue } from '../device/queue.js';
 import { emaDecay } from './ema.js';
-import type { Memory } from './memory.js';
+import { arraysOf, type Memory, type TrainingState } from './memory.js';
 import type { ResolvedSettings } from './options.js';
 import { learningRateAt } from './schedule.js';
 
 /** Operands of one call of the native kernel. */
 const MAX_OPERANDS = 8;
 
-/** One worker's share of the optimizer: a contiguous slice of the parameters. */
+/** One queue's share of the optimizer: a contiguous slice of the parameters. All of it are commands of the queue. */
 export class Optimizer {
   readonly #memory: Memory;
   readonly #settings: ResolvedSettings;
+  readonly #queue: Queue;
   readonly #begin: number;
   readonly #end: number;
+  readonly #squares: Float64Array;
 
-  constructor(memory: Memory, settings: ResolvedSettings, worker: number) {
+  constructor(memory: Memory, settings: ResolvedSettings, part: number, queue: Queue) {
     const { length } = memory.parameters;
-    const workers = memory.gradients.length;
+    const parts = memory.gradients.length;
     this.#memory = memory;
     this.#settings = settings;
-    this.#begin = Math.floor((worker * length) / workers);
-    this.#end = Math.floor(((worker + 1) * length) / workers);
+    this.#queue = queue;
+    this.#begin = Math.floor((part * length) / parts);
+    this.#end = Math.floor(((part + 1) * length) / parts);
+    this.#squares = queue.allocate(1, 'double') as Float64Array;
   }
 
-  /** Adds up the gradients of all workers in their order; returns the sum of squares of the slice. */
-  sum(): number {
-    if (this.#begin === this.#end) return 0;
+  /** Adds up the gradients of all parts in their order, and then the squares of the slice. */
+  sum(): void {
+    if (this.#begin === this.#end) return;
     const [total, ...others] = this.#memory.gradients.map((each) => this.#slice(each));
     for (let k = 0; k < others.length; k += MAX_OPERANDS - 1) {
       const operands = [total!, ...others.slice(k, k + MAX_OPERANDS - 1)];
-      affine(total!, operands, Float64Array.from([...operands.map(() => 1), 0]));
+      const ones = Float64Array.from([...operands.map(() => 1), 0]);
+      affine(total!, operands, ones, undefined, undefined, this.#queue.number);
     }
-    return globalNorm([total!]) ** 2;
+    sumOfSquares([total!], this.#squares, this.#queue.number);
+  }
+
+  /** The squared norm of the slice, once the queue has made the sum. */
+  get squaredNorm(): number {
+    return Math.sqrt(this.#squares[0]!) ** 2;
   }
 
   /** AdamW and the averages, with the gradient scaled down to the norm `clip` where its own, `norm`, is larger. */
@@ -51,7 +62,15 @@ export class Optimizer {
         learningRate: learningRateAt(this.#settings, step),
         gradientScale: norm > clip ? clip / norm : 1,
       },
+      this.#queue.number,
     );
+  }
+
+  /** Copies the slice of the state. */
+  save(state: TrainingState): void {
+    const from = arraysOf(this.#memory);
+    for (const [i, to] of arraysOf(state).entries())
+      copy(this.#slice(to), this.#slice(from[i]!), this.#queue.number);
   }
 
   #slice(values: Float32Array): Float32Array {

@@ -49,7 +49,7 @@ export interface TrainSettings extends ScheduleOptions {
   readonly accumulation?: number | undefined;
   /** Unsigned 64-bit seed of the order of the data, times, noise, flips and dropout. Default 0. */
   readonly seed?: bigint | number | undefined;
-  /** Threads that each train on their part of a batch. Default: one per core. */
+  /** Threads of the addon that each train on their part of a batch. Default: one per core. */
   readonly workers?: number | undefined;
 }
 

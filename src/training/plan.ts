@@ -7,15 +7,41 @@ import { checkInteger, checkSignal } from '../options.js';
 import type { ParameterShape } from './checkpoint.js';
 import { checkFreeRows, objective, type Objective } from './objective.js';
 import { timesOf } from './times.js';
-import type { TrainingJob } from './messages.js';
-import { checkTrainOptions, resolveSettings, type ObjectiveOptions, type TrainOptions } from './options.js';
+import {
+  checkTrainOptions,
+  resolveSettings,
+  type ObjectiveOptions,
+  type ResolvedSettings,
+  type TrainOptions,
+} from './options.js';
 
 /** Buckets of times in which losses are reported. */
 const BUCKETS = 10;
 
+/** What is computed. */
+export interface TrainingJob {
+  readonly model: Model;
+  /** A training graph made elsewhere. */
+  readonly graph?: Model;
+  /** Names of the trained tensors, in the order in which they lie in memory. */
+  readonly parameters: readonly string[];
+  readonly objective: ObjectiveOptions;
+  readonly settings: ResolvedSettings;
+  readonly data: Dataset;
+  readonly validation?: Dataset;
+  /** Ends of the buckets of times, ascending. */
+  readonly edges: Float64Array;
+  /** Steps between two checkpoints; 0 for none. */
+  readonly checkpointEvery: number;
+  /** Steps between two reports; 0 for one every half second. */
+  readonly reportEvery: number;
+  /** Steps between two reports with the network; 0 for none. */
+  readonly modelEvery: number;
+}
+
 /** A training run with every default resolved. */
 export interface TrainingPlan {
-  readonly job: Omit<TrainingJob, 'worker' | 'memory' | 'made'>;
+  readonly job: TrainingJob;
   readonly parameters: readonly ParameterShape[];
   readonly checkpoints:
     { readonly folder: string; readonly every: number; readonly keep: number } | undefined;
@@ -57,14 +83,13 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
     checkpoints,
     options: { objective: aim, ...settings },
     job: {
-      model: modelBytes(model),
-      ...(model.folder !== undefined && { folder: model.folder }),
-      ...(graph && { graph: modelBytes(graph) }),
+      model,
+      ...(graph && { graph }),
       parameters: names,
       objective: aim,
       settings,
-      data: shareData(data),
-      ...(validation && { validation: shareData(validation) }),
+      data,
+      ...(validation && { validation }),
       edges: timeEdges(goal, aim),
       checkpointEvery: checkpoints?.every ?? 0,
       reportEvery: every('progressEvery'),
@@ -80,8 +105,8 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
 export async function runRecord({ job, options }: TrainingPlan): Promise<object> {
   const kept = Object.entries(options).filter(([name]) => name !== 'workers' && name !== 'steps');
   return {
-    model: await sha256(job.model),
-    ...(job.graph && { graph: await sha256(job.graph) }),
+    model: await sha256(modelBytes(job.model)),
+    ...(job.graph && { graph: await sha256(modelBytes(job.graph)) }),
     data: await hashes(job.data),
     ...(job.validation && { validation: await hashes(job.validation) }),
     parameters: job.parameters,
@@ -129,17 +154,6 @@ function timeEdges({ description }: Objective, options: ObjectiveOptions): Float
     return Number(quantile.toPrecision(2));
   });
   return Float64Array.of(0, ...ends, description.sde.T);
-}
-
-/** The data set in memory that all threads see. */
-function shareData({ data, shape, labels }: Dataset): Dataset {
-  const memory = ({ byteLength }: ArrayBufferView): SharedArrayBuffer => new SharedArrayBuffer(byteLength);
-  const copy = data instanceof Uint8Array ? new Uint8Array(memory(data)) : new Float32Array(memory(data));
-  copy.set(data);
-  if (labels === undefined) return { data: copy, shape };
-  const classes = new Int32Array(memory(labels));
-  classes.set(labels);
-  return { data: copy, shape, labels: classes };
 }
 
 async function hashes({ data, shape, labels }: Dataset): Promise<object> {

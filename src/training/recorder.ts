@@ -1,4 +1,4 @@
-import { Figure, type Memory } from './memory.js';
+import type { PartLosses } from './batch-part.js';
 
 /** Milliseconds between two reports, where no number of steps is given. */
 const INTERVAL = 500;
@@ -14,44 +14,46 @@ export interface StepReport {
   /** For each bucket of times: sum of the losses of its rows, and their number. */
   readonly buckets: readonly { readonly sum: number; readonly rows: number }[];
   readonly milliseconds: number;
-  /** Mean over the workers of their milliseconds in the network. */
+  /** Mean over the parts of their milliseconds in the network. */
   readonly network: number;
 }
 
 /** Gathers the figures of steps into reports. */
 export class Recorder {
-  readonly #figures: readonly Float64Array[];
+  readonly #edges: Float64Array;
   readonly #every: number;
   #step: number;
   #reported: number;
   #loss = 0;
   #norm = 0;
-  /** Sums of the figures of all workers: now, and at the report before. */
-  #sums: Float64Array;
-  #before: Float64Array;
+  #network = 0;
+  readonly #sums: Float64Array;
+  readonly #rows: Float64Array;
   #time = performance.now();
 
   /**
-   * To be made before any worker has figures.
-   *
+   * @param edges ends of the buckets of times, ascending
    * @param made steps made before
    * @param every steps between two reports; 0 for one every half second
    */
-  constructor({ figures }: Pick<Memory, 'figures'>, made: number, every: number) {
-    this.#figures = figures;
+  constructor(edges: Float64Array, made: number, every: number) {
+    this.#edges = edges;
     this.#every = every;
     this.#step = made;
     this.#reported = made;
-    this.#sums = this.#total();
-    this.#before = this.#sums;
+    this.#sums = new Float64Array(edges.length - 1);
+    this.#rows = new Float64Array(edges.length - 1);
   }
 
-  /** Takes the figures of a step; to be called where no worker changes its own. */
-  add(step: number, loss: number, norm: number): void {
-    this.#step = step;
+  /** Takes the figures of the next step. */
+  add(loss: number, norm: number, parts: readonly PartLosses[]): void {
+    this.#step++;
     this.#loss += loss;
     this.#norm += norm;
-    this.#sums = this.#total();
+    for (const { runs, milliseconds } of parts) {
+      this.#network += milliseconds / parts.length;
+      for (const { losses, times } of runs) if (losses) this.#addByTime(losses, times);
+    }
   }
 
   /** A report, where one is due or `now` is set. */
@@ -60,31 +62,30 @@ export class Recorder {
     const steps = this.#step - this.#reported;
     const due = this.#every > 0 ? this.#step % this.#every === 0 : time - this.#time >= INTERVAL;
     if (steps === 0 || !(now || due)) return undefined;
-    const grown = this.#sums.map((sum, k) => sum - this.#before[k]!);
-    const buckets = (grown.length - Figure.buckets) / 2;
     const report: StepReport = {
       step: this.#step,
       steps,
       loss: this.#loss / steps,
       gradientNorm: this.#norm / steps,
-      buckets: Array.from({ length: buckets }, (_, k) => ({
-        sum: grown[Figure.buckets + k]!,
-        rows: grown[Figure.buckets + buckets + k]!,
-      })),
+      buckets: Array.from(this.#sums, (sum, k) => ({ sum, rows: this.#rows[k]! })),
       milliseconds: time - this.#time,
-      network: grown[Figure.network]! / this.#figures.length,
+      network: this.#network,
     };
     this.#reported = this.#step;
-    this.#loss = 0;
-    this.#norm = 0;
-    this.#before = this.#sums;
+    this.#loss = this.#norm = this.#network = 0;
+    this.#sums.fill(0);
+    this.#rows.fill(0);
     this.#time = time;
     return report;
   }
 
-  #total(): Float64Array {
-    const sums = new Float64Array(this.#figures[0]!.length);
-    for (const figures of this.#figures) figures.forEach((value, k) => (sums[k]! += value));
-    return sums;
+  #addByTime(losses: Float32Array, times: Float64Array): void {
+    const last = this.#sums.length - 1;
+    for (let n = 0; n < times.length; n++) {
+      let bucket = 0;
+      while (bucket < last && times[n]! >= this.#edges[bucket + 1]!) bucket++;
+      this.#sums[bucket]! += losses[n]!;
+      this.#rows[bucket]! += 1;
+    }
   }
 }

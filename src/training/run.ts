@@ -1,13 +1,12 @@
 import { OptionError, TrainingError } from '../errors.js';
-import { errorOf } from '../failure.js';
 import { withoutDropout } from '../networks/dropout.js';
 import { parameterValues, untrainedNames, withParameters } from '../autodiff/parameters.js';
 import { withMetadata, type Model } from '../onnx/file/model.js';
-import { Barrier } from './barrier.js';
+import type { PartLosses } from './batch-part.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
-import { setFlag, trainInParallel, type Received } from './data-parallel.js';
-import { allocate, Flag, type Memory, type TrainingState } from './memory.js';
-import type { StepReport } from './recorder.js';
+import { DataParallel } from './data-parallel.js';
+import { allocate, allocateState, arraysOf, type Memory, type TrainingState } from './memory.js';
+import { Recorder, type StepReport } from './recorder.js';
 import { elementCount } from '../shape.js';
 import { learningRateAt } from './schedule.js';
 import { runRecord, type TrainingPlan } from './plan.js';
@@ -69,7 +68,7 @@ export interface TrainResult {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** The main thread's side of a run: it starts the workers, keeps the checkpoints, and says how far they are. */
+/** A run: step after step, its checkpoints, and how far it is. */
 export class TrainingRun {
   readonly #network: Model;
   readonly #plan: TrainingPlan;
@@ -84,6 +83,13 @@ export class TrainingRun {
   #failure: { readonly error: unknown } | undefined;
   /** Those who wait for the model as it is. */
   readonly #waiting: Waiting[] = [];
+  /** Settles once somebody has taken the network of the last report. */
+  #taken: Promise<void> | undefined;
+  #release: () => void = () => undefined;
+  /** What the checkpoint under way is written from. */
+  #saved: TrainingState | undefined;
+  #writing: Promise<void> | undefined;
+  #writeFailure: { readonly error: unknown } | undefined;
   #loss: number | undefined;
   #validation: Validation | undefined;
   #start = 0;
@@ -101,8 +107,8 @@ export class TrainingRun {
     this.#signal = signal;
     this.#progress = progress;
     const count = plan.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-    const { settings, edges } = plan.job;
-    this.#memory = allocate(count, settings.ema.length, settings.workers, edges.length - 1);
+    const { ema, workers } = plan.job.settings;
+    this.#memory = allocate(count, ema.length, workers);
   }
 
   /** Trains to the last step. */
@@ -111,10 +117,10 @@ export class TrainingRun {
       this.#signal?.throwIfAborted();
       await this.#restore();
       this.#start = performance.now();
-      if (this.#made < this.#steps) await this.#runWorkers();
+      if (this.#made < this.#steps) await this.#makeSteps();
       if (this.#step < this.#steps) this.#signal?.throwIfAborted();
       this.#isOver = true;
-      const model = this.#export(this.#memory, 0);
+      const model = this.#export(0);
       for (const { resolve } of this.#waiting.splice(0)) resolve(model);
       return this.#result();
     } catch (error) {
@@ -132,14 +138,13 @@ export class TrainingRun {
    */
   async model(): Promise<Model> {
     if (this.#failure) throw this.#failure.error;
-    if (this.#isOver) return this.#export(this.#memory, 0);
-    Atomics.add(this.#memory.flags, Flag.stateWanted, 1);
+    if (this.#isOver) return this.#export(0);
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
   /** Somebody has taken the network of a report, so that the next may come. */
   release(): void {
-    setFlag(this.#memory.flags, 'showing', 0);
+    this.#release();
   }
 
   get #steps(): number {
@@ -167,90 +172,135 @@ export class TrainingRun {
     }
   }
 
-  async #runWorkers(): Promise<void> {
-    const { flags, barrier, gradients } = this.#memory;
+  async #makeSteps(): Promise<void> {
+    const signal = this.#signal;
+    signal?.throwIfAborted();
+    const giveUp = new AbortController();
     let leave: (reason: unknown) => void;
     const left = new Promise<never>((_, reject) => (leave = reject));
     const stop = (): void => {
-      setFlag(flags, 'stopWanted', 1);
       this.release();
-      // Before the first step there is nothing to keep, and what is waited for (a graph, a session) cannot be stopped.
-      if (Atomics.load(flags, Flag.step) > 0) return;
-      new Barrier(barrier, gradients.length).abort();
-      leave(this.#signal?.reason);
+      // Before the first step there is nothing to keep.
+      if (this.#step > this.#made) return;
+      giveUp.abort(signal!.reason);
+      leave(signal!.reason);
     };
-    this.#signal?.addEventListener('abort', stop);
+    signal?.addEventListener('abort', stop, { once: true });
+    const opening = DataParallel.open(this.#plan.job, this.#memory, this.#made, giveUp.signal);
     try {
-      const job = { ...this.#plan.job, memory: this.#memory, made: this.#made };
-      const receive = (message: Received): Promise<void> | undefined =>
-        this.#signal?.aborted && Atomics.load(flags, Flag.step) === 0 ? undefined : this.#receive(message);
-      const trained = trainInParallel(job, receive);
-      if (this.#signal?.aborted) stop();
-      await Promise.race([trained, left]);
+      await Promise.race([opening.then((parallel) => this.#repeat(parallel, giveUp.signal)), left]);
     } finally {
-      this.#signal?.removeEventListener('abort', stop);
+      signal?.removeEventListener('abort', stop);
+      giveUp.abort();
+      const closed = opening.then((parallel) => parallel.close()).catch(() => undefined);
+      if (!signal?.aborted) await closed;
     }
   }
 
-  async #receive(message: Received): Promise<void> {
-    const checkpoint = this.#checkpoints?.last;
-    switch (message.kind) {
-      case 'report':
-        this.#step = message.report.step;
-        this.#report(message.report, message.state);
-        break;
-      case 'checkpoint':
-        await this.#save(message);
-        break;
-      case 'state': {
-        const model = this.#export(message.state, 0, message.step);
+  /** Step after step, until the last one or the one in which the run is stopped. */
+  async #repeat(parallel: DataParallel, givenUp: AbortSignal): Promise<void> {
+    const { edges, reportEvery, modelEvery, checkpointEvery } = this.#plan.job;
+    const recorder = new Recorder(edges, this.#made, reportEvery);
+    for (let stop = false; this.#step < this.#steps && !stop;) {
+      givenUp.throwIfAborted();
+      const step = this.#step + 1;
+      const { loss, norm, parts } = await this.#makeStep(parallel, step, givenUp);
+      this.#step = step;
+      recorder.add(loss, norm, parts);
+      stop = this.#signal?.aborted ?? false;
+      const last = stop || step === this.#steps;
+      if (checkpointEvery > 0 && (last || step % checkpointEvery === 0)) await this.#checkpoint(parallel);
+      if (this.#writeFailure) throw this.#writeFailure.error;
+      if (this.#waiting.length > 0) {
+        await parallel.settled();
+        const model = this.#export(0);
         for (const { resolve } of this.#waiting.splice(0)) resolve(model);
-        break;
       }
-      case 'not-finite': {
-        const { step, loss, times } = message;
-        const what = Number.isFinite(loss) ? 'gradient is not finite, though the loss is' : 'loss is';
-        const shown = times.slice(0, 5).map((time) => time.toPrecision(4));
-        const rows =
-          times.length === 0 ? '' : ` for rows at t = ${shown.join(', ')}${times.length > 5 ? ', ...' : ''}`;
-        throw new TrainingError(
-          `At step ${step} the ${what} ${loss}${rows}. Use a smaller learningRate, a longer warmup or a smaller clip.`,
-          { step, times, checkpoint },
-        );
-      }
-      case 'failed': {
-        const { step, failure } = message;
-        const cause = errorOf(failure);
-        if (step === this.#made) throw cause;
-        throw new TrainingError(`Step ${step} failed: ${cause.message}`, { step, checkpoint, cause });
-      }
-      case 'died': {
-        const step = this.#step + 1;
-        const { worker, reason } = message;
-        throw new TrainingError(`Worker ${worker} died after step ${this.#step} or later: ${reason}.`, {
-          step,
-          checkpoint,
-        });
-      }
+      const shows = modelEvery > 0 && step % modelEvery === 0;
+      if (shows) await this.#taken;
+      const report = recorder.report(last || shows);
+      if (shows || last) await parallel.settled();
+      if (report) this.#report(report, shows);
     }
+    await this.#writing;
+    if (this.#writeFailure) throw this.#writeFailure.error;
   }
 
-  async #save({ step, state, validation: loss }: Extract<Received, { kind: 'checkpoint' }>): Promise<void> {
-    if (loss !== undefined) this.#validation = { step, loss };
+  async #makeStep(
+    parallel: DataParallel,
+    step: number,
+    givenUp: AbortSignal,
+  ): Promise<{ readonly loss: number; readonly norm: number; readonly parts: readonly PartLosses[] }> {
     try {
-      await this.#checkpoints!.write(step, state, loss);
-    } finally {
-      setFlag(this.#memory.flags, 'writing', 0);
+      const parts = await parallel.differentiate(step);
+      const loss = this.#meanLoss(parts, step);
+      const norm = await parallel.sumGradients();
+      if (!Number.isFinite(norm)) throw this.#notFinite(step, loss, []);
+      await parallel.update(step, norm);
+      return { loss, norm, parts };
+    } catch (cause) {
+      if (givenUp.aborted || cause instanceof TrainingError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const checkpoint = this.#checkpoints?.last;
+      throw new TrainingError(`Step ${step} failed: ${why}`, { step, checkpoint, cause });
     }
   }
 
-  #report(report: StepReport, state: TrainingState | undefined): void {
+  /** @throws TrainingError for the first run whose loss is not finite. */
+  #meanLoss(parts: readonly PartLosses[], step: number): number {
+    const { batch } = this.#plan.job.settings;
+    let sum = 0;
+    for (const { runs } of parts) {
+      let share = 0;
+      for (const { loss, losses, times } of runs) {
+        if (!Number.isFinite(loss)) {
+          const wrong = [...times].filter((_, n) => losses === undefined || !Number.isFinite(losses[n]));
+          throw this.#notFinite(step, loss, wrong);
+        }
+        share += (times.length / batch) * loss;
+      }
+      sum += share;
+    }
+    return sum;
+  }
+
+  #notFinite(step: number, loss: number, times: number[]): TrainingError {
+    const what = Number.isFinite(loss) ? 'gradient is not finite, though the loss is' : 'loss is';
+    const shown = times.slice(0, 5).map((time) => time.toPrecision(4));
+    const rows =
+      times.length === 0 ? '' : ` for rows at t = ${shown.join(', ')}${times.length > 5 ? ', ...' : ''}`;
+    return new TrainingError(
+      `At step ${step} the ${what} ${loss}${rows}. Use a smaller learningRate, a longer warmup or a smaller clip.`,
+      { step, times, checkpoint: this.#checkpoints?.last },
+    );
+  }
+
+  /** Begins to write one; where the disk is slower than the training, training waits. */
+  async #checkpoint(parallel: DataParallel): Promise<void> {
+    const step = this.#step;
+    const isStopped = (): boolean => this.#signal?.aborted ?? false;
+    const loss = this.#plan.job.validation && (await parallel.validate(isStopped));
+    await this.#writing;
+    if (this.#writeFailure) return;
+    if (this.#saved === undefined) {
+      this.#saved = allocateState(this.#memory.parameters.length, this.#memory.averages.length);
+      parallel.hold(arraysOf(this.#saved));
+    }
+    await parallel.save(this.#saved);
+    if (loss !== undefined) this.#validation = { step, loss };
+    this.#writing = this.#checkpoints!.write(step, this.#saved, loss).catch((error: unknown) => {
+      this.#writeFailure = { error };
+    });
+  }
+
+  #report(report: StepReport, shows: boolean): void {
     const { step, steps, loss, gradientNorm, buckets, milliseconds, network } = report;
     const { settings, edges } = this.#plan.job;
     const seconds = (performance.now() - this.#start) / 1000;
     this.#loss = loss;
     this.#reported.all += milliseconds;
     this.#reported.network += network;
+    if (shows) this.#taken = new Promise((resolve) => (this.#release = resolve));
     this.#progress({
       step,
       steps: this.#steps,
@@ -264,13 +314,13 @@ export class TrainingRun {
       seconds,
       remaining: ((this.#steps - step) * this.#reported.all) / 1000 / (step - this.#made),
       ...(this.#validation && { validation: this.#validation }),
-      ...(state && { model: this.#export(state, 0, step) }),
+      ...(shows && { model: this.#export(0) }),
     });
   }
 
   #result(): TrainResult {
     const seconds = (performance.now() - this.#start) / 1000;
-    const averages = this.#memory.averages.map((_, k) => this.#export(this.#memory, k));
+    const averages = this.#memory.averages.map((_, k) => this.#export(k));
     const { batch } = this.#plan.job.settings;
     const { all, network } = this.#reported;
     const checkpoint = this.#checkpoints?.last;
@@ -294,21 +344,21 @@ export class TrainingRun {
     };
   }
 
-  /** The network with an average of a state, without its mask inputs, and with the facts of its training. */
-  #export({ averages }: Pick<TrainingState, 'averages'>, k: number, step = this.#step): Model {
+  /** The network with an average as it is, without its mask inputs, and with the facts of its training. */
+  #export(k: number): Model {
     const { objective, settings } = this.#plan.job;
     const { seed, batch, ema } = settings;
     const values = new Map<string, Float32Array>();
     let begin = 0;
     for (const { name, shape } of this.#plan.parameters) {
       const end = begin + elementCount(shape);
-      values.set(name, averages[k]!.slice(begin, end));
+      values.set(name, this.#memory.averages[k]!.slice(begin, end));
       begin = end;
     }
     const inference = withoutDropout(withParameters(this.#network, values));
     return withMetadata(inference, {
-      'fastsde.training.steps': String(step),
-      'fastsde.training.images': String(step * batch),
+      'fastsde.training.steps': String(this.#step),
+      'fastsde.training.images': String(this.#step * batch),
       'fastsde.training.objective': JSON.stringify(objective),
       'fastsde.training.seed': String(seed),
       'fastsde.training.ema': JSON.stringify(ema[k]),

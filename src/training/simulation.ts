@@ -1,7 +1,14 @@
 import { Stream } from '../device/binding.js';
-import { affine } from '../device/kernels.js';
+import type { QueueNumber } from '../device/addon.js';
+import { affine, copy } from '../device/kernels.js';
 import type { Sde } from '../sde/sde.js';
 import type { TrainingAddress } from './times.js';
+
+/** Arrays of the simulation of some rows. */
+export interface SimulationPlace {
+  readonly z: Float32Array;
+  readonly path: Float64Array;
+}
 
 /**
  * Euler-Maruyama paths of dx = f(t) x dt + g(t) dw from x_0 to the time of each row, told as the z for which the end of the
@@ -9,6 +16,8 @@ import type { TrainingAddress } from './times.js';
  * leaves out: the VE SDE started at 0 has the variance sigma(t)^2 - sigma(0)^2.
  *
  * @param x0 [rows, ...shape]
+ * @param place where z goes, and the path of its length; new arrays by default
+ * @param queue whose arrays they are, and whose commands the steps are then; here and now by default
  */
 export function simulatedNoise(
   sde: Sde,
@@ -16,9 +25,11 @@ export function simulatedNoise(
   times: Float64Array,
   steps: number,
   { seed, step, first }: TrainingAddress,
+  { z, path: x }: SimulationPlace = simulationPlace(x0.length),
+  queue?: QueueNumber,
 ): Float32Array {
   const rows = times.length;
-  const x = Float64Array.from(x0);
+  copy(x, x0, queue);
   const coefficients = new Float64Array(2 * rows);
   for (let k = 0; k < steps; k++) {
     for (let b = 0; b < rows; b++) {
@@ -26,7 +37,8 @@ export function simulatedNoise(
       coefficients[2 * b] = 1 + sde.drift(k * h) * h;
       coefficients[2 * b + 1] = sde.diffusion(k * h) * Math.sqrt(h);
     }
-    affine(x, [x], coefficients, { seed, samples: first, step, stream: Stream.forward, substep: k });
+    const noise = { seed, samples: first, step, stream: Stream.forward, substep: k };
+    affine(x, [x], coefficients, noise, undefined, queue);
   }
   const noise = new Float64Array(3 * rows);
   for (let b = 0; b < rows; b++) {
@@ -34,6 +46,11 @@ export function simulatedNoise(
     noise[3 * b] = 1 / sigma;
     noise[3 * b + 1] = -sde.alpha(times[b]!) / sigma;
   }
-  affine(x, [x, x0], noise);
-  return Float32Array.from(x);
+  affine(x, [x, x0], noise, undefined, undefined, queue);
+  copy(z, x, queue);
+  return z;
+}
+
+function simulationPlace(length: number): SimulationPlace {
+  return { z: new Float32Array(length), path: new Float64Array(length) };
 }

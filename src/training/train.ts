@@ -36,7 +36,7 @@ export class Training extends Task<TrainResult, TrainProgress> {
 }
 
 /**
- * Trains a network, in one thread per worker: this thread only receives what is reported.
+ * Trains a network, in one thread of the addon for each of `workers`: this thread asks for the steps, and is free meanwhile.
  *
  * Each step draws the next `batch` samples of the data in the order of the epoch, gives each a time and noise, differentiates
  * the mean of the weighted losses, and makes a step of AdamW. Order, times, noise and flips are pure functions of the seed and
@@ -44,10 +44,11 @@ export class Training extends Task<TrainResult, TrainProgress> {
  * the same number of workers.
  *
  * @param model the network, whose metadata say what it is (see `metadataProperties`); the run starts from its weights
- * @param data samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes
+ * @param data stays the caller's, who leaves it as it is until the end: samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes
  * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: OptionError
  *   for fewer steps than the run has made, or a batch beyond the memory; ModelError for a network that cannot be
- *   differentiated; TrainingError for a loss that is not finite or a worker that died; DataError for a folder with the
+ *   differentiated; TrainingError for a loss that is not finite or a network that fails; LoadError where only onnxruntime-node could run
+ *   networks; DataError for a folder with the
  *   checkpoints of another run; OutputError for a checkpoint that cannot be written or a folder into which another process
  *   trains; the signal's reason.
  */

@@ -269,7 +269,7 @@ const sessions = [
   'stopSessions',
 ];
 
-test.serial('every entry point is fuzzed, but for those that take nothing', (t) => {
+test.serial('every entry point is fuzzed, but for those that take no data', (t) => {
   const rest = ['info', 'limits', 'stayOnThisThread', ...sessions];
   t.deepEqual([...Object.keys(entries), ...rest].sort(), Object.keys(addon()).sort());
 });

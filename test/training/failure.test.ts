@@ -1,8 +1,6 @@
-import type { Worker } from 'node:worker_threads';
-
 import test from 'ava';
 
-import { DataError, ModelError, TrainingError } from '../../src/errors.js';
+import { DataError, LoadError, ModelError, TrainingError } from '../../src/errors.js';
 import { makeValueInfo } from '../../src/onnx/graph/graph.js';
 import { makeModel } from '../../src/onnx/file/model.js';
 import { train } from '../../src/training/train.js';
@@ -22,16 +20,6 @@ test.serial('a loss that is not finite ends a run, with its step and the times o
     /At step 2 the loss is (NaN|-?Infinity) for rows at t = 0\.\d+.*There is no checkpoint/,
   );
   await t.throwsAsync(async () => run.model(), { instanceOf: TrainingError });
-});
-
-test.serial('a worker that dies ends the others, and is named', async (t) => {
-  process.once('worker', (first: Worker) => {
-    // Before it has loaded anything: in the network, its end would be that of the process.
-    void first.terminate();
-  });
-  const run = train(await planarNetwork(), data, { ...TRAINING, workers: 3, steps: 10 });
-  const error = await t.throwsAsync(async () => run, { instanceOf: TrainingError });
-  t.regex(error.message, /Worker 0 died after step 0 or later: it ended with code \d/);
 });
 
 test.serial('an operator without a derivative is named before training starts', async (t) => {
@@ -87,4 +75,13 @@ test.serial('data that do not fit are refused before anything starts', async (t)
   refused({ data: Float32Array.of(1, 2, 3, Number.NaN), shape: [2, 2] }, /Sample 1 .* NaN/);
   const options = { steps: 1, validation: { data: new Float32Array(3), shape: [1, 3] } };
   t.throws(() => train(network, data, options), { instanceOf: DataError });
+});
+
+test.serial('a run is refused by name where onnxruntime-node would hold the thread', async (t) => {
+  process.env['FASTSDE_SESSIONS'] = 'node';
+  t.teardown(() => delete process.env['FASTSDE_SESSIONS']);
+  await t.throwsAsync(async () => train(await planarNetwork(), data, { ...TRAINING, steps: 1 }), {
+    instanceOf: LoadError,
+    message: /Training needs sessions of the addon.*FASTSDE_SESSIONS=node/,
+  });
 });

@@ -3,7 +3,6 @@ import type * as Ort from 'onnxruntime-node';
 import { FastsdeError, LoadError, ModelError } from '../../errors.js';
 import type { TensorInfo } from '../file/model.js';
 import type { DataType } from '../file/tensor.js';
-import { networkCall } from './network-thread.js';
 import {
   closedError,
   elementType,
@@ -23,7 +22,7 @@ let loading: Promise<typeof Ort> | undefined;
  * @throws LoadError that says how to install it.
  */
 export function loadRuntime(): Promise<typeof Ort> {
-  loading ??= networkCall(() => import('onnxruntime-node')).catch((cause: unknown) => {
+  loading ??= import('onnxruntime-node').catch((cause: unknown) => {
     loading = undefined;
     throw new LoadError(
       'onnxruntime-node cannot be loaded. Install it beside fastsde: npm install onnxruntime-node ' +
@@ -55,11 +54,9 @@ export async function createNodeSession(
       : { optimizedModelFilePath: options.optimizedModelPath }),
   };
   try {
-    const session = await networkCall(() =>
-      typeof source === 'string'
-        ? ort.InferenceSession.create(source, settings)
-        : ort.InferenceSession.create(source, settings),
-    );
+    const session = await (typeof source === 'string'
+      ? ort.InferenceSession.create(source, settings)
+      : ort.InferenceSession.create(source, settings));
     return new NodeSession(ort, session);
   } catch (cause) {
     if (provider !== 'cpu' && /provider|shared library|backend/i.test(String(cause))) {
@@ -103,9 +100,7 @@ class NodeSession implements Session {
       const wanted = listFetches(fetches, this.outputs).map(
         ([name, tensor]) => [name, tensor ? this.#tensor(name, tensor, this.outputs) : null] as const,
       );
-      const running = networkCall(() =>
-        this.#session.run(Object.fromEntries(tensors), Object.fromEntries(wanted)),
-      );
+      const running = this.#session.run(Object.fromEntries(tensors), Object.fromEntries(wanted));
       this.#last = running;
       const result = await running;
       return Object.fromEntries(
@@ -127,7 +122,7 @@ class NodeSession implements Session {
     if (this.#closed) return;
     this.#closed = true;
     await this.#last.catch(() => undefined);
-    await networkCall(() => this.#session.release());
+    await this.#session.release();
   }
 
   #tensor(name: string, { data, dims }: Tensor, infos: readonly TensorInfo[]): Ort.Tensor {

@@ -1,0 +1,136 @@
+import type { TrainingGraph } from '../autodiff/training.js';
+import type { ElementKind } from '../device/device.js';
+import type { Queue } from '../device/queue.js';
+import type { Bound, Tensor } from '../onnx/run/session.js';
+import { elementCount } from '../shape.js';
+import type { TrainingRows } from './criterion.js';
+import type { GraphSessions } from './graph-sessions.js';
+import type { Objective } from './objective.js';
+
+/** Losses of rows at their times. */
+export interface RowLosses {
+  /** The mean. */
+  readonly loss: number;
+  /** Of each row, where the graph tells. */
+  readonly losses?: Float32Array;
+  readonly times: Float64Array;
+}
+
+/** A run on so many rows, with the arrays of its inputs and outputs. */
+interface Run {
+  readonly run: Bound;
+  readonly inputs: Readonly<Record<string, Tensor['data']>>;
+  readonly loss: Float32Array | Float64Array;
+  readonly losses?: Float32Array;
+}
+
+/** Rows in their places, for the next run. */
+export interface FedRows {
+  readonly times: Float64Array;
+  /** @internal */
+  readonly run: Run;
+}
+
+/** Runs of a training graph on a queue, all of their inputs and outputs being arrays of it. */
+export class GraphRuns {
+  readonly #graph: TrainingGraph;
+  readonly #sessions: GraphSessions;
+  readonly #objective: Objective;
+  readonly #queue: Queue;
+  readonly #parameters: Readonly<Record<string, BoundArray>>;
+  readonly #gradients: Readonly<Record<string, BoundArray>>;
+  readonly #runs = new Map<number, Run>();
+
+  /**
+   * @param objective noises on the queue
+   * @param parameters all of them, one after the other in the order of the graph's
+   * @param gradient takes their gradients in the same order; absent where only losses are wanted
+   */
+  constructor(
+    graph: TrainingGraph,
+    sessions: GraphSessions,
+    objective: Objective,
+    queue: Queue,
+    parameters: Float32Array,
+    gradient?: Float32Array,
+  ) {
+    this.#graph = graph;
+    this.#sessions = sessions;
+    this.#objective = objective;
+    this.#queue = queue;
+    const values: Record<string, BoundArray> = {};
+    const gradients: Record<string, BoundArray> = {};
+    let begin = 0;
+    for (const { name, shape, gradient: output } of graph.parameters) {
+      const end = begin + elementCount(shape);
+      values[name] = { data: parameters.subarray(begin, end), dims: shape };
+      if (gradient) gradients[output] = { data: gradient.subarray(begin, end), dims: shape };
+      begin = end;
+    }
+    this.#parameters = values;
+    this.#gradients = gradients;
+  }
+
+  /** Puts rows in their places, after the commands before; those of step 0, which is none of training's, without dropout. */
+  async feed(rows: TrainingRows): Promise<FedRows> {
+    const { tensors, times } = this.#objective.feeds(rows);
+    const run = this.#runs.get(times.length) ?? (await this.#open(times.length, tensors));
+    for (const [name, { data }] of Object.entries(tensors)) {
+      if (rows.step === 0 && name.startsWith('dropout.')) data.fill(1 as never);
+      const place = run.inputs[name]!;
+      if (place !== data) this.#queue.write(place, data);
+    }
+    return { times, run };
+  }
+
+  /** Runs the graph on the rows that were put in place last. */
+  run({ run }: FedRows): void {
+    run.run();
+  }
+
+  /** What the last run found, once the queue has made it. */
+  losses({ times, run: { loss, losses } }: FedRows): RowLosses {
+    return { times, loss: loss[0]!, ...(losses && { losses: losses.slice() }) };
+  }
+
+  async #open(rows: number, tensors: Readonly<Record<string, Tensor>>): Promise<Run> {
+    const session = await this.#sessions.for(rows);
+    const allocate = (length: number, kind: ElementKind): Tensor['data'] =>
+      this.#queue.allocate(length, kind) as Tensor['data'];
+    const inputs: Record<string, Tensor> = {};
+    for (const [name, { data, dims }] of Object.entries(tensors)) {
+      const isPlaced = data.buffer instanceof SharedArrayBuffer;
+      inputs[name] = { data: isPlaced ? data : allocate(data.length, kindOf(data)), dims };
+    }
+    const output = (name: string) => session.outputs.find((each) => each.name === name);
+    const { type, shape = [] } = output(this.#graph.loss)!;
+    const loss = allocate(1, type === 'float64' ? 'double' : 'single') as Float32Array | Float64Array;
+    const hasLosses = output('losses')?.type === 'float32';
+    const losses = hasLosses ? (allocate(rows, 'single') as Float32Array) : undefined;
+    const bound = session.bind!(
+      this.#queue,
+      { ...this.#parameters, ...inputs },
+      {
+        [this.#graph.loss]: { data: loss, dims: shape.map(() => 1) },
+        ...(losses && { losses: { data: losses, dims: [rows] } }),
+        ...this.#gradients,
+      },
+    );
+    const arrays = Object.entries(inputs).map(([name, { data }]) => [name, data] as const);
+    const run: Run = { run: bound, inputs: Object.fromEntries(arrays), loss, ...(losses && { losses }) };
+    this.#runs.set(rows, run);
+    return run;
+  }
+}
+
+interface BoundArray {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+function kindOf(data: Tensor['data']): ElementKind {
+  if (data instanceof Float32Array) return 'single';
+  if (data instanceof Float64Array) return 'double';
+  if (data instanceof Uint16Array) return 'half';
+  return data instanceof BigInt64Array ? 'int64' : 'int32';
+}
