@@ -12,6 +12,7 @@
 #include "../isa.h"
 #include "arguments.h"
 #include "command.h"
+#include "linear_algebra.h"
 #include "queues.h"
 #include "sessions.h"
 #include "verbs.h"
@@ -136,6 +137,10 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                {"queue", "parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays",
                 "options"});
     add<sumOfSquares>(exports, "sumOfSquares", {"queue", "tensors", "out"});
+    add<multiply>(exports, "multiply", {"queue", "out", "a", "transposeA", "b", "transposeB", "terms", "accumulate"});
+    add<factorize>(exports, "factorize", {"queue", "matrix", "factor", "pivots"});
+    add<invertTriangular>(exports, "invertTriangular", {"queue", "lower", "inverse"});
+    add<eigen>(exports, "eigen", {"queue", "matrix", "values", "vectors"});
     add<toBytes>(exports, "toBytes", {"x", "low", "high", "out"});
     add<fromBytes>(exports, "fromBytes", {"bytes", "low", "high", "out"});
     add<openQueue>(exports, "openQueue");

@@ -46,6 +46,10 @@ std::span<double> Command::doubles(const Napi::Value& value, const char* name) c
     return held(addon::doubles(value, name), name);
 }
 
+std::span<std::int32_t> Command::integers(const Napi::Value& value, const char* name) const {
+    return held(addon::integers(value, name), name);
+}
+
 std::span<std::uint8_t> Command::bytes(const Napi::Value& value, const char* name) const {
     return held(addon::bytes(value, name), name);
 }

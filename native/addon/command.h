@@ -28,6 +28,7 @@ class Command {
     std::optional<Array> optionalStateLike(const Napi::Value& value, const char* name, const Array& like) const;
     std::span<float> floats(const Napi::Value& value, const char* name) const;
     std::span<double> doubles(const Napi::Value& value, const char* name) const;
+    std::span<std::int32_t> integers(const Napi::Value& value, const char* name) const;
     std::span<std::uint8_t> bytes(const Napi::Value& value, const char* name) const;
     std::span<std::uint16_t> halves(const Napi::Value& value, const char* name) const;
     std::span<std::byte> rawBytes(const Napi::Value& value, const char* name) const;

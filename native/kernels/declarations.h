@@ -50,4 +50,7 @@ void mirrorBytes(const uint8_t* bytes, float scale, float shift, float* out, siz
 void adamw(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
 void average(float* mean, const float* p, float decay, size_t n);
 
+void productTile(const double* a, const double* b, size_t terms, double* out);
+void rotate(double* panel, const Rotation* rotations, size_t count);
+
 }  // namespace fastsde::FASTSDE_ISA

@@ -45,6 +45,8 @@ const Kernels kernels = {
     .mirrorBytes = mirrorBytes,
     .adamw = adamw,
     .average = average,
+    .productTile = productTile,
+    .rotate = rotate,
 };
 
 }  // namespace fastsde::FASTSDE_ISA

@@ -38,6 +38,15 @@ struct Combination {
     }
 };
 
+/** A rotation of the rows `row` and `row` + 1 of a matrix: x' = c x - s y and y' = s x + c y. */
+struct Rotation {
+    double cosine, sine;
+    size_t row;
+};
+
+/** Rows and columns of a tile of a matrix product, and columns of what is rotated at once. */
+inline constexpr size_t productRows = 8, productColumns = 8, rotationColumns = 16;
+
 /** Elements per partial sum of a norm or dot product; partial sums are added in order. */
 inline constexpr size_t normBlock = 8192;
 
@@ -113,6 +122,12 @@ struct Kernels {
     // One AdamW step in place, and mean = decay mean + (1 - decay) p.
     void (*adamw)(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
     void (*average)(float* mean, const float* p, float decay, size_t n);
+
+    // out = the sum over `terms` of a column of a times a row of b, which are packed: term k has productRows
+    // numbers of a and productColumns of b.
+    void (*productTile)(const double* a, const double* b, size_t terms, double* out);
+    // Rotations, one after the other, of a panel with rows of rotationColumns numbers.
+    void (*rotate)(double* panel, const Rotation* rotations, size_t count);
 };
 
 /** Elements per channel and call of `replaceInBasis`. */

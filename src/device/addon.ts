@@ -95,6 +95,29 @@ interface Addon {
     options: Float64Array,
   ): void;
   sumOfSquares(queue: QueueNumber | undefined, tensors: readonly Float32Array[], out: Float64Array): void;
+  multiply(
+    queue: QueueNumber | undefined,
+    out: Float64Array,
+    a: State,
+    transposeA: boolean,
+    b: State,
+    transposeB: boolean,
+    terms: number,
+    accumulate: boolean,
+  ): void;
+  factorize(
+    queue: QueueNumber | undefined,
+    matrix: Float64Array,
+    factor: Float64Array,
+    pivots: Int32Array,
+  ): void;
+  invertTriangular(queue: QueueNumber | undefined, lower: Float64Array, inverse: Float64Array): void;
+  eigen(
+    queue: QueueNumber | undefined,
+    matrix: Float64Array,
+    values: Float64Array,
+    vectors: Float64Array | undefined,
+  ): void;
   toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
   fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
   openQueue(): QueueNumber;

@@ -8,7 +8,7 @@ import { likelihood } from '../likelihood/likelihood.js';
 import { sample } from '../sampling/sample.js';
 
 export interface PlaneOptions {
-  /** Points of the data [n, 2], which also choose what part of the plane is shown. */
+  /** PointSet of the data [n, 2], which also choose what part of the plane is shown. */
   readonly data: Float32Array;
   /** Their classes, for a model with a class input: shown is the mixture of its classes in the shares of the data. */
   readonly labels?: Int32Array | undefined;

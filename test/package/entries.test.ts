@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import * as data from '../../src/data.js';
+import * as evaluation from '../../src/evaluation.js';
 import * as main from '../../src/index.js';
 import * as onnx from '../../src/onnx.js';
 import * as training from '../../src/training.js';
 
-const entries = { index: main, training, onnx, data };
+const entries = { index: main, training, onnx, data, evaluation };
 
 /** Values and types that an entry point exports by name. */
 async function namesOf(entry: string): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { addon } from '../../src/device/addon.js';
 import { adamw, globalNorm } from '../../src/device/adamw.js';
 import { type NoiseAddress, type State, Stream } from '../../src/device/binding.js';
 import { diffuse } from '../../src/device/diffuse.js';
@@ -104,7 +105,23 @@ const sizes = [
   [4, 70000],
 ] as const;
 
+/** Products, factors and eigenvectors of matrices of several blocks. */
+function linearAlgebra(n: number): State[] {
+  const x = float32(n * (n + 20), 1);
+  const [gram, factor, inverse, values, vectors] = [n * n, n * n, n * n, n, n * n].map(
+    (length) => new Float64Array(length),
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+  addon().multiply(undefined, gram, x, true, x, false, n + 20, false);
+  addon().factorize(undefined, gram, factor, new Int32Array(n));
+  const lower = float64(n * n, 2).map((value, k) => (k % (n + 1) === 0 ? 2 + value : value));
+  addon().invertTriangular(undefined, lower, inverse);
+  addon().eigen(undefined, gram.slice(), values, vectors);
+  return [gram, factor, inverse, values, vectors];
+}
+
 /** SHA-256 of the results of every kernel on batches that take every path: small samples, ragged ones, several tiles, noise made twice. */
 export function digests(): string {
-  return sizes.map(([batch, size]) => digest(everyKernel(batch, size))).join('\n');
+  return [...sizes.map(([batch, size]) => everyKernel(batch, size)), linearAlgebra(150)]
+    .map(digest)
+    .join('\n');
 }

@@ -1,0 +1,27 @@
+/** How far samples are from data: distances of features with their standard errors, and what they would be if both were equal. */
+export { featuresOf, type Features, type PassOptions } from './evaluation/features.js';
+export {
+  gaussianOf,
+  mergeMoments,
+  featureMoments,
+  type Gaussian,
+  type FeatureMoments,
+} from './evaluation/moments.js';
+export { frechetDistance, type Estimate, type FrechetDistance } from './evaluation/frechet.js';
+export { kernelDistance, type KernelDistance, type KernelDistanceOptions } from './evaluation/kernel.js';
+export {
+  manifoldMetrics,
+  type Fidelity,
+  type Manifold,
+  type ManifoldOptions,
+} from './evaluation/manifold.js';
+export { inceptionScore } from './evaluation/inception-score.js';
+export { slicedWasserstein, type SlicedWassersteinOptions } from './evaluation/sliced-wasserstein.js';
+export {
+  memorisation,
+  nearestNeighbours,
+  type Memorisation,
+  type NearestOptions,
+  type Neighbours,
+} from './evaluation/nearest.js';
+export { resizePictures, type ResizeRule } from './evaluation/resize.js';
