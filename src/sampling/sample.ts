@@ -43,7 +43,7 @@ export interface SampleOptions extends SolverChoice {
   readonly previewEvery?: number | undefined;
   /** What previews and trajectory frames show: the state x (default), or the estimate of x_0 from it. */
   readonly preview?: 'x' | 'x0' | undefined;
-  /** Stops between two evaluations; the promise then rejects with the signal's reason. */
+  /** Stops at the next operator of a network, or between two evaluations; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after every step. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
