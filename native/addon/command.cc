@@ -68,7 +68,7 @@ std::span<const double> Command::table(const Napi::Value& value, const char* nam
 }
 
 std::span<const std::size_t> Command::rows(const Napi::Value& value, const char* name, std::size_t limit) {
-    const std::span<const std::int32_t> list = integers(value, name);
+    const std::span<const std::int32_t> list = addon::integers(value, name);
     // Copied in any case, since another thread could write in shared memory between the check and the use.
     std::vector<std::size_t> rows(list.begin(), list.end());
     for (const std::size_t row : rows)
