@@ -25,3 +25,13 @@ export {
   type Neighbours,
 } from './evaluation/nearest.js';
 export { resizePictures, type ResizeRule } from './evaluation/resize.js';
+export { evaluate, type EvaluateOptions, type Evaluation, type MetricName } from './evaluation/evaluate.js';
+export {
+  embeddedFeatures,
+  loadFeatureNetwork,
+  type FeatureNetwork,
+  type FeatureNetworkOptions,
+} from './evaluation/feature-network.js';
+export { extractFeatures, rawFeatures, type Extracted, type ExtractOptions } from './evaluation/extract.js';
+export { openSamples, samplesOf, type Piece, type Samples } from './evaluation/samples.js';
+export { writeNeighbours } from './evaluation/neighbours-picture.js';

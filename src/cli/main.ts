@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { decodeCommand } from './commands/decode.js';
 import { encodeCommand } from './commands/encode.js';
+import { evaluateCommand } from './commands/evaluate.js';
 import { gradCommand } from './commands/grad.js';
 import { infoCommand } from './commands/info.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -24,6 +25,7 @@ const program = new Command('fastsde')
   .addCommand(interpolateCommand())
   .addCommand(trainCommand())
   .addCommand(mergeCommand())
+  .addCommand(evaluateCommand())
   .addCommand(gradCommand())
   .addCommand(inspectCommand())
   .addCommand(infoCommand());

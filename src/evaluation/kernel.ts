@@ -5,7 +5,10 @@ import type { Estimate } from './frechet.js';
 import { forPairs, pointsOf, spread, type PointSet } from './pairs.js';
 
 export interface KernelDistanceOptions extends PassOptions {
-  /** Samples of a set that are compared with all others at most; of more, the mean over blocks of no more is taken. Default 20000. */
+  /**
+   * Samples of each set that are compared with all others at most. Where both sets have more, the statistic is the mean over disjoint
+   * blocks of no more; where one has, so many of it are taken, evenly spread. Default 20000.
+   */
   readonly block?: number | undefined;
 }
 
@@ -27,10 +30,8 @@ export async function kernelDistance(
   { block = 20_000, signal, onProgress }: KernelDistanceOptions = {},
 ): Promise<KernelDistance> {
   checkComparable(generated, reference, 4);
-  checkInteger('block', block, 4);
-  const most = Math.max(generated.count, reference.count);
-  const least = Math.min(generated.count, reference.count);
-  const blocks = Math.max(1, Math.min(Math.ceil(most / block), Math.floor(least / 4)));
+  checkInteger('block', block, 8);
+  const blocks = Math.ceil(Math.min(generated.count, reference.count) / block);
   let [value, first, second] = [0, 0, 0];
   for (let part = 0; part < blocks; part++) {
     const queue = new Queue(signal);

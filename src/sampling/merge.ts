@@ -30,20 +30,28 @@ export async function mergeShards(
   checkSignal(signal);
   if (!isList(folders) || folders.length === 0)
     throw new OptionError('folders', folders, 'a list of at least one folder');
-  const { run, shards } = await collect(folders);
+  const { run, shards } = await locateShards(folders);
   const pieces = readAll(run, shards, signal);
   if (output !== undefined) await writeAtomically(output, pieces);
   else while (!(await pieces.next()).done);
   return { run, shards: shards.length };
 }
 
-interface Located extends Shard {
+/** A shard and where it lies. */
+export interface LocatedShard extends Shard {
   readonly folder: string;
 }
 
-async function collect(folders: readonly string[]): Promise<{ run: Run; shards: Located[] }> {
+/**
+ * The shards of a whole run, in the order of their samples.
+ *
+ * @throws DataError where samples are missing, or the folders hold different runs.
+ */
+export async function locateShards(
+  folders: readonly string[],
+): Promise<{ run: Run; shards: LocatedShard[] }> {
   let run: Run | undefined;
-  const byFirst = new Map<number, Located>();
+  const byFirst = new Map<number, LocatedShard>();
   for (const folder of folders) {
     const manifests = await readManifests(folder);
     if (manifests.size === 0)
@@ -84,7 +92,7 @@ function firstGap(run: Run, shards: readonly Shard[]): [number, number] | undefi
 
 async function* readAll(
   run: Run,
-  shards: readonly Located[],
+  shards: readonly LocatedShard[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   yield npyHeader('<f4', [run.count, ...run.shape]);
