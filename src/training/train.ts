@@ -44,13 +44,13 @@ export class Training extends Task<TrainResult, TrainProgress> {
  * the same number of workers.
  *
  * @param model the network, whose metadata say what it is (see `metadataProperties`); the run starts from its weights
- * @param data stays the caller's, who leaves it as it is until the end: samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes
+ * @param data samples of the model's shape: bytes, or floats in the model's space, with labels where the network takes classes;
+ *   they are read until the end, and not copied
  * @throws OptionError and DataError (at once) for options and data that do not fit the model; and in the promise: OptionError
  *   for fewer steps than the run has made, or a batch beyond the memory; ModelError for a network that cannot be
- *   differentiated; TrainingError for a loss that is not finite or a network that fails; LoadError where only onnxruntime-node could run
- *   networks; DataError for a folder with the
- *   checkpoints of another run; OutputError for a checkpoint that cannot be written or a folder into which another process
- *   trains; the signal's reason.
+ *   differentiated; TrainingError for a loss that is not finite or a network that fails; LoadError where only onnxruntime-node
+ *   could run networks; DataError for a folder with the checkpoints of another run; OutputError for a checkpoint that cannot be
+ *   written or a folder into which another process trains; the signal's reason.
  */
 export function train(model: Model, data: Dataset, options: TrainOptions): Training {
   const plan = planTraining(model, data, options);
