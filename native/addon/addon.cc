@@ -14,6 +14,7 @@
 #include "command.h"
 #include "linear_algebra.h"
 #include "queues.h"
+#include "mixtures.h"
 #include "sessions.h"
 #include "verbs.h"
 
@@ -141,6 +142,15 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<factorize>(exports, "factorize", {"queue", "matrix", "factor", "pivots"});
     add<invertTriangular>(exports, "invertTriangular", {"queue", "lower", "inverse"});
     add<eigen>(exports, "eigen", {"queue", "matrix", "values", "vectors"});
+    add<makeMixture>(exports, "makeMixture", {"dimension", "logWeights", "means", "ranks", "values", "bases"});
+    add<dropMixture>(exports, "dropMixture", {"mixture"});
+    add<mixtureScore>(exports, "mixtureScore", {"queue", "mixture", "x", "levels", "components", "out"});
+    add<mixtureDivergence>(exports, "mixtureDivergence",
+                           {"queue", "mixture", "x", "levels", "components", "out"});
+    add<mixtureProduct>(exports, "mixtureProduct",
+                        {"queue", "mixture", "x", "levels", "components", "v", "out"});
+    add<mixturePosterior>(exports, "mixturePosterior",
+                          {"queue", "mixture", "x", "levels", "components", "out", "logDensity"});
     add<toBytes>(exports, "toBytes", {"x", "low", "high", "out"});
     add<fromBytes>(exports, "fromBytes", {"bytes", "low", "high", "out"});
     add<openQueue>(exports, "openQueue");

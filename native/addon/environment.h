@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../onnx/session.h"
+#include "../operations/mixture.h"
 #include "../queue/queue.h"
 
 namespace fastsde::addon {
@@ -77,6 +78,10 @@ class Environment {
                       std::shared_ptr<std::string> error = std::make_shared<std::string>());
     /** From any thread. */
     void announce(std::uint64_t key);
+
+    /** Mixtures of Gaussians, by the number that a caller got for each. */
+    std::map<std::uint32_t, std::shared_ptr<const Mixture>> mixtures;
+    std::uint32_t lastMixture = 0;
 
     /** Calls under way, by the number that the caller gave them. */
     std::map<double, std::shared_ptr<onnx::Call>> calls;

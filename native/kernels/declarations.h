@@ -30,6 +30,9 @@ double dot(const float* a, const float* b, size_t n);
 double dotDouble(const double* a, const double* b, size_t n);
 double dotMixed(const double* a, const float* b, size_t n);
 
+void displace(double* out, const double* x, const double* mean, double alpha, size_t n);
+void products(double* out, const double* a, const double* b, size_t n);
+
 void clip(float* x, float low, float high, size_t n);
 void clipDouble(double* x, double low, double high, size_t n);
 

@@ -93,6 +93,10 @@ struct Kernels {
     double (*dotDouble)(const double* a, const double* b, size_t n);
     double (*dotMixed)(const double* a, const float* b, size_t n);
 
+    // out = x - alpha mean; out = a b, where out may be an operand.
+    void (*displace)(double* out, const double* x, const double* mean, double alpha, size_t n);
+    void (*products)(double* out, const double* a, const double* b, size_t n);
+
     // x = min(max(x, low), high); NaN stays.
     void (*clip)(float* x, float low, float high, size_t n);
     void (*clipDouble)(double* x, double low, double high, size_t n);

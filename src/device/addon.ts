@@ -118,6 +118,49 @@ interface Addon {
     values: Float64Array,
     vectors: Float64Array | undefined,
   ): void;
+  makeMixture(
+    dimension: number,
+    logWeights: Float64Array,
+    means: Float64Array,
+    ranks: Int32Array,
+    values: Float64Array,
+    bases: Float64Array,
+  ): number;
+  dropMixture(mixture: number): void;
+  mixtureScore(
+    queue: QueueNumber | undefined,
+    mixture: number,
+    x: State,
+    levels: Float64Array,
+    components: Int32Array | undefined,
+    out: State,
+  ): void;
+  mixtureDivergence(
+    queue: QueueNumber | undefined,
+    mixture: number,
+    x: State,
+    levels: Float64Array,
+    components: Int32Array | undefined,
+    out: Float64Array,
+  ): void;
+  mixtureProduct(
+    queue: QueueNumber | undefined,
+    mixture: number,
+    x: State,
+    levels: Float64Array,
+    components: Int32Array | undefined,
+    v: State,
+    out: State,
+  ): void;
+  mixturePosterior(
+    queue: QueueNumber | undefined,
+    mixture: number,
+    x: State,
+    levels: Float64Array,
+    components: Int32Array | undefined,
+    out: Float64Array,
+    logDensity: Float64Array | undefined,
+  ): void;
   toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
   fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
   openQueue(): QueueNumber;

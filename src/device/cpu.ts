@@ -62,6 +62,15 @@ export const cpu: Device = {
     const double = (elements: Elements): Float64Array => elements as Float64Array;
     scaledErrors(double(error), double(before), double(after), atol, rtol, double(out));
   },
+  mixtureScore(out, mixture, points) {
+    mixture.score({ ...points, x: state(points.x) }, state(out));
+  },
+  mixtureDivergence(out, mixture, points) {
+    mixture.divergence({ ...points, x: state(points.x) }, out as Float64Array);
+  },
+  mixtureProduct(out, mixture, points, v) {
+    mixture.product({ ...points, x: state(points.x) }, state(v), state(out));
+  },
   requireFinite(x, samples, failed) {
     const norms = new Float64Array(samples);
     dots(state(x), state(x), norms);

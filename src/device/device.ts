@@ -1,3 +1,4 @@
+import type { MixturePoints, NativeMixture } from './mixture.js';
 import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
 
 /** float32 for samples and networks, float64 for the state of an ODE. */
@@ -19,6 +20,11 @@ export interface Elements {
 export interface ScaledNoise {
   readonly scale: number;
   readonly address: NoiseAddress;
+}
+
+/** Points of a mixture on a device. */
+export interface Placed extends Omit<MixturePoints, 'x'> {
+  readonly x: Elements;
 }
 
 /** A run of a network whose inputs and outputs are arrays of a device, which made it. */
@@ -94,6 +100,12 @@ export interface Device {
     tolerances: { readonly atol: number; readonly rtol: number },
     out: Elements,
   ): void;
+  /** out <- the gradient of ln p of a mixture of Gaussians. */
+  mixtureScore(out: Elements, mixture: NativeMixture, points: Placed): void;
+  /** out[i] <- the Laplacian of ln p at point i. */
+  mixtureDivergence(out: Elements, mixture: NativeMixture, points: Placed): void;
+  /** out <- the Hessian of ln p times v. */
+  mixtureProduct(out: Elements, mixture: NativeMixture, points: Placed, v: Elements): void;
   /** Ends the device's work where one of the samples of x is not finite, with the error that `failed` makes for the first. */
   requireFinite(x: Elements, samples: number, failed: (sample: number) => Error): void;
   /** A run of a session of the addon, by its number, to be made again and again. */

@@ -2,8 +2,9 @@ import { FastsdeError } from '../errors.js';
 import { addon, type NativeFailure, type QueueNumber } from './addon.js';
 import { requireLength } from './arguments.js';
 import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
-import type { BoundRun, Device, ElementKind, Elements, RunArrays, Values } from './device.js';
+import type { BoundRun, Device, ElementKind, Elements, Placed, RunArrays, Values } from './device.js';
 import * as kernels from './kernels.js';
+import type { NativeMixture } from './mixture.js';
 import { turn } from './turn.js';
 
 type Shared = Float32Array | Float64Array | Uint16Array | Int32Array | BigInt64Array;
@@ -148,6 +149,18 @@ export class Queue implements Device {
     out: Elements,
   ): void {
     kernels.scaledErrors(double(error), double(before), double(after), atol, rtol, double(out), this.number);
+  }
+
+  mixtureScore(out: Elements, mixture: NativeMixture, points: Placed): void {
+    mixture.score({ ...points, x: state(points.x) }, state(out), this.number);
+  }
+
+  mixtureDivergence(out: Elements, mixture: NativeMixture, points: Placed): void {
+    mixture.divergence({ ...points, x: state(points.x) }, double(out), this.number);
+  }
+
+  mixtureProduct(out: Elements, mixture: NativeMixture, points: Placed, v: Elements): void {
+    mixture.product({ ...points, x: state(points.x) }, state(v), state(out), this.number);
   }
 
   requireFinite(x: Elements, samples: number, failed: (sample: number) => Error): void {

@@ -19,7 +19,8 @@ export class ProgressBar {
   update(fraction: number, total: number, detail = ''): void {
     const now = performance.now();
     if (!this.#stream.isTTY) {
-      if (this.#drawn < 0) this.#stream.write(`${this.#label} ${total} ${total === 1 ? this.#unit : `${this.#unit}s`}\n`);
+      if (this.#drawn < 0)
+        this.#stream.write(`${this.#label} ${total} ${total === 1 ? this.#unit : `${this.#unit}s`}\n`);
       this.#drawn = now;
       return;
     }

@@ -43,6 +43,8 @@ export interface ScoreDerivative {
   products(points: Points, probes: Probes, out: Float64Array): Promise<State>;
   /** The product of one vector as commands of a device; absent where it has to be awaited. */
   readonly bind?: BindVjp | undefined;
+  /** The products of a closed form as commands of a device, in double precision; absent where they have to be awaited. */
+  readonly commands?: ClosedForm['commands'];
   /** Returns F, and writes the trace of dF/dx: for a method that has it without unit vectors. */
   trace?(points: Points, out: Float64Array): Promise<State>;
   /** For a method with an error of its own: by how much the products of a row may be off, summed over its vectors. */
@@ -95,10 +97,12 @@ export async function scoreDerivative(
 
 class ClosedFormDerivative implements ScoreDerivative {
   readonly method = 'closed-form';
+  readonly commands: ClosedForm['commands'];
   readonly #form: ClosedForm;
 
   constructor(form: ClosedForm) {
     this.#form = form;
+    this.commands = form.commands;
   }
 
   cost(probes: number): DerivativeCost {

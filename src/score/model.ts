@@ -1,4 +1,5 @@
 import type { State } from '../device/binding.js';
+import type { Device, Elements } from '../device/device.js';
 import type { Level, Process } from '../sde/level.js';
 
 /** What the output F of a network means (spec of the conversions: `parameterization.ts`). */
@@ -18,6 +19,24 @@ export interface ClosedForm {
   jvp(x: Float64Array, v: State, levels: readonly Level[], labels?: Int32Array): Float64Array;
   /** tr dF/dx, one number per row. */
   divergence(x: Float64Array, levels: readonly Level[], labels?: Int32Array): Float64Array;
+  /** @internal The products as commands of a device: x, out in double, v in either precision. */
+  readonly commands?: {
+    jvp(
+      device: Device,
+      x: Elements,
+      v: Elements,
+      out: Elements,
+      levels: readonly Level[],
+      labels?: Int32Array,
+    ): void;
+    divergence(
+      device: Device,
+      x: Elements,
+      out: Elements,
+      levels: readonly Level[],
+      labels?: Int32Array,
+    ): void;
+  };
 }
 
 /**

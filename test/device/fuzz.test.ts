@@ -115,6 +115,20 @@ const f64 = (n: number, memory: Memory) => guarded(Float64Array, n, memory, 0.5)
 const address = (memory: Memory) => guarded(Uint32Array, 8, memory, 1);
 const indices = (batch: number, memory: Memory) => guarded(Float64Array, batch, memory, 3);
 
+/** Two components on a line, one with a variance and one with an eigenvalue. */
+let pair: number | undefined;
+const mixture = () =>
+  (pair ??= addon().makeMixture(
+    1,
+    Float64Array.of(-1, -0.5),
+    Float64Array.of(0, 1),
+    Int32Array.of(-1, 0),
+    Float64Array.of(1, 0, 2),
+    new Float64Array(0),
+  ));
+/** Points of it, their levels and components. */
+const placed = (n: number, m: Memory) => [f32(n, m), f64(2 * n, m), guarded(Int32Array, n, m, n % 2)];
+
 const entries: Record<string, Valid> = {
   affine: (n, batch, m) => [
     undefined,
@@ -183,6 +197,19 @@ const entries: Record<string, Valid> = {
   traceRates: (n, batch, m) => [undefined, f64(n, m), 2, f64(3 * batch, m)],
   scale: (n, batch, m) => [undefined, f32(n, m), f64(batch, m)],
   scatter: (n, batch, m) => [undefined, f32((n / batch) * 3, m), f32(n, m), guarded(Int32Array, batch, m, 2)],
+  makeMixture: (n, batch, m) => [
+    n,
+    f64(batch, m),
+    f64(n * batch, m),
+    guarded(Int32Array, batch, m, -1),
+    f64((n + 1) * batch, m),
+    f64(0, m),
+  ],
+  dropMixture: () => [0],
+  mixtureScore: (n, _, m) => [undefined, mixture(), ...placed(n, m), n % 2 === 0 ? f32(n, m) : f64(n, m)],
+  mixtureDivergence: (n, _, m) => [undefined, mixture(), ...placed(n, m), f64(n, m)],
+  mixtureProduct: (n, _, m) => [undefined, mixture(), ...placed(n, m), f32(n, m), f64(n, m)],
+  mixturePosterior: (n, _, m) => [undefined, mixture(), ...placed(n, m), f64(2 * n, m), f64(n, m)],
   isFirst: () => ['test'],
   selectIsa: () => ['baseline'],
   setThreads: () => [2],

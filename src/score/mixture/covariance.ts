@@ -1,4 +1,5 @@
 import type { Matrix } from 'ml-matrix';
+import type { CovarianceParts } from '../../device/mixture.js';
 import { OptionError } from '../../errors.js';
 import { linearAlgebra } from './linear-algebra.js';
 
@@ -18,7 +19,8 @@ export type CovarianceSpec = number | ArrayLike<number> | readonly ArrayLike<num
 export interface Covariance {
   readonly dimension: number;
   readonly trace: number;
-  readonly logDeterminant: number;
+  /** Eigenvalues and eigenvectors, as the addon takes them. */
+  readonly parts: CovarianceParts;
   /** Its diagonal. */
   diagonal(): Float64Array;
   /** The matrix of the same eigenvectors with f of the eigenvalues. */
@@ -44,17 +46,13 @@ class SubspaceCovariance implements Covariance {
   }
 
   get trace(): number {
-    return this.#sum((value) => value);
-  }
-
-  get logDeterminant(): number {
-    return this.#sum(Math.log);
-  }
-
-  #sum(f: (value: number) => number): number {
     const complement = this.dimension - this.#values.length;
-    const rest = complement === 0 ? 0 : complement * f(this.#rest);
-    return this.#values.reduce((sum, value) => sum + f(value), rest);
+    return this.#values.reduce((sum, value) => sum + value, complement * this.#rest);
+  }
+
+  get parts(): CovarianceParts {
+    const values = Float64Array.of(...this.#values, this.#rest);
+    return { rank: this.#values.length, values, basis: this.#basis };
   }
 
   diagonal(): Float64Array {
@@ -97,8 +95,8 @@ class DiagonalCovariance implements Covariance {
     return this.#variances.reduce((sum, value) => sum + value, 0);
   }
 
-  get logDeterminant(): number {
-    return this.#variances.reduce((sum, value) => sum + Math.log(value), 0);
+  get parts(): CovarianceParts {
+    return { rank: -1, values: Float64Array.of(...this.#variances, 0), basis: new Float64Array(0) };
   }
 
   diagonal(): Float64Array {

@@ -1,6 +1,7 @@
 import { OptionError } from '../../errors.js';
 import { Stream, type NoiseAddress, type State } from '../../device/binding.js';
 import { fillNormal, fillUniform } from '../../device/kernels.js';
+import { NativeMixture, type MixturePoints } from '../../device/mixture.js';
 import { checkInteger } from '../../options.js';
 import type { Sde } from '../../sde/sde.js';
 import type { Covariance } from './covariance.js';
@@ -20,14 +21,7 @@ export class GaussianMixture {
   readonly weights: Float64Array;
   readonly means: readonly Float64Array[];
   readonly covariances: readonly Covariance[];
-  readonly #precisions: readonly Covariance[];
-  /** ln w_k - ln |2 pi Sigma_k| / 2. */
-  readonly #logScales: Float64Array;
-  /** P_k (x - mu_k) for every component at the point under evaluation, P_k = Sigma_k^-1. */
-  readonly #pulls: readonly Float64Array[];
-  /** p(k | x) at the point under evaluation. */
-  readonly #posterior: Float64Array;
-  readonly #offset: Float64Array;
+  #native: NativeMixture | undefined;
 
   /** @throws OptionError with the path of what does not fit, such as `covariances[1][0]`. */
   constructor(spec: MixtureSpec) {
@@ -36,15 +30,6 @@ export class GaussianMixture {
     this.means = means;
     this.covariances = covariances;
     this.dimension = means[0]!.length;
-    this.#precisions = this.covariances.map((sigma) => sigma.map((value) => 1 / value));
-    this.#logScales = this.weights.map(
-      (weight, k) =>
-        Math.log(weight) -
-        0.5 * (this.dimension * Math.log(2 * Math.PI) + this.covariances[k]!.logDeterminant),
-    );
-    this.#pulls = this.means.map(() => new Float64Array(this.dimension));
-    this.#posterior = new Float64Array(weights.length);
-    this.#offset = new Float64Array(this.dimension);
   }
 
   /**
@@ -79,91 +64,66 @@ export class GaussianMixture {
     });
   }
 
+  /** @internal The same mixture in the addon, made at first use. */
+  get native(): NativeMixture {
+    const parts = () => this.covariances.map(({ parts }) => parts);
+    return (this.#native ??= new NativeMixture(this.weights, this.means, parts()));
+  }
+
   /** ln p(x), in nats. */
   logDensity(x: State): Float64Array {
-    const out = new Float64Array(this.#points(x));
-    for (let b = 0; b < out.length; b++) out[b] = this.#evaluate(x, b);
+    const points = this.#points(x);
+    const out = new Float64Array(points.levels.length / 2);
+    this.native.posterior(points, new Float64Array(out.length * this.weights.length), out);
     return out;
   }
 
   /** The gradient of ln p. */
   score(x: State): Float64Array {
     const out = new Float64Array(x.length);
-    const score = new Float64Array(this.dimension);
-    for (let b = 0; b < this.#points(x); b++) {
-      this.#evaluate(x, b);
-      this.#scoreInto(score);
-      out.set(score, b * this.dimension);
-    }
+    this.native.score(this.#points(x), out);
     return out;
   }
 
   /** The divergence of the score, which is the Laplacian of ln p. */
   divergence(x: State): Float64Array {
-    const out = new Float64Array(this.#points(x));
-    const score = new Float64Array(this.dimension);
-    for (let b = 0; b < out.length; b++) {
-      this.#evaluate(x, b);
-      this.#scoreInto(score);
-      // sum_k w_k (|P_k d_k|^2 - tr P_k) - |s|^2, with the squares taken about their mean -s.
-      this.#posterior.forEach((weight, k) => {
-        const pull = this.#pulls[k]!;
-        let squares = 0;
-        for (let i = 0; i < pull.length; i++) squares += (pull[i]! + score[i]!) ** 2;
-        out[b]! += weight * (squares - this.#precisions[k]!.trace);
-      });
-    }
+    const points = this.#points(x);
+    const out = new Float64Array(points.levels.length / 2);
+    this.native.divergence(points, out);
     return out;
   }
 
   /** The Jacobian of the score (the Hessian of ln p, symmetric) times v, one vector for every point. */
   jvp(x: State, v: State): Float64Array {
     if (v.length !== x.length) throw new OptionError('v', v, `of the length of x (${x.length})`);
-    const d = this.dimension;
     const out = new Float64Array(x.length);
-    const score = new Float64Array(d);
-    const product = new Float64Array(d);
-    for (let b = 0; b < this.#points(x); b++) {
-      const direction = Float64Array.from(v.subarray(b * d, (b + 1) * d));
-      this.#evaluate(x, b);
-      this.#scoreInto(score);
-      this.#posterior.forEach((weight, k) => {
-        const pull = this.#pulls[k]!;
-        let along = 0;
-        for (let i = 0; i < d; i++) along += (pull[i]! + score[i]!) * direction[i]!;
-        this.#precisions[k]!.apply(direction, product);
-        for (let i = 0; i < d; i++) {
-          out[b * d + i]! += weight * ((pull[i]! + score[i]!) * along - product[i]!);
-        }
-      });
-    }
+    this.native.product(this.#points(x), v, out);
     return out;
   }
 
   /** p(k | x) for every component: [n, components]. */
   classProbabilities(x: State): Float64Array {
-    const count = this.weights.length;
-    const out = new Float64Array(this.#points(x) * count);
-    for (let b = 0; b < this.#points(x); b++) {
-      this.#evaluate(x, b);
-      out.set(this.#posterior, b * count);
-    }
+    const points = this.#points(x);
+    const out = new Float64Array((points.levels.length / 2) * this.weights.length);
+    this.native.posterior(points, out);
     return out;
   }
 
   /** The gradient of ln p(k | x) in x, for the component of each point or one component for all. */
   classScore(x: State, component: number | ArrayLike<number>): Float64Array {
-    const d = this.dimension;
-    const out = new Float64Array(x.length);
-    const score = new Float64Array(d);
-    for (let b = 0; b < this.#points(x); b++) {
-      const k = typeof component === 'number' ? component : component[b]!;
-      checkInteger('component', k, 0, this.weights.length - 1);
-      this.#evaluate(x, b);
-      this.#scoreInto(score);
-      for (let i = 0; i < d; i++) out[b * d + i] = -this.#pulls[k]![i]! - score[i]!;
-    }
-    return out;
+    const points = this.#points(x);
+    const components = Int32Array.from({ length: points.levels.length / 2 }, (_, b) =>
+      checkInteger(
+        'component',
+        typeof component === 'number' ? component : component[b]!,
+        0,
+        this.weights.length - 1,
+      ),
+    );
+    const [own, all] = [new Float64Array(x.length), new Float64Array(x.length)];
+    this.native.score({ ...points, components }, own);
+    this.native.score(points, all);
+    return own.map((score, i) => score - all[i]!);
   }
 
   /** E[x_0 | x_t = x] for x_0 from this mixture: the ideal denoiser. */
@@ -247,37 +207,11 @@ export class GaussianMixture {
     return out;
   }
 
-  #points(x: State): number {
-    if (x.length % this.dimension === 0) return x.length / this.dimension;
-    throw new OptionError('x', x, `points of ${this.dimension} numbers each`);
-  }
-
-  /** Fills the pulls and the class posterior at point b of x; returns ln p there. */
-  #evaluate(x: State, b: number): number {
-    const d = this.dimension;
-    const offset = this.#offset;
-    const logs = this.#posterior;
-    this.means.forEach((mean, k) => {
-      const pull = this.#pulls[k]!;
-      for (let i = 0; i < d; i++) offset[i] = x[b * d + i]! - mean[i]!;
-      this.#precisions[k]!.apply(offset, pull);
-      let distance = 0;
-      for (let i = 0; i < d; i++) distance += offset[i]! * pull[i]!;
-      logs[k] = this.#logScales[k]! - 0.5 * distance;
-    });
-    const most = logs.reduce((a, c) => Math.max(a, c));
-    const total = logs.reduce((sum, value) => sum + Math.exp(value - most), 0);
-    const logDensity = most + Math.log(total);
-    for (let k = 0; k < logs.length; k++) logs[k] = Math.exp(logs[k]! - logDensity);
-    return logDensity;
-  }
-
-  #scoreInto(out: Float64Array): void {
-    out.fill(0);
-    this.#pulls.forEach((pull, k) => {
-      const weight = this.#posterior[k]!;
-      for (let i = 0; i < out.length; i++) out[i]! -= weight * pull[i]!;
-    });
+  #points(x: State): MixturePoints {
+    if (x.length % this.dimension !== 0)
+      throw new OptionError('x', x, `points of ${this.dimension} numbers each`);
+    const levels = Float64Array.from({ length: (2 * x.length) / this.dimension }, (_, i) => (i + 1) % 2);
+    return { x, levels };
   }
 }
 

@@ -4,6 +4,7 @@ import type { Level } from '../../sde/level.js';
 import type { Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
 import type { GaussianMixture } from './mixture.js';
+import { setCommands } from '../commands.js';
 import type { ClosedForm, ScoreModel } from '../model.js';
 
 export interface MixtureModelOptions {
@@ -26,51 +27,53 @@ export function mixtureModel(
     throw new OptionError('shape', shape, `a shape of ${d} elements, the dimension of the mixture`);
   }
   const classes = mixture.weights.length;
-  const components = conditional ? mixture.means.map((_, k) => mixture.component(k)) : [];
-  /** Calls visit with the law of every run of rows that share their time and label. */
-  const forLaws = (
-    levels: readonly Level[],
-    labels: Int32Array | undefined,
-    visit: (law: GaussianMixture, start: number, end: number) => void,
-  ) => {
+  const { native } = mixture;
+  /** What the addon takes of rows: their levels, and the component that each has for its class. */
+  const placed = (levels: readonly Level[], labels: Int32Array | undefined) => {
     if (labels && !conditional) {
       throw new OptionError('labels', labels, 'left out: this mixture was not made conditional');
     }
-    const whole = diffusing(mixture, sde);
-    const single = components.map((component) => diffusing(component, sde));
-    for (let start = 0, end = 0; start < levels.length; start = end) {
-      const { t } = levels[start]!;
-      while (levels[end]?.t === t && labels?.[end] === labels?.[start]) end++;
-      const label = labels?.[start];
-      const law = label === undefined ? whole : single[label];
-      if (!law) throw new OptionError(`labels[${start}]`, label, `a component from 0 to ${classes - 1}`);
-      visit(law(t), start, end);
-    }
+    labels?.forEach((label, i) => {
+      if (label >= 0 && label < classes) return;
+      throw new OptionError(`labels[${i}]`, label, `a component from 0 to ${classes - 1}`);
+    });
+    const rows = Float64Array.from({ length: 2 * levels.length }, (_, i) => {
+      const { alpha, sigma } = levels[i >> 1]!;
+      return i % 2 === 0 ? alpha : sigma;
+    });
+    return { levels: rows, components: labels };
   };
   const closedForm: ClosedForm = {
     evaluate(x, levels, labels) {
       const out = new Float64Array(x.length);
-      forLaws(levels, labels, (law, start, end) => {
-        out.set(law.score(x.subarray(start * d, end * d)), start * d);
-      });
+      native.score({ x, ...placed(levels, labels) }, out);
       return out;
     },
     jvp(x, v, levels, labels) {
       const out = new Float64Array(x.length);
-      forLaws(levels, labels, (law, start, end) => {
-        const rows = [start * d, end * d] as const;
-        out.set(law.jvp(x.subarray(...rows), v.subarray(...rows)), start * d);
-      });
+      native.product({ x, ...placed(levels, labels) }, v, out);
       return out;
     },
     divergence(x, levels, labels) {
       const out = new Float64Array(levels.length);
-      forLaws(levels, labels, (law, start, end) => {
-        out.set(law.divergence(x.subarray(start * d, end * d)), start);
-      });
+      native.divergence({ x, ...placed(levels, labels) }, out);
       return out;
     },
+    commands: {
+      jvp(device, x, v, out, levels, labels) {
+        device.mixtureProduct(out, native, { x, ...placed(levels, labels) }, v);
+      },
+      divergence(device, x, out, levels, labels) {
+        device.mixtureDivergence(out, native, { x, ...placed(levels, labels) });
+      },
+    },
   };
+  const evaluate: ScoreModel['evaluate'] = (x, levels, output, labels) => {
+    native.score({ x, ...placed(levels, labels) }, output);
+  };
+  setCommands(evaluate, (device, x, output) => (levels, labels) => {
+    device.mixtureScore(output, native, { x, ...placed(levels, labels) });
+  });
   return {
     shape,
     sde,
@@ -82,20 +85,7 @@ export function mixtureModel(
       return { mean: law.mean(), variances: law.variances() };
     },
     coefficients: () => ({ state: 0, output: 1 }),
-    evaluate(x, levels, output, labels) {
-      forLaws(levels, labels, (law, start, end) => {
-        output.set(law.score(x.subarray(start * d, end * d)), start * d);
-      });
-    },
+    evaluate,
     close: () => Promise.resolve(),
-  };
-}
-
-/** The law at a time, kept while samples ask for the same one. */
-function diffusing(mixture: GaussianMixture, sde: Sde): (t: number) => GaussianMixture {
-  let law: { t: number; mixture: GaussianMixture } | undefined;
-  return (t) => {
-    if (law?.t !== t) law = { t, mixture: mixture.at(sde, t) };
-    return law.mixture;
   };
 }

@@ -1,17 +1,17 @@
 import type { State } from '../../device/binding.js';
-import type { Elements } from '../../device/device.js';
-import type { Commands } from '../../score/commands.js';
+import type { Elements, Precision } from '../../device/device.js';
 import type { DerivativeCost, Points, Probes, ScoreDerivative } from '../../score/derivative.js';
 import { after, type Blocks, type Ode } from './ode.js';
 import type { Places, ProbabilityFlow } from './probability-flow-ode.js';
 
 /** Arrays for products of so many rows. */
 interface Workspace {
-  readonly state: Elements;
+  readonly state?: Elements;
   readonly vector: Elements;
   readonly product: Elements;
   readonly sums: Elements;
-  readonly commands: Commands;
+  /** product <- (dF/dx) vector at x, or its transpose where the vector is on the other side too. */
+  readonly multiply: (x: Elements, places: Places) => void;
 }
 
 /**
@@ -50,11 +50,13 @@ export class LogDensityFlow implements Ode {
     this.widths = [dimension, trace === 'exact' ? 1 : trace.length];
     const probes = trace !== 'exact' ? trace.length : derivative.trace ? 0 : dimension;
     this.cost = derivative.cost(probes);
-    this.#vectors = (derivative.bind && trace !== 'exact' ? trace : []).map((values) => {
-      const vectors = device.allocate(values.length, 'single');
-      device.write(vectors, values);
-      return vectors;
-    });
+    this.#vectors = ((derivative.bind ?? derivative.commands) && trace !== 'exact' ? trace : []).map(
+      (values) => {
+        const vectors = device.allocate(values.length, 'single');
+        device.write(vectors, values);
+        return vectors;
+      },
+    );
   }
 
   derivative(t: Float64Array, y: Blocks, out: Blocks, rows: Int32Array): void | Promise<void> {
@@ -74,18 +76,24 @@ export class LogDensityFlow implements Ode {
 
   /** F, and its divergence or the estimates of it. */
   #products(x: Elements, places: Places, rows: Int32Array, out: Elements): void | Promise<void> {
+    const { commands } = this.#derivative;
+    const { device } = this.#flow;
+    const exact = this.#trace === 'exact';
+    if (commands && exact) {
+      commands.divergence(device, x, out, places.levels, places.labels);
+      return this.#flow.evaluateModel(x, places);
+    }
     const workspace = this.#workspace(rows.length);
     if (!workspace) return this.#await(x, places, rows, out);
-    const { device } = this.#flow;
-    const { state, vector, product, sums, commands } = workspace;
-    const exact = this.#trace === 'exact';
+    const { vector, product, sums, multiply } = workspace;
+    // A network gives F with its products.
+    if (commands) void this.#flow.evaluateModel(x, places);
     const count = exact ? this.widths[0]! : this.#trace.length;
     const units = exact ? unitVectors(rows.length, count) : undefined;
-    device.copy(state, x);
     for (let j = 0; j < count; j++) {
       if (units) device.write(vector, units.vector(j));
       else device.gather(vector, this.#vectors[j]!, rows);
-      commands(places.levels, places.labels);
+      multiply(x, places);
       const first = j === 0 && (exact || count === 1);
       device.dots(vector, product, first ? out : sums);
       if (first) continue;
@@ -100,25 +108,30 @@ export class LogDensityFlow implements Ode {
   }
 
   #workspace(rows: number): Workspace | undefined {
-    const { bind } = this.#derivative;
-    if (!bind) return undefined;
-    let workspace = this.#workspaces.get(rows);
-    if (!workspace) {
-      const { device } = this.#flow;
-      const [largest] = this.#workspaces.values();
-      const elements = this.widths[0]!;
-      const make = (like?: Elements) =>
-        like && like.length >= rows * elements
-          ? device.rows(like, elements, 0, rows)
-          : device.allocate(rows * elements, 'single');
-      const state = make(largest?.state);
-      const vector = make(largest?.vector);
-      const product = make(largest?.product);
-      const sums = device.allocate(rows, 'double');
-      const commands = bind(device, state, vector, this.#flow.output(rows), product);
-      workspace = { state, vector, product, sums, commands };
-      this.#workspaces.set(rows, workspace);
-    }
+    const { bind, commands } = this.#derivative;
+    const known = this.#workspaces.get(rows);
+    if (known || !(bind ?? commands)) return known;
+    const { device } = this.#flow;
+    const [largest] = this.#workspaces.values();
+    const elements = this.widths[0]!;
+    const make = (kind: Precision, like?: Elements) =>
+      like && like.length >= rows * elements
+        ? device.rows(like, elements, 0, rows)
+        : device.allocate(rows * elements, kind);
+    const vector = make('single', largest?.vector);
+    const product = make(commands ? 'double' : 'single', largest?.product);
+    const state = commands ? undefined : make('single', largest?.state);
+    const enqueue = state && bind?.(device, state, vector, this.#flow.output(rows), product);
+    const workspace: Workspace = {
+      ...(state && { state }),
+      ...{ vector, product, sums: device.allocate(rows, 'double') },
+      multiply(x, { levels, labels }) {
+        if (state) device.copy(state, x);
+        enqueue?.(levels, labels);
+        commands?.jvp(device, x, vector, product, levels, labels);
+      },
+    };
+    this.#workspaces.set(rows, workspace);
     return workspace;
   }
 

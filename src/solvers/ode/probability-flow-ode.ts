@@ -88,7 +88,7 @@ export class ProbabilityFlow implements Ode {
     x: Elements,
     places: Places,
     rows: Int32Array,
-    how: () => void | Promise<void> = () => this.#evaluate(x, places),
+    how: () => void | Promise<void> = () => this.evaluateModel(x, places),
   ): void | Promise<void> {
     this.#options.signal?.throwIfAborted();
     const { levels } = places;
@@ -104,7 +104,8 @@ export class ProbabilityFlow implements Ode {
     });
   }
 
-  #evaluate(x: Elements, { levels, labels }: Places): void | Promise<void> {
+  /** F of the rows x, into {@link output}. */
+  evaluateModel(x: Elements, { levels, labels }: Places): void | Promise<void> {
     const { input, output, commands } = this.#workspace(levels.length);
     if (!commands) return this.#await(x, { levels, labels }, output);
     this.device.copy(input, x);
