@@ -115,6 +115,9 @@ const f64 = (n: number, memory: Memory) => guarded(Float64Array, n, memory, 0.5)
 const address = (memory: Memory) => guarded(Uint32Array, 8, memory, 1);
 const indices = (batch: number, memory: Memory) => guarded(Float64Array, batch, memory, 3);
 
+const sideOf = (n: number) => 1 + (n % 6);
+const square = (n: number, memory: Memory) => f64(sideOf(n) ** 2, memory);
+
 /** Two components on a line, one with a variance and one with an eigenvalue. */
 let pair: number | undefined;
 const mixture = () =>
@@ -197,6 +200,19 @@ const entries: Record<string, Valid> = {
   traceRates: (n, batch, m) => [undefined, f64(n, m), 2, f64(3 * batch, m)],
   scale: (n, batch, m) => [undefined, f32(n, m), f64(batch, m)],
   scatter: (n, batch, m) => [undefined, f32((n / batch) * 3, m), f32(n, m), guarded(Int32Array, batch, m, 2)],
+  multiply: (n, batch, m) => [
+    undefined,
+    f64(batch * batch, m),
+    n % 2 === 0 ? f32(n, m) : f64(n, m),
+    n % 3 === 0,
+    f32(n, m),
+    n % 5 === 0,
+    n / batch,
+    false,
+  ],
+  factorize: (n, _, m) => [undefined, square(n, m), square(n, m), guarded(Int32Array, sideOf(n), m, 0)],
+  invertTriangular: (n, _, m) => [undefined, square(n, m), square(n, m)],
+  eigen: (n, _, m) => [undefined, square(n, m), f64(sideOf(n), m), square(n, m)],
   makeMixture: (n, batch, m) => [
     n,
     f64(batch, m),
