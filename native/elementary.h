@@ -1,7 +1,8 @@
-// exp and ln in double, of the same bits on every machine, where those of the C library may differ. Plain operations alone; each
-// within 1 unit in the last place.
+// exp, ln and the length of a vector in double, of the same bits on every machine, where those of the C library may differ. Plain
+// operations alone; each within 1 or 2 units in the last place.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -52,6 +53,14 @@ inline double logarithm(double x) {
     // ln m = f - f^2 / 2 + s (f^2 / 2 + 2 sum), in which the large part is exact.
     const double half = f * f / 2, k = exponent;
     return k * ln2High - ((half - (s * (half + 2 * sum) + k * ln2Low)) - f);
+}
+
+/** sqrt(a^2 + b^2), which does not overflow where the result does not. */
+inline double length(double a, double b) {
+    const double most = std::max(std::abs(a), std::abs(b)), least = std::min(std::abs(a), std::abs(b));
+    if (most == 0) return most;
+    const double ratio = least / most;
+    return most * std::sqrt(1 + ratio * ratio);
 }
 
 }  // namespace fastsde

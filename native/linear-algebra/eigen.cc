@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "../elementary.h"
 #include "../isa.h"
 #include "linear_algebra.h"
 
@@ -112,12 +113,12 @@ class Rotations {
 void sweep(Tridiagonal& t, std::size_t l, std::size_t m, Rotations& rotations) {
     std::vector<double>&d = t.d, &e = t.e;
     double g = (d[l + 1] - d[l]) / (2 * e[l]);
-    double r = std::hypot(g, 1.0);
+    double r = length(g, 1.0);
     g = d[m] - d[l] + e[l] / (g + std::copysign(r, g));
     double s = 1, c = 1, p = 0;
     for (std::size_t i = m; i-- > l;) {
         const double f = s * e[i], b = c * e[i];
-        r = std::hypot(f, g);
+        r = length(f, g);
         e[i + 1] = r;
         if (r == 0) {
             d[i + 1] -= p;
