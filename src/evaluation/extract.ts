@@ -140,14 +140,13 @@ function storedFeatures(
   return {
     count,
     width,
-    async read(first, rows, step = 1) {
+    async read(first, rows) {
       const out = new Float32Array(rows * width);
       let piece = pieceAt(starts, first);
       for (let i = 0; i < rows; i++) {
-        const index = first + i * step;
-        while (piece + 1 < starts.length && starts[piece + 1]! <= index) piece++;
+        while (piece + 1 < starts.length && starts[piece + 1]! <= first + i) piece++;
         const values = last?.piece === piece ? last.rows : await rowsOfPiece(piece);
-        const from = (index - starts[piece]!) * columns + column;
+        const from = (first + i - starts[piece]!) * columns + column;
         out.set(values.subarray(from, from + width), i * width);
       }
       return out;

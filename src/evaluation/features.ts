@@ -5,8 +5,8 @@ export interface Features {
   readonly count: number;
   /** Numbers of a sample. */
   readonly width: number;
-  /** Samples from `first` on, `count` of them and only every `step`-th (default 1): [count, width], which the caller does not change. */
-  read(first: number, count: number, step?: number): Promise<Float32Array>;
+  /** Of `count` samples from `first` on: [count, width], which the caller does not change. */
+  read(first: number, count: number): Promise<Float32Array>;
 }
 
 /** Rows that passes over features read at a time. Sums are made of such blocks, counted from the first sample on. */
@@ -26,15 +26,9 @@ export function featuresOf(values: Float32Array | Uint8Array, width: number): Fe
   return {
     count,
     width,
-    read(first, rows, step = 1) {
-      if (step === 1 && values instanceof Float32Array)
-        return Promise.resolve(values.subarray(first * width, (first + rows) * width));
-      const out = new Float32Array(rows * width);
-      for (let i = 0; i < rows; i++) {
-        const from = (first + i * step) * width;
-        out.set(values.subarray(from, from + width), i * width);
-      }
-      return Promise.resolve(out);
+    read(first, rows) {
+      const own = values.subarray(first * width, (first + rows) * width);
+      return Promise.resolve(own instanceof Float32Array ? own : Float32Array.from(own));
     },
   };
 }
@@ -52,10 +46,10 @@ export function checkComparable(generated: Features, reference: Features, least:
 }
 
 /** @throws DataError at the first number that is NaN or infinite; `first` is the index of the first row. */
-export function checkFinite(values: Float32Array, width: number, first: number, step = 1): void {
+export function checkFinite(values: Float32Array, width: number, first: number): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
-  const sample = first + Math.floor(at / width) * step;
+  const sample = first + Math.floor(at / width);
   throw new DataError(
     `Feature ${at % width} of sample ${sample} is ${values[at]!}; finite numbers expected.`,
     {

@@ -114,18 +114,21 @@ interface Root {
   readonly law: Gaussian;
   readonly factor: Elements;
   readonly pivots: Int32Array;
+  /** Memory for matrices of one solution: a queue keeps what it gave until it is closed. */
+  readonly scratch: readonly [Elements, Elements, Elements];
 }
 
 async function rootOf(queue: Queue, law: Gaussian): Promise<Root> {
   const width = law.mean.length;
-  const matrix = queue.allocate(width * width, 'double');
-  const factor = queue.allocate(width * width, 'double');
+  const square = (): Elements => queue.allocate(width * width, 'double');
+  const factor = square();
+  const scratch = [square(), square(), square()] as const;
   const pivots = queue.allocate(width, 'int32') as Int32Array;
-  queue.write(matrix, law.covariance);
-  factorize(queue, matrix, factor, pivots);
+  queue.write(scratch[0], law.covariance);
+  factorize(queue, scratch[0], factor, pivots);
   await queue.settled();
   const rank = pivots.indexOf(-1);
-  return { law, factor, pivots: pivots.slice(0, rank < 0 ? width : rank) };
+  return { law, factor, pivots: pivots.slice(0, rank < 0 ? width : rank), scratch };
 }
 
 interface Solution {
@@ -139,15 +142,13 @@ interface Solution {
 /** The eigenvalues of the product S C are those of L^T C L, which is symmetric. */
 async function solve(
   queue: Queue,
-  { law: from, factor }: Root,
+  { law: from, factor, scratch: [covariance, product, matrix] }: Root,
   law: Gaussian,
   vectors: boolean,
 ): Promise<Solution> {
   const width = law.mean.length;
-  const square = (): Elements => queue.allocate(width * width, 'double');
-  const [covariance, product, matrix] = [square(), square(), square()];
   const values = queue.allocate(width, 'double');
-  const rows = vectors ? square() : undefined;
+  const rows = vectors ? queue.allocate(width * width, 'double') : undefined;
   queue.write(covariance, law.covariance);
   multiply(queue, product, covariance, factor, width);
   multiply(queue, matrix, factor, product, width, { transposeA: true });

@@ -1,8 +1,9 @@
 import { Queue } from '../device/queue.js';
 import { checkInteger } from '../options.js';
+import { chooseSamples } from './choice.js';
 import { checkComparable, type Features, type PassOptions } from './features.js';
 import type { Estimate } from './frechet.js';
-import { forPairs, pointsOf, spread, type PointSet } from './pairs.js';
+import { forPairs, pointsOf, type PointSet } from './pairs.js';
 
 export interface KernelDistanceOptions extends PassOptions {
   /**
@@ -36,15 +37,12 @@ export async function kernelDistance(
   for (let part = 0; part < blocks; part++) {
     const queue = new Queue(signal);
     try {
-      const partOf = (set: Features): Promise<PointSet> => {
-        const count = Math.floor((set.count - part - 1) / blocks) + 1;
-        const used = spread(count, block);
-        return pointsOf(queue, set, { first: part, step: blocks * used.step, count: used.count });
-      };
+      const pointsIn = (set: Features): Promise<PointSet> =>
+        pointsOf(queue, set, chooseSamples(set.count, block, part, blocks));
       const estimate = await discrepancy(
         queue,
-        await partOf(generated),
-        await partOf(reference),
+        await pointsIn(generated),
+        await pointsIn(reference),
         (fraction) => onProgress?.((part + fraction) / blocks),
       );
       value += estimate.value / blocks;

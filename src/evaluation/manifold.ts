@@ -1,8 +1,9 @@
 import { Queue } from '../device/queue.js';
 import { checkInteger } from '../options.js';
+import { chooseSamples, samplePart } from './choice.js';
 import { checkComparable, type Features, type PassOptions } from './features.js';
 import type { Estimate } from './frechet.js';
-import { forPairs, pointsOf, spread, toSquaredDistances, type PointSet } from './pairs.js';
+import { forPairs, pointsOf, toSquaredDistances, type PointSet } from './pairs.js';
 
 export interface ManifoldOptions extends PassOptions {
   /** Nearest neighbours that make the radius of precision and recall. Default 3. */
@@ -31,7 +32,7 @@ export interface Manifold {
   readonly samples: { readonly generated: number; readonly reference: number };
 }
 
-/** Parts of a set, by the index of a sample. */
+/** Parts of a set. */
 const groups = 16;
 
 /**
@@ -81,8 +82,8 @@ export async function manifoldMetrics(
   checkComparable(generated, reference, least);
   const queue = new Queue(signal);
   try {
-    const x = await pointsOf(queue, generated, spread(generated.count, subset));
-    const y = await pointsOf(queue, reference, spread(reference.count, subset));
+    const x = await pointsOf(queue, generated, chooseSamples(generated.count, subset));
+    const y = await pointsOf(queue, reference, chooseSamples(reference.count, subset));
     const progress = (part: number) => (fraction: number) => onProgress?.((part + fraction) / 3);
     const near = await neighbours(queue, x, precisionNeighbours, progress(0));
     const nearReference = await neighbours(queue, y, most, progress(1));
@@ -165,7 +166,7 @@ async function neighbours(
         for (let b = 0; b < columns; b++, at++) {
           const [i, j, distance] = [row + a, column + b, products[at]!];
           if (i === j) continue;
-          const start = (i * groups + (j % groups)) * k;
+          const start = (i * groups + samplePart(j, groups)) * k;
           let place = start + k - 1;
           if (distance >= nearest[place]!) continue;
           for (; place > start && nearest[place - 1]! > distance; place--)
@@ -218,7 +219,7 @@ function within(
   closed: boolean,
 ): number {
   if (distance > farthest[centre]!) return 0;
-  let bits = slotsOf[centre % groups]! & slotsOf[other % groups]!;
+  let bits = slotsOf[samplePart(centre, groups)]! & slotsOf[samplePart(other, groups)]!;
   for (let slot = 0; slot < slots; slot++) {
     const radius = radii[centre * slots + slot]!;
     if (closed ? distance > radius : distance >= radius) bits &= ~(1 << slot);
@@ -230,7 +231,7 @@ function within(
 function countsIn(count: number): Float64Array {
   const counts = new Float64Array(slots);
   for (let i = 0; i < count; i++)
-    for (let slot = 0; slot < slots; slot++) counts[slot]! += (slotsOf[i % groups]! >> slot) & 1;
+    for (let slot = 0; slot < slots; slot++) counts[slot]! += (slotsOf[samplePart(i, groups)]! >> slot) & 1;
   return counts;
 }
 

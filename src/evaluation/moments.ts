@@ -1,6 +1,7 @@
 import { multiply } from '../device/linear-algebra.js';
 import { Queue } from '../device/queue.js';
 import { DataError } from '../errors.js';
+import { samplePart } from './choice.js';
 import { blockRows, checkFinite, type Features, type PassOptions } from './features.js';
 
 /** Mean and covariance of a law, known exactly or from samples. */
@@ -23,7 +24,7 @@ export interface FeatureMoments {
 }
 
 /**
- * The moments of features, in double: of the samples with the indices p, p + parts, p + 2 parts, ... for each p below `parts`.
+ * The moments of features, in double, of each of so many parts of about the same size.
  * Sums are taken over blocks of consecutive samples in the order of the blocks, so that their bits depend neither on how the
  * samples are split over files nor on the number of threads.
  *
@@ -37,7 +38,8 @@ export async function featureMoments(
   const { width, count } = features;
   const queue = new Queue(signal);
   try {
-    const rows = Math.ceil(blockRows / parts);
+    // Of consecutive samples, a part may get one more than its share at either end.
+    const rows = Math.ceil(blockRows / parts) + 2;
     const block = queue.allocate((rows + 1) * width, 'double') as Float64Array;
     const sums = Array.from({ length: parts }, () => ({
       count: 0,
@@ -48,7 +50,7 @@ export async function featureMoments(
       const values = await features.read(first, Math.min(blockRows, count - first));
       checkFinite(values, width, first);
       for (const [part, sum] of sums.entries()) {
-        const own = pickRows(values, width, part - (first % parts), parts, block);
+        const own = pickRows(values, width, (row) => samplePart(first + row, parts) === part, block);
         if (own === 0) continue;
         const terms = centre(block, own, width, sum);
         multiply(
@@ -72,19 +74,16 @@ export async function featureMoments(
   }
 }
 
-/** Puts rows start, start + step, ... into a block, and counts them. */
+/** Puts some rows into a block, and counts them. */
 function pickRows(
   values: Float32Array,
   width: number,
-  start: number,
-  step: number,
+  isWanted: (row: number) => boolean,
   block: Float64Array,
 ): number {
   let own = 0;
-  for (let row = start < 0 ? start + step : start; row * width < values.length; row += step) {
-    block.set(values.subarray(row * width, (row + 1) * width), own * width);
-    own++;
-  }
+  for (let row = 0; row * width < values.length; row++)
+    if (isWanted(row)) block.set(values.subarray(row * width, (row + 1) * width), own++ * width);
   return own;
 }
 

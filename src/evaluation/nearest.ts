@@ -1,7 +1,8 @@
 import { Queue } from '../device/queue.js';
 import { checkInteger } from '../options.js';
+import { chooseSamples } from './choice.js';
 import { checkComparable, type Features, type PassOptions } from './features.js';
-import { forPairs, pointsOf, spread, toSquaredDistances } from './pairs.js';
+import { forPairs, pointsOf, toSquaredDistances } from './pairs.js';
 
 export interface NearestOptions extends PassOptions {
   /** Samples whose neighbours are looked for, evenly spread over the set. Default 10000. */
@@ -11,7 +12,7 @@ export interface NearestOptions extends PassOptions {
 /** The nearest of a reference to each of several samples. */
 export interface Neighbours {
   /** Indices of the samples. */
-  readonly samples: Int32Array;
+  readonly samples: Uint32Array;
   /** Index in the reference of the nearest to each. */
   readonly nearest: Int32Array;
   /** Euclidean distance to it. */
@@ -46,15 +47,20 @@ export async function nearestNeighbours(
 ): Promise<Neighbours> {
   checkInteger('subset', subset, 1);
   checkComparable(generated, reference, 1);
-  const { count, step } = spread(generated.count, subset);
+  const samples = chooseSamples(generated.count, subset);
+  const count = samples.length;
   const nearest = new Int32Array(count);
   const squared = new Float64Array(count).fill(Infinity);
   for (let first = 0; first < reference.count; first += stretch) {
     const queue = new Queue(signal);
     try {
-      const x = await pointsOf(queue, generated, { step, count });
+      const x = await pointsOf(queue, generated, samples);
       const rows = Math.min(stretch, reference.count - first);
-      const y = await pointsOf(queue, reference, { first, step: 1, count: rows });
+      const y = await pointsOf(
+        queue,
+        reference,
+        Uint32Array.from({ length: rows }, (_, i) => first + i),
+      );
       await forPairs(
         queue,
         x,
@@ -76,7 +82,7 @@ export async function nearestNeighbours(
     }
   }
   return {
-    samples: Int32Array.from({ length: count }, (_, i) => i * step),
+    samples,
     nearest,
     distances: squared.map(Math.sqrt),
   };

@@ -3,15 +3,12 @@ import { multiply } from '../device/linear-algebra.js';
 import type { Queue } from '../device/queue.js';
 import { blockRows, checkFinite, type Features } from './features.js';
 
-/** Samples whose pairs are compared: a set of features, or as many of it as asked for, evenly spread. */
+/** Samples whose pairs are compared. */
 export interface PointSet {
   /** [count, width], single, in memory of the queue. */
   readonly elements: Elements;
   readonly count: number;
   readonly width: number;
-  /** Index of point i in the set: first + i step. */
-  readonly first: number;
-  readonly step: number;
   /** |x|^2; with products of the same order, so that a point is at distance 0 from itself. */
   readonly norms: Float64Array;
 }
@@ -19,25 +16,23 @@ export interface PointSet {
 /** Rows and columns of pairs that are looked at together. */
 const tileRows = 512;
 
-/** How many points, from where and how far apart, are taken of a set of which at most `most` are wanted. */
-export function spread(count: number, most: number): { count: number; step: number } {
-  const step = Math.max(1, Math.floor(count / most));
-  return { count: Math.min(most, Math.floor(count / step)), step };
-}
-
-/** @throws DataError for a feature that is NaN or infinite. */
-export async function pointsOf(
-  queue: Queue,
-  features: Features,
-  { first = 0, step, count }: { readonly first?: number; readonly step: number; readonly count: number },
-): Promise<PointSet> {
+/**
+ * Samples of these indices, which ascend.
+ *
+ * @throws DataError for a feature that is NaN or infinite.
+ */
+export async function pointsOf(queue: Queue, features: Features, indices: Uint32Array): Promise<PointSet> {
   const { width } = features;
+  const count = indices.length;
   const elements = queue.allocate(count * width, 'single') as Float32Array;
-  for (let row = 0; row < count; row += blockRows) {
-    const rows = Math.min(blockRows, count - row);
-    const values = await features.read(first + row * step, rows, step);
-    checkFinite(values, width, first + row * step, step);
-    elements.set(values, row * width);
+  for (let row = 0; row < count;) {
+    const first = indices[row]!;
+    const values = await features.read(first, Math.min(blockRows, features.count - first));
+    checkFinite(values, width, first);
+    for (; row < count && (indices[row]! - first) * width < values.length; row++) {
+      const from = (indices[row]! - first) * width;
+      elements.set(values.subarray(from, from + width), row * width);
+    }
   }
   const norms = new Float64Array(count);
   const size = 64;
@@ -49,7 +44,7 @@ export async function pointsOf(
     await queue.settled();
     for (let i = 0; i < rows; i++) norms[row + i] = tile[i * rows + i]!;
   }
-  return { elements, count, width, first, step, norms };
+  return { elements, count, width, norms };
 }
 
 /** A tile of all pairs: the dot products [rows, columns] of points from `row` and from `column` on. */

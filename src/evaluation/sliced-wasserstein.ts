@@ -2,9 +2,10 @@ import { Stream } from '../device/binding.js';
 import { multiply } from '../device/linear-algebra.js';
 import { Queue } from '../device/queue.js';
 import { checkInteger, checkSeed } from '../options.js';
+import { chooseSamples } from './choice.js';
 import { checkComparable, type Features, type PassOptions } from './features.js';
 import type { Estimate } from './frechet.js';
-import { pointsOf, spread } from './pairs.js';
+import { pointsOf } from './pairs.js';
 
 export interface SlicedWassersteinOptions extends PassOptions {
   /** Random directions. Default 1000. */
@@ -34,14 +35,13 @@ export async function slicedWasserstein(
   checkInteger('subset', subset, 2);
   checkComparable(generated, reference, 2);
   const { width } = generated;
-  const count = Math.min(spread(generated.count, subset).count, spread(reference.count, subset).count);
+  const count = Math.min(generated.count, reference.count, subset);
   const queue = new Queue(signal);
   try {
-    const sets = [];
-    for (const set of [generated, reference]) {
-      const { step } = spread(set.count, count);
-      sets.push(await pointsOf(queue, set, { step, count }));
-    }
+    const sets = [
+      await pointsOf(queue, generated, chooseSamples(generated.count, count)),
+      await pointsOf(queue, reference, chooseSamples(reference.count, count)),
+    ];
     const axes = queue.allocate(together * width, 'double') as Float64Array;
     const projections = [0, 1].map(() => queue.allocate(together * count, 'double') as Float64Array);
     const potentials = [0, 1].map(() => new Float64Array(count));

@@ -69,10 +69,7 @@ test('features are kept by the hashes of network and samples, and only what is m
   t.deepEqual(await read(), all);
   const { features } = await extractFeatures(samples, network);
   t.deepEqual(await features.read(0, 2500), all);
-  t.deepEqual(
-    await features.read(7, 3, 1100),
-    Float32Array.from([7, 1107, 2207].flatMap((n) => [...all.subarray(3 * n, 3 * n + 3)])),
-  );
+  t.deepEqual(await features.read(1000, 1100), all.slice(3000, 6300));
 });
 
 const model = functionModel({

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { setThreads, nativeInfo } from '../../src/device/addon.js';
 import { DataError, OptionError } from '../../src/errors.js';
+import { chooseSamples, samplePart } from '../../src/evaluation/choice.js';
 import { featuresOf, type Features } from '../../src/evaluation/features.js';
 import { frechetDistance } from '../../src/evaluation/frechet.js';
 import { inceptionScore } from '../../src/evaluation/inception-score.js';
@@ -159,16 +160,49 @@ test('the kernel distance is unbiased, with the standard error of repeats', asyn
 });
 
 test('the kernel distance in blocks is the mean over disjoint parts', async (t) => {
-  const [x, y] = [normals(64, 2), normals(64, 2, 100)];
-  const half = (values: Float32Array, part: number): Features =>
-    featuresOf(
-      values.filter((_, k) => Math.floor(k / 2) % 2 === part),
-      2,
-    );
+  const [x, y] = [normals(64, 2), normals(100, 2, 100)];
   const inBlocks = await kernelDistance(featuresOf(x, 2), featuresOf(y, 2), { block: 32 });
-  const parts = [await kernelDistance(half(x, 0), half(y, 0)), await kernelDistance(half(x, 1), half(y, 1))];
   t.is(inBlocks.blocks, 2);
-  t.true(Math.abs(inBlocks.value - (parts[0]!.value + parts[1]!.value) / 2) < 1e-12);
+  let mean = 0;
+  for (const part of [0, 1]) {
+    const points = [x, y].map((values) =>
+      featuresOf(
+        Float32Array.from(
+          Array.from(chooseSamples(values.length / 2, 32, part, 2)).flatMap((i) => [
+            values[2 * i]!,
+            values[2 * i + 1]!,
+          ]),
+        ),
+        2,
+      ),
+    );
+    mean += (await kernelDistance(points[0]!, points[1]!)).value / 2;
+  }
+  t.true(Math.abs(inBlocks.value - mean) < 1e-12);
+});
+
+test('samples are chosen evenly, and not in step with a set that alternates', (t) => {
+  for (const [count, most, parts] of [
+    [60_000, 10_000, 1],
+    [15_000, 10_000, 1],
+    [1000, 300, 3],
+    [50, 100, 4],
+  ] as const) {
+    const all = Array.from({ length: parts }, (_, part) =>
+      Array.from(chooseSamples(count, most, part, parts)),
+    );
+    for (const own of all) {
+      t.is(own.length, Math.min(most, Math.floor(count / parts)));
+      t.true(own.every((index, i) => index < count && (i === 0 || index > own[i - 1]!)));
+    }
+    t.is(new Set(all.flat()).size, all.flat().length, 'parts are disjoint');
+  }
+  const chosen = chooseSamples(60_000, 10_000);
+  const odd = chosen.reduce((sum, index) => sum + (index % 2), 0);
+  t.true(Math.abs(odd - 5000) < 250);
+  const parts = Array.from({ length: 4000 }, (_, i) => samplePart(i, 4));
+  for (const part of [0, 1, 2, 3]) t.is(parts.filter((own) => own === part).length, 1000);
+  t.true(Math.abs(parts.filter((own, i) => own === 0 && i % 2 === 0).length - 500) < 80);
 });
 
 test('density is 1 and coverage 1 - 2^-k where both sets are of one law', async (t) => {
@@ -228,7 +262,7 @@ test.serial(
     const [x, y] = [normals(2100, 9), normals(2000, 9, 5000)];
     const inPieces = (values: Float32Array): Features => {
       const whole = featuresOf(values, 9);
-      return { ...whole, read: async (first, count, step) => (await whole.read(first, count, step)).slice() };
+      return { ...whole, read: async (first, count) => (await whole.read(first, count)).slice() };
     };
     const all = async (make: (values: Float32Array) => Features) => [
       await frechetDistance(make(x), make(y)),
