@@ -13,6 +13,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   networks: () => import('./networks.js'),
   sessions: () => import('./sessions.js'),
   queue: () => import('./queue.js'),
+  rows: () => import('./rows.js'),
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);

@@ -91,9 +91,12 @@ export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
     arctan: (i) => ofNoise(sigmaData * Math.tan(between(angle(T), angle(epsilon), i))),
   };
   if (grid === 'reference') throw new OptionError('grid', grid, 'one whose times are spread by a rule');
-  return Float64Array.from({ length: steps + 1 }, (_, i) =>
+  const times = Float64Array.from({ length: steps + 1 }, (_, i) =>
     i === 0 ? T : i === steps ? epsilon : time[grid](i),
   );
+  if (times.every((t, i) => i === 0 || t < times[i - 1]!)) return times;
+  const expected = `nearer to 1, or fewer steps: not all ${steps + 1} times of the grid can be told apart`;
+  throw new OptionError('rho', rho, expected);
 }
 
 /** A user's own times. */

@@ -45,7 +45,7 @@ export function vp(options: VpOptions = {}): Sde {
         'steps',
         levels,
         `more than beta1 (${beta1}) with grid 'reference', whose last level keeps 1 - beta1 / steps of the variance; ` +
-          "grid 'exact' takes any number",
+          'the other grids take any number',
       );
     },
   };

@@ -212,6 +212,7 @@ test('grids that cannot be are refused with the option named', (t) => {
     [() => timeGrid(vp(), { steps: 30, epsilon: 1 }), 'epsilon', /between 0 and T/],
     [() => ladderGrid(ve(), smldLadder([1, 2]), { steps: 3 }), 'steps', /trained levels \(2\)/],
     [() => timeGrid(vp(), {}), 'steps', /a number of steps/],
+    [() => timeGrid(vp(), { steps: 3, grid: 'karras', rho: 1e-3 }), 'rho', /told apart/],
     [() => timeGrid(vp(), { grid: [1, 0.3, 0.3] }), 'grid', /descending.*times\[2\] is 0.3/],
     [() => timeGrid(vp(), { grid: [2, 1] }), 'grid', /at most 1; times\[0\] is 2/],
     [() => timeGrid(vp(), { grid: [1] }), 'grid', /at least 2 times/],

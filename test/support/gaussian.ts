@@ -23,9 +23,8 @@ export function gaussianModel(
     evaluate(x, levels, output) {
       const { t, index } = levels[0]!;
       calls.push({ size: levels.length, t, ...(index !== undefined && { index }) });
-      for (const [b, level] of levels.entries()) {
-        const alpha = sde.alpha(level.t);
-        const total = (alpha * std) ** 2 + sde.sigma(level.t) ** 2;
+      for (const [b, { alpha, sigma }] of levels.entries()) {
+        const total = (alpha * std) ** 2 + sigma ** 2;
         for (let i = b * elements; i < (b + 1) * elements; i++) output[i] = (alpha * mean - x[i]!) / total;
       }
     },

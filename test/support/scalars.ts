@@ -10,6 +10,7 @@ export function scalarsOf(method: Predictor | Corrector, step: Step, sde: Sde, r
   let scalars: Update | undefined;
   const recorder: Partial<Batch> = {
     model: { sde } as ScoreModel,
+    level: { ...step.from, sigma: sde.sigma(step.from.t) },
     update(update) {
       scalars = update;
     },

@@ -55,7 +55,8 @@ export function ald(options: Omit<LangevinOptions, 'norm'> = {}): Corrector {
     begin: (batch) =>
       langevinMove(
         batch,
-        (step) => 2 * stepAlpha(step, batch.model) * (snr * batch.model.sde.sigma(step.from.t)) ** 2,
+        // The level of the evaluation: on the published loop a model in continuous time has another sigma than the ladder.
+        (step) => 2 * stepAlpha(step, batch.model) * (snr * batch.level.sigma) ** 2,
       ),
   };
 }
