@@ -45,7 +45,7 @@ export async function extractFeatures(
     signal?.throwIfAborted();
     const path = folder === undefined ? undefined : join(folder, `${await keyOf(piece, samples)}.npy`);
     const kept = path === undefined ? undefined : await readRows(path, piece.count, columns);
-    const rows = kept ?? (await rowsOf(piece, samples, network, signal));
+    const rows = kept ?? (await rowsOf(piece, done, samples, network, signal));
     if (path !== undefined && kept === undefined)
       await writeAtomically(path, encodeNpy({ data: rows, shape: [piece.count, columns] }));
     stores.push(
@@ -82,14 +82,18 @@ async function keyOf(piece: Piece, { range, shape }: Samples): Promise<string> {
   return (range === undefined ? name : [...name, ...range]).join('_');
 }
 
-/** Features and logits side by side. */
+/** Features and logits side by side, of a piece whose first sample has the index `first`. */
 async function rowsOf(
   piece: Piece,
+  first: number,
   { range, shape }: Samples,
   network: FeatureNetwork,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const pictures = picturesOf(await piece.read(), range);
+  const values = await piece.read();
+  // Bytes would hide it.
+  if (values instanceof Float32Array) checkFinite(values, elementCount(shape), first);
+  const pictures = picturesOf(values, range);
   const { features, logits } = await network.run(pictures, [piece.count, ...shape], signal);
   const { width, classes = 0 } = network;
   const columns = width + classes;
@@ -98,7 +102,7 @@ async function rowsOf(
     rows.set(features.subarray(n * width, (n + 1) * width), n * columns);
     if (logits) rows.set(logits.subarray(n * classes, (n + 1) * classes), n * columns + width);
   }
-  checkFinite(rows, columns, 0);
+  checkFinite(rows, columns, first);
   return rows;
 }
 

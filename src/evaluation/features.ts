@@ -51,7 +51,7 @@ export function checkFinite(values: Float32Array, width: number, first: number):
   if (at < 0) return;
   const sample = first + Math.floor(at / width);
   throw new DataError(
-    `Feature ${at % width} of sample ${sample} is ${values[at]!}; finite numbers expected.`,
+    `Element ${at % width} of sample ${sample} is ${values[at]!}; finite numbers expected.`,
     {
       value: values[at],
     },

@@ -7,6 +7,7 @@ import { extractFeatures } from '../../src/evaluation/extract.js';
 import { loadFeatureNetwork } from '../../src/evaluation/feature-network.js';
 import { resizePictures } from '../../src/evaluation/resize.js';
 import { openSamples, samplesOf } from '../../src/evaluation/samples.js';
+import { writeImageFolder } from '../../src/io/image.js';
 import { sampleShards } from '../../src/sampling/shards.js';
 import { functionModel } from '../../src/score/function.js';
 import { vp } from '../../src/sde/vp.js';
@@ -142,4 +143,13 @@ test('what is no feature network, or no picture for it, is named', async (t) => 
   await t.throwsAsync(() => network.run(new Uint8Array(4), [2, 2]), { message: /not pictures/ });
   const floats = samplesOf({ data: new Float32Array(16), shape: [1, 1, 4, 4] });
   await t.throwsAsync(() => extractFeatures(floats, network), { message: /give their data range/ });
+  const broken = {
+    ...samplesOf({ data: Float32Array.of(...new Array<number>(31).fill(0), NaN), shape: [2, 1, 4, 4] }),
+    range: [-1, 1] as const,
+  };
+  await t.throwsAsync(() => extractFeatures(broken, network), { message: /Element 15 of sample 1 is NaN/ });
+  const mixed = join(folder, 'mixed');
+  await writeImageFolder(mixed, { samples: new Float32Array(16), shape: [1, 1, 4, 4], range: [0, 1] });
+  await writeImageFolder(mixed, { samples: new Float32Array(25), shape: [1, 1, 5, 5], range: [0, 1] }, 1);
+  await t.throwsAsync(() => openSamples(mixed), { instanceOf: DataError, message: /000001\.png.*5/ });
 });

@@ -292,7 +292,7 @@ test('bad input is named', async (t) => {
   t.throws(() => featuresOf(new Float32Array(0), 4), { instanceOf: DataError });
   t.throws(() => featuresOf(new Float32Array(6), 4), { instanceOf: DataError });
   const broken = featuresOf(Float32Array.of(1, 2, 3, NaN, 5, 6), 2);
-  await t.throwsAsync(() => frechetDistance(broken, set), { message: /Feature 1 of sample 1 is NaN/ });
+  await t.throwsAsync(() => frechetDistance(broken, set), { message: /Element 1 of sample 1 is NaN/ });
   await t.throwsAsync(() => kernelDistance(set, featuresOf(new Float32Array(2), 2)), {
     instanceOf: OptionError,
     message: /reference must be at least 4 samples/,
