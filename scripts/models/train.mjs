@@ -1,12 +1,13 @@
 // Trains the embedded MNIST models with fastsde itself: one denoiser for every noise level, then a VP and a VE model tuned
 // from it (states of equal noise-to-signal ratio are the same state in other units), and a noise-conditional classifier.
 //
-//   FASTSDE_DATA=folder node scripts/models/train.mjs <denoiser | vp-fine | vp | ve | classifier> --output DIR
-//     [--images N] [--start MODEL.onnx]
+//   FASTSDE_DATA=folder node scripts/models/train.mjs <denoiser | vp-fine | vp | conditional | ve | classifier> --output DIR
+//     [--images N] [--start MODEL.onnx] [--checkpoint FILE.safetensors]
 //
-// A run that was stopped goes on when it is started again. models/README.md has the commands.
+// A run that was stopped goes on when it is started again; --checkpoint writes the averaged weights of one of its checkpoints
+// as the model, without training. models/README.md has the commands.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadData } from '../../dist/data.js';
@@ -15,7 +16,12 @@ import { buildNetwork, train } from '../../dist/training.js';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { output: { type: 'string' }, images: { type: 'string' }, start: { type: 'string' } },
+  options: {
+    output: { type: 'string' },
+    images: { type: 'string' },
+    start: { type: 'string' },
+    checkpoint: { type: 'string' },
+  },
 });
 
 // Mean and standard deviation of the pixels in [-1, 1].
@@ -94,14 +100,19 @@ const [name] = positionals;
 const stage = stages[name];
 if (stage === undefined || flags.output === undefined) {
   console.error(
-    `usage: train.mjs <${Object.keys(stages).join(' | ')}> --output DIR [--images N] [--start MODEL]`,
+    `usage: train.mjs <${Object.keys(stages).join(' | ')}> --output DIR [--images N] [--start MODEL] [--checkpoint FILE]`,
   );
   process.exit(1);
 }
 const { network, from, images = 0, ...options } = stage;
 const folder = join(flags.output, name);
+const output = join(flags.output, `${name}.onnx`);
 await mkdir(folder, { recursive: true });
 let model = buildNetwork(network, 0n);
+if (flags.checkpoint !== undefined) {
+  await writeModel(withParameters(model, await averages(flags.checkpoint)), output);
+  process.exit();
+}
 const start = flags.start ?? (from && join(flags.output, `${from}.onnx`));
 if (start) {
   const trained = await readModel(start);
@@ -129,4 +140,26 @@ const result = await training;
 console.log(
   JSON.stringify({ seconds: result.seconds, networkShare: result.networkShare, loss: result.loss }),
 );
-await writeModel(result.model, join(flags.output, `${name}.onnx`));
+await writeModel(result.model, output);
+
+/** The exponential averages of the parameters in a checkpoint: a safetensors file of little-endian float32. */
+async function averages(path) {
+  const bytes = await readFile(path);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const prefix = 'averages.0.';
+  return new Map(
+    Object.entries(JSON.parse(bytes.toString('utf8', 8, start)))
+      .filter(([tensor]) => tensor.startsWith(prefix))
+      .map(
+        ([
+          tensor,
+          {
+            data_offsets: [first, end],
+          },
+        ]) => {
+          const values = Uint8Array.from(bytes.subarray(start + first, start + end));
+          return [tensor.slice(prefix.length), new Float32Array(values.buffer)];
+        },
+      ),
+  );
+}
