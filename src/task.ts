@@ -1,5 +1,6 @@
 /** Work under way: await it for the result, iterate over it (`for await`) for what it reports, or both. */
-export class Task<Result, Item> implements PromiseLike<Result>, AsyncIterable<Item> {
+export class Task<Result, Item> implements Promise<Result>, AsyncIterable<Item> {
+  readonly [Symbol.toStringTag]: string = 'Task';
   readonly #result: Promise<Result>;
   readonly #taken: ((item: Item) => void) | undefined;
   #items: Item[] | undefined;
@@ -35,6 +36,14 @@ export class Task<Result, Item> implements PromiseLike<Result>, AsyncIterable<It
     onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.#result.then(onfulfilled, onrejected);
+  }
+
+  catch<B = never>(onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<Result | B> {
+    return this.#result.catch(onrejected);
+  }
+
+  finally(onfinally?: (() => void) | null): Promise<Result> {
+    return this.#result.finally(onfinally);
   }
 
   /** Reports from the moment of the call; to see them all, iterate in the same turn in which the work was started. */
