@@ -26,6 +26,26 @@ await writeFile(
   }),
 );
 
+test.serial('a class without a file means the embedded model that takes classes', async (t) => {
+  const flags = [
+    '--class',
+    '3',
+    '--solver',
+    'ddim',
+    '--steps',
+    '2',
+    '--count',
+    '1',
+    '--output',
+    'three.npy',
+    '--json',
+  ];
+  const { stdout } = await fastsde(['sample', ...flags]);
+  const { options } = JSON.parse(stdout) as { options: { model: string; classLabel: number } };
+  t.regex(options.model, /mnist-conditional\.onnx$/);
+  t.is(options.classLabel, 3);
+});
+
 test.serial('help lists the commands, and the flags with choices and defaults', async (t) => {
   const { stdout } = await fastsde(['--help']);
   t.regex(stdout, /sample .*\n[^]*info /);

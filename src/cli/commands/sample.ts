@@ -42,7 +42,10 @@ export function sampleCommand(): Command {
     integer('--batch <n>', 'samples that go through the network at once (default: count, at most 64)'),
     bigInteger('--seed <n>', 'seed of all noise, 0 to 2^64 - 1 (default: 0)'),
     integer('--first <index>', 'index of the first sample, to continue a sequence (default: 0)'),
-    integer('--class <n>', 'class of the samples, for a model with a class input'),
+    integer(
+      '--class <n>',
+      'class of the samples, for a model with classes; without a file: a digit, or 10 for any',
+    ),
   ]);
   addSolverOptions(command);
   addModelOptions(command, { mixture: true });

@@ -10,6 +10,8 @@ import { addOptions, choice, constants, integer, numbers, real } from './argumen
 
 /** Flags that say which model is used and what a model file leaves open. */
 export interface ModelFlags {
+  /** Of all samples: without a file, the embedded model that takes classes is meant. */
+  readonly class?: number;
   readonly mixture?: string;
   readonly sde?: SdeName;
   readonly sdeConstants?: Readonly<Record<string, number>>;
@@ -109,7 +111,8 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
   const { embeddedModel } = await import('../../score/network/embedded.js');
   const { loadModel } = await import('../../score/network/load.js');
   await quietRuntime();
-  const path = given ?? embeddedModel(flags.sde);
+  const path =
+    given ?? embeddedModel(flags.class !== undefined && flags.sde !== 've' ? 'conditional' : flags.sde);
   const model = await loadModel(path, loadOptions(flags));
   const { parameterization, labels, ladder, shape, sde, warnings } = model;
   const { threads, provider = 'cpu' } = flags;
