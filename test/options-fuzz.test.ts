@@ -121,7 +121,10 @@ const calls: Record<string, { names: string[]; call: Call }> = {
     call: (given) => new GaussianMixture(wrong({ weights: [1], means: [[0]], covariances: [1], ...given })),
   },
   vp: { names: ['beta0', 'beta1', 'epsilon', 'dataRange'], call: (given) => vp(wrong(given)) },
-  timeGrid: { names: ['steps', 'grid', 'rho', 'epsilon', 'sigmaData'], call: (given) => timeGrid(vp(), wrong(given)) },
+  timeGrid: {
+    names: ['steps', 'grid', 'rho', 'epsilon', 'sigmaData'],
+    call: (given) => timeGrid(vp(), wrong(given)),
+  },
   functionModel: {
     names: ['shape', 'evaluate', 'parameterization', 'classes'],
     call: (given) => functionModel(wrong({ shape: [2], sde: vp(), evaluate: () => undefined, ...given })),

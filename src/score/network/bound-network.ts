@@ -221,7 +221,7 @@ class BoundRange {
   }
 
   #put(name: string, { data, dims }: Tensor): BoundTensors[string] {
-    const values = data as Values;
+    const values = data;
     const place = this.#labels[name]?.data ?? this.#room.place(name, values.length, kindOf(values));
     this.#device.write(place, values);
     return { data: place, dims };
