@@ -106,7 +106,7 @@ class NodeSession implements Session {
       return Object.fromEntries(
         Object.entries(result).map(([name, { data, dims }]) => [
           name,
-          { data: data as Tensor['data'], dims },
+          { data: bitsOfHalves(data as Tensor['data']), dims },
         ]),
       );
     } catch (cause) {
@@ -133,6 +133,12 @@ class NodeSession implements Session {
     if (data instanceof Uint16Array) Object.defineProperty(tensor, 'data', { value: data });
     return tensor;
   }
+}
+
+/** Half precision as its bits; where JavaScript has a Float16Array (Node 24), onnxruntime-node makes one. */
+function bitsOfHalves(data: Tensor['data']): Tensor['data'] {
+  if ((data[Symbol.toStringTag] as string) !== 'Float16Array') return data;
+  return new Uint16Array(data.buffer, data.byteOffset, data.length);
 }
 
 function tensorInfo(metadata: Ort.InferenceSession.ValueMetadata): TensorInfo {

@@ -232,7 +232,8 @@ test('an output whose memory is taken away during the run is a named error', asy
   await t.throwsAsync(running, { instanceOf: ModelError, message: /taken away/ });
 });
 
-test('the calling thread is free while a network runs', async (t) => {
+// By themselves: onnxruntime-node, which other tests run, holds the thread.
+test.serial('the calling thread is free while a network runs', async (t) => {
   const session = await createOwnSession(slow, { threads: 1 });
   let turns = 0;
   const count = () => {
@@ -245,7 +246,7 @@ test('the calling thread is free while a network runs', async (t) => {
   t.true(turns > 1, `${turns} turns of the event loop`);
 });
 
-test('an abort ends a run inside the network, and no other', async (t) => {
+test.serial('an abort ends a run inside the network, and no other', async (t) => {
   const session = await createOwnSession(slow, { threads: 1 });
   const controllers = Array.from({ length: 3 }, () => new AbortController());
   const runs = controllers.map(({ signal }) => session.run({ x0: square(1) }, undefined, { signal }));
