@@ -266,17 +266,17 @@ export function makeTensor(
   dims: readonly number[],
   values: ArrayLike<number>,
 ): TensorProto {
-  const numbers = Array.from(values);
+  // The constructors copy arrays of their own type at the speed of memory.
   const array =
     type === 'float32'
-      ? Float32Array.from(numbers)
+      ? new Float32Array(values)
       : type === 'float64'
-        ? Float64Array.from(numbers)
+        ? new Float64Array(values)
         : type === 'int64'
-          ? BigInt64Array.from(numbers, BigInt)
+          ? BigInt64Array.from(Array.from(values), BigInt)
           : type === 'int32'
-            ? Int32Array.from(numbers)
-            : Uint8Array.from(numbers);
+            ? new Int32Array(values)
+            : new Uint8Array(values);
   return {
     name,
     dims: [...dims],
