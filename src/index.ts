@@ -46,6 +46,7 @@ export {
   type LinearPredictor,
   type Move,
   type Predictor,
+  type Walked,
   type Resolved,
 } from './solvers/predictor.js';
 export { ancestral, type AncestralOptions } from './solvers/predictors/ancestral.js';

@@ -55,6 +55,7 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       'first',
       'seed',
       'steps',
+      'evaluations',
       'predictor',
       'corrector',
       'snr',

@@ -51,7 +51,7 @@ export interface SampleOptions extends SolverChoice {
 
 const optionNames = Object.keys({
   ...{ solver: 1, predictor: 1, corrector: 1, snr: 1, correctorSteps: 1, norm: 1, sequence: 1, denoise: 1 },
-  ...{ steps: 1, grid: 1, rho: 1, epsilon: 1 },
+  ...{ steps: 1, evaluations: 1, grid: 1, rho: 1, epsilon: 1 },
   ...{ count: 1, batch: 1, seed: 1, first: 1, classLabel: 1, initial: 1, constraints: 1 },
   ...{ trajectory: 1, previewEvery: 1, preview: 1, signal: 1, onProgress: 1 },
 } satisfies Record<keyof SampleOptions, 1>);

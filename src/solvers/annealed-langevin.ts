@@ -41,6 +41,7 @@ export function annealedLangevin(options: AnnealedLangevinOptions = {}): Solver 
       const least = levels.length - 1;
       return {
         steps: levels.length,
+        evaluations: levels.length * stepsPerLevel + (denoise === 'tweedie' ? 1 : 0),
         constrains: true,
         options: { solver: 'annealed-langevin', levels: levels.length, stepSize, stepsPerLevel, denoise },
         start: drawUniform,

@@ -54,8 +54,8 @@ export interface SolverChoice extends PredictorCorrectorOptions {
 /** The solver that is chosen for a model. @throws OptionError for options that do not go together. */
 export function solverFor(choice: SolverChoice, model: ScoreModel): Solver {
   const { solver, predictor, corrector, snr, correctorSteps, norm } = choice;
-  const { sequence, grid, steps, rho, epsilon, denoise } = choice;
-  const walk = { sequence, grid, steps, rho, epsilon, denoise };
+  const { sequence, grid, steps, evaluations, rho, epsilon, denoise } = choice;
+  const walk = { sequence, grid, steps, evaluations, rho, epsilon, denoise };
   const settings = { snr, correctorSteps, norm };
   const chosen =
     solver === undefined || solver === 'predictor-corrector'

@@ -40,6 +40,7 @@ export function langevinDynamics(options: LangevinDynamicsOptions): Solver {
       const level = levelAt(model, time ?? epsilon);
       return {
         steps,
+        evaluations: steps,
         constrains: true,
         options: { solver: 'langevin-dynamics', stepSize, steps, time: level.t },
         async run(batch, observer) {

@@ -65,12 +65,16 @@ export function multistep(
   name: string,
   method: Multistep,
   { clip = false, lowerOrderFinal }: MultistepOptions,
-): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'begin'> {
+): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'inner' | 'begin'> {
   const { correct } = method;
+  const correctsEnd = ({ k, to }: Step, steps: readonly Step[]): boolean =>
+    correct?.last === true && k === steps.length - 1 && to.sigma > 0;
   return {
     name,
     resolve: () => ({ ...method.options, clip, ...defined({ lowerOrderFinal }) }),
     ...(method.first && { blind: ({ k }: Step) => k === 0 }),
+    inner: (step, { steps }) =>
+      (correct?.evaluates && step.k > 0 ? 1 : 0) + (correctsEnd(step, steps) ? 1 : 0),
     begin(batch, steps) {
       const { model, x } = batch;
       // A correction takes back a step of the full order, with the prediction at its end.
@@ -94,7 +98,8 @@ export function multistep(
         batch.combine(x, operands, [state, ...weights], address && { scale: noise, address });
       };
 
-      return async ({ k, from, to }, address) => {
+      return async (step, address) => {
+        const { k, from, to } = step;
         if (method.first && k === 0) history.begin(from, method.first(from));
         else history.add(from);
         let shift = correction();
@@ -111,7 +116,7 @@ export function multistep(
         const total = Array.from({ length }, (_, j) => (weights[j] ?? 0) + state * (shift[j] ?? 0));
         add(state, total, noise, address);
         made = { levels: known(correct?.order ?? 0), weights };
-        if (correct?.last && k === steps.length - 1 && to.sigma > 0) {
+        if (correctsEnd(step, steps)) {
           await batch.evaluate(to, k);
           history.add(to);
           add(1, correction());

@@ -43,7 +43,17 @@ export const correctorNames = Object.keys(correctorOptions) as readonly Correcto
 
 /** Solvers: combinations of the others, adaptive and particle methods. */
 export const solverOptions = {
-  'predictor-corrector': ['predictor', 'corrector', 'sequence', 'grid', 'steps', 'rho', 'epsilon', 'denoise'],
+  'predictor-corrector': [
+    'predictor',
+    'corrector',
+    'sequence',
+    'grid',
+    'steps',
+    'evaluations',
+    'rho',
+    'epsilon',
+    'denoise',
+  ],
   rk45: ['rtol', 'atol', 'variable', 'coupling', 'epsilon', 'denoise'],
   'annealed-langevin': ['sigmas', 'stepSize', 'stepsPerLevel', 'denoise'],
   'langevin-dynamics': ['stepSize', 'steps', 'time'],

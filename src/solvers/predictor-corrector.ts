@@ -5,6 +5,7 @@ import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Grid, type Step } from '../sde/grid.js';
 import type { Batch } from './batch.js';
+import { stepsWithin } from './budget.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
 import type { Corrector } from './corrector.js';
 import { defaultCorrector } from './correctors/langevin.js';
@@ -29,6 +30,8 @@ export type Denoise = (typeof denoises)[number];
 export interface WalkOptions {
   /** Number of solver steps. Default 1000 (100 for ODE methods); for a model with trained levels, their number. */
   readonly steps?: number | undefined;
+  /** Instead of steps: the evaluations that each sample may take, for every purpose; as many steps are made as they pay for. */
+  readonly evaluations?: number | undefined;
   /**
    * Default: that of the predictor, mostly `uniform-t`. A name of times from T to epsilon, the times themselves, or `reference`,
    * the published loop. A model with trained levels always walks its own ladder.
@@ -56,54 +59,81 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
   checkKnown(options, solverOptions['predictor-corrector']);
   const { sequence = 'corrector-first' } = options;
   checkChoice('sequence', sequence, sequences);
+  checkBudget(options);
   const predictor = namedPredictor(options.predictor === undefined ? 'reverse-diffusion' : options.predictor);
   const given = options.corrector === undefined ? undefined : namedCorrector(options.corrector);
+  const planned = (model: ScoreModel, way: WalkOptions): Plan & { readonly evaluations: number } => {
+    const corrector = given ?? namedCorrector(defaultCorrector(model));
+    const steps = stepsOf(model, predictor, way);
+    const ladder = steps[0]!.from.index !== undefined || way.grid === 'reference';
+    const predictsLast = ladder && sequence === 'corrector-first' && !predictor.still;
+    const denoise = options.denoise ?? (predictsLast ? 'mean' : 'tweedie');
+    checkDenoise(denoise, sequence, predictor);
+    const last = steps.at(-1)!;
+    // On a ladder the last predictor step leads to the data, where there is nothing left to correct.
+    const end = ladder ? last.from : last.to;
+    const ahead = sequence === 'predictor-first' || (predictor.still && !ladder);
+    const walked = sequence === 'predictor-first' && ladder ? steps.slice(0, -1) : steps;
+    const isNoisy = (k: number): boolean => !(denoise === 'mean' && k === walked.length - 1);
+    const costs = walked.map((step, k) => {
+      if (predictor.still) return corrector.steps;
+      const first = predictor.blind?.(step) ? 0 : 1;
+      const inner = predictor.inner?.(step, { model, steps: walked, noisy: isNoisy(k) }) ?? 0;
+      return first + inner + corrector.steps;
+    });
+    return {
+      steps: walked.length,
+      evaluations: costs.reduce((sum, cost) => sum + cost, denoise === 'tweedie' ? 1 : 0),
+      precision: predictor.precision ?? 'single',
+      constrains: true,
+      options: {
+        solver: 'predictor-corrector',
+        predictor: predictor.name,
+        ...predictor.resolve?.(model),
+        corrector: corrector.name,
+        ...corrector.resolve?.(model),
+        steps: steps.length,
+        grid: model.ladder ? 'ladder' : gridOf(predictor, way),
+        epsilon: end.t,
+        sequence,
+        denoise,
+      },
+      warnings: [...(corrector.warnings?.(model) ?? []), ...scoreRounding(model, end.sigma)],
+      async run(batch, observer) {
+        const predict = predicting(batch, predictor, walked);
+        const correct = correcting(batch, corrector, walked);
+        const visits = walked.map((step, k) =>
+          ahead
+            ? [...predict(step, isNoisy(k)), ...correct(steps[k + 1] ?? stayAt(end, k + 1), k)]
+            : [...correct(step, k), ...predict(step, isNoisy(k))],
+        );
+        await walk(batch, visits, observer);
+        if (denoise === 'tweedie') await denoiseAt(batch, end, walked.length);
+      },
+    };
+  };
   return {
     name: 'predictor-corrector',
-    plan(model): Plan {
-      const corrector = given ?? namedCorrector(defaultCorrector(model));
-      const steps = stepsOf(model, predictor, options);
-      const ladder = steps[0]!.from.index !== undefined || options.grid === 'reference';
-      const predictsLast = ladder && sequence === 'corrector-first' && !predictor.still;
-      const denoise = options.denoise ?? (predictsLast ? 'mean' : 'tweedie');
-      checkDenoise(denoise, sequence, predictor);
-      const last = steps.at(-1)!;
-      // On a ladder the last predictor step leads to the data, where there is nothing left to correct.
-      const end = ladder ? last.from : last.to;
-      const ahead = sequence === 'predictor-first' || (predictor.still && !ladder);
-      const walked = sequence === 'predictor-first' && ladder ? steps.slice(0, -1) : steps;
-      return {
-        steps: walked.length,
-        precision: predictor.precision ?? 'single',
-        constrains: true,
-        options: {
-          solver: 'predictor-corrector',
-          predictor: predictor.name,
-          ...predictor.resolve?.(model),
-          corrector: corrector.name,
-          ...corrector.resolve?.(model),
-          steps: steps.length,
-          grid: model.ladder ? 'ladder' : gridOf(predictor, options),
-          epsilon: end.t,
-          sequence,
-          denoise,
-        },
-        warnings: [...(corrector.warnings?.(model) ?? []), ...scoreRounding(model, end.sigma)],
-        async run(batch, observer) {
-          const predict = predicting(batch, predictor, walked);
-          const correct = correcting(batch, corrector, walked);
-          const visits = walked.map((step, k) => {
-            const noisy = !(denoise === 'mean' && k === walked.length - 1);
-            return ahead
-              ? [...predict(step, noisy), ...correct(steps[k + 1] ?? stayAt(end, k + 1), k)]
-              : [...correct(step, k), ...predict(step, noisy)];
-          });
-          await walk(batch, visits, observer);
-          if (denoise === 'tweedie') await denoiseAt(batch, end, walked.length);
-        },
-      };
+    plan(model) {
+      const { evaluations } = options;
+      if (evaluations === undefined) return planned(model, options);
+      const most = model.ladder?.levels ?? Infinity;
+      const cost = (steps: number): number => planned(model, { ...options, steps }).evaluations;
+      return planned(model, { ...options, steps: stepsWithin(evaluations, cost, most) });
     },
   };
+}
+
+/** Throws where the steps are given both by their number and by what they may cost. */
+function checkBudget({ evaluations, steps, grid }: WalkOptions): void {
+  if (evaluations === undefined) return;
+  if (steps !== undefined) throw new OptionError('evaluations', evaluations, 'left out where steps is given');
+  if (grid === 'reference') {
+    const expected = "left out with grid 'reference', the published loop, for which steps is given";
+    throw new OptionError('evaluations', evaluations, expected);
+  }
+  if (grid !== undefined && typeof grid !== 'string')
+    throw new OptionError('evaluations', evaluations, 'left out where grid is an array of times');
 }
 
 /** The move with which a method starts a batch. */

@@ -16,6 +16,15 @@ export type Resolved = Readonly<Record<string, unknown>>;
  */
 export type Move = (step: Step, noise: NoiseAddress | undefined) => void | Promise<void>;
 
+/** What is known of a walk before it begins. */
+export interface Walked {
+  readonly model: ScoreModel;
+  /** All steps of the walk. */
+  readonly steps: readonly Step[];
+  /** Whether the step in question gets noise: the last may be without. */
+  readonly noisy: boolean;
+}
+
 /** A way from one level to the next: every method on a fixed grid is one. */
 export interface Predictor {
   readonly name: string;
@@ -28,6 +37,8 @@ export interface Predictor {
   resolve?(model: ScoreModel): Resolved;
   /** Whether it makes a step without the evaluation at its start, as where it first adds noise. Default: none. */
   blind?(step: Step): boolean;
+  /** Evaluations that the move over a step makes itself, beside that at its start: from these a budget finds its steps. Default 0. */
+  inner?(step: Step, walked: Walked): number;
   /** Whether it evaluates between levels, and so needs a model in continuous time and an exact grid. Default false. */
   readonly continuous?: boolean;
   /** Precision of the state; default `single`. */

@@ -20,6 +20,9 @@ export function raiseNoise(batch: Batch, from: Level, to: Level, times: number, 
   batch.combine(batch.x, [batch.x], [to.alpha / from.alpha], { scale, address });
 }
 
+/** Evaluations of {@link secondOrder} within a step that leads to this level. */
+export const secondEvaluations = ({ sigma }: Level): number => (sigma === 0 ? 0 : 1);
+
 /**
  * A step of order 2 on d(x / alpha) / d rho = e, the noise in x = alpha x_0 + sigma e, after an evaluation at `from`; at the data,
  * where e is not defined, a step of Euler's.

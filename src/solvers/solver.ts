@@ -15,6 +15,8 @@ export interface Observer {
 export interface Plan {
   /** Steps that `run` takes. */
   readonly steps: number;
+  /** Evaluations that each sample will go through, for every purpose; undefined where they are found on the way. */
+  readonly evaluations?: number;
   /** Every option as resolved. */
   readonly options: Resolved;
   /** Doubts about this choice of options for this model, in plain words. */

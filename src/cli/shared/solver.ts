@@ -39,6 +39,7 @@ export interface SolverFlags {
   readonly sequence?: (typeof sequences)[number];
   readonly grid?: Grid;
   readonly steps?: number;
+  readonly evaluations?: number;
   readonly rho?: number;
   readonly epsilon?: number;
   readonly denoise?: (typeof denoises)[number];
@@ -82,6 +83,10 @@ export function addSolverOptions(command: Command): void {
     integer(
       '--steps <n>',
       'steps (default: 1000, or the trained levels of a discrete model; fewer for the methods below)',
+    ),
+    integer(
+      '--evaluations <n>',
+      'instead: network evaluations of a sample, all included; as many steps as they pay for',
     ),
     grid(),
     real('--rho <exponent>', 'of the grids karras (default: 7), power (3) and polyexponential (1)'),
@@ -180,7 +185,7 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const { tau } = flags;
   const given: Readonly<Record<string, unknown>> = { ...flags, ...(tau && { tau: tauOf(tau) }) };
   const { solver = 'predictor-corrector', predictor, corrector, snr, correctorSteps, norm } = flags;
-  const { sequence, grid, steps, rho, epsilon, denoise } = flags;
+  const { sequence, grid, steps, evaluations, rho, epsilon, denoise } = flags;
   const isSolver = solver in solverOptions && solver !== 'predictor-corrector';
   const moving = solver in predictorOptions ? (solver as PredictorName) : (predictor ?? 'reverse-diffusion');
   const taken: readonly string[] = isSolver ? solverOptions[solver as SolverName] : predictorOptions[moving];
@@ -194,6 +199,6 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const described = { name: moving, ...options };
   return {
     ...(solver in predictorOptions ? { solver: described, predictor } : { predictor: described }),
-    ...{ corrector, snr, correctorSteps, norm, sequence, grid, steps, rho, epsilon, denoise },
+    ...{ corrector, snr, correctorSteps, norm, sequence, grid, steps, evaluations, rho, epsilon, denoise },
   };
 }

@@ -63,6 +63,7 @@ function singlestep(
     ...(nodes.length > 0 && { continuous: true }),
     defaults: { steps: nodes.length === 0 ? 50 : 20, grid: 'uniform-lambda' },
     resolve: () => ({ clip }),
+    inner: () => nodes.length,
     begin(batch) {
       const { model, x } = batch;
       const estimate = estimator(clip);

@@ -3,7 +3,7 @@ import { checkKnown, checkNumber } from '../../options.js';
 import { levelAt, type Level } from '../../sde/level.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
-import { levelOfNoise, noiseToSignal, raiseNoise, secondOrder } from '../second-order.js';
+import { levelOfNoise, noiseToSignal, raiseNoise, secondEvaluations, secondOrder } from '../second-order.js';
 
 export interface EdmHeunOptions {
   /** How much noise the steps put back in all (S_churn); at most sqrt(2) - 1 of the noise level in one. Default 0, the ODE. */
@@ -44,6 +44,7 @@ export function edmHeun(options: EdmHeunOptions = {}): Predictor {
     defaults: { steps: 18, grid: 'karras' },
     resolve: () => ({ node, clip, churn, ...(churn > 0 && { churnLeast, churnMost, churnNoise }) }),
     blind: churns,
+    inner: (step) => (churns(step) ? 1 : 0) + secondEvaluations(step.to),
     begin(batch, steps) {
       const { model } = batch;
       const advance = secondOrder(batch, node, clip);

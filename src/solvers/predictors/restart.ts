@@ -4,7 +4,7 @@ import type { ScoreModel } from '../../score/model.js';
 import type { Level } from '../../sde/level.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
-import { levelOfNoise, noiseToSignal, raiseNoise, secondOrder } from '../second-order.js';
+import { levelOfNoise, noiseToSignal, raiseNoise, secondEvaluations, secondOrder } from '../second-order.js';
 
 /** An interval of noise levels sigma / alpha that is gone through again and again. */
 export interface RestartInterval {
@@ -40,6 +40,12 @@ export function restart(options: RestartOptions = {}): Predictor {
     precision: 'double',
     defaults: { steps: 18, grid: 'karras' },
     resolve: () => ({ intervals, noise, clip }),
+    inner({ from, to }, { noisy }) {
+      // All steps of an interval but the last lead to a level with noise.
+      const again = noisy ? intervals.filter((interval) => isPassed(interval, from, to)) : [];
+      const inside = again.map(({ steps, times }) => times * (2 * steps - 1 + secondEvaluations(to)));
+      return inside.reduce((sum, cost) => sum + cost, secondEvaluations(to));
+    },
     begin(batch) {
       const { model } = batch;
       const advance = secondOrder(batch, 1, clip);
@@ -47,9 +53,9 @@ export function restart(options: RestartOptions = {}): Predictor {
         await advance(k, from, to);
         if (!address) return;
         let visit = 0;
-        for (const { least, most, steps, times } of intervals) {
-          if (!(noiseToSignal(from) > least && noiseToSignal(to) <= least && noiseToSignal(to) < most))
-            continue;
+        for (const interval of intervals) {
+          if (!isPassed(interval, from, to)) continue;
+          const { most, steps, times } = interval;
           const levels = karrasLevels(model, most, to, steps);
           for (let time = 0; time < times; time++) {
             raiseNoise(batch, to, levels[0]!, noise, { ...address, visit: ++visit });
@@ -73,6 +79,11 @@ function checkIntervals(intervals: readonly RestartInterval[]): void {
     checkInteger(`${path}.steps`, interval.steps, 1);
     checkInteger(`${path}.times`, interval.times, 1);
   });
+}
+
+/** Whether a step leads out of an interval at its lower end. */
+function isPassed({ least, most }: RestartInterval, from: Level, to: Level): boolean {
+  return noiseToSignal(from) > least && noiseToSignal(to) <= least && noiseToSignal(to) < most;
 }
 
 /** Levels even in (sigma / alpha)^(1/7), from a noise level down to one that is known. */

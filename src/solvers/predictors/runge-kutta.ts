@@ -44,6 +44,7 @@ export function rungeKutta(name: string, { nodes, stages, weights }: Tableau): P
     continuous: true,
     precision: 'double',
     defaults: { steps: 100 },
+    inner: () => nodes.length - 1,
     begin(batch) {
       const slopes = nodes.map(() => batch.like());
       const trial = batch.like();
