@@ -122,6 +122,7 @@ export type {
   Trajectory,
 } from './sampling/sample.js';
 export { sampleShards, type ShardsOptions, type ShardsResult } from './sampling/shards.js';
+export { findGrid, type FindGridOptions, type GridCost } from './sampling/find-grid.js';
 export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './sampling/manifest.js';
 

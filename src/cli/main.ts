@@ -4,6 +4,7 @@ import { decodeCommand } from './commands/decode.js';
 import { encodeCommand } from './commands/encode.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { gradCommand } from './commands/grad.js';
+import { gridCommand } from './commands/grid.js';
 import { infoCommand } from './commands/info.js';
 import { inspectCommand } from './commands/inspect.js';
 import { interpolateCommand } from './commands/interpolate.js';
@@ -26,6 +27,7 @@ const program = new Command('fastsde')
   .addCommand(trainCommand())
   .addCommand(mergeCommand())
   .addCommand(evaluateCommand())
+  .addCommand(gridCommand())
   .addCommand(gradCommand())
   .addCommand(inspectCommand())
   .addCommand(infoCommand());

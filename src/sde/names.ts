@@ -21,3 +21,6 @@ export const gridNames = [
   'reference',
 ] as const;
 export type GridName = (typeof gridNames)[number];
+
+/** What a step costs where a grid is found for a model. */
+export const gridCosts = ['deviation', 'l2'] as const;

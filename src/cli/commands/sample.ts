@@ -110,14 +110,16 @@ type Sampled = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options'> & 
   readonly output: string;
 };
 
-async function toFile({ model, follow }: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
+async function toFile(opened: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
+  const { model, follow } = opened;
   const { planOf, sample } = await import('../../sampling/sample.js');
+  const { withGridFound } = await import('../shared/grids.js');
   const { checkCapacity, resolveOutput, writeSamples } = await import('../shared/outputs.js');
   const output = await resolveOutput(flags.output, {
     shape: model.shape,
     trajectory: flags.trajectory !== undefined,
   });
-  const solver = solverChoice(flags);
+  const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
   const { steps } = planOf(model, solver);
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
   const frames = trajectory === undefined ? 0 : Math.ceil(steps / trajectory);
@@ -139,11 +141,13 @@ async function toFile({ model, follow }: Opened, flags: SampleFlags, signal: Abo
 
 async function toFolder(opened: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
   const { sampleInto } = await import('../shared/shard.js');
+  const { withGridFound } = await import('../shared/grids.js');
   const { trajectory, shard, quiet } = flags;
   const output = flags.output!;
   if (trajectory !== undefined)
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
-  const options = { ...solverChoice(flags), ...runOptions(flags), ...defined({ shard }), signal };
+  const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
+  const options = { ...solver, ...runOptions(flags), ...defined({ shard }), signal };
   const { found, ...result } = await sampleInto(output, opened, options);
   if (!quiet && found > 0) tell(`${counted(found, 'sample')} were there already`);
   return { ...result, output };

@@ -55,7 +55,9 @@ export async function sampleInto(
 }
 
 /** What makes samples what they are beside the options of the sampler; not where the model lies, nor the threads. */
-async function originOf(modelOptions: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+export async function originOf(
+  modelOptions: Readonly<Record<string, unknown>>,
+): Promise<Record<string, unknown>> {
   const { model, mixture, ...rest } = modelOptions;
   const { openFile } = await import('../../io/read.js');
   const hash = createHash('sha256');

@@ -37,7 +37,8 @@ export interface SolverFlags {
   readonly correctorSteps?: number;
   readonly norm?: NormMode;
   readonly sequence?: (typeof sequences)[number];
-  readonly grid?: Grid;
+  /** `auto` is resolved once the model is known. */
+  readonly grid?: Grid | 'auto';
   readonly steps?: number;
   readonly evaluations?: number;
   readonly rho?: number;
@@ -153,9 +154,11 @@ export function addSolverOptions(command: Command): void {
 
 /** `--grid`: a name, or times. */
 function grid(): Option {
-  const text = `times: ${gridNames.join(', ')} (the published loop), or times with commas between them (default: uniform-t)`;
+  const text =
+    `times: ${gridNames.join(', ')} (the published loop), auto (found for the model, see "fastsde grid"), or times with ` +
+    'commas between them (default: uniform-t)';
   return new Option('--grid <name>', text).argParser((value: string) =>
-    /^[\d.]/.test(value) ? numbersIn(value) : oneOf(value, gridNames),
+    /^[\d.]/.test(value) ? numbersIn(value) : oneOf(value, [...gridNames, 'auto']),
   );
 }
 
@@ -177,7 +180,7 @@ function tauOf(values: readonly number[]): unknown {
 }
 
 /**
- * The options of `sample` that the flags stand for.
+ * The options of `sample` that the flags stand for, but for the grid `auto`, which needs the model.
  *
  * @throws OptionError for a flag that the solver does not take.
  */
@@ -199,6 +202,7 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const described = { name: moving, ...options };
   return {
     ...(solver in predictorOptions ? { solver: described, predictor } : { predictor: described }),
-    ...{ corrector, snr, correctorSteps, norm, sequence, grid, steps, evaluations, rho, epsilon, denoise },
+    ...{ corrector, snr, correctorSteps, norm, sequence, steps, evaluations, rho, epsilon, denoise },
+    grid: grid === 'auto' ? undefined : grid,
   };
 }
