@@ -55,7 +55,7 @@ export function gridCommand(): Command {
 const examples = `
 Examples:
   $ fastsde grid model.onnx --evaluations 8
-  $ fastsde sample model.onnx --solver ipndm --steps 7 --grid auto
+  $ fastsde sample model.onnx --solver ipndm --evaluations 8 --grid auto
 `;
 
 async function find(opened: Opened, flags: GridFlags, signal: AbortSignal) {
