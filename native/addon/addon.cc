@@ -121,6 +121,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<dots>(exports, "dots", {"queue", "a", "b", "out"});
     add<requireFinite>(exports, "requireFinite", {"queue", "x", "samples", "tag"});
     add<clip>(exports, "clip", {"queue", "x", "low", "high"});
+    add<threshold>(exports, "threshold", {"queue", "x", "samples", "low", "high", "quantile"});
     add<write>(exports, "write", {"queue", "out", "values"});
     add<copy>(exports, "copy", {"queue", "out", "x"});
     add<scale>(exports, "scale", {"queue", "x", "factors"});

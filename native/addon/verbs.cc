@@ -93,6 +93,21 @@ void clip(const Napi::CallbackInfo& info) {
     command.run([=] { fastsde::clip(x, low, high); });
 }
 
+void threshold(const Napi::CallbackInfo& info) {
+    Command command(info[0]);
+    const Array x = command.state(info[1], "x");
+    const Shape shape = shapeOf(x.size, count(info[2], "samples", x.size));
+    const double low = number(info[3], "low"), high = number(info[4], "high");
+    if (!(low < high) || !std::isfinite(high - low))
+        throw Napi::RangeError::New(info.Env(), "low must be below high, and both finite");
+    const double quantile = number(info[5], "quantile");
+    if (!(quantile >= 0 && quantile <= 1))
+        throw Napi::RangeError::New(info.Env(), "quantile must be from 0 to 1");
+    command.run([=] {
+        if (shape.size > 0) fastsde::threshold(shape, x, low, high, quantile);
+    });
+}
+
 /** Puts values of the caller's, of any element type, into an array of that type. */
 void write(const Napi::CallbackInfo& info) {
     Command command(info[0]);

@@ -11,6 +11,7 @@ void langevin(const Napi::CallbackInfo& info);
 void dots(const Napi::CallbackInfo& info);
 void requireFinite(const Napi::CallbackInfo& info);
 void clip(const Napi::CallbackInfo& info);
+void threshold(const Napi::CallbackInfo& info);
 void write(const Napi::CallbackInfo& info);
 void copy(const Napi::CallbackInfo& info);
 void traceRates(const Napi::CallbackInfo& info);

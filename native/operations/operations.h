@@ -38,6 +38,9 @@ void dots(const Shape& shape, const Array& a, const Array& b, std::span<double> 
 /** Keeps x between the bounds, in place; NaN stays. */
 void clip(const Array& x, double low, double high);
 
+/** Scales every sample about the middle of [low, high] until the quantile of its distances from there lies within, and clips it. */
+void threshold(const Shape& shape, const Array& x, double low, double high, double quantile);
+
 /** Sample b of out = sample rows[b] of x, which is apart from out; shape is that of out. */
 void gather(const Shape& shape, const Array& out, const Array& x, std::span<const std::size_t> rows);
 

@@ -33,6 +33,14 @@ interface Addon {
   dots(queue: QueueNumber | undefined, a: State, b: State, out: Float64Array): void;
   requireFinite(queue: QueueNumber | undefined, x: State, samples: number, tag: number): void;
   clip(queue: QueueNumber | undefined, x: State, low: number, high: number): void;
+  threshold(
+    queue: QueueNumber | undefined,
+    x: State,
+    samples: number,
+    low: number,
+    high: number,
+    quantile: number,
+  ): void;
   write(queue: QueueNumber | undefined, out: ArrayBufferView, values: ArrayBufferView): void;
   copy(queue: QueueNumber | undefined, out: State | Uint16Array, x: State | Uint16Array): void;
   scale(queue: QueueNumber | undefined, x: Float32Array, factors: Float64Array): void;

@@ -11,6 +11,7 @@ import {
   scale,
   scaledErrors,
   scatter,
+  threshold,
   traceRates,
 } from './kernels.js';
 import { turn } from './turn.js';
@@ -44,6 +45,9 @@ export const cpu: Device = {
   },
   clip(x, low, high) {
     clip(state(x), low, high);
+  },
+  threshold(x, samples, range, quantile) {
+    threshold(state(x), samples, range, quantile);
   },
   project(x, y, mask, coefficients, noise, basis) {
     projectMeasurement(single(x), single(y), single(mask), coefficients, noise, basis && single(basis));

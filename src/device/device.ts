@@ -77,6 +77,8 @@ export interface Device {
   fill(out: Elements, samples: number, distribution: Distribution, noise: NoiseAddress): void;
   /** x <- min(max(x, low), high). */
   clip(x: Elements, low: number, high: number): void;
+  /** Every sample of x towards the middle of the range, until the quantile of its distances from there lies within; then clipped. */
+  threshold(x: Elements, samples: number, range: readonly [number, number], quantile: number): void;
   /** Puts a noised measurement in its place: rows are alpha, sigma. */
   project(
     x: Elements,

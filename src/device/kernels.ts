@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { isList } from '../options.js';
+import { checkInteger, isList } from '../options.js';
 import { addon, limits, type QueueNumber } from './addon.js';
 import {
   packAddress,
@@ -133,6 +133,30 @@ export function clip(x: State, low: number, high: number, queue?: QueueNumber): 
   requireState('x', x);
   if (!(low <= high)) throw new OptionError('low', low, `a number that is not above high (${high})`);
   addon().clip(queue, x, low, high);
+}
+
+/**
+ * Dynamic thresholding (Saharia et al. 2022, section 2.3), in place: every sample is scaled towards the middle of [low, high] until the
+ * quantile of its distances from there lies within, and then clipped. NaN stays.
+ *
+ * @param samples in x.
+ * @param quantile from 0 to 1, with linear interpolation between elements.
+ */
+export function threshold(
+  x: State,
+  samples: number,
+  [low, high]: readonly [number, number],
+  quantile: number,
+  queue?: QueueNumber,
+): void {
+  requireState('x', x);
+  checkInteger('samples', samples, 1);
+  if (x.length % samples !== 0)
+    throw new OptionError('samples', samples, `a number that divides the ${x.length} elements of x`);
+  if (!(low < high && Number.isFinite(high - low)))
+    throw new OptionError('low', low, `a finite number below high (${high})`);
+  if (!(quantile >= 0 && quantile <= 1)) throw new OptionError('quantile', quantile, 'a number from 0 to 1');
+  addon().threshold(queue, x, samples, low, high, quantile);
 }
 
 /**

@@ -117,6 +117,10 @@ export class Queue implements Device {
     kernels.clip(state(x), low, high, this.number);
   }
 
+  threshold(x: Elements, samples: number, range: readonly [number, number], quantile: number): void {
+    kernels.threshold(state(x), samples, range, quantile, this.number);
+  }
+
   project(
     x: Elements,
     y: Elements,

@@ -309,6 +309,11 @@ export class Batch {
     this.device.clip(out, low, high);
   }
 
+  /** Every sample of out towards the middle of the range, until the quantile of its distances from there lies within; then clipped. */
+  threshold(out: Elements, range: readonly [number, number], quantile: number): void {
+    this.device.threshold(out, this.size, range, quantile);
+  }
+
   /**
    * In the coordinates of an orthonormal `basis` over the channels (default: the channels themselves), puts alpha y + sigma z
    * where the mask is set: what was measured, with the noise of the level. A double state is rounded to float32 there.

@@ -4,7 +4,7 @@ import type { ScoreModel } from '../score/model.js';
 import type { Step } from '../sde/grid.js';
 import type { Level } from '../sde/level.js';
 import type { Batch } from './batch.js';
-import { estimator, type Estimator } from './clipping.js';
+import { checkClip, estimator, type Clip, type Estimator } from './clipping.js';
 import { defined } from '../options.js';
 import type { Predictor, Resolved } from './predictor.js';
 
@@ -45,8 +45,8 @@ export interface Multistep {
 }
 
 export interface MultistepOptions {
-  /** Clip the estimate of x_0 to the data range at every step. Default false. */
-  readonly clip?: boolean | undefined;
+  /** How the estimate of x_0 is kept within the data range at every step. Default false. */
+  readonly clip?: Clip | undefined;
   /** Take the order down to 1 over the last steps, as is published for few. Default: below 15 steps. */
   readonly lowerOrderFinal?: boolean | undefined;
 }
@@ -67,6 +67,7 @@ export function multistep(
   { clip = false, lowerOrderFinal }: MultistepOptions,
 ): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'inner' | 'begin'> {
   const { correct } = method;
+  checkClip(clip);
   const correctsEnd = ({ k, to }: Step, steps: readonly Step[]): boolean =>
     correct?.last === true && k === steps.length - 1 && to.sigma > 0;
   return {

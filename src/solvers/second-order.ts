@@ -3,7 +3,7 @@ import type { Elements } from '../device/device.js';
 import type { ScoreModel } from '../score/model.js';
 import { levelAt, type Level } from '../sde/level.js';
 import type { Batch } from './batch.js';
-import { estimator } from './clipping.js';
+import { estimator, type Clip } from './clipping.js';
 
 /** rho = sigma / alpha: the noise level of Karras et al. 2022. */
 export const noiseToSignal = ({ sigma, alpha }: Level): number => sigma / alpha;
@@ -30,7 +30,7 @@ export const secondEvaluations = ({ sigma }: Level): number => (sigma === 0 ? 0 
 export function secondOrder(
   batch: Batch,
   node: number,
-  clip: boolean,
+  clip: Clip,
 ): (k: number, from: Level, to: Level) => Promise<void> {
   const estimate = estimator(clip);
   const [first, second, trial] = [batch.like(), batch.like(), batch.like()];

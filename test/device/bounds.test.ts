@@ -51,6 +51,15 @@ test('the addon bounds every length again', (t) => {
     () => {
       native.clip(undefined, f32(8), NaN, 0);
     },
+    () => {
+      native.threshold(undefined, f32(8), 3, -1, 1, 0.5);
+    },
+    () => {
+      native.threshold(undefined, f32(8), 2, 1, -1, 0.5);
+    },
+    () => {
+      native.threshold(undefined, f32(8), 2, -1, 1, 1.5);
+    },
     ...[
       { out: f32(7) },
       { out: f32(12) },

@@ -7,6 +7,7 @@ import { diffuse } from '../../src/device/diffuse.js';
 import {
   affine,
   clip,
+  threshold,
   dots,
   fillNormal,
   fromBytes,
@@ -401,6 +402,27 @@ const refused: [title: string, option: string, run: () => void][] = [
     'low',
     () => {
       clip(f32(8), NaN, 1);
+    },
+  ],
+  [
+    'samples that do not divide the elements',
+    'samples',
+    () => {
+      threshold(f32(8), 3, [-1, 1], 0.5);
+    },
+  ],
+  [
+    'an empty range',
+    'low',
+    () => {
+      threshold(f32(8), 2, [1, 1], 0.5);
+    },
+  ],
+  [
+    'a quantile of 2',
+    'quantile',
+    () => {
+      threshold(f32(8), 2, [-1, 1], 2);
     },
   ],
   [

@@ -11,6 +11,7 @@ import { type NoiseAddress, type State, Stream } from '../../src/device/binding.
 import {
   affine,
   clip,
+  threshold,
   dots,
   fillNormal,
   fillRademacher,
@@ -97,6 +98,9 @@ const updates: Record<string, Update> = {
   },
   clip: (x) => {
     clip(x, -0.25, 0.5);
+  },
+  threshold: (x, _, c) => {
+    threshold(x, c.length / 3, [-0.25, 0.5], 0.6);
   },
   scaledErrors: (x, other, c) => {
     if (x instanceof Float32Array) return;

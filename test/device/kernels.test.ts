@@ -5,6 +5,7 @@ import { diffuse } from '../../src/device/diffuse.js';
 import {
   affine,
   clip,
+  threshold,
   dots,
   fillNormal,
   fromBytes,
@@ -136,6 +137,32 @@ for (const [batch, size] of shapes) {
       clip(x, -Infinity, Infinity);
       t.deepEqual([...x], [...untouched]);
     }
+  });
+
+  test(`thresholding brings the quantile of every sample to the bound, and clips, at ${batch} x ${size}`, (t) => {
+    for (const quantile of [0, 0.3, 0.95, 1]) {
+      const x = float64(n, 1);
+      const [low, high] = [-0.25, 0.5];
+      const expected = x.slice();
+      for (let b = 0; b < batch; b++) {
+        const sample = expected.subarray(b * size, (b + 1) * size);
+        const sorted = sample.map((v) => Math.abs(v - 0.125)).sort();
+        const place = quantile * (size - 1);
+        const [below, above] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+        const bound = Math.max(0.375, below + (place - Math.floor(place)) * (above - below));
+        sample.forEach((v, e) => {
+          sample[e] = Math.min(high, Math.max(low, 0.125 + ((v - 0.125) * 0.375) / bound));
+        });
+      }
+      const single = Float32Array.from(x);
+      threshold(x, batch, [low, high], quantile);
+      assertClose(t, x, expected, 1e-14);
+      threshold(single, batch, [low, high], quantile);
+      assertClose(t, Float64Array.from(single), expected, 1e-6);
+    }
+    const odd = float32(n, 1).fill(NaN, 0, 1);
+    threshold(odd, batch, [-1, 1], 0.5);
+    t.true(Number.isNaN(odd[0]));
   });
 
   test(`rows are gathered in any order, some of them twice, at ${batch} x ${size}`, (t) => {

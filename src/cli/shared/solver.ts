@@ -45,6 +45,8 @@ export interface SolverFlags {
   readonly epsilon?: number;
   readonly denoise?: (typeof denoises)[number];
   readonly tau?: readonly number[];
+  readonly clip?: true;
+  readonly threshold?: number;
 }
 
 /** What a flag stands for beside a method's own options. */
@@ -98,6 +100,7 @@ export function addSolverOptions(command: Command): void {
     choice('--predictor <name>', 'step from one level to the next', predictorNames, 'reverse-diffusion'),
     choice('--variance <name>', 'variance of ancestral', variances, 'fixedlarge for vp, else fixedsmall'),
     new Option('--clip', 'clip the estimate of the sample to the data range at every step'),
+    real('--threshold <quantile>', 'the same after scaling it until this share lies within, such as 0.995'),
     choice(
       '--corrector <name>',
       'Langevin steps at every level',
@@ -185,8 +188,14 @@ function tauOf(values: readonly number[]): unknown {
  * @throws OptionError for a flag that the solver does not take.
  */
 export function solverChoice(flags: SolverFlags): SolverChoice {
-  const { tau } = flags;
-  const given: Readonly<Record<string, unknown>> = { ...flags, ...(tau && { tau: tauOf(tau) }) };
+  const { tau, clip, threshold } = flags;
+  if (clip && threshold !== undefined)
+    throw new OptionError('threshold', threshold, 'left out where --clip is given');
+  const given: Readonly<Record<string, unknown>> = {
+    ...flags,
+    ...(tau && { tau: tauOf(tau) }),
+    clip: threshold ?? clip,
+  };
   const { solver = 'predictor-corrector', predictor, corrector, snr, correctorSteps, norm } = flags;
   const { sequence, grid, steps, evaluations, rho, epsilon, denoise } = flags;
   const isSolver = solver in solverOptions && solver !== 'predictor-corrector';

@@ -1,6 +1,6 @@
 import { checkChoice, checkKnown } from '../../options.js';
 import type { Sde } from '../../sde/sde.js';
-import { estimator } from '../clipping.js';
+import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions, variances } from '../names.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
@@ -10,8 +10,8 @@ export interface AncestralOptions {
    * posterior q(x_{i-1} | x_i, x_0). Default: fixedlarge for VP and fixedsmall elsewhere, as in Song et al. 2021.
    */
   readonly variance?: (typeof variances)[number] | undefined;
-  /** Clip the implied x_0 to the data range at every step. Default false. */
-  readonly clip?: boolean | undefined;
+  /** How the estimate of x_0 is kept within the data range at every step. Default false. */
+  readonly clip?: Clip | undefined;
 }
 
 /**
@@ -21,6 +21,7 @@ export interface AncestralOptions {
 export function ancestral(options: AncestralOptions = {}): LinearPredictor {
   checkKnown(options, predictorOptions.ancestral);
   const { variance, clip = false } = options;
+  checkClip(clip);
   if (variance !== undefined) checkChoice('variance', variance, variances);
   const varianceFor = (sde: Sde) => variance ?? (sde.name === 'vp' ? 'fixedlarge' : 'fixedsmall');
   const predictor = linearPredictor('ancestral', ({ from, to, retain, spread }, sde) => {
@@ -37,7 +38,7 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
     begin(batch, steps) {
       if (!clip) return predictor.begin(batch, steps);
       const estimate = batch.like();
-      const clipped = estimator(true);
+      const clipped = estimator(clip);
       return (step, address) => {
         // The same step, written with the estimate of x_0 (Ho et al. 2020, equation 7).
         const { from, to, retain, spread } = step;

@@ -1,14 +1,14 @@
 import { checkKnown, checkNumber } from '../../options.js';
 import type { Step } from '../../sde/grid.js';
-import { estimator } from '../clipping.js';
+import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions } from '../names.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
 export interface DdimOptions {
   /** Noise, from 0 (default, the ODE) to 1 (the posterior of the Markov chain, as ancestral sampling) and more. */
   readonly eta?: number | undefined;
-  /** Clip the estimate of x_0 to the data range at every step. Default false. */
-  readonly clip?: boolean | undefined;
+  /** How the estimate of x_0 is kept within the data range at every step. Default false. */
+  readonly clip?: Clip | undefined;
 }
 
 /**
@@ -19,6 +19,7 @@ export interface DdimOptions {
 export function ddim(options: DdimOptions = {}): LinearPredictor {
   checkKnown(options, predictorOptions.ddim);
   const { eta = 0, clip = false } = options;
+  checkClip(clip);
   checkNumber('eta', eta, 0, true);
   /** The share of sigma'^2 that is fresh noise. */
   const freshShare = ({ from, to }: Step) =>

@@ -1,13 +1,13 @@
 import type { Elements } from '../../device/device.js';
 import { checkKnown } from '../../options.js';
 import { levelAt, type Level } from '../../sde/level.js';
-import { estimator } from '../clipping.js';
+import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
 
 export interface SinglestepOptions {
-  /** Clip the estimate of x_0 to the data range at every evaluation. Default false. */
-  readonly clip?: boolean | undefined;
+  /** How the estimate of x_0 is kept within the data range at every evaluation. Default false. */
+  readonly clip?: Clip | undefined;
 }
 
 /** DPM-Solver-1 (Lu et al. 2022a, equation 4.1): order 1, one evaluation a step; the same as DDIM with eta 0. */
@@ -51,6 +51,7 @@ function singlestep(
 ): Predictor {
   checkKnown(options, predictorOptions[name]);
   const { clip = false } = options;
+  checkClip(clip);
   const isNoise = prediction === 'noise';
   const scale = (s: Level, t: Level) => (isNoise ? t.alpha / s.alpha : t.sigma / s.sigma);
   const factor = (t: Level) => (isNoise ? t.sigma : t.alpha);

@@ -1,3 +1,4 @@
+import { checkClip, type Clip } from '../clipping.js';
 import { OptionError } from '../../errors.js';
 import { checkKnown, checkNumber } from '../../options.js';
 import { levelAt, type Level } from '../../sde/level.js';
@@ -15,8 +16,8 @@ export interface EdmHeunOptions {
   readonly churnNoise?: number | undefined;
   /** The family of order 2 with its second evaluation at this share of the step: 1 (default) is Heun's, 1/2 the midpoint's. */
   readonly node?: number | undefined;
-  /** Clip the estimate of x_0 to the data range at every evaluation. Default false. */
-  readonly clip?: boolean | undefined;
+  /** How the estimate of x_0 is kept within the data range at every evaluation. Default false. */
+  readonly clip?: Clip | undefined;
 }
 
 /** The most by which a step may raise the noise level, for the variance to grow to twice at most (Karras et al. 2022, algorithm 2). */
@@ -29,6 +30,7 @@ const MOST_GAMMA = Math.SQRT2 - 1;
 export function edmHeun(options: EdmHeunOptions = {}): Predictor {
   checkKnown(options, predictorOptions['edm-heun']);
   const { churn = 0, churnLeast = 0, churnMost = Infinity, churnNoise = 1, node = 1, clip = false } = options;
+  checkClip(clip);
   checkNumber('churn', churn, 0, true);
   checkNumber('churnLeast', churnLeast, 0, true);
   if (churnMost !== Infinity) checkNumber('churnMost', churnMost, churnLeast, true);

@@ -1,3 +1,4 @@
+import { checkClip, type Clip } from '../clipping.js';
 import { OptionError } from '../../errors.js';
 import { checkInteger, checkKnown, checkNumber, isList } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
@@ -21,8 +22,8 @@ export interface RestartOptions {
   readonly intervals?: readonly RestartInterval[] | undefined;
   /** Standard deviation of the noise of a restart. Default 1. */
   readonly noise?: number | undefined;
-  /** Clip the estimate of x_0 to the data range at every evaluation. Default false. */
-  readonly clip?: boolean | undefined;
+  /** How the estimate of x_0 is kept within the data range at every evaluation. Default false. */
+  readonly clip?: Clip | undefined;
 }
 
 /**
@@ -32,6 +33,7 @@ export interface RestartOptions {
 export function restart(options: RestartOptions = {}): Predictor {
   checkKnown(options, predictorOptions.restart);
   const { intervals = [{ least: 0.06, most: 0.3, steps: 3, times: 2 }], noise = 1, clip = false } = options;
+  checkClip(clip);
   checkIntervals(intervals);
   checkNumber('noise', noise, 0);
   return {
