@@ -23,7 +23,14 @@ const clippers = Object.entries(predictorOptions)
 
 /** Where a sampler ends whose last step leads to the data's neighbourhood without noise. */
 async function ended(name: PredictorName, clip: boolean | number): Promise<Float32Array> {
-  const options = { solver: { name, clip }, steps: 12, grid: 'karras', epsilon: 1e-4, denoise: 'mean', count: 1 } as const;
+  const options = {
+    solver: { name, clip },
+    steps: 12,
+    grid: 'karras',
+    epsilon: 1e-4,
+    denoise: 'mean',
+    count: 1,
+  } as const;
   return (await sample(model, options)).samples;
 }
 

@@ -191,6 +191,8 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const { tau, clip, threshold } = flags;
   if (clip && threshold !== undefined)
     throw new OptionError('threshold', threshold, 'left out where --clip is given');
+  if (threshold !== undefined && !(threshold > 0 && threshold <= 1))
+    throw new OptionError('threshold', threshold, 'a quantile above 0 and at most 1, such as 0.995');
   const given: Readonly<Record<string, unknown>> = {
     ...flags,
     ...(tau && { tau: tauOf(tau) }),
@@ -204,7 +206,8 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   for (const name of isSolver ? [...own, ...shared] : own) {
     if (given[name] === undefined || taken.includes(name)) continue;
     const method = solver === 'predictor-corrector' ? `--predictor ${moving}` : `--solver ${solver}`;
-    throw new OptionError(name, given[name], `left out with ${method}: it belongs to ${ownersOf(name)}`);
+    const flag = name === 'clip' && threshold !== undefined ? 'threshold' : name;
+    throw new OptionError(flag, given[name], `left out with ${method}: it belongs to ${ownersOf(name)}`);
   }
   const options = defined(Object.fromEntries(taken.map((name) => [name, given[name]])));
   if (isSolver) return { solver: { name: solver as SolverName, ...options } };
