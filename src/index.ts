@@ -126,6 +126,22 @@ export { findGrid, type FindGridOptions, type GridCost } from './sampling/find-g
 export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './sampling/manifest.js';
 
+export { restore, type RestoreOptions, type RestoreProgress, type RestoreResult } from './control/restore.js';
+export { measure, type Measurement, type MeasureOptions } from './control/measurement.js';
+export type { LinearOperator, OrthonormalRows, Spectrum } from './control/operator.js';
+export { linearOperator, type LinearOperatorOptions } from './control/linear-operator.js';
+export {
+  blur,
+  colorization,
+  downsample,
+  gaussianBlur,
+  inpainting,
+  matrixOperator,
+} from './control/operators.js';
+export { evidenceWeights } from './control/particle-system.js';
+export { restorationMethods, type RestorationMethod } from './control/names.js';
+export type { ReplacementVariant } from './control/replacement.js';
+
 export { likelihood } from './likelihood/likelihood.js';
 export type { LikelihoodOptions, TraceMethod } from './likelihood/job.js';
 export type { LikelihoodResult, MeanBits } from './likelihood/summary.js';

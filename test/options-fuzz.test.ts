@@ -9,7 +9,9 @@ import {
   GaussianMixture,
   likelihood,
   loadModel,
+  matrixOperator,
   mixtureModel,
+  restore,
   sample,
   timeGrid,
   vp,
@@ -115,6 +117,29 @@ const calls: Record<string, { names: string[]; call: Call }> = {
     call: async (given) => {
       const loaded = await loadModel(embeddedModel('vp'), wrong({ probe: false, threads: 1, ...given }));
       await loaded.close();
+    },
+  },
+  restore: {
+    names: [
+      'method',
+      'count',
+      'batch',
+      'first',
+      'seed',
+      'steps',
+      'grid',
+      'epsilon',
+      'solver',
+      'corrector',
+      'classLabel',
+      'signal',
+      'particles',
+      'essThreshold',
+      'variant',
+    ],
+    call: (given) => {
+      const measurement = { operator: matrixOperator([[1, 2]]), values: new Float32Array(1), noise: 1 };
+      return restore(model, measurement, wrong({ steps: 1, particles: 2, method: 'smc', ...given }));
     },
   },
   GaussianMixture: {

@@ -21,6 +21,7 @@ export const Stream = {
   data: 15,
   user: 16,
   initialization: 17,
+  resampling: 18,
 } as const;
 
 /**

@@ -1,0 +1,76 @@
+import { OptionError } from '../errors.js';
+import { checkInteger, isList, isRecord } from '../options.js';
+
+/**
+ * The singular value decomposition A = U diag(s) V^T of an operator, singular values of zero left out. Coordinates of a sample are
+ * V^T x, those of a measurement U^T y.
+ */
+export interface Spectrum {
+  /** s, all above zero. */
+  readonly values: Float64Array;
+  /** Measured numbers beyond these, which tell of the noise alone. */
+  readonly unreached: number;
+  /** V^T x. */
+  coordinates(x: Float64Array): Float64Array;
+  /** A bound for each coordinate on its deviation: |V|^T applied to those of the elements of a sample. */
+  deviations(ofElements: Float64Array): Float64Array;
+  /** V u. */
+  sample(u: Float64Array): Float64Array;
+  /** U^T y. */
+  measured(y: Float64Array): Float64Array;
+}
+
+/** Rows of an orthonormal basis over the channels of every pixel, as the kernel that replaces what is known takes them. */
+export interface OrthonormalRows {
+  /** [...shape], in the coordinates of the basis: 1 where a coordinate is measured. */
+  readonly mask: Float32Array;
+  /** Row-major [channels, channels]; default: the channels themselves. */
+  readonly basis?: Float32Array;
+  /** A measurement in its place among all coordinates, [...shape]. */
+  readonly place: (y: Float64Array) => Float32Array;
+}
+
+/** What is measured of a sample, y = A x + noise: a linear map A with its transpose. */
+export interface LinearOperator {
+  readonly name: string;
+  /** What it is made of, for the record of a run. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Shape of a sample. */
+  readonly shape: readonly number[];
+  /** Shape of a measurement. */
+  readonly measuredShape: readonly number[];
+  /** A x, of one sample. */
+  apply(x: Float64Array): Float64Array;
+  /** A^T y, of one measurement. */
+  adjoint(y: Float64Array): Float64Array;
+  /** The decomposition, made at first use. */
+  spectrum(): Spectrum;
+  /** Present where its singular values are all 1 and it takes pixels one by one. */
+  readonly rows?: OrthonormalRows;
+}
+
+/** Throws unless the value is a list of sizes. */
+export function checkShape(option: string, shape: unknown): asserts shape is readonly number[] {
+  if (!isList(shape) || shape.length === 0) throw new OptionError(option, shape, 'a list of sizes');
+  shape.forEach((size, i) => checkInteger(`${option}[${i}]`, size as number, 1));
+}
+
+/** Throws unless a value is an operator on samples of this shape. */
+export function checkOperator(
+  option: string,
+  operator: unknown,
+  shape: readonly number[],
+): asserts operator is LinearOperator {
+  const isOperator = (value: unknown): value is LinearOperator =>
+    isRecord(value) && ['apply', 'adjoint', 'spectrum'].every((part) => typeof value[part] === 'function');
+  if (!isOperator(operator))
+    throw new OptionError(option, operator, 'a linear operator, such as inpainting(mask, shape) returns');
+  checkShape(`${option}.shape`, operator.shape);
+  checkShape(`${option}.measuredShape`, operator.measuredShape);
+  if (operator.shape.join() !== shape.join())
+    throw new OptionError(
+      `${option}.shape`,
+      operator.shape,
+      `[${shape.join(', ')}], the shape of the model's samples`,
+    );
+}

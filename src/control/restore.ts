@@ -1,0 +1,298 @@
+import { OptionError } from '../errors.js';
+import { checkFits } from '../memory.js';
+import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
+import { planOf, sample } from '../sampling/sample.js';
+import { checkClassLabels } from '../score/class-label.js';
+import { priorMismatch } from '../score/doubts.js';
+import type { ScoreModel } from '../score/model.js';
+import { ladderGrid, timeGrid } from '../sde/grid.js';
+import type { Level } from '../sde/level.js';
+import { elementCount } from '../shape.js';
+import { defined } from '../options.js';
+import type { SolverChoice } from '../solvers/choice.js';
+import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
+import { checkTaken } from '../solvers/named.js';
+import { checkMeasurement, type Known, type Measurement } from './measurement.js';
+import {
+  replacementVariants,
+  restorationMethods,
+  restorationOptions,
+  type RestorationMethod,
+} from './names.js';
+import { replacement, type ReplacementVariant } from './replacement.js';
+import { particleFilter } from './smc.js';
+
+/** How samples are drawn given a measurement of each, and how many. */
+export interface RestoreOptions extends SolverChoice {
+  /** Default `replacement` where A has orthonormal rows over the channels (inpainting, colorization), else `smc`. */
+  readonly method?: RestorationMethod | undefined;
+  /** Number of samples; sample i is drawn for measurement i modulo their number. Default: one for each measurement. */
+  readonly count?: number | undefined;
+  /** States that go through the network at once, the particles of a sample together. Default: at most 64. */
+  readonly batch?: number | undefined;
+  /** Unsigned 64-bit seed. Default 0. A sample is a function of the model, its measurement, the seed, its index and the options. */
+  readonly seed?: bigint | number | undefined;
+  /** Global index of the first sample. Default 0. */
+  readonly first?: number | undefined;
+  /** Class of every sample, or one class per sample, for a model with a class input. */
+  readonly classLabel?: number | Int32Array | undefined;
+  /** `replacement`: default `corrected`; `published` keeps what is known at the level that a move came from. */
+  readonly variant?: ReplacementVariant | undefined;
+  /** `smc`: particles of every sample. Default 32. */
+  readonly particles?: number | undefined;
+  /** `smc`: share of the particles below which the effective sample size makes them be drawn anew. Default 0.5. */
+  readonly essThreshold?: number | undefined;
+  /** Stops between two steps, or at the next operator of a network; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the share of the run that is done, from 0 to 1, and the number of samples. */
+  readonly onProgress?: ((progress: RestoreProgress) => void) | undefined;
+}
+
+export interface RestoreProgress {
+  readonly fraction: number;
+  readonly count: number;
+}
+
+const solverNames = [
+  'solver',
+  'predictor',
+  'corrector',
+  'snr',
+  'correctorSteps',
+  'norm',
+  'sequence',
+  'denoise',
+];
+const gridNames = ['steps', 'grid', 'rho', 'epsilon'];
+const optionNames = [
+  ...['method', 'count', 'batch', 'seed', 'first', 'classLabel', 'signal', 'onProgress'],
+  ...Object.values(restorationOptions).flat(),
+  ...solverNames,
+  ...gridNames,
+];
+
+export interface RestoreResult {
+  /** [count, ...shape], in the model's own space. */
+  readonly samples: Float32Array;
+  readonly shape: readonly number[];
+  /** Evaluations per sample, by purpose, those of all its particles included. */
+  readonly counts: Counts;
+  readonly seconds: number;
+  /** `smc`: of each sample, the least effective number of its particles on the way. */
+  readonly effectiveSampleSize?: Float64Array;
+  /** `smc`: of each sample, the logarithm of an unbiased estimate of p(y), in nats; `evidenceWeights` combines samples by them. */
+  readonly logEvidence?: Float64Array;
+  /** Every option as resolved. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Doubts about this choice of options for this model, in plain words. */
+  readonly warnings: readonly string[];
+}
+
+/** Some of the samples of a run. */
+interface Part {
+  readonly known: Known;
+  readonly size: number;
+  /** Global index of the first. */
+  readonly first: number;
+  readonly seed: bigint;
+  readonly labels: Int32Array | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onFraction: (fraction: number) => void;
+}
+
+interface Drawn {
+  readonly samples: ArrayLike<number>;
+  readonly counts: Counts;
+  readonly effectiveSampleSize?: Float64Array;
+  readonly logEvidence?: Float64Array;
+}
+
+/** A method with its options resolved for a model. */
+interface Restoration {
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly string[];
+  /** States that go through the network for every sample. Default 1. */
+  readonly states?: number;
+  draw(part: Part): Promise<Drawn>;
+}
+
+/**
+ * Draws samples given a linear measurement of each, y = A x + noise: pictures with a hole, without their colours, blurred or small.
+ * docs/restoration.md says what each method assumes, costs and gets wrong.
+ *
+ * @throws OptionError for measurements and options that cannot be used, before any network runs; NonFiniteScoreError when the
+ *   score is NaN or infinite.
+ */
+export async function restore(
+  model: ScoreModel,
+  measurement: Measurement,
+  options: RestoreOptions = {},
+): Promise<RestoreResult> {
+  const began = performance.now();
+  if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function')
+    throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
+  checkKnown(options, optionNames);
+  const known = checkMeasurement(measurement, model.shape);
+  const method = checkChoice('method', options.method ?? defaultMethod(known), restorationMethods);
+  for (const option of Object.values(restorationOptions).flat())
+    checkTaken(option, options[option], option, 'method', method, restorationOptions[method]);
+  const d = elementCount(model.shape);
+  const count = checkInteger('count', options.count ?? known.count, 1);
+  checkFits('count', count, 4 * d, 'one part after the other by first');
+  const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
+  const seed = checkSeed(options.seed ?? 0);
+  const signal = checkSignal(options.signal);
+  const labels = checkClassLabels(model, options.classLabel, count);
+  const restoration = restorations[method](model, known, options);
+  const { states = 1 } = restoration;
+  const batch = checkInteger('batch', options.batch ?? Math.min(64, count * states), 1);
+  const most = Math.max(1, Math.floor(batch / states));
+
+  const samples = new Float32Array(count * d);
+  const [sizes, evidence] = [new Float64Array(count), new Float64Array(count)];
+  let counts = noCounts();
+  let hasParticles = false;
+  for (let done = 0; done < count; done += most) {
+    const size = Math.min(most, count - done);
+    const drawn = await restoration.draw({
+      known: { ...known, of: (sample) => known.of(done + sample) },
+      ...{ size, first: first + done, seed, signal },
+      labels: labels?.subarray(done, done + size),
+      onFraction(fraction) {
+        options.onProgress?.({ fraction: (done + size * fraction) / count, count });
+      },
+    });
+    samples.set(drawn.samples, done * d);
+    if (evaluationsOf(drawn.counts) > evaluationsOf(counts)) counts = drawn.counts;
+    hasParticles ||= drawn.logEvidence !== undefined;
+    if (drawn.effectiveSampleSize) sizes.set(drawn.effectiveSampleSize, done);
+    if (drawn.logEvidence) evidence.set(drawn.logEvidence, done);
+  }
+  const { operator, noise } = known;
+  return {
+    samples,
+    shape: [count, ...model.shape],
+    counts,
+    seconds: (performance.now() - began) / 1000,
+    ...(hasParticles && { effectiveSampleSize: sizes, logEvidence: evidence }),
+    options: {
+      sde: model.sde.name,
+      method,
+      operator: { name: operator.name, ...operator.options },
+      noise,
+      ...restoration.options,
+      ...{ count, batch, seed, first },
+    },
+    warnings: [...restoration.warnings, ...priorMismatch(model, labels)],
+  };
+}
+
+function defaultMethod({ operator }: Known): RestorationMethod {
+  return operator.rows ? 'replacement' : 'smc';
+}
+
+const restorations: Readonly<
+  Record<RestorationMethod, (model: ScoreModel, known: Known, options: RestoreOptions) => Restoration>
+> = {
+  replacement(model, _, options) {
+    const { variant = 'corrected' } = options;
+    checkChoice('variant', variant, replacementVariants);
+    const choice = choiceOf(options);
+    const plan = planOf(model, choice);
+    if (!plan.constrains)
+      throw new OptionError(
+        'solver',
+        options.solver,
+        'one on a grid, which lets what is known act after every move',
+      );
+    return {
+      options: { ...plan.options, variant },
+      warnings: [...(plan.warnings ?? []), ...uncorrected(plan.options)],
+      draw: (part) =>
+        drawBySampling(model, choice, part, { constraints: [replacement(part.known, variant)] }),
+    };
+  },
+  smc(model, _, options) {
+    for (const name of solverNames) {
+      const value = (options as Readonly<Record<string, unknown>>)[name];
+      if (value !== undefined)
+        throw new OptionError(
+          name,
+          value,
+          `left out: method smc makes its own steps (it takes ${gridNames.join(', ')})`,
+        );
+    }
+    const { particles = 32, essThreshold = 0.5 } = options;
+    checkInteger('particles', particles, 1, 2 ** 20);
+    if (!(essThreshold >= 0 && essThreshold <= 1))
+      throw new OptionError('essThreshold', essThreshold, 'a share of the particles, from 0 to 1');
+    const levels = levelsOf(model, options);
+    const resolved = { particles, essThreshold };
+    return {
+      options: { ...resolved, steps: levels.length - 1, epsilon: levels.at(-1)!.t },
+      warnings: [],
+      states: particles,
+      draw: ({ onFraction, known, ...part }) =>
+        particleFilter(model, known, {
+          ...resolved,
+          ...part,
+          levels,
+          onStep: (step) => {
+            onFraction(step / (levels.length - 1));
+          },
+        }),
+    };
+  },
+};
+
+/** The options of `sample` among those of a restoration. */
+function choiceOf(options: RestoreOptions): SolverChoice {
+  const { solver, predictor, corrector, snr, correctorSteps, norm, sequence, denoise } = options;
+  const { steps, grid, rho, epsilon } = options;
+  return defined({
+    ...{ solver, predictor, corrector, snr, correctorSteps, norm, sequence, denoise },
+    ...{ steps, grid, rho, epsilon },
+  });
+}
+
+async function drawBySampling(
+  model: ScoreModel,
+  choice: SolverChoice,
+  { size, first, seed, labels, signal, onFraction }: Part,
+  more: Pick<Parameters<typeof sample>[1] & object, 'constraints'> = {},
+): Promise<Drawn> {
+  return sample(model, {
+    ...choice,
+    ...more,
+    ...defined({ classLabel: labels, signal }),
+    ...{ count: size, batch: size, first, seed },
+    onProgress: ({ fraction }) => {
+      onFraction(fraction);
+    },
+  });
+}
+
+/** Without a corrector, replacement has the wrong law in however many steps. */
+function uncorrected({ corrector, predictor }: Readonly<Record<string, unknown>>): string[] {
+  if (corrector !== 'none' || predictor === undefined) return [];
+  return [
+    'Replacement without a corrector does not draw from the posterior, in however many steps: what is unknown follows too late ' +
+      "what is known. Give a corrector, such as corrector 'langevin'.",
+  ];
+}
+
+/** The levels of a particle filter: those of a grid down to epsilon, or of a trained ladder. */
+function levelsOf(
+  model: ScoreModel,
+  { steps = 200, grid = 'uniform-lambda', rho, epsilon }: RestoreOptions,
+): Level[] {
+  const given = Object.entries({ rho, epsilon }).find(([, value]) => value !== undefined);
+  if (model.ladder && given) {
+    const expected = `left out: the model was trained on ${model.ladder.levels} discrete levels`;
+    throw new OptionError(given[0], given[1], expected);
+  }
+  const made = model.ladder
+    ? ladderGrid(model.sde, model.ladder, { steps: Math.min(steps, model.ladder.levels) })
+    : timeGrid(model.sde, { steps, grid, rho, epsilon, sigmaData: model.sigmaData });
+  return [made[0]!.from, ...made.map(({ to }) => to)].filter(({ sigma }) => sigma > 0);
+}

@@ -1,0 +1,89 @@
+import test from 'ava';
+import { linearOperator } from '../../src/control/linear-operator.js';
+import type { Measurement } from '../../src/control/measurement.js';
+import {
+  blur,
+  colorization,
+  downsample,
+  gaussianBlur,
+  inpainting,
+  matrixOperator,
+} from '../../src/control/operators.js';
+import { restore, type RestoreOptions } from '../../src/control/restore.js';
+import { OptionError } from '../../src/errors.js';
+import { vp } from '../../src/sde/vp.js';
+import { gaussianModel } from '../support/gaussian.js';
+
+const shape = [1, 4, 4];
+const known = inpainting(new Float32Array(16).fill(1), shape);
+const values = new Float32Array(16).fill(0.1);
+const turned = linearOperator({
+  shape,
+  measuredShape: [16],
+  apply: (x) => x,
+  adjoint: (y) => y.toReversed(),
+});
+const shifted = linearOperator({
+  shape,
+  measuredShape: [16],
+  apply: (x) => x.map((v) => v + 1),
+  adjoint: (y) => y,
+});
+
+const cases: Record<string, [Partial<Measurement>, RestoreOptions, string, RegExp]> = {
+  'another number of values': [
+    { values: new Float32Array(17) },
+    {},
+    'measurement.values',
+    /\[1, 4, 4\] = 16 numbers/,
+  ],
+  NaN: [{ values: values.map((v, i) => (i === 3 ? NaN : v)) }, {}, 'measurement.values[3]', /finite/],
+  'noise below zero': [{ noise: -0.1 }, {}, 'measurement.noise', /at least 0/],
+  'an adjoint that is none': [
+    { operator: turned },
+    {},
+    'measurement.operator.adjoint',
+    /transpose of apply: <A x, y>/,
+  ],
+  'what is not linear': [{ operator: shifted }, {}, 'measurement.operator.adjoint', /transpose/],
+  'an operator for other samples': [
+    { operator: matrixOperator([[1, 2]]) },
+    {},
+    'measurement.operator.shape',
+    /shape of the model's samples/,
+  ],
+  'no operator': [{ operator: {} as never }, {}, 'measurement.operator', /linear operator/],
+  'a method that is none': [{}, { method: 'ddrm' as never }, 'method', /replacement, smc/],
+  'an option of another method': [{}, { particles: 4 }, 'particles', /method replacement takes variant/],
+  'a solver for particles': [{}, { method: 'smc', solver: 'heun' }, 'solver', /makes its own steps/],
+  'a solver without constraints': [{}, { solver: 'rk45' }, 'solver', /on a grid/],
+  'no particles': [{}, { method: 'smc', particles: 0 }, 'particles', /at least 1|from 1/],
+};
+
+for (const [name, [change, options, option, message]] of Object.entries(cases)) {
+  test(`refused before the model runs: ${name}`, async (t) => {
+    const model = gaussianModel(vp(), { shape });
+    const measurement = { operator: known, values, ...change };
+    const error = await t.throwsAsync(restore(model, measurement, options), { instanceOf: OptionError });
+    t.is(error.option, option);
+    t.regex(error.message, message);
+    t.is(model.calls.length, 0);
+  });
+}
+
+test('operators refuse what they cannot act on', (t) => {
+  const refused = (make: () => unknown, option: string, message: RegExp) => {
+    const error = t.throws(make, { instanceOf: OptionError });
+    t.is(error.option, option);
+    t.regex(error.message, message);
+  };
+  refused(() => inpainting([1, 0, 1], shape), 'mask', /16 numbers/);
+  refused(() => inpainting(new Float32Array(16), shape), 'mask', /nothing is known/);
+  refused(() => colorization([1, 8, 8]), 'shape', /one channel have no colours/);
+  refused(() => blur(2, shape), 'size', /odd/);
+  refused(() => blur(5, shape), 'size', /from 1 to 4/);
+  refused(() => gaussianBlur(3, shape), 'std', /third/);
+  refused(() => downsample(3, shape), 'factor', /divisor of the height 4/);
+  refused(() => matrixOperator([[0, 0]]), 'rows', /zero/);
+  refused(() => matrixOperator([[1, 2], [1]]), 'rows[1]', /2 numbers/);
+});
