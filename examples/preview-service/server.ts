@@ -48,7 +48,7 @@ async function answer(target: string, response: ServerResponse): Promise<void> {
 
 /** Draws samples, and sends them as events. What is wrong before the first event becomes a status, afterwards a `failure`. */
 async function stream(query: URLSearchParams, response: ServerResponse): Promise<void> {
-  const steps = number(query, 'steps', 100, 1000);
+  const steps = number(query, 'steps', 40, 1000);
   // Who goes away, or closes the page, does not want the samples any more.
   const left = new AbortController();
   response.once('close', () => {

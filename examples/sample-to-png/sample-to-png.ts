@@ -3,7 +3,7 @@
 //   node --experimental-strip-types examples/sample-to-png/sample-to-png.ts digits.png 16     (Node 22)
 import { embeddedModel, loadModel, sample, writeImageGrid } from 'fastsde';
 
-const [path = 'digits.png', count = '16', steps = '500'] = process.argv.slice(2);
+const [path = 'digits.png', count = '16', steps = '39'] = process.argv.slice(2);
 
 const model = await loadModel(embeddedModel('vp'));
 const { samples, shape, seconds } = await sample(model, {

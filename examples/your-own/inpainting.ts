@@ -18,6 +18,7 @@ const { samples: digit } = await sample(model, { count: 1, seed: 5, steps: Numbe
 const mask = Float32Array.from(digit, (_, i) => (i % 28 < 14 ? 1 : 0));
 const { samples, options } = await sample(model, {
   count: 7,
+  corrector: 'langevin',
   steps: Number(steps),
   constraints: [inpainting(digit, mask)],
 });

@@ -19,6 +19,7 @@ import {
   correctorNames,
   correctorOptions,
   predictorOptions,
+  solverOf,
   solverOptions,
   type CorrectorName,
   type PredictorName,
@@ -39,8 +40,9 @@ export const solvers: Makers<SolverName, Solver> = {
 /** The options of a run that say by which solver samples are drawn. */
 export interface SolverChoice extends PredictorCorrectorOptions {
   /**
-   * A predictor or a solver, instead of predictor-corrector. `solver: 'heun'` means `predictor: 'heun', corrector: 'none'`, to
-   * which a corrector may be added; a solver that is no predictor takes the place of all options from `predictor` to `epsilon`.
+   * A predictor or a solver. `solver: 'heun'` means `predictor: 'heun', corrector: 'none'`, to which a corrector may be added; a
+   * solver that is no predictor takes the place of all options from `predictor` to `epsilon`. Default: `dpmpp-2m-sde` with 39 steps,
+   * but `predictor-corrector` where `predictor`, `corrector`, `snr`, `correctorSteps`, `norm`, `sequence` or the grid `reference` is given.
    */
   readonly solver?: Named<SolverName, Solver> | Named<PredictorName, Predictor> | undefined;
   /** Signal-to-noise ratio of a corrector given by name. Default 0.16. */
@@ -53,12 +55,13 @@ export interface SolverChoice extends PredictorCorrectorOptions {
 
 /** The solver that is chosen for a model. @throws OptionError for options that do not go together. */
 export function solverFor(choice: SolverChoice, model: ScoreModel): Solver {
-  const { solver, predictor, corrector, snr, correctorSteps, norm } = choice;
+  const { predictor, corrector, snr, correctorSteps, norm } = choice;
+  const solver = solverOf(choice);
   const { sequence, grid, steps, evaluations, rho, epsilon, denoise } = choice;
   const walk = { sequence, grid, steps, evaluations, rho, epsilon, denoise };
   const settings = { snr, correctorSteps, norm };
   const chosen =
-    solver === undefined || solver === 'predictor-corrector'
+    solver === 'predictor-corrector'
       ? undefined
       : made<SolverName | PredictorName, Solver | Predictor>(
           'solver',

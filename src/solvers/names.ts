@@ -61,6 +61,30 @@ export const solverOptions = {
 export type SolverName = keyof typeof solverOptions;
 export const solverNames = Object.keys(solverOptions) as readonly SolverName[];
 
+/** What draws samples where no method is named: of those that were compared, the best within 40 evaluations (docs/samplers.md). */
+export const defaultSolver: PredictorName = 'dpmpp-2m-sde';
+
+/** Options of predictor-corrector sampling that, given alone, mean it. */
+const predictorCorrectorOnly = [
+  'predictor',
+  'corrector',
+  'snr',
+  'correctorSteps',
+  'norm',
+  'sequence',
+] as const;
+
+/** The solver that is given; without one, predictor-corrector where an option is its own, else {@link defaultSolver}. */
+export function solverOf<Solver>(
+  choice: { readonly solver?: Solver | undefined; readonly grid?: unknown } & {
+    readonly [option in (typeof predictorCorrectorOnly)[number]]?: unknown;
+  },
+): Solver | PredictorName | 'predictor-corrector' {
+  if (choice.solver !== undefined) return choice.solver;
+  const isOwn = predictorCorrectorOnly.some((option) => choice[option] !== undefined);
+  return isOwn || choice.grid === 'reference' ? 'predictor-corrector' : defaultSolver;
+}
+
 export const sequences = ['corrector-first', 'predictor-first'] as const;
 export const denoises = ['tweedie', 'mean', 'none'] as const;
 export const norms = ['batch', 'sample', 'sqrt-d'] as const;

@@ -190,7 +190,10 @@ function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions):
     const expected = `left out: the model was trained on ${model.ladder.levels} discrete levels`;
     throw new OptionError(name, value, expected);
   }
-  return ladderGrid(model.sde, model.ladder, { steps });
+  const { levels } = model.ladder;
+  return ladderGrid(model.sde, model.ladder, {
+    steps: steps ?? Math.min(levels, predictor.defaults?.steps ?? levels),
+  });
 }
 
 /** Throws unless a model can be evaluated between the levels of its grid. */

@@ -47,7 +47,7 @@ test('the service streams previews and the result, answers meanwhile, and says w
   t.is(names.at(-1), 'result');
   t.true(names.length > 2 && names.slice(0, -1).every((name) => name === 'preview'));
   const result = JSON.parse(/^data: (.*)/m.exec(events.at(-1)!)![1]!) as { image: string; counts: object };
-  t.like(result.counts, { score: 40 });
+  t.like(result.counts, { score: 20 });
   t.regex(result.image, /^data:image\/png;base64,iVBOR/);
 
   const { status } = await raw(url, '//');

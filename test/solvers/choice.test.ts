@@ -1,6 +1,7 @@
 import test from 'ava';
 import { OptionError } from '../../src/errors.js';
 import { planOf, sample, type SampleOptions } from '../../src/sampling/sample.js';
+import { geometricSigmas, smldLadder } from '../../src/sde/ladder.js';
 import { ve } from '../../src/sde/ve.js';
 import { customSde } from '../../src/sde/custom.js';
 import { edm } from '../../src/sde/edm.js';
@@ -44,9 +45,35 @@ test('a solver that is a predictor takes no corrector unless one is given', (t) 
   });
 });
 
+test('without a method there are 40 evaluations of one with noise, which walks trained levels too', async (t) => {
+  const fast = { predictor: 'dpmpp-2m-sde', corrector: 'none' };
+  t.like(resolved({}), { ...fast, steps: 39, grid: 'uniform-lambda', denoise: 'tweedie' });
+  t.like(resolved({ steps: 7, grid: 'karras', denoise: 'none' }), { ...fast, steps: 7, grid: 'karras' });
+  t.like(resolved({ evaluations: 10 }), { ...fast, steps: 9 });
+  t.is((await sample(model, { count: 1 })).counts.networks['network'], 40);
+  const ladder = smldLadder(geometricSigmas(232, 0.01, 50));
+  const trained = gaussianModel(ve(), { shape: [6, 6], change: { ladder } });
+  t.like(planOf(trained, {}).options, { ...fast, steps: 39, grid: 'ladder' });
+  t.like(planOf(trained, { corrector: 'langevin' }).options, { steps: 232 });
+});
+
+test('an option of predictor-corrector sampling chooses it', (t) => {
+  const own: SampleOptions[] = [
+    { predictor: 'reverse-diffusion' },
+    { corrector: 'langevin' },
+    { snr: 0.16 },
+    { correctorSteps: 1 },
+    { norm: 'sample' },
+    { sequence: 'corrector-first' },
+  ];
+  for (const options of own)
+    t.deepEqual(resolved(options), resolved({ solver: 'predictor-corrector' }), JSON.stringify(options));
+  t.like(resolved({ grid: 'reference' }), { predictor: 'reverse-diffusion', steps: 1000 });
+});
+
 test('options are recorded as they are resolved for the model', (t) => {
   t.like(resolved({ predictor: 'ancestral' }), { variance: 'fixedsmall', clip: false });
-  t.deepEqual(Object.keys(resolved({})).sort(), [
+  t.deepEqual(Object.keys(resolved({ predictor: 'reverse-diffusion' })).sort(), [
     ...['corrector', 'correctorSteps', 'denoise', 'epsilon', 'grid', 'norm', 'predictor', 'sequence'],
     ...['snr', 'solver', 'steps'],
   ]);

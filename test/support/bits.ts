@@ -61,11 +61,11 @@ function* cases(): Generator<[name: string, model: ScoreModel, options: SampleOp
       }
     }
     for (const kind of ['eps', 'v', 'x0'] as const)
-      yield [`${name} ${kind}`, gaussian(sde, kind), { steps: 12 }];
+      yield [`${name} ${kind}`, gaussian(sde, kind), { snr: 0.16, steps: 12 }];
     yield [`${name} rk45`, gaussian(sde, 'score'), { solver: { name: 'rk45', rtol: 1e-4, atol: 1e-4 } }];
     const dynamics = { name: 'langevin-dynamics', stepSize: 1e-3, steps: 20 } as const;
     yield [`${name} langevin-dynamics`, gaussian(sde, 'score'), { solver: dynamics }];
-    yield [`${name} mixture`, mixtureModel(mixture, sde), { steps: 12 }];
+    yield [`${name} mixture`, mixtureModel(mixture, sde), { snr: 0.16, steps: 12 }];
     yield [`${name} mixture heun`, mixtureModel(mixture, sde), { solver: 'heun', steps: 12 }];
     const clipped = { name: 'ancestral', variance: 'fixedsmall', clip: true } as const;
     yield [`${name} clip`, gaussian(sde, 'score'), { predictor: clipped, steps: 12 }];
@@ -74,8 +74,8 @@ function* cases(): Generator<[name: string, model: ScoreModel, options: SampleOp
   const smld = gaussian(sdeFromName('ve'), 'score', sigmas);
   const ddpm = gaussian(sdeFromName('vp'), 'eps', ddpmLadder(linearBetas(40)));
   for (const steps of [undefined, 10]) {
-    yield [`smld ${steps ?? 'all'}`, smld, { steps }];
-    yield [`ddpm ${steps ?? 'all'}`, ddpm, { steps }];
+    yield [`smld ${steps ?? 'all'}`, smld, { snr: 0.16, steps }];
+    yield [`ddpm ${steps ?? 'all'}`, ddpm, { snr: 0.16, steps }];
   }
   yield ['annealed-langevin', smld, { solver: { name: 'annealed-langevin', stepSize: 1e-5 } }];
 }

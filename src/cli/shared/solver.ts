@@ -8,6 +8,7 @@ import type { SolverChoice } from '../../solvers/choice.js';
 import {
   bs,
   correctorNames,
+  defaultSolver,
   couplings,
   denoises,
   norms,
@@ -18,6 +19,7 @@ import {
   secondOrders,
   sequences,
   solverNames,
+  solverOf,
   solverOptions,
   thirdOrders,
   variables,
@@ -81,7 +83,7 @@ export function addSolverOptions(command: Command): void {
       '--solver <name>',
       'a predictor, without a corrector unless one is given; or a method of its own',
       [...solverNames, ...predictorNames.filter((name) => name !== 'none')],
-      'predictor-corrector',
+      `${defaultSolver}; predictor-corrector with --predictor, --corrector or one of their flags`,
     ),
     integer(
       '--steps <n>',
@@ -198,7 +200,8 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
     ...(tau && { tau: tauOf(tau) }),
     clip: threshold ?? clip,
   };
-  const { solver = 'predictor-corrector', predictor, corrector, snr, correctorSteps, norm } = flags;
+  const { predictor, corrector, snr, correctorSteps, norm } = flags;
+  const solver = solverOf(flags);
   const { sequence, grid, steps, evaluations, rho, epsilon, denoise } = flags;
   const isSolver = solver in solverOptions && solver !== 'predictor-corrector';
   const moving = solver in predictorOptions ? (solver as PredictorName) : (predictor ?? 'reverse-diffusion');

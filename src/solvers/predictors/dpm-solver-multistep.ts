@@ -98,6 +98,6 @@ function dpmpp(
   const resolved = defined({ variant, eta: name.endsWith('sde') ? eta : undefined });
   return {
     ...multistep(name, { options: resolved, order, predict }, options),
-    defaults: { steps: 20, grid: 'uniform-lambda' },
+    defaults: { steps: eta > 0 ? 39 : 20, grid: 'uniform-lambda' },
   };
 }
