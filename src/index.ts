@@ -24,7 +24,14 @@ export {
 export { ladderGrid, spacedTimes, timeGrid, type Grid, type GridOptions, type Step } from './sde/grid.js';
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 
-export type { ClosedForm, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from './score/model.js';
+export type {
+  ClosedForm,
+  Guidance,
+  Parameterization,
+  ScoreCoefficients,
+  ScoreModel,
+  Vjp,
+} from './score/model.js';
 export { loadModel, type LoadOptions } from './score/network/load.js';
 export type { OnnxScoreModel } from './score/network/model.js';
 export { inspectModel, type Inspection, type ModelSummary } from './score/network/inspect.js';
@@ -36,6 +43,15 @@ export type { Roles } from './score/network/roles.js';
 export { embeddedModel } from './score/network/embedded.js';
 export { functionModel, type FunctionModelOptions } from './score/function.js';
 export { withEvaluate } from './score/wrapped.js';
+export {
+  guide,
+  type AutoguidanceOptions,
+  type ClassifierFreeOptions,
+  type ClassifierOptions,
+  type GuidanceOptions,
+  type GuidanceStrength,
+} from './control/guidance.js';
+export { loadClassifier, type Classifier, type ClassifierLoadOptions } from './control/classifier.js';
 export { GaussianMixture } from './score/mixture/mixture.js';
 export type { MixtureSpec } from './score/mixture/spec.js';
 export { mixtureModel, type MixtureModelOptions } from './score/mixture/model.js';

@@ -129,6 +129,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<gather>(exports, "gather", {"queue", "out", "x", "rows"});
     add<scatter>(exports, "scatter", {"queue", "out", "x", "rows"});
     add<scaledErrors>(exports, "scaledErrors", {"queue", "error", "before", "after", "atol", "rtol", "out"});
+    add<matchSpread>(exports, "matchSpread", {"queue", "x", "reference", "shares"});
     add<fill>(exports, "fill", {"queue", "out", "batch", "distribution", "address", "samples"});
     add<projectMeasurement>(exports, "projectMeasurement",
                             {"queue", "x", "y", "mask", "coefficients", "address", "samples", "basis"});

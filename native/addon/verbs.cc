@@ -211,6 +211,14 @@ void scaledErrors(const Napi::CallbackInfo& info) {
     });
 }
 
+void matchSpread(const Napi::CallbackInfo& info) {
+    Command command(info[0]);
+    const Array x = command.state(info[1], "x"), reference = command.stateLike(info[2], "reference", x);
+    const std::span shares = command.table(info[3], "shares");
+    const Shape shape = shapeOf(x.size, shares.size());
+    command.run([=] { fastsde::matchSpread(shape, x, reference, shares); });
+}
+
 /** Distribution: 0 normal, 1 uniform, 2 Rademacher. */
 void fill(const Napi::CallbackInfo& info) {
     Command command(info[0]);

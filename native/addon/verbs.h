@@ -19,6 +19,7 @@ void scale(const Napi::CallbackInfo& info);
 void gather(const Napi::CallbackInfo& info);
 void scatter(const Napi::CallbackInfo& info);
 void scaledErrors(const Napi::CallbackInfo& info);
+void matchSpread(const Napi::CallbackInfo& info);
 void fill(const Napi::CallbackInfo& info);
 void projectMeasurement(const Napi::CallbackInfo& info);
 void diffuse(const Napi::CallbackInfo& info);

@@ -74,6 +74,12 @@ struct Tolerance {
 void scaledErrors(const Shape& shape, const double* error, const double* before, const double* after,
                   const Tolerance& tolerance, std::span<double> out);
 
+/**
+ * Sample b of x times 1 + shares[b] (deviation of sample b of reference / deviation of sample b of x - 1), in place: with share 1 both
+ * have one standard deviation. A sample of one value has none, and stays as it is.
+ */
+void matchSpread(const Shape& shape, const Array& x, const Array& reference, std::span<const double> shares);
+
 enum class Distribution { normal, uniform, rademacher };
 
 void fill(const Shape& shape, const Array& out, Distribution distribution, const Noise& noise);

@@ -61,6 +61,7 @@ interface Addon {
     rtol: number,
     out: Float64Array,
   ): void;
+  matchSpread(queue: QueueNumber | undefined, x: State, reference: State, shares: Float64Array): void;
   fill(
     queue: QueueNumber | undefined,
     out: State,

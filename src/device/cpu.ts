@@ -7,6 +7,7 @@ import {
   fill,
   gather,
   langevinStep,
+  matchSpread,
   projectMeasurement,
   scale,
   scaledErrors,
@@ -65,6 +66,9 @@ export const cpu: Device = {
   scaledErrors(error, before, after, { atol, rtol }, out) {
     const double = (elements: Elements): Float64Array => elements as Float64Array;
     scaledErrors(double(error), double(before), double(after), atol, rtol, double(out));
+  },
+  matchSpread(x, reference, shares) {
+    matchSpread(state(x), state(reference), shares);
   },
   mixtureScore(out, mixture, points) {
     mixture.score({ ...points, x: state(points.x) }, state(out));

@@ -102,6 +102,8 @@ export interface Device {
     tolerances: { readonly atol: number; readonly rtol: number },
     out: Elements,
   ): void;
+  /** Samples of x times 1 + share (standard deviation of the sample of reference / that of x - 1): with share 1 they have one. */
+  matchSpread(x: Elements, reference: Elements, shares: Float64Array): void;
   /** out <- the gradient of ln p of a mixture of Gaussians. */
   mixtureScore(out: Elements, mixture: NativeMixture, points: Placed): void;
   /** out[i] <- the Laplacian of ln p at point i. */

@@ -257,6 +257,21 @@ export function scaledErrors(
   addon().scaledErrors(queue, error, before, after, atol, rtol, out);
 }
 
+/**
+ * Samples of x times 1 + share (deviation of the sample of reference / deviation of the sample of x - 1), in place: with share 1 both
+ * have one standard deviation. A sample of one value stays as it is. The batch is shares.length.
+ */
+export function matchSpread(x: State, reference: State, shares: Float64Array, queue?: QueueNumber): void {
+  requireState('x', x);
+  requireLike('reference', reference, x);
+  requireDisjoint('reference', reference, 'x', x);
+  requireFloat64('shares', shares);
+  if (x.length % shares.length !== 0) {
+    throw new OptionError('shares', shares, `of a length that divides the ${x.length} elements of x`);
+  }
+  addon().matchSpread(queue, x, reference, shares);
+}
+
 /** Fills `out`, `batch` samples, with the noise of an address, as {@link fillNormal} and its kin say. */
 export function fill(
   out: State,

@@ -155,6 +155,10 @@ export class Queue implements Device {
     kernels.scaledErrors(double(error), double(before), double(after), atol, rtol, double(out), this.number);
   }
 
+  matchSpread(x: Elements, reference: Elements, shares: Float64Array): void {
+    kernels.matchSpread(state(x), state(reference), shares, this.number);
+  }
+
   mixtureScore(out: Elements, mixture: NativeMixture, points: Placed): void {
     mixture.score({ ...points, x: state(points.x) }, state(out), this.number);
   }

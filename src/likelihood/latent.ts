@@ -216,6 +216,11 @@ async function flow(
     evaluations,
     seconds: (performance.now() - began) / 1000,
     warnings: priorMismatch(model, labels),
-    options: { sde: sde.name, ...tolerances, epsilon, count, batch },
+    options: {
+      sde: sde.name,
+      ...(model.guidance && { guidance: model.guidance }),
+      ...tolerances,
+      ...{ epsilon, count, batch },
+    },
   };
 }

@@ -4,7 +4,9 @@ import { fillNormal, fillRademacher } from '../device/kernels.js';
 import { openDevice } from '../score/commands.js';
 import type { DerivativeCost, ScoreDerivative } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
+import { levelAt } from '../sde/level.js';
 import { priorLogDensity } from '../sde/prior.js';
+import { addRuns, costAt } from '../solvers/counts.js';
 import { DerivativeCheck } from '../solvers/ode/derivative-check.js';
 import { integrateFlow } from '../solvers/ode/flow-integration.js';
 import { LogDensityFlow, type Trace } from '../solvers/ode/log-density-ode.js';
@@ -35,6 +37,8 @@ export interface Passes {
   readonly rejected: Int32Array;
   /** Of one evaluation of the right-hand side. */
   readonly cost: DerivativeCost;
+  /** Runs of each network for every sample, over all passes. */
+  readonly networks: readonly Record<string, number>[];
   /** Evaluations of the score of every sample beside those of the integration. */
   readonly extra: number;
 }
@@ -59,6 +63,7 @@ export async function runPasses(
   const ends = new Float64Array(count * d);
   const evaluations = new Int32Array(count);
   const rejected = new Int32Array(count);
+  const networks = Array.from({ length: count }, (): Record<string, number> => ({}));
   let cost: DerivativeCost = { score: 0, jvp: 0, vjp: 0 };
   let extra = 0;
   for (const [repeat, pass] of passes.entries()) {
@@ -72,11 +77,14 @@ export async function runPasses(
       if (repeat === 0) ends.set(part.x, start * d);
       part.evaluations.forEach((n, i) => (evaluations[start + i]! += n));
       part.rejected.forEach((n, i) => (rejected[start + i]! += n));
+      part.networks.forEach((runs, i) => {
+        addRuns(networks[start + i]!, runs);
+      });
       cost = part.cost;
       extra += start === 0 ? part.extra : 0;
     }
   }
-  return { passes, ends, evaluations, rejected, cost, extra };
+  return { passes, ends, evaluations, rejected, cost, networks, extra };
 }
 
 /** One part, on a device of its own. */
@@ -126,6 +134,9 @@ async function integrateOn(
     found.boundError.set(standardError);
   }
 
+  // So far there are those of the bound.
+  const networks = Array.from(flow.networks.splice(0), (runs) => ({ ...runs }));
+
   const ode = new LogDensityFlow(flow, derivative, traceOf(job, samples, address));
   const width = ode.widths[1]!;
   const integrals = device.allocate(samples * width, 'double');
@@ -156,8 +167,14 @@ async function integrateOn(
     found.logDensity[i] = priorLogDensity(sde, x.subarray(i * d, (i + 1) * d)) + linear + d * average;
     found.variance[i] = (d ** 2 * squares) / (width * (width - 1));
   }
-  const extra = 2 * draws + (check?.evaluations ?? 0);
-  return { found, x, evaluations, rejected, cost: ode.cost, extra };
+  const checked = check?.evaluations ?? 0;
+  const there = costAt(model, levelAt(model, epsilon));
+  flow.networks.forEach((runs, i) => {
+    // Products in closed form run no network.
+    addRuns((networks[i] ??= {}), runs, ode.cost.score + ode.cost.vjp);
+    addRuns(networks[i], there, checked);
+  });
+  return { found, x, evaluations, rejected, cost: ode.cost, networks, extra: 2 * draws + checked };
 }
 
 function emptyPass(count: number): Pass {

@@ -1,8 +1,7 @@
 import type { DerivativeCost, DerivativeMethod, ScoreDerivative } from '../score/derivative.js';
-import { priorMismatch } from '../score/doubts.js';
+import { guidedDensity, priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
-import { levelAt } from '../sde/level.js';
-import { costAt, noCounts, type Counts } from '../solvers/counts.js';
+import { noCounts, type Counts } from '../solvers/counts.js';
 import type { LikelihoodJob, TraceMethod } from './job.js';
 import type { Passes } from './passes.js';
 
@@ -59,7 +58,7 @@ export function summarise(
   model: ScoreModel,
   derivative: ScoreDerivative,
   job: LikelihoodJob,
-  { passes, evaluations, rejected, cost, extra }: Passes,
+  { passes, evaluations, rejected, cost, networks, extra }: Passes,
 ): Omit<LikelihoodResult, 'latents' | 'seconds'> {
   const { sde } = model;
   const { method, reason } = derivative;
@@ -91,10 +90,11 @@ export function summarise(
     ...found,
     trace,
     evaluations,
-    counts: countsOf(model, epsilon, evaluations, rejected, cost, extra),
-    warnings: [...priorMismatch(model, job.labels), ...doubtsOf(found)],
+    counts: countsOf(evaluations, rejected, cost, networks, extra),
+    warnings: [...priorMismatch(model, job.labels), ...guidedDensity(model), ...doubtsOf(found)],
     options: {
       sde: sde.name,
+      ...(model.guidance && { guidance: model.guidance }),
       ...job.tolerances,
       epsilon,
       trace,
@@ -124,27 +124,22 @@ function summariseBound(
 
 /** The evaluations of the sample that took the most. */
 function countsOf(
-  model: ScoreModel,
-  epsilon: number,
   evaluations: Int32Array,
   rejected: Int32Array,
   cost: DerivativeCost,
+  networks: Passes['networks'],
   extra: number,
 ): Counts {
   const most = evaluations.indexOf(evaluations.reduce((a, b) => Math.max(a, b)));
   const kept = evaluations[most]! - rejected[most]!;
-  const counts = {
+  return {
     ...noCounts(),
     score: kept * cost.score + extra,
     jvp: kept * cost.jvp,
     vjp: kept * cost.vjp,
     rejected: rejected[most]! * (cost.score + cost.jvp + cost.vjp),
+    networks: networks[most]!,
   };
-  // Products in closed form run no network.
-  const runs = evaluations[most]! * (cost.score + cost.vjp) + extra;
-  for (const [network, each] of Object.entries(costAt(model, levelAt(model, epsilon))))
-    counts.networks[network] = runs * each;
-  return counts;
 }
 
 function mean(passes: readonly Float64Array[]): Float64Array {

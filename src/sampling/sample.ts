@@ -244,6 +244,7 @@ async function run(
     seconds: (performance.now() - start) / 1000,
     options: {
       sde: model.sde.name,
+      ...(model.guidance && { guidance: model.guidance }),
       ...plan.options,
       count,
       batch: job.batch,

@@ -84,6 +84,7 @@ export async function sampleShards(
   const { classLabel, seed = 0 } = options;
   const settings = {
     sde: model.sde.name,
+    ...(model.guidance && { guidance: model.guidance }),
     ...plan.options,
     batch,
     seed,

@@ -25,9 +25,15 @@ export function checkClassLabels(
   count: number,
 ): Int32Array | undefined {
   // A conditional mixture has an unconditional law too; a network without its label refuses by itself.
-  if (label === undefined) return undefined;
-  if (model.classes === undefined)
-    throw new OptionError('classLabel', label, 'left out: this model takes no class label');
+  if (label === undefined) {
+    if (!model.guidance || model.classes === undefined) return undefined;
+    const expected = `a class from 0 to ${model.classes - 1}, towards which the model is guided`;
+    throw new OptionError('classLabel', label, expected);
+  }
+  if (model.classes === undefined) {
+    const expected = 'left out: this model takes no class label (a classifier can guide it towards one)';
+    throw new OptionError('classLabel', label, expected);
+  }
   if (typeof label === 'number')
     return new Int32Array(count).fill(checkClassLabel('classLabel', label, model));
   if (label.length !== count)

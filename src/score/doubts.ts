@@ -91,3 +91,12 @@ export function scoreRounding(model: ScoreModel, sigma: number): string[] {
       `is (alpha F - x) / sigma^2: end at a larger epsilon, where sigma is ${(RESOLVED * reach).toPrecision(1)} or more.`,
   ];
 }
+
+/** What the density of a guided model is not. */
+export function guidedDensity({ guidance }: ScoreModel): string[] {
+  if (!guidance || guidance.scale === 1) return [];
+  return [
+    `The density is that of the law which the ODE with guidance of scale ${guidance.scale} draws: it integrates to 1, but it is neither ` +
+      'p(x | y), which scale 1 gives, nor p(x) p(y | x)^scale up to a constant, and it does not compare with bits/dim of others.',
+  ];
+}

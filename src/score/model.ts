@@ -59,6 +59,17 @@ export interface Moments {
   readonly variances: Float64Array;
 }
 
+/** How a score is guided, as plain data: what the record of a run says of it. */
+export interface Guidance {
+  readonly kind: 'classifier-free' | 'classifier' | 'autoguidance';
+  /** 1 is the law that is asked for, without emphasis. */
+  readonly scale: number;
+  /** Least and largest noise level sigma / alpha at which it acts; absent where it does at all. */
+  readonly interval?: readonly [number, number];
+  /** Share of the rescaling of estimates of x_0; absent where there is none. */
+  readonly rescale?: number;
+}
+
 /**
  * A score model: a network, a closed form or a user's function, in the form that the fused kernels take.
  *
@@ -75,6 +86,8 @@ export interface ScoreModel extends Process {
   readonly classes?: number | undefined;
   /** The class label that stands for no class, where the model was trained with and without labels. */
   readonly nullClass?: number | undefined;
+  /** Present where the score is guided: what is drawn, scored or encoded is then the law of that guidance. */
+  readonly guidance?: Guidance;
   /** Present where F is known in closed form: integrations in double precision then use it. */
   readonly closedForm?: ClosedForm;
   /** Present where the moments of the data are known: those of all, or of one class. */

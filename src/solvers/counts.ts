@@ -31,7 +31,12 @@ export function costAt(model: ScoreModel, level: Level): Readonly<Record<string,
   return model.cost?.(level) ?? { network: 1 };
 }
 
-/** Adds runs of networks to what was counted. */
-export function addRuns(counted: Record<string, number>, runs: Readonly<Record<string, number>>): void {
-  for (const [network, count] of Object.entries(runs)) counted[network] = (counted[network] ?? 0) + count;
+/** Adds runs of networks, so many times, to what was counted. */
+export function addRuns(
+  counted: Record<string, number>,
+  runs: Readonly<Record<string, number>>,
+  times = 1,
+): void {
+  for (const [network, count] of Object.entries(runs))
+    counted[network] = (counted[network] ?? 0) + times * count;
 }

@@ -14,6 +14,7 @@ import {
   gather,
   langevinStep,
   projectMeasurement,
+  matchSpread,
   scaledErrors,
   toBytes,
 } from '../../src/device/kernels.js';
@@ -479,6 +480,20 @@ const refused: [title: string, option: string, run: () => void][] = [
     'out',
     () => {
       scaledErrors(f64(1, 1), f64(1, 1), f64(1, 1), 1, 1, f64(0, 0, 0));
+    },
+  ],
+  [
+    'a reference of another precision',
+    'reference',
+    () => {
+      matchSpread(f64(1, 2), wrong(Float32Array.of(1, 2)), f64(1));
+    },
+  ],
+  [
+    'samples that do not divide the shares',
+    'shares',
+    () => {
+      matchSpread(f64(1, 2), f64(1, 2), f64(1, 1, 1));
     },
   ],
   [

@@ -158,6 +158,11 @@ const entries: Record<string, Valid> = {
   threshold: (n, batch, m) => [undefined, n % 2 === 0 ? f32(n, m) : f64(n, m), batch, -1, 1, 0.9],
   gather: (n, batch, m) => [undefined, f32(n, m), f32((n / batch) * 3, m), guarded(Int32Array, batch, m, 2)],
   scaledErrors: (n, batch, m) => [undefined, f64(n, m), f64(n, m), f64(n, m), 1e-5, 1e-5, f64(batch, m)],
+  matchSpread: (n, batch, m) => [
+    undefined,
+    ...(n % 2 === 0 ? [f32(n, m), f32(n, m)] : [f64(n, m), f64(n, m)]),
+    f64(batch, m),
+  ],
   fill: (n, batch, m) => [undefined, f32(n, m), batch, n % 3, address(m), indices(batch, m)],
   projectMeasurement: (n, batch, m) => [
     undefined,

@@ -17,6 +17,7 @@ import {
   fillRademacher,
   fillUniform,
   langevinStep,
+  matchSpread,
   projectMeasurement,
   scaledErrors,
 } from '../../src/device/kernels.js';
@@ -108,6 +109,14 @@ const updates: Record<string, Update> = {
     scaledErrors(x, x, Float64Array.from(other), 1e-5, 1e-3, out);
     const size = x.length / out.length;
     for (const [b, error] of out.entries()) x.fill(error, b * size, (b + 1) * size);
+  },
+  matchSpread: (x, other, c) => {
+    const like = x instanceof Float64Array ? Float64Array.from(other) : Float32Array.from(other);
+    matchSpread(
+      x,
+      like,
+      c.filter((_, i) => i % 3 === 0),
+    );
   },
   projectMeasurement: (x, other, c, noise) => {
     if (x instanceof Float64Array || other instanceof Float64Array) return;

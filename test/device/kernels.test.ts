@@ -12,6 +12,7 @@ import {
   gather,
   langevinStep,
   projectMeasurement,
+  matchSpread,
   scaledErrors,
   toBytes,
 } from '../../src/device/kernels.js';
@@ -196,6 +197,36 @@ for (const [batch, size] of shapes) {
       t.is(out[batch - 1], NaN);
       array[n - 1] = value;
     }
+  });
+
+  test(`samples get the share of the spread of others at ${batch} x ${size}`, (t) => {
+    const [x, reference] = [float64(n, 1), float64(n, 2).map((value) => 3 * value + 5)];
+    const deviation = (values: Float64Array) => {
+      const mean = values.reduce((sum, value) => sum + value, 0) / size;
+      return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / size);
+    };
+    const shares = Float64Array.from({ length: batch }, (_, b) => b / batch);
+    const found = x.slice();
+    matchSpread(found, reference, shares);
+    const single = Float32Array.from(x);
+    matchSpread(single, Float32Array.from(reference), shares);
+    for (let b = 0; b < batch; b++) {
+      const own = x.subarray(b * size, (b + 1) * size);
+      const ratio = deviation(reference.subarray(b * size, (b + 1) * size)) / deviation(own);
+      const factor = size === 1 ? 1 : 1 + shares[b]! * (ratio - 1);
+      own.forEach((value, e) => {
+        const near = (got: number, by: number) =>
+          Math.abs(got - factor * value) <= by * Math.abs(factor * value);
+        if (!near(found[b * size + e]!, 1e-12)) t.fail(`${found[b * size + e]} is not ${factor * value}`);
+        if (!near(single[b * size + e]!, 1e-5)) t.fail(`${single[b * size + e]} is not ${factor * value}`);
+      });
+    }
+    const even = new Float64Array(n).fill(2);
+    matchSpread(even, reference, shares);
+    t.true(
+      even.every((value) => value === 2),
+      'what is even has no spread',
+    );
   });
 
   test(`a measurement replaces the masked coordinates alone at ${batch} x ${size}`, (t) => {

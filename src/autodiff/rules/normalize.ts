@@ -113,7 +113,19 @@ function batchScale(
 function softmaxJacobian(b: Builder, node: NodeProto, value: Value): Value {
   const y = node.output[0]!;
   const weighted = b.mul(y, value);
-  return b.op('Sub', [weighted, b.mul(y, b.sum(weighted, [intAttribute(node, 'axis', -1)]))]);
+  return b.op('Sub', [weighted, b.mul(y, sumAlong(b, weighted, y, intAttribute(node, 'axis', -1)))]);
+}
+
+/**
+ * The sum along an axis, kept, of a value in the shape of `like`. ONNX Runtime's ReduceSum over the last axis adds in an order that
+ * depends on where a row lies in memory, and so on the place of a sample in its batch; a product with ones does not.
+ */
+function sumAlong(b: Builder, value: Value, like: Value, axis: number): Value {
+  const [size, type] = [b.shape(like).at(axis), b.type(like)];
+  const isLast = axis === -1 || axis === b.rank(like) - 1;
+  if (!isLast || typeof size !== 'number' || (type !== 'float32' && type !== 'float64'))
+    return b.sum(value, [axis]);
+  return b.op('MatMul', [value, b.constant(type, [size, 1], new Array<number>(size).fill(1))]);
 }
 
 const logSoftmax: Rule = {

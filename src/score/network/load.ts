@@ -1,7 +1,7 @@
 import { ModelError, OptionError } from '../../errors.js';
 import { vjp } from '../../autodiff/vjp.js';
 import { modelBytes, readModel, type Model } from '../../onnx/file/model.js';
-import { createSession, type SessionOptions } from '../../onnx/run/runtime.js';
+import { createSession, type Session, type SessionOptions } from '../../onnx/run/runtime.js';
 import { checkInteger, checkKnown } from '../../options.js';
 import { describeModel, type DescriptionOptions, type ModelDescription } from './description.js';
 import { readMetadata, type ModelMetadata } from './metadata.js';
@@ -89,7 +89,7 @@ export async function openNetwork(
   const metadata = readMetadata(file.metadata);
   if (metadata.kind === 'classifier') {
     throw new ModelError(
-      'It is a classifier of noisy data, not a score network (fastsde.kind in its metadata).',
+      'It is a classifier of noisy data, not a score network (fastsde.kind in its metadata); it can guide one (--classifier).',
       {
         option: 'model',
       },
@@ -103,8 +103,8 @@ export async function openNetwork(
   return { metadata, description, network: new Network(name, session, roles, description, batch) };
 }
 
-/** Starts a session for the network with its transposed Jacobian product. */
-async function openDerivative(
+/** @internal Starts a session for the network with its transposed Jacobian product. */
+export async function openDerivative(
   { source, roles }: Network,
   file: Model,
   description: ModelDescription,
@@ -112,14 +112,20 @@ async function openDerivative(
 ): Promise<Network> {
   try {
     const derived = await vjp(file, { of: roles.output.name, wrt: roles.state.name, cotangent: COTANGENT });
-    const session = await createSession(modelBytes(derived), {
-      ...sessionOptions(options),
-      ...(derived.folder !== undefined && { folder: derived.folder }),
-    });
+    const session = await openDerived(derived, options);
     return new Network(source, session, roles, description, batchOf(roles.state, options.batch));
   } catch (cause) {
     throw nameSource(source, cause);
   }
+}
+
+/** @internal Starts a session for a graph that was made of a file. */
+export function openDerived(derived: Model, options: LoadOptions): Promise<Session> {
+  const { folder } = derived;
+  return createSession(modelBytes(derived), {
+    ...sessionOptions(options),
+    ...(folder !== undefined && { folder }),
+  });
 }
 
 function sessionOptions({ provider = 'cpu', threads }: LoadOptions): SessionOptions {

@@ -1,0 +1,183 @@
+import { OptionError } from '../errors.js';
+import { checkChoice, checkKnown, checkNumber, isList, isRecord } from '../options.js';
+import type { Guidance, ScoreModel } from '../score/model.js';
+import type { Level } from '../sde/level.js';
+import { elementCount } from '../shape.js';
+import { costAt } from '../solvers/counts.js';
+import type { Classifier } from './classifier.js';
+import type { Blend, Weights } from './blend.js';
+import { combine } from './combine.js';
+import { byClassifier, byModel, classifierFree, type Parts } from './parts.js';
+import { requireModel } from './same-process.js';
+
+/** How strongly, where, and with what correction a score is guided. */
+export interface GuidanceStrength {
+  /**
+   * w in s(x) + w grad log p(y | x). 1 (default) is the class as it is, 0 no class, more than 1 an emphasis. This is Imagen's and
+   * diffusers' guidance_scale and ADM's classifier_scale, and 1 + w of Ho and Salimans 2022.
+   */
+  readonly scale?: number | undefined;
+  /**
+   * Least and largest noise level sigma / alpha at which the second network runs (Kynkaanniemi et al. 2024); elsewhere the score is
+   * that of the model alone: with its class, or, with a classifier, without. Default: everywhere.
+   */
+  readonly interval?: readonly [number, number] | undefined;
+  /**
+   * Share, from 0 to 1, by which the standard deviation of each sample's estimate of x_0 is brought back to that of scale 1 (Lin et
+   * al. 2023, section 3.4). Default 0.
+   */
+  readonly rescale?: number | undefined;
+}
+
+/** s(x | none) + w (s(x | y) - s(x | none)) with one network for both (Ho and Salimans 2022). */
+export interface ClassifierFreeOptions extends GuidanceStrength {
+  readonly kind: 'classifier-free';
+  /** The class label that stands for no class, or a class to be avoided. Default: the model's. */
+  readonly nullClass?: number | undefined;
+  /** A model without classes, where the model has no label for none. */
+  readonly unconditional?: ScoreModel | undefined;
+}
+
+/** s(x) + w grad log p(y | x_t) with a classifier of noisy data (Song et al. 2021, equation 14; Dhariwal and Nichol 2021). */
+export interface ClassifierOptions extends GuidanceStrength {
+  readonly kind: 'classifier';
+  readonly classifier: Classifier;
+}
+
+/** s_guide(x) + w (s(x) - s_guide(x)) with a weaker model of the same data (Karras et al. 2024). */
+export interface AutoguidanceOptions extends GuidanceStrength {
+  readonly kind: 'autoguidance';
+  /** The weaker model. */
+  readonly guide: ScoreModel;
+}
+
+export type GuidanceOptions = ClassifierFreeOptions | ClassifierOptions | AutoguidanceOptions;
+
+const strengthOptions = Object.keys({
+  ...{ scale: 1, interval: 1, rescale: 1 },
+} satisfies Record<keyof GuidanceStrength, 1>);
+
+const optionNames: Readonly<Record<Guidance['kind'], readonly string[]>> = {
+  'classifier-free': ['nullClass', 'unconditional'],
+  classifier: ['classifier'],
+  autoguidance: ['guide'],
+};
+
+/**
+ * A model whose score is guided, for every sampler, latent codes and likelihoods: the reverse-time SDE is
+ * dx = (f x - g^2 [s(x, t) + w grad log p_t(y | x)]) dt + g dw.
+ *
+ * With scale 1 the second network of `classifier-free` and `autoguidance` does not run, and results have the bits of those of the
+ * model itself. Closing the result closes all that it is made of.
+ *
+ * @throws OptionError for options that cannot be used, and where the parts are not of one process, data range, shape or number of
+ *   classes.
+ */
+export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
+  requireModel('model', model);
+  if (model.guidance) {
+    throw new OptionError(
+      'model',
+      model,
+      `one that is not guided yet: this one is, by ${model.guidance.kind}`,
+    );
+  }
+  if (!isRecord(options))
+    throw new OptionError('options', options, 'an object such as { kind: "classifier-free", scale: 2 }');
+  const kind = checkChoice('kind', options.kind, Object.keys(optionNames) as Guidance['kind'][]);
+  checkKnown(options, ['kind', ...strengthOptions, ...optionNames[kind]]);
+  const guidance = checkStrength(options, model);
+  const parts = partsOf(model, options);
+  const blend = blendOf(model, parts, guidance);
+  const { shape, sde, parameterization, sigmaData, ladder } = model;
+  return {
+    shape,
+    sde,
+    parameterization,
+    guidance,
+    ...(sigmaData !== undefined && { sigmaData }),
+    ...(ladder && { ladder }),
+    ...(parts.classes !== undefined && { classes: parts.classes }),
+    ...(model.moments && { moments: (label) => model.moments!(label) }),
+    ...combine(parts.first, parts.second, blend),
+    coefficients: (level) => model.coefficients(level),
+    cost(level) {
+      const runs = costAt(model, level);
+      return blend.weights(level) ? { ...runs, [parts.name]: parts.cost(level) } : runs;
+    },
+    async close() {
+      await model.close();
+      await parts.close?.();
+    },
+  };
+}
+
+function partsOf(model: ScoreModel, options: GuidanceOptions): Parts {
+  switch (options.kind) {
+    case 'classifier-free':
+      return classifierFree(model, options);
+    case 'classifier':
+      return byClassifier(model, options.classifier);
+    case 'autoguidance':
+      return byModel(model, options.guide);
+  }
+}
+
+function checkStrength(
+  { kind, scale = 1, interval, rescale = 0 }: GuidanceOptions,
+  { shape }: ScoreModel,
+): Guidance {
+  checkNumber('scale', scale, 0, true);
+  if (!(rescale >= 0 && rescale <= 1)) throw new OptionError('rescale', rescale, 'a number from 0 to 1');
+  if (rescale > 0 && elementCount(shape) === 1) {
+    throw new OptionError('rescale', rescale, 'left out: samples of one number have no standard deviation');
+  }
+  const [least, most] = interval === undefined ? [0, Infinity] : checkInterval(interval);
+  return {
+    kind,
+    scale,
+    ...(interval !== undefined && { interval: [least, most] as const }),
+    ...(rescale > 0 && { rescale }),
+  };
+}
+
+function checkInterval(interval: readonly [number, number]): readonly [number, number] {
+  const [least, most] = isList(interval) ? (interval as readonly unknown[]) : [];
+  if (typeof least === 'number' && typeof most === 'number' && least >= 0 && least < most)
+    return [least, most];
+  throw new OptionError(
+    'interval',
+    interval,
+    '[least, most], noise levels sigma / alpha with 0 <= least < most',
+  );
+}
+
+/** The weights of the parts at a level, and what the rescaling needs. */
+function blendOf(model: ScoreModel, { other }: Parts, guidance: Guidance): Blend {
+  const { scale, interval = [0, Infinity], rescale = 0 } = guidance;
+  /** s_1 + w grad, or w s_1 + (1 - w) s_2, as F = (s - p x) / q. */
+  const weightsAt = (level: Level, w: number): Weights => {
+    const { state, output } = model.coefficients(level);
+    if (!other) return { state: 0, first: 1, second: w / output };
+    const score = other.coefficients(level);
+    return {
+      state: ((1 - w) * (score.state - state)) / output,
+      first: w,
+      second: (1 - w) * (score.output / output),
+    };
+  };
+  const alone = other ? 1 : 0;
+  const sameOutputs = (one: ScoreModel, two: ScoreModel) =>
+    one.parameterization === two.parameterization && one.sigmaData === two.sigmaData;
+  return {
+    weights(level) {
+      const noise = level.sigma / level.alpha;
+      if (scale === alone || noise < interval[0] || noise > interval[1]) return undefined;
+      return weightsAt(level, scale);
+    },
+    isOfOutputs: !other || sameOutputs(model, other),
+    rescale,
+    reference: (level) => weightsAt(level, 1),
+    coefficients: (level) => model.coefficients(level),
+  };
+}
