@@ -1,73 +1,69 @@
 import { performance } from 'node:perf_hooks';
-import { loadModel } from '../src/score/network/load.js';
+import { sample, type SampleOptions } from '../src/sampling/sample.js';
+import { setCommands } from '../src/score/commands.js';
 import type { ScoreModel } from '../src/score/model.js';
-import { sample } from '../src/sampling/sample.js';
+import { loadModel } from '../src/score/network/load.js';
 import { levelAt, type Level } from '../src/sde/level.js';
+import { evaluationsOf } from '../src/solvers/counts.js';
+import { predictorNames } from '../src/solvers/names.js';
+import { printTable } from './measure.js';
 
-/** Time of a predictor-corrector run against its bare network calls, both in this process, in turns. */
+const BATCH = 64;
+const ROUNDS = 15;
+
+/** What every sampler costs beside the network: runs with a network that does nothing, against calls of the embedded one. */
 export async function run(): Promise<void> {
-  const batch = 64;
-  const steps = 20;
   const model = await loadModel('models/mnist-vp.onnx', { probe: false });
-  const elements = model.shape.reduce((product, n) => product * n, batch);
-  const x = new Float32Array(elements);
-  const output = new Float32Array(elements);
-  const levels = new Array<Level>(batch).fill(levelAt(model, 0.5));
-  const calls = 2 * steps + 1;
-  const bare = async () => {
-    for (let i = 0; i < calls; i++) await model.evaluate(x, levels, output);
-  };
-  const sampler = async () => {
-    await sample(model, { count: batch, batch, steps });
-  };
-  const inside = { ms: 0 };
-  const timed: ScoreModel = timedModel(model, inside);
-  const split = async () => {
-    inside.ms = 0;
-    const start = performance.now();
-    await sample(timed, { count: batch, batch, steps });
-    return (performance.now() - start - inside.ms) / inside.ms;
-  };
-  const times: { bare: number; sampler: number; outside: number }[] = [];
-  for (let round = 0; round < 7; round++) {
-    times.push({ bare: await clock(bare), sampler: await clock(sampler), outside: await split() });
+  const call = await callTime(model);
+  const samplers: [string, SampleOptions][] = [
+    ['predictor-corrector', { snr: 0.16 }],
+    ['predictor-corrector, norm batch', { norm: 'batch' }],
+    ...predictorNames
+      .filter((name) => name !== 'none')
+      .map((name): [string, SampleOptions] => [name, { solver: name }]),
+    ['dpmpp-2m, clip', { solver: { name: 'dpmpp-2m', clip: true } }],
+    ['dpmpp-2m, threshold 0.995', { solver: { name: 'dpmpp-2m', clip: 0.995 } }],
+  ];
+  const rows: string[][] = [];
+  for (const [name, options] of samplers) {
+    const outside = await outsideTime(model, options);
+    rows.push([name, '', (1000 * outside).toFixed(0), ((100 * outside) / call).toFixed(2)]);
   }
-  const best = (pick: (row: (typeof times)[number]) => number) => Math.min(...times.map(pick));
-  const ratio = best((row) => row.sampler) / best((row) => row.bare);
   console.log(
-    `predictor-corrector, ${batch}x${model.shape.join('x')}, ${calls} evaluations, best of ${times.length}`,
+    `${BATCH}x${model.shape.join('x')}, a call of the network ${call.toFixed(1)} ms, best of ${ROUNDS}`,
   );
-  console.log(`  network calls alone       ${(best((row) => row.bare) / calls).toFixed(2)} ms each`);
-  console.log(`  sampler                   ${(best((row) => row.sampler) / calls).toFixed(2)} ms each`);
-  console.log(`  ratio                     ${ratio.toFixed(4)}`);
-  console.log(
-    `  time outside the network  ${(100 * median(times.map((row) => row.outside))).toFixed(2)} % of the time inside (median)`,
-  );
+  printTable(['sampler', '', 'us an evaluation', '% of the call'], rows);
   await model.close();
 }
 
-async function clock(run: () => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await run();
-  return performance.now() - start;
+/** Milliseconds of a call, the best of some. */
+async function callTime(model: ScoreModel): Promise<number> {
+  const elements = model.shape.reduce((product, n) => product * n, BATCH);
+  const [x, output] = [new Float32Array(elements), new Float32Array(elements)];
+  const levels = new Array<Level>(BATCH).fill(levelAt(model, 0.5));
+  let best = Infinity;
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now();
+    await model.evaluate(x, levels, output);
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
 }
 
-/** The model, with the time inside its evaluations added up. */
-function timedModel(model: ScoreModel, inside: { ms: number }): ScoreModel {
-  return {
-    shape: model.shape,
-    sde: model.sde,
-    parameterization: model.parameterization,
+/** Milliseconds an evaluation that a sampler takes for everything else, the best of some runs of about 40 evaluations. */
+async function outsideTime(model: ScoreModel, options: SampleOptions): Promise<number> {
+  const evaluate: ScoreModel['evaluate'] = () => undefined;
+  setCommands(evaluate, () => () => undefined);
+  const nothing: ScoreModel = {
+    ...{ shape: model.shape, sde: model.sde, parameterization: 'eps', evaluate },
     coefficients: (level) => model.coefficients(level),
-    close: () => model.close(),
-    async evaluate(...args) {
-      const start = performance.now();
-      await model.evaluate(...args);
-      inside.ms += performance.now() - start;
-    },
+    close: () => Promise.resolve(),
   };
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1]!;
+  let best = Infinity;
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now();
+    const { counts } = await sample(nothing, { count: BATCH, batch: BATCH, evaluations: 40, ...options });
+    best = Math.min(best, (performance.now() - start) / evaluationsOf(counts));
+  }
+  return best;
 }

@@ -85,8 +85,16 @@ function adams(
   const total = noise.integral(from.lambda, to.lambda);
   const inner = noise.jumps.filter((jump) => jump > from.lambda && jump < to.lambda);
   const pieces = [from.lambda, ...inner, to.lambda];
-  const density = (lambda: number) =>
-    (1 + noise.square(lambda)) * Math.exp(lambda - to.lambda - noise.integral(lambda, to.lambda));
+  // Of the noise function alone, so that the integrals of all polynomials share it: with a user's tau it is an integral itself.
+  const densities = new Map<number, number>();
+  const density = (lambda: number): number => {
+    let value = densities.get(lambda);
+    if (value === undefined) {
+      const kept = Math.exp(lambda - to.lambda - noise.integral(lambda, to.lambda));
+      densities.set(lambda, (value = (1 + noise.square(lambda)) * kept));
+    }
+    return value;
+  };
   const weights = levels.map((_, j) => {
     const weighted = (lambda: number) => density(lambda) * lagrange(places, place({ lambda }))[j]!;
     const sum = pieces.slice(1).reduce((sum, end, i) => sum + integrate(weighted, pieces[i]!, end), 0);
