@@ -3,7 +3,7 @@ export { decodeNpy, encodeNpy, type NdArray, type NumericArray } from './io/npy.
 export { decodeNpz, encodeNpz } from './io/npz.js';
 export { encodeCsv } from './io/csv.js';
 export { writeHistogram, type Histogram } from './io/histogram.js';
-export { writeChart, type Chart, type Curve } from './io/chart.js';
+export { writeChart, writeCharts, type Chart, type Charts, type Curve } from './io/chart.js';
 export { loadData, type LoadDataOptions } from './data/load.js';
 export type { PictureOptions } from './data/pictures.js';
 export { holdOut, modelValues, type Dataset, type DataSpace } from './data/dataset.js';

@@ -34,4 +34,15 @@ export {
 } from './evaluation/feature-network.js';
 export { extractFeatures, rawFeatures, type Extracted, type ExtractOptions } from './evaluation/extract.js';
 export { openSamples, samplesOf, type Piece, type Samples } from './evaluation/samples.js';
+export {
+  compare,
+  type CompareOptions,
+  type CompareProgress,
+  type Comparing,
+  type Comparison,
+  type ComparisonRow,
+} from './evaluation/compare.js';
+export { writeComparison, writeComparisonCsv } from './evaluation/comparison-files.js';
+export type { Sampler } from './evaluation/cells.js';
+export type { Distance, DistanceName, Distances, ExactLaw, ReferenceData } from './evaluation/distances.js';
 export { writeNeighbours } from './evaluation/neighbours-picture.js';

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { compareCommand } from './commands/compare.js';
 import { decodeCommand } from './commands/decode.js';
 import { encodeCommand } from './commands/encode.js';
 import { evaluateCommand } from './commands/evaluate.js';
@@ -28,6 +29,7 @@ const program = new Command('fastsde')
   .addCommand(mergeCommand())
   .addCommand(evaluateCommand())
   .addCommand(gridCommand())
+  .addCommand(compareCommand())
   .addCommand(gradCommand())
   .addCommand(inspectCommand())
   .addCommand(infoCommand());

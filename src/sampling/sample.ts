@@ -97,6 +97,8 @@ export interface SampleResult {
   /** Evaluations of every sample, rejected and denoising ones included, after an adaptive solver. */
   readonly evaluations?: Int32Array;
   readonly seconds: number;
+  /** Whether every sample is a function of its start: no noise entered on the way. */
+  readonly deterministic: boolean;
   /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Doubts about this choice of options for this model, in plain words. */
@@ -188,6 +190,7 @@ async function run(
   const recorder = options.trajectory === undefined ? undefined : trajectoryRecorder();
   let counts = noCounts();
   let evaluations: Int32Array | undefined;
+  let deterministic = true;
   for (let done = 0; done < count; done += job.batch) {
     const size = Math.min(job.batch, count - done);
     const rows = [done * elements, (done + size) * elements] as const;
@@ -227,6 +230,7 @@ async function run(
     } finally {
       await batch.close();
     }
+    if (batch.isRandom) deterministic = false;
     if (evaluationsOf(batch.counts) > evaluationsOf(counts)) counts = batch.counts;
     if (batch.evaluations) {
       evaluations ??= new Int32Array(count);
@@ -242,6 +246,7 @@ async function run(
     counts,
     ...(evaluations && { evaluations }),
     seconds: (performance.now() - start) / 1000,
+    deterministic,
     options: {
       sde: model.sde.name,
       ...(model.guidance && { guidance: model.guidance }),

@@ -69,6 +69,8 @@ export class Batch {
   readonly counts: Counts = noCounts();
   /** Evaluations of every sample, rejected ones included, after an adaptive solver. */
   evaluations: Int32Array | undefined;
+  /** Whether noise has entered since the start, so that the state is no function of it. */
+  isRandom = false;
   /** Where the arrays are. */
   readonly device: Device;
   readonly #options: BatchOptions;
@@ -175,12 +177,13 @@ export class Batch {
   drawPrior(): void {
     // Solvers of both precisions start from the same points.
     const x = this.#rounded ?? this.x;
-    this.fill(x, 'normal', this.noise(Stream.prior));
+    this.device.fill(x, this.size, 'normal', this.noise(Stream.prior));
     this.combine(x, [x], [this.model.sde.priorSigma]);
     if (this.#rounded) this.copy(this.x, x);
   }
 
   fill(out: Elements, distribution: Distribution, address: NoiseAddress): void {
+    this.isRandom = true;
     this.device.fill(out, this.size, distribution, address);
   }
 
@@ -295,11 +298,13 @@ export class Batch {
     coefficients: readonly number[],
     noise?: ScaledNoise,
   ): void {
+    if (noise && noise.scale !== 0) this.isRandom = true;
     this.device.affine(out, operands, this.#table([...coefficients, noise?.scale ?? 0]), noise?.address);
   }
 
   /** x <- x + e s + sqrt(2 e) z with e = factor (|z| / |s|)^2, the norms taken as `norm` says. */
   langevin(factor: number, norm: NormMode, address: NoiseAddress): void {
+    this.isRandom = true;
     const s = this.model.coefficients(this.level);
     this.device.langevin(this.x, this.output, this.#table([s.state, s.output, factor]), norm, address);
   }
@@ -329,6 +334,7 @@ export class Batch {
     address: NoiseAddress,
     basis?: Float32Array,
   ): void {
+    if (sigma !== 0) this.isRandom = true;
     const x = this.#rounded ?? this.x;
     if (this.#rounded) this.copy(x, this.x);
     const coefficients = this.#table([alpha, sigma]);

@@ -53,6 +53,13 @@ export interface SolverChoice extends PredictorCorrectorOptions {
   readonly norm?: NormMode | undefined;
 }
 
+/** Whether the number of steps, or of evaluations, is chosen beside the solver: one that is no predictor has its own. */
+export function takesSteps({ solver }: SolverChoice): boolean {
+  if (solver === undefined || typeof solver === 'string')
+    return solver === undefined || solver === 'predictor-corrector' || !(solver in solverOptions);
+  return !('plan' in solver) && !(solver.name in solverOptions);
+}
+
 /** The solver that is chosen for a model. @throws OptionError for options that do not go together. */
 export function solverFor(choice: SolverChoice, model: ScoreModel): Solver {
   const { predictor, corrector, snr, correctorSteps, norm } = choice;

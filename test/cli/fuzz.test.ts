@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { CommanderError, type Command } from 'commander';
 import fc from 'fast-check';
+import { compareCommand } from '../../src/cli/commands/compare.js';
 import { decodeCommand } from '../../src/cli/commands/decode.js';
 import { encodeCommand } from '../../src/cli/commands/encode.js';
 import { gradCommand } from '../../src/cli/commands/grad.js';
@@ -133,6 +134,11 @@ const commands: Record<string, { make: () => Command; args: readonly string[]; s
   train: {
     make: trainCommand,
     args: ['--data', 'points.npy', '--steps', '1', '--batch', '2', '--workers', '1', '--sample-count', '2'],
+    share: 0.03,
+  },
+  compare: {
+    make: compareCommand,
+    args: ['--mixture', 'mixture.json', '--count', '8', '--samplers', 'ddim', '--evaluations', '2,3'],
     share: 0.03,
   },
   merge: { make: mergeCommand, args: ['parts', '--output', 'merged.npy'], share: 0.2 },

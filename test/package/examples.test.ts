@@ -34,6 +34,12 @@ test('the script draws a picture', async (t) => {
   t.like(await readImage(path), { width: 510, height: 256, channels: 1 });
 });
 
+test('the script finds a sampler that is close to the ODE', async (t) => {
+  const example = startExample('choose-sampler/choose-sampler', [fixture('vp-eps'), '0.1', '6']);
+  t.regex(await example.line(/evaluations$/), /^(unipc|dpmpp-2m|deis|edm-heun)[\w:=-]* at \d+ evaluations$/);
+  t.is((await example.ended).code, 0);
+});
+
 test('the service streams previews and the result, answers meanwhile, and says what is wrong', async (t) => {
   const { example, url } = await startPreviewService();
   t.regex(await (await fetch(url)).text(), /<title>fastsde/);

@@ -4,9 +4,10 @@ import type { Evaluation, MetricName } from '../../evaluation/evaluate.js';
 import type { Extracted } from '../../evaluation/extract.js';
 import type { FeatureNetwork } from '../../evaluation/feature-network.js';
 import type { Samples } from '../../evaluation/samples.js';
-import { DataError, OptionError } from '../../errors.js';
+import { DataError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { addOptions, bigInteger, choice, integer, numbers } from '../shared/arguments.js';
+import { readFeatures, featuresOption, following, openFeatures } from '../shared/features.js';
 import { figuresOf } from '../shared/figures.js';
 import { jsonSeed, reportOptions, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
@@ -55,11 +56,7 @@ export function evaluateCommand(): Command {
     ),
   ]);
   addOptions(command, 'Features:', [
-    new Option(
-      '--features <network>',
-      'an ONNX file with the metadata of a feature network, or raw: the values themselves (default: the embedded network for ' +
-        'mnist, else raw)',
-    ),
+    featuresOption(),
     new Option(
       '--cache <folder>',
       'where features are kept, by hash; a run that was stopped goes on (default: features/ in a folder of "fastsde sample", ' +
@@ -121,7 +118,7 @@ async function evaluateSamples(flags: EvaluateFlags, signal: AbortSignal): Promi
     warnings.push(...found);
     if (!flags.quiet) warn(found);
   };
-  const network = await openNetwork(flags);
+  const network = await openFeatures(flags);
   try {
     const channels = network?.shape[0];
     const open = async (source: string, split: 'train' | 'test'): Promise<Samples> => {
@@ -140,7 +137,7 @@ async function evaluateSamples(flags: EvaluateFlags, signal: AbortSignal): Promi
 
     const cache = flags.cache ?? (generated.sharded ? join(flags.samples, 'features') : undefined);
     const extract = async (label: string, samples: Samples): Promise<Extracted> =>
-      featuresOf(samples, {
+      readFeatures(samples, {
         network,
         range: generated.range ?? reference.range,
         cache,
@@ -175,23 +172,6 @@ async function evaluateSamples(flags: EvaluateFlags, signal: AbortSignal): Promi
   }
 }
 
-/** The network that the flags ask for; undefined for the values themselves. */
-async function openNetwork({ features, data, threads }: EvaluateFlags): Promise<FeatureNetwork | undefined> {
-  const { embeddedFeatures, loadFeatureNetwork } = await import('../../evaluation/feature-network.js');
-  const { quietRuntime } = await import('../shared/model.js');
-  const { isAbsent, openFile } = await import('../../io/read.js');
-  if (features === 'raw' || (features === undefined && data !== 'mnist')) return undefined;
-  const path = features ?? embeddedFeatures();
-  try {
-    await (await openFile(path)).close();
-  } catch (cause) {
-    if (features === undefined && isAbsent(cause)) return undefined;
-    throw cause;
-  }
-  await quietRuntime();
-  return loadFeatureNetwork(path, { threads });
-}
-
 function checkShapes(generated: Samples, ...others: readonly (Samples | undefined)[]): void {
   for (const other of others)
     if (other !== undefined && other.shape.join() !== generated.shape.join())
@@ -200,50 +180,6 @@ function checkShapes(generated: Samples, ...others: readonly (Samples | undefine
           'network, which scales pictures, they have to be the same.',
         { option: 'data', value: other.shape },
       );
-}
-
-interface FeatureWork {
-  readonly network: FeatureNetwork | undefined;
-  readonly range: readonly [number, number] | undefined;
-  readonly cache: string | undefined;
-  readonly label: string;
-  readonly quiet: true | undefined;
-  readonly signal: AbortSignal;
-}
-
-async function featuresOf(
-  samples: Samples,
-  { network, range, cache, label, quiet, signal }: FeatureWork,
-): Promise<Extracted> {
-  const { extractFeatures, rawFeatures } = await import('../../evaluation/extract.js');
-  if (network === undefined) {
-    if (samples.bytes || range !== undefined || samples.shape.length !== 3)
-      return { features: rawFeatures(samples, range ?? [0, 1]) };
-    throw new OptionError(
-      'dataRange',
-      undefined,
-      'given, so that pictures of floats and of bytes can be compared',
-    );
-  }
-  return following(label, quiet, samples.count, (onProgress) =>
-    extractFeatures(samples, network, { cache, signal, onProgress }),
-  );
-}
-
-/** Does work on so many samples with a progress bar. */
-async function following<T>(
-  label: string,
-  quiet: true | undefined,
-  count: number,
-  work: (onProgress: (fraction: number) => void) => Promise<T>,
-): Promise<T> {
-  const { ProgressBar } = await import('../../io/progress.js');
-  const bar = quiet ? undefined : new ProgressBar(label, 'sample');
-  try {
-    return await work((fraction) => bar?.update(fraction, count));
-  } finally {
-    bar?.clear();
-  }
 }
 
 function report(

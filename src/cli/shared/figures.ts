@@ -35,18 +35,15 @@ export function figuresOf(evaluation: Evaluation): string {
   return head + lines.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('');
 }
 
-function withError({
-  value,
-  standardError,
-}: {
-  readonly value: number;
-  readonly standardError?: number;
-}): string {
-  return standardError === undefined
-    ? digits(value)
-    : `${digits(value)} ± ${Number(standardError.toPrecision(2))}`;
+/** A number with its standard error, where it has one. */
+export function withError(
+  { value, standardError }: { readonly value: number; readonly standardError?: number },
+  precision = 4,
+): string {
+  const shown = digits(value, precision);
+  return standardError === undefined ? shown : `${shown} ± ${Number(standardError.toPrecision(2))}`;
 }
 
-function digits(value: number): string {
-  return String(Number(value.toPrecision(4)));
+function digits(value: number, precision = 4): string {
+  return String(Number(value.toPrecision(precision)));
 }

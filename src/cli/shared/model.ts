@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { DataError, FastsdeError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import type { Parameterization, ScoreModel } from '../../score/model.js';
+import type { GaussianMixture as Mixture } from '../../score/mixture/mixture.js';
 import type { LoadOptions } from '../../score/network/load.js';
 import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
@@ -75,6 +76,8 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
 /** A model and what there is to say about it in the record of a run. */
 export interface OpenModel {
   readonly model: ScoreModel;
+  /** The exact law of the data, where the model is of one. */
+  readonly law?: Mixture;
   /** The options of the model as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Doubts about the model, in plain words. */
@@ -147,12 +150,10 @@ async function openMixture(path: string, { sde, sdeConstants }: ModelFlags): Pro
   const { sdeFromName } = await import('../../sde/named.js');
   const { readJson } = await import('../../io/read.js');
   const json = await readJson(path);
-  const model = mixtureModel(
-    parsed(path, () => GaussianMixture.fromJson(json)),
-    sdeFromName(sde ?? 'vp', sdeConstants),
-  );
+  const law = parsed(path, () => GaussianMixture.fromJson(json));
+  const model = mixtureModel(law, sdeFromName(sde ?? 'vp', sdeConstants));
   const options = { mixture: path, sdeConstants: model.sde.constants, shape: model.shape };
-  return { model, options, warnings: [] };
+  return { model, law, options, warnings: [] };
 }
 
 /** What is wrong with the contents of a file is told with its name. */

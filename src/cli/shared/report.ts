@@ -29,13 +29,15 @@ export interface Report {
   /** Every option of the run as resolved, beside the model's. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly summary: string;
+  /** What is printed without --json. Default: nothing. */
+  readonly text?: string;
 }
 
 /** Shows that a share of so many units is done. */
 export type Show = (fraction: number, count: number, detail: string) => void;
 
 /** A model that a command uses, and the means to tell of that. */
-export interface Opened extends Pick<OpenModel, 'model' | 'options'> {
+export interface Opened extends Pick<OpenModel, 'model' | 'law' | 'options'> {
   /** Tells warnings, and keeps them for the report. */
   readonly doubt: (warnings: readonly string[]) => void;
   /** Does work with a progress bar, and tells the warnings of its result. */
@@ -53,7 +55,7 @@ export async function withModel(
   body: (opened: Opened) => Promise<Report>,
 ): Promise<void> {
   const { ProgressBar } = await import('../../io/progress.js');
-  const { model, options, warnings } = await openModel(path, flags);
+  const { model, law, options, warnings } = await openModel(path, flags);
   const doubts: string[] = [];
   const doubt = (found: readonly string[]): void => {
     doubts.push(...found);
@@ -63,6 +65,7 @@ export async function withModel(
     doubt(warnings);
     const report = await body({
       model,
+      ...(law && { law }),
       options,
       doubt,
       async follow(label, unit, work) {
@@ -80,6 +83,7 @@ export async function withModel(
     });
     const record = { ...report.record, warnings: doubts, options: { ...options, ...report.options } };
     if (flags.json) print(`${JSON.stringify(record)}\n`);
+    else if (report.text !== undefined) print(report.text);
     if (!flags.quiet) tell(report.summary);
   } finally {
     await model.close();
