@@ -115,6 +115,7 @@ export {
   type WalkOptions,
 } from './solvers/predictor-corrector.js';
 export { annealedLangevin, type AnnealedLangevinOptions } from './solvers/annealed-langevin.js';
+export { gottaGoFast, type GottaGoFastOptions } from './solvers/gotta-go-fast.js';
 export { langevinDynamics, type LangevinDynamicsOptions } from './solvers/langevin-dynamics.js';
 export { rk45, type Rk45Options } from './solvers/ode/rk45.js';
 export type { Coupling, Tolerances } from './solvers/ode/adaptive-step.js';

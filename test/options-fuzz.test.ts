@@ -17,6 +17,8 @@ import {
   vp,
 } from '../src/index.js';
 
+import { solverOptions } from '../src/solvers/names.js';
+
 /** More: FASTSDE_FUZZ_RUNS=20000 npx ava .test-build/test/options-fuzz.test.js */
 const numRuns = Math.round(Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500) / 5);
 
@@ -141,6 +143,11 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       const measurement = { operator: matrixOperator([[1, 2]]), values: new Float32Array(1), noise: 1 };
       return restore(model, measurement, wrong({ steps: 1, particles: 2, method: 'smc', ...given }));
     },
+  },
+  gottaGoFast: {
+    names: [...solverOptions.ggf],
+    call: (given) =>
+      sample(model, wrong({ count: 1, solver: { name: 'ggf', rtol: 0.1, atol: 0.1, ...given } })),
   },
   GaussianMixture: {
     names: ['weights', 'means', 'covariances'],

@@ -128,7 +128,8 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<traceRates>(exports, "traceRates", {"queue", "x", "count", "coefficients"});
     add<gather>(exports, "gather", {"queue", "out", "x", "rows"});
     add<scatter>(exports, "scatter", {"queue", "out", "x", "rows"});
-    add<scaledErrors>(exports, "scaledErrors", {"queue", "error", "before", "after", "atol", "rtol", "out"});
+    add<scaledErrors>(exports, "scaledErrors",
+                      {"queue", "error", "before", "after", "atol", "rtol", "out", "scale", "norm"});
     add<matchSpread>(exports, "matchSpread", {"queue", "x", "reference", "shares"});
     add<fill>(exports, "fill", {"queue", "out", "batch", "distribution", "address", "samples"});
     add<projectMeasurement>(exports, "projectMeasurement",

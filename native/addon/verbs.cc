@@ -198,6 +198,7 @@ void scatter(const Napi::CallbackInfo& info) {
     command.run([=, out = out, x = x] { fastsde::scatter(shape, out, x, rows); });
 }
 
+/** Scale: 0 the sum of the tolerances, 1 the larger. Norm: 0 the mean, 1 the largest. */
 void scaledErrors(const Napi::CallbackInfo& info) {
     Command command(info[0]);
     const std::span error = command.doubles(info[1], "error"), before = command.doubles(info[2], "before"),
@@ -205,9 +206,12 @@ void scaledErrors(const Napi::CallbackInfo& info) {
     requireLength(before.size(), error.size(), "before");
     requireLength(after.size(), error.size(), "after");
     const Shape shape = shapeOf(error.size(), out.size());
-    const Tolerance tolerance{number(info[4], "atol"), number(info[5], "rtol")};
+    const double scale = number(info[7], "scale"), norm = number(info[8], "norm");
+    if ((scale != 0 && scale != 1) || (norm != 0 && norm != 1))
+        throw Napi::RangeError::New(info.Env(), "scale and norm must be 0 or 1");
+    const ErrorMeasure measure{number(info[4], "atol"), number(info[5], "rtol"), scale == 1, norm == 1};
     command.run([=] {
-        fastsde::scaledErrors(shape, error.data(), before.data(), after.data(), tolerance, out);
+        fastsde::scaledErrors(shape, error.data(), before.data(), after.data(), measure, out);
     });
 }
 

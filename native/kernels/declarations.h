@@ -36,8 +36,8 @@ void products(double* out, const double* a, const double* b, size_t n);
 void clip(float* x, float low, float high, size_t n);
 void clipDouble(double* x, double low, double high, size_t n);
 
-double scaledSquares(const double* error, const double* before, const double* after, double atol, double rtol,
-                     size_t n);
+double scaledSquares(const double* error, const double* before, const double* after,
+                     const ErrorMeasure& measure, size_t n);
 
 void replace(float* x, const float* y, const float* mask, float alpha, float sigma, const float* z, size_t n);
 void replaceInBasis(float* x, const float* y, const float* mask, const float* basis, size_t channels,

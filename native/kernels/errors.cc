@@ -12,22 +12,41 @@ FASTSDE_INLINE double largerOf(double a, double b) {
     return left >= right || left != left ? left : right;
 }
 
-}  // namespace
+/** The larger of two squares, NaN if one of them is. */
+FASTSDE_INLINE double largest(double so, double now) { return now > so || now != now ? now : so; }
 
-double scaledSquares(const double* error, const double* before, const double* after, double atol, double rtol,
-                     size_t n) {
-    double sum = 0;
+template <typename Scale>
+FASTSDE_INLINE double squares(const double* error, const double* before, const double* after, size_t n,
+                              bool sums, const Scale& scale) {
+    double all = 0;
     for (size_t begin = 0; begin < n; begin += block) {
         const size_t now = n - begin < block ? n - begin : block;
         double square[block];
         for (size_t i = 0; i < now; ++i) {
             const size_t e = begin + i;
-            const double scaled = error[e] / add(atol, multiply(rtol, largerOf(before[e], after[e])));
+            const double scaled = error[e] / scale(largerOf(before[e], after[e]));
             square[i] = multiply(scaled, scaled);
         }
-        for (size_t i = 0; i < now; ++i) sum = add(sum, square[i]);
+        if (sums)
+            for (size_t i = 0; i < now; ++i) all = add(all, square[i]);
+        else
+            for (size_t i = 0; i < now; ++i) all = largest(all, square[i]);
     }
-    return sum;
+    return all;
+}
+
+}  // namespace
+
+double scaledSquares(const double* error, const double* before, const double* after,
+                     const ErrorMeasure& measure, size_t n) {
+    const double atol = measure.atol, rtol = measure.rtol;
+    if (measure.larger)
+        return squares(error, before, after, n, !measure.largest, [=](double size) {
+            const double relative = multiply(rtol, size);
+            return relative >= atol || relative != relative ? relative : atol;
+        });
+    return squares(error, before, after, n, !measure.largest,
+                   [=](double size) { return add(atol, multiply(rtol, size)); });
 }
 
 }  // namespace fastsde::FASTSDE_ISA

@@ -44,6 +44,13 @@ struct Rotation {
     size_t row;
 };
 
+/** How the error of a step is measured against its tolerances. */
+struct ErrorMeasure {
+    double atol, rtol;
+    bool larger;   // the tolerance of an element is the larger of both, not their sum
+    bool largest;  // the error of a sample is that of its worst element, not the mean
+};
+
 /** Rows and columns of a tile of a matrix product, and columns of what is rotated at once. */
 inline constexpr size_t productRows = 8, productColumns = 8, rotationColumns = 16;
 
@@ -101,9 +108,10 @@ struct Kernels {
     void (*clip)(float* x, float low, float high, size_t n);
     void (*clipDouble)(double* x, double low, double high, size_t n);
 
-    // Sum of (error / (atol + rtol max(|before|, |after|)))^2, one term after the other.
-    double (*scaledSquares)(const double* error, const double* before, const double* after, double atol,
-                            double rtol, size_t n);
+    // (error / scale)^2 with a scale of atol + rtol max(|before|, |after|), or the larger of both terms: the sum,
+    // one term after the other, or the largest.
+    double (*scaledSquares)(const double* error, const double* before, const double* after,
+                            const ErrorMeasure& measure, size_t n);
 
     // Linear measurements: x = alpha y + sigma z where mask is not 0.
     void (*replace)(float* x, const float* y, const float* mask, float alpha, float sigma, const float* z,

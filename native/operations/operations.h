@@ -63,16 +63,13 @@ void traceRates(const Shape& shape, double* x, double count, std::span<const dou
 void toHalf(std::span<const float> x, std::uint16_t* out);
 void fromHalf(std::span<const std::uint16_t> halves, float* out);
 
-struct Tolerance {
-    double absolute, relative;
-};
-
 /**
- * out[b] = mean over sample b of (error / (absolute + relative max(|before|, |after|)))^2. Terms are added in
- * the order of the elements, each operation rounded once, as the loop in plain JavaScript would.
+ * out[b] = the mean over sample b, or the largest, of (error / scale)^2, the scale being atol + rtol max(|before|,
+ * |after|) or the larger of both terms. Terms are added in the order of the elements, each operation rounded
+ * once, as the loop in plain JavaScript would.
  */
 void scaledErrors(const Shape& shape, const double* error, const double* before, const double* after,
-                  const Tolerance& tolerance, std::span<double> out);
+                  const ErrorMeasure& measure, std::span<double> out);
 
 /**
  * Sample b of x times 1 + shares[b] (deviation of sample b of reference / deviation of sample b of x - 1), in place: with share 1 both

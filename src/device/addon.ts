@@ -60,6 +60,8 @@ interface Addon {
     atol: number,
     rtol: number,
     out: Float64Array,
+    scale: number,
+    norm: number,
   ): void;
   matchSpread(queue: QueueNumber | undefined, x: State, reference: State, shares: Float64Array): void;
   fill(

@@ -52,5 +52,13 @@ export interface NoiseAddress {
 /** How the Langevin step size takes its norms (`batch` is the published rule and couples the samples of a batch). */
 export type NormMode = 'batch' | 'sample' | 'sqrt-d';
 
+/** How the error of a step is measured against its tolerances. */
+export interface ErrorMeasure {
+  /** Tolerance of an element: the `sum` atol + rtol max(|before|, |after|), or the `larger` of both terms. Default `sum`. */
+  readonly scale?: 'sum' | 'larger' | undefined;
+  /** Error of a sample: the mean of the squares (`l2`), or the largest (`max`). Default `l2`. */
+  readonly norm?: 'l2' | 'max' | undefined;
+}
+
 /** What noise is drawn from: standard normal numbers, uniform ones in (0, 1), or the signs 1 and -1. */
 export type Distribution = 'normal' | 'uniform' | 'rademacher';

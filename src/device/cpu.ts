@@ -63,9 +63,9 @@ export const cpu: Device = {
   scatter(out, x, rows) {
     scatter(state(out), state(x), rows);
   },
-  scaledErrors(error, before, after, { atol, rtol }, out) {
+  scaledErrors(error, before, after, { atol, rtol, ...measure }, out) {
     const double = (elements: Elements): Float64Array => elements as Float64Array;
-    scaledErrors(double(error), double(before), double(after), atol, rtol, double(out));
+    scaledErrors(double(error), double(before), double(after), atol, rtol, double(out), measure);
   },
   matchSpread(x, reference, shares) {
     matchSpread(state(x), state(reference), shares);

@@ -1,5 +1,5 @@
 import type { MixturePoints, NativeMixture } from './mixture.js';
-import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
+import type { Distribution, ErrorMeasure, NoiseAddress, NormMode, State } from './binding.js';
 
 /** float32 for samples and networks, float64 for the state of an ODE. */
 export type Precision = 'single' | 'double';
@@ -94,12 +94,12 @@ export interface Device {
   gather(out: Elements, x: Elements, rows: Int32Array): void;
   /** out[rows[i]] <- sample i of x; memory apart. */
   scatter(out: Elements, x: Elements, rows: Int32Array): void;
-  /** out[i] <- the mean over sample i of (error / (atol + rtol max(|before|, |after|)))^2. */
+  /** out[i] <- the mean over sample i of (error / (atol + rtol max(|before|, |after|)))^2, unless the measure says otherwise. */
   scaledErrors(
     error: Elements,
     before: Elements,
     after: Elements,
-    tolerances: { readonly atol: number; readonly rtol: number },
+    measure: { readonly atol: number; readonly rtol: number } & ErrorMeasure,
     out: Elements,
   ): void;
   /** Samples of x times 1 + share (standard deviation of the sample of reference / that of x - 1): with share 1 they have one. */

@@ -17,7 +17,7 @@ import {
   requireSameOrDisjoint,
   requireState,
 } from './arguments.js';
-import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
+import type { Distribution, ErrorMeasure, NoiseAddress, NormMode, State } from './binding.js';
 
 /** Made once: this runs at every step of a sampler. */
 const operandNames: string[] = [];
@@ -225,8 +225,8 @@ export function traceRates(
 }
 
 /**
- * The error of a step of an ODE solver in units of its tolerance, squared: out[i] = mean over the elements of sample i of
- * (error / (atol + rtol max(|before|, |after|)))^2. Its root is the error norm of a sample; the root of the mean over samples is
+ * The error of a step of an adaptive solver in units of its tolerance, squared: out[i] = mean over the elements of sample i of
+ * (error / (atol + rtol max(|before|, |after|)))^2, unless `measure` says otherwise. Its root is the error norm of a sample; the root of the mean over samples is
  * that of a batch. Terms are added one by one in the order of the elements, each operation rounded once to double: the bits
  * of the same loop in JavaScript. NaN gives NaN. The batch is out.length.
  *
@@ -240,6 +240,7 @@ export function scaledErrors(
   atol: number,
   rtol: number,
   out: Float64Array,
+  { scale = 'sum', norm = 'l2' }: ErrorMeasure = {},
   queue?: QueueNumber,
 ): void {
   requireFloat64('error', error);
@@ -254,7 +255,10 @@ export function scaledErrors(
   }
   for (const [name, input] of Object.entries({ error, before, after }))
     requireDisjoint(name, input, 'out', out);
-  addon().scaledErrors(queue, error, before, after, atol, rtol, out);
+  const [rule, worst] = [['sum', 'larger'].indexOf(scale), ['l2', 'max'].indexOf(norm)];
+  if (rule < 0) throw new OptionError('scale', scale, 'sum or larger');
+  if (worst < 0) throw new OptionError('norm', norm, 'l2 or max');
+  addon().scaledErrors(queue, error, before, after, atol, rtol, out, rule, worst);
 }
 
 /**

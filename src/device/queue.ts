@@ -1,7 +1,7 @@
 import { FastsdeError } from '../errors.js';
 import { addon, type NativeFailure, type QueueNumber } from './addon.js';
 import { requireLength } from './arguments.js';
-import type { Distribution, NoiseAddress, NormMode, State } from './binding.js';
+import type { Distribution, ErrorMeasure, NoiseAddress, NormMode, State } from './binding.js';
 import type { BoundRun, Device, ElementKind, Elements, Placed, RunArrays, Values } from './device.js';
 import * as kernels from './kernels.js';
 import type { NativeMixture } from './mixture.js';
@@ -149,10 +149,11 @@ export class Queue implements Device {
     error: Elements,
     before: Elements,
     after: Elements,
-    { atol, rtol }: { readonly atol: number; readonly rtol: number },
+    { atol, rtol, ...measure }: { readonly atol: number; readonly rtol: number } & ErrorMeasure,
     out: Elements,
   ): void {
-    kernels.scaledErrors(double(error), double(before), double(after), atol, rtol, double(out), this.number);
+    const [e, from, to] = [double(error), double(before), double(after)];
+    kernels.scaledErrors(e, from, to, atol, rtol, double(out), measure, this.number);
   }
 
   matchSpread(x: Elements, reference: Elements, shares: Float64Array): void {

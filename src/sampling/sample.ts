@@ -14,6 +14,7 @@ import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
+import type { Level } from '../sde/level.js';
 import { Batch } from '../solvers/batch.js';
 import type { Constraint } from '../solvers/batch.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
@@ -138,7 +139,7 @@ export function planOf(model: ScoreModel, options: SampleOptions): Plan {
   checkConstraints(options.constraints);
   if (options.constraints?.length && !plan.constrains) {
     const expected =
-      'left out with a solver that does not let them act, such as rk45; predictors on a grid do';
+      'left out with a solver that does not let them act, such as rk45 or ggf; predictors on a grid do';
     throw new OptionError('constraints', options.constraints, expected);
   }
   return plan;
@@ -210,17 +211,18 @@ async function run(
       if (options.initial) batch.write(options.initial.subarray(...rows));
       else if (plan.start) plan.start(batch);
       else batch.drawPrior();
+      const show = async (step: number, { t }: Level): Promise<void> => {
+        const previewed = emit && step % job.previewEvery === 0;
+        const framed = recorder && step % options.trajectory! === 0;
+        if (!previewed && !framed) return;
+        if (job.preview === 'x0') batch.estimate((estimate ??= batch.like()));
+        const shown = Float32Array.from(await batch.read(estimate));
+        const shape = [size, ...model.shape];
+        if (previewed) emit({ step, steps: plan.steps, t, first: batch.first, samples: shown, shape });
+        if (framed) recorder.add(step, t, shown, rows[0], samples.length);
+      };
       await plan.run(batch, {
-        async evaluated(step, { t }) {
-          const previewed = emit && step % job.previewEvery === 0;
-          const framed = recorder && step % options.trajectory! === 0;
-          if (!previewed && !framed) return;
-          if (job.preview === 'x0') batch.estimate((estimate ??= batch.like()));
-          const shown = Float32Array.from(await batch.read(estimate));
-          const shape = [size, ...model.shape];
-          if (previewed) emit({ step, steps: plan.steps, t, first: batch.first, samples: shown, shape });
-          if (framed) recorder.add(step, t, shown, rows[0], samples.length);
-        },
+        ...((emit ?? recorder) && { evaluated: show }),
         stepped(step) {
           const fraction = (done + (size * (step + 1)) / plan.steps) / count;
           options.onProgress?.({ done, count, step: step + 1, steps: plan.steps, fraction });

@@ -5,6 +5,7 @@ import type { ScoreModel } from '../score/model.js';
 import { annealedLangevin } from './annealed-langevin.js';
 import type { Corrector } from './corrector.js';
 import { defaultCorrector } from './correctors/langevin.js';
+import { gottaGoFast } from './gotta-go-fast.js';
 import { langevinDynamics } from './langevin-dynamics.js';
 import {
   checkTaken,
@@ -33,6 +34,7 @@ import type { Solver } from './solver.js';
 export const solvers: Makers<SolverName, Solver> = {
   'predictor-corrector': predictorCorrector,
   rk45,
+  ggf: gottaGoFast,
   'annealed-langevin': annealedLangevin,
   'langevin-dynamics': langevinDynamics,
 };

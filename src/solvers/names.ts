@@ -55,6 +55,19 @@ export const solverOptions = {
     'denoise',
   ],
   rk45: ['rtol', 'atol', 'variable', 'coupling', 'epsilon', 'denoise'],
+  ggf: [
+    'rtol',
+    'atol',
+    'initialStep',
+    'safety',
+    'exponent',
+    'errorNorm',
+    'errorScale',
+    'extrapolation',
+    'reject',
+    'epsilon',
+    'denoise',
+  ],
   'annealed-langevin': ['sigmas', 'stepSize', 'stepsPerLevel', 'denoise'],
   'langevin-dynamics': ['stepSize', 'steps', 'time'],
 } as const;
@@ -95,4 +108,8 @@ export const interpolations = ['rho', 't'] as const;
 export const correctorModes = ['pec', 'pece'] as const;
 export const variances = ['fixedlarge', 'fixedsmall'] as const;
 export const variables = ['lambda', 't'] as const;
+export const errorNorms = ['l2', 'max'] as const;
+export const errorScales = ['previous', 'current'] as const;
+export const extrapolations = ['improved-euler', 'none'] as const;
+export const rejections = ['bridge', 'redraw'] as const;
 export const couplings = ['sample', 'batch'] as const;

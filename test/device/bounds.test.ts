@@ -72,7 +72,10 @@ test('the addon bounds every length again', (t) => {
     }),
     ...[{ error: f64(1) }, { before: f64(1) }, { after: f64(1) }, { out: f64(1, 1, 1) }].map((bad) => () => {
       const all = { error: f64(1, 1), before: f64(1, 1), after: f64(1, 1), out: f64(1), ...bad };
-      native.scaledErrors(undefined, all.error, all.before, all.after, 1, 1, all.out);
+      native.scaledErrors(undefined, all.error, all.before, all.after, 1, 1, all.out, 0, 0);
+    }),
+    ...[2, 0.5, -1, NaN].map((bad) => () => {
+      native.scaledErrors(undefined, f64(1), f64(1), f64(1), 1, 1, f64(1), 0, bad);
     }),
     () => {
       native.fill(undefined, f32(8), 3, 0, address, 0);

@@ -476,6 +476,20 @@ const refused: [title: string, option: string, run: () => void][] = [
     },
   ],
   [
+    'an unknown scale',
+    'scale',
+    () => {
+      scaledErrors(f64(1), f64(1), f64(1), 1, 1, f64(0), { scale: wrong('both') });
+    },
+  ],
+  [
+    'an unknown norm of errors',
+    'norm',
+    () => {
+      scaledErrors(f64(1), f64(1), f64(1), 1, 1, f64(0), { norm: wrong('l1') });
+    },
+  ],
+  [
     'samples that do not divide the errors',
     'out',
     () => {

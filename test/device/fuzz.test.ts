@@ -157,7 +157,10 @@ const entries: Record<string, Valid> = {
   clip: (n, _, m) => [undefined, n % 2 === 0 ? f32(n, m) : f64(n, m), -1, 1],
   threshold: (n, batch, m) => [undefined, n % 2 === 0 ? f32(n, m) : f64(n, m), batch, -1, 1, 0.9],
   gather: (n, batch, m) => [undefined, f32(n, m), f32((n / batch) * 3, m), guarded(Int32Array, batch, m, 2)],
-  scaledErrors: (n, batch, m) => [undefined, f64(n, m), f64(n, m), f64(n, m), 1e-5, 1e-5, f64(batch, m)],
+  scaledErrors: (n, batch, m) => [
+    ...[undefined, f64(n, m), f64(n, m), f64(n, m)],
+    ...[1e-5, 1e-5, f64(batch, m), n % 2, batch % 2],
+  ],
   matchSpread: (n, batch, m) => [
     undefined,
     ...(n % 2 === 0 ? [f32(n, m), f32(n, m)] : [f64(n, m), f64(n, m)]),

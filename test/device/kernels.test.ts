@@ -190,11 +190,30 @@ for (const [batch, size] of shapes) {
     const out = new Float64Array(batch);
     scaledErrors(error, before, after, atol, rtol, out);
     t.deepEqual(out, expected);
+    for (const scale of ['sum', 'larger'] as const) {
+      const squares = error.map((value, i) => {
+        const relative = rtol * Math.max(Math.abs(before[i]!), Math.abs(after[i]!));
+        return (value / (scale === 'sum' ? atol + relative : Math.max(atol, relative))) ** 2;
+      });
+      const of = (b: number) => squares.subarray(b * size, (b + 1) * size);
+      scaledErrors(error, before, after, atol, rtol, out, { scale });
+      t.deepEqual(
+        out,
+        out.map((_, b) => of(b).reduce((sum, x) => sum + x, 0) / size),
+      );
+      scaledErrors(error, before, after, atol, rtol, out, { scale, norm: 'max' });
+      t.deepEqual(
+        out,
+        out.map((_, b) => of(b).reduce((most, x) => Math.max(most, x), 0)),
+      );
+    }
     for (const array of [error, before, after]) {
       const value = array[n - 1]!;
       array[n - 1] = NaN;
-      scaledErrors(error, before, after, atol, rtol, out);
-      t.is(out[batch - 1], NaN);
+      for (const measure of [{}, { scale: 'larger' }, { norm: 'max' }] as const) {
+        scaledErrors(error, before, after, atol, rtol, out, measure);
+        t.is(out[batch - 1], NaN);
+      }
       array[n - 1] = value;
     }
   });

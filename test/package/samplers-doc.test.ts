@@ -13,7 +13,7 @@ test('the programs of docs/samplers.md run', async (t) => {
   t.teardown(() => rm(folder, { recursive: true }));
   const api = new URL('../../src/index.js', import.meta.url).href;
   const names =
-    'ancestral, denoise, GaussianMixture, levelAt, linearPredictor, mixtureModel, sample: draw, saSolver, vp';
+    'ancestral, denoise, GaussianMixture, gottaGoFast, levelAt, linearPredictor, mixtureModel, sample: draw, saSolver, vp';
   const prelude = `import * as fastsde from '${api}';
 const { ${names} } = fastsde;
 const model = mixtureModel(new GaussianMixture({ weights: [1], means: [[0, 0]], covariances: [1] }), vp());

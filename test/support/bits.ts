@@ -63,6 +63,8 @@ function* cases(): Generator<[name: string, model: ScoreModel, options: SampleOp
     for (const kind of ['eps', 'v', 'x0'] as const)
       yield [`${name} ${kind}`, gaussian(sde, kind), { snr: 0.16, steps: 12 }];
     yield [`${name} rk45`, gaussian(sde, 'score'), { solver: { name: 'rk45', rtol: 1e-4, atol: 1e-4 } }];
+    const adaptive = { name: 'ggf', rtol: 0.05 } as const;
+    yield [`${name} ggf`, gaussian(sde, 'score'), { solver: adaptive }];
     const dynamics = { name: 'langevin-dynamics', stepSize: 1e-3, steps: 20 } as const;
     yield [`${name} langevin-dynamics`, gaussian(sde, 'score'), { solver: dynamics }];
     yield [`${name} mixture`, mixtureModel(mixture, sde), { snr: 0.16, steps: 12 }];

@@ -62,6 +62,10 @@ function everyKernel(batch: number, size: number): State[] {
   const errors = new Float64Array(batch);
   scaledErrors(float64(n, 1), float64(n, 2), float64(n, 3), 1e-5, 1e-3, errors);
   results.push(errors);
+  const worst = new Float64Array(batch);
+  const measure = { scale: 'larger', norm: 'max' } as const;
+  scaledErrors(float64(n, 1), float64(n, 2), float64(n, 3), 1e-2, 1e-2, worst, measure);
+  results.push(worst);
   const basis = Float32Array.of(0.6, -0.8, 0.8, 0.6);
   const mask = Float32Array.from({ length: size }, (_, i) => (i % 7 < 3 && i < size / 2 ? 1 : 0));
   for (const matrix of size % 2 === 0 ? [undefined, basis] : [undefined]) {

@@ -78,6 +78,7 @@ Examples:
   $ fastsde sample --sde ve --count 64 --seed 7 --output digits.webp
   $ fastsde sample model.onnx --predictor ancestral --output samples.npy --json
   $ fastsde sample model.onnx --solver rk45 --rtol 1e-5 --atol 1e-5
+  $ fastsde sample --solver ggf --rtol 0.02
   $ fastsde sample unet.onnx --sde vp --parameterization eps --labels index
   $ fastsde sample --mixture mixture.json --count 5000 --trajectory 50
   $ fastsde sample --count 50000 --output digits/ --shard $SLURM_ARRAY_TASK_ID/8

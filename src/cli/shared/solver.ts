@@ -11,11 +11,15 @@ import {
   defaultSolver,
   couplings,
   denoises,
+  errorNorms,
+  errorScales,
+  extrapolations,
   norms,
   correctorModes,
   interpolations,
   predictorNames,
   predictorOptions,
+  rejections,
   secondOrders,
   sequences,
   solverNames,
@@ -143,11 +147,26 @@ export function addSolverOptions(command: Command): void {
     intervals(),
     real('--noise <size>', 'restart: standard deviation of its noise (default: 1)'),
   ]);
-  addOptions(command, 'Solver, rk45:', [
-    real('--rtol <tolerance>', 'relative tolerance (default: 1e-5)'),
-    real('--atol <tolerance>', "absolute tolerance, in the model's own space (default: 1e-5)"),
-    choice('--variable <name>', 'what the ODE is integrated in', variables, 't, as published'),
-    choice('--coupling <how>', 'step size for each sample, or one for the batch', couplings, 'sample'),
+  addOptions(command, 'Adaptive solvers, rk45 and ggf:', [
+    real('--rtol <tolerance>', 'relative tolerance (default: 1e-5; ggf: 0.01)'),
+    real(
+      '--atol <tolerance>',
+      "absolute tolerance, in the model's own space (default: 1e-5; ggf: a 256th of the data range)",
+    ),
+    choice('--variable <name>', 'rk45: what the ODE is integrated in', variables, 't, as published'),
+    choice('--coupling <how>', 'rk45: step size for each sample, or one for the batch', couplings, 'sample'),
+    choice(
+      '--reject <how>',
+      'ggf: noise of a rejected step: kept, or drawn anew (biased)',
+      rejections,
+      'bridge',
+    ),
+    real('--initial-step <h>', 'ggf: length of the first step (default: 0.01 T)'),
+    real('--safety <factor>', 'ggf: shortens the step that an error asks for, below 1 (default: 0.9)'),
+    real('--exponent <r>', 'ggf: an error E multiplies the step by E^-r (default: 0.9)'),
+    choice('--error-norm <name>', 'ggf: error of a sample, over its elements', errorNorms, 'l2'),
+    choice('--error-scale <name>', 'ggf: the states that rtol is relative to', errorScales, 'previous'),
+    choice('--extrapolation <name>', 'ggf: the step that is accepted', extrapolations, 'improved-euler'),
   ]);
   addOptions(command, 'Solver, annealed-langevin and langevin-dynamics:', [
     real('--step-size <size>', 'of a Langevin step: at the least noise (default: 6.2e-6); everywhere'),

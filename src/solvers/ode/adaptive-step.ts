@@ -2,7 +2,7 @@ import { IntegrationError } from '../../errors.js';
 import { cpu } from '../../device/cpu.js';
 import type { Device, Elements } from '../../device/device.js';
 import { checkChoice, checkNumber } from '../../options.js';
-import { ERROR, NODES, STAGES } from './dormand-prince.js';
+import { ERROR, interpolant, interpolantSlope, NODES, STAGES } from './dormand-prince.js';
 import { DenseFrames, type DenseOutput } from './dense-output.js';
 import { advance, blocks, rowsOf, type Blocks, type Ode } from './ode.js';
 
@@ -194,7 +194,7 @@ class Integration implements Evaluations {
         this.rejected[this.#rows[i]!]! += STAGES.length - 1;
         continue;
       }
-      this.#frames?.pass(this.#rows[i]!, i, this.#t[i]!, next[i]!, this.#y[0]!, this.#stages);
+      this.#pass(i, next[i]!);
       accepted.push(i);
       this.#t[i] = next[i]!;
       if (next[i] === to) finished.push(i);
@@ -203,6 +203,19 @@ class Integration implements Evaluations {
     await this.#frames?.deliver();
     this.#options.onProgress?.(this.#direction > 0 ? Math.min(...this.#t) : Math.max(...this.#t));
     if (finished.length > 0) this.#leave(finished);
+  }
+
+  /** Dense output of order 4 between t and `next`, in row i. */
+  #pass(i: number, next: number): void {
+    const device = this.#device;
+    const t = this.#t[i]!;
+    const row = (x: Elements) => device.rows(x, this.#ode.widths[0]!, i, 1);
+    this.#frames?.pass(this.#rows[i]!, t, next, (y, slope, share) => {
+      const slopes = this.#stages.map((stage) => row(stage[0]!));
+      const weights = interpolant(share).map((weight) => (next - t) * weight);
+      device.affine(y, [row(this.#y[0]!), ...slopes], Float64Array.of(1, ...weights, 0));
+      device.affine(slope, slopes, Float64Array.of(...interpolantSlope(share), 0));
+    });
   }
 
   /** Length of the next step of row i. */

@@ -1,12 +1,12 @@
 import type { Device, Elements } from '../../device/device.js';
-import { interpolant, interpolantSlope } from './dormand-prince.js';
-import type { Blocks } from './ode.js';
 
 /** States between the steps of an adaptive integration, at times that a caller chose. */
 export interface DenseOutput {
   readonly times: ArrayLike<number>;
+  /** Whether nobody looks at the states, which then are not interpolated. Default false. */
+  readonly blind?: boolean;
   /**
-   * Sees the state (the first block) of all samples at times[k], and its derivative in time, interpolated to order 4.
+   * Sees the state (the first block) of all samples at times[k], and its derivative in time, interpolated.
    * Called in the order of the times, each when the last sample has passed it.
    */
   visit(k: number, y: Elements, slope: Elements): void | Promise<void>;
@@ -49,22 +49,24 @@ export class DenseFrames {
     this.#next.fill(1);
   }
 
-  /** Sample `sample`, in row i, steps from t to `next`. */
-  pass(sample: number, i: number, t: number, next: number, y: Elements, stages: readonly Blocks[]): void {
-    const row = (x: Elements, at: number) => this.#device.rows(x, this.#width, at, 1);
-    const slopes = stages.map((stage) => row(stage[0]!, i));
+  /**
+   * A sample steps from t to `next`.
+   * @param interpolate puts its state and the slope there after a share of the step, at a time.
+   */
+  pass(
+    sample: number,
+    t: number,
+    next: number,
+    interpolate: (y: Elements, slope: Elements, share: number, time: number) => void,
+  ): void {
+    const row = (x: Elements) => this.#device.rows(x, this.#width, sample, 1);
     for (;;) {
       const k = this.#next[sample]!;
       const time = this.#output.times[k];
       if (time === undefined || this.#direction * (time - next) > 0) return;
       this.#next[sample]!++;
       const frame = this.#frame(k);
-      const h = next - t;
-      const weights = interpolant((time - t) / h).map((weight) => h * weight);
-      const state = [row(y, i), ...slopes];
-      this.#device.affine(row(frame.y, sample), state, Float64Array.of(1, ...weights, 0));
-      const inside = Float64Array.of(...interpolantSlope((time - t) / h), 0);
-      this.#device.affine(row(frame.slope, sample), slopes, inside);
+      if (!this.#output.blind) interpolate(row(frame.y), row(frame.slope), (time - t) / (next - t), time);
       frame.missing--;
     }
   }

@@ -119,14 +119,14 @@ export class ProbabilityFlow implements Ode {
     this.device.write(output, await evaluateAt(this.model, { x: state, ...places, signal }));
   }
 
-  /** dx <- f x - g^2 / 2 (p x + q F). */
-  drift(x: Elements, { levels }: Places, dx: Elements): void {
+  /** dx <- f x - share g^2 (p x + q F), the share being 1/2 in this ODE, and 1 in the SDE backwards in time. */
+  drift(x: Elements, { levels }: Places, dx: Elements, share = 0.5): void {
     const table = new Float64Array(3 * levels.length);
     levels.forEach((level, i) => {
-      const half = this.model.sde.diffusion(level.t) ** 2 / 2;
+      const weight = share * this.model.sde.diffusion(level.t) ** 2;
       const score = this.model.coefficients(level);
-      table[3 * i] = this.model.sde.drift(level.t) - half * score.state;
-      table[3 * i + 1] = -half * score.output;
+      table[3 * i] = this.model.sde.drift(level.t) - weight * score.state;
+      table[3 * i + 1] = -weight * score.output;
     });
     this.device.affine(dx, [x, this.output(levels.length)], table);
   }

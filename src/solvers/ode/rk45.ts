@@ -8,6 +8,7 @@ import {
   type Variable,
 } from './flow-integration.js';
 import { levelAt } from '../../sde/level.js';
+import { PARTS, parts } from './parts.js';
 import type { Plan, Solver } from '../solver.js';
 import { denoise as denoiseAt } from '../walk.js';
 import { ProbabilityFlow, requireContinuousTime } from './probability-flow-ode.js';
@@ -20,9 +21,6 @@ export interface Rk45Options extends FlowTolerances {
   /** `tweedie` (default): one more evaluation at epsilon gives the posterior mean of x_0. `none`: x at epsilon. */
   readonly denoise?: 'tweedie' | 'none';
 }
-
-/** Equal parts of the way from T to epsilon at which a run reports. */
-const PARTS = 100;
 
 /**
  * Samples by the probability-flow ODE from a draw of the prior, in double precision, with adaptive steps of
@@ -41,9 +39,6 @@ export function rk45(options: Rk45Options = {}): Solver {
       const { sde } = model;
       const epsilon = checkEpsilon(options.epsilon ?? sde.epsilon, sde.T);
       requireContinuousTime(model);
-      const times = Float64Array.from({ length: PARTS + 1 }, (_, k) =>
-        k === PARTS ? epsilon : sde.T - (k / PARTS) * (sde.T - epsilon),
-      );
       return {
         steps: PARTS,
         options: { solver: 'rk45', ...tolerances, epsilon, denoise },
@@ -58,15 +53,7 @@ export function rk45(options: Rk45Options = {}): Solver {
             to: epsilon,
             device,
             first,
-            output: {
-              times,
-              async visit(k, state, slope) {
-                if (k > 0) await observer.stepped?.(k - 1, batch);
-                if (k === PARTS) return;
-                batch.place(levelAt(model, times[k]!), state, slope);
-                await observer.evaluated?.(k, batch.level, batch);
-              },
-            },
+            output: parts(batch, epsilon, observer),
           });
           batch.copy(batch.x, x);
           batch.adapted(evaluations, rejected, flow.networks);
