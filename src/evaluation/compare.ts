@@ -8,7 +8,7 @@ import {
   checkSignal,
   isList,
 } from '../options.js';
-import { sample, type SampleOptions } from '../sampling/sample.js';
+import { sample } from '../sampling/sample.js';
 import { checkClassLabels } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
@@ -30,7 +30,8 @@ import {
   type ExactLaw,
   type ReferenceData,
 } from './distances.js';
-import { fineSolver, fineTolerance } from './fine-solution.js';
+import { fineTolerance } from './fine-solution.js';
+import { setsOf, type Fine, type SampleSet, type Sets } from './sample-sets.js';
 
 export interface CompareOptions {
   /** Default: `ddim,dpmpp-2m,unipc,edm-heun,dpmpp-2m-sde,ancestral`. */
@@ -136,7 +137,8 @@ export function compare(model: ScoreModel, options: CompareOptions = {}): Compar
   const { samplers = [defaultSamplers], evaluations = [10, 20, 40] } = options;
   const { cells, warnings } = cellsOf(model, samplers, evaluations);
   const job = resolve(model, options);
-  const sets = setsOf(model, cells, job);
+  const solves = job.distances.some((name) => name.startsWith('ode'));
+  const sets = setsOf(model, cells, { ...job, solves });
   return new Task((emit) => new Comparer(model, job, sets, warnings).run(cells, emit));
 }
 
@@ -189,60 +191,6 @@ function resolve(model: ScoreModel, options: CompareOptions): Job {
     if (expected !== undefined) throw new OptionError('distances', name, expected);
   }
   return { count, batch, seed: checkSeed(options.seed ?? 0), tolerance, distances, options };
-}
-
-/** Samples that are to be drawn. */
-interface SampleSet {
-  readonly key: string;
-  readonly name: string;
-  /** Name of the file that keeps it. */
-  readonly stem: string;
-  readonly options: SampleOptions;
-  /** Evaluations of a sample, as far as they are known before. */
-  readonly weight: number;
-}
-
-/** A fine solution from the starting points of the samplers, and another from points that are independent of these. */
-interface Fine {
-  readonly name: string;
-  readonly own: SampleSet;
-  readonly other: SampleSet;
-}
-
-interface Sets {
-  /** By cell. */
-  readonly ofCells: ReadonlyMap<Cell, SampleSet>;
-  readonly fine: ReadonlyMap<Cell, Fine>;
-}
-
-/** Evaluations of a fine solution, about. */
-const FINE = 150;
-
-function setsOf(model: ScoreModel, cells: readonly Cell[], { count, distances, tolerance }: Job): Sets {
-  const ofCells = new Map<Cell, SampleSet>();
-  const byEnd = new Map<string, Fine>();
-  const fine = new Map<Cell, Fine>();
-  for (const cell of cells) {
-    const { label, budget, options, plan } = cell;
-    const stem = `${label.replace(/[^\w-]+/g, '-').slice(0, 80)}${budget === undefined ? '' : `-${budget}`}`;
-    const key = JSON.stringify({ label, options: plan.options });
-    const name = budget === undefined ? label : `${label} at ${budget}`;
-    ofCells.set(cell, { key, name, stem, options, weight: plan.evaluations ?? FINE });
-    if (!distances.some((distance) => distance.startsWith('ode'))) continue;
-    const { label: end, solver } = fineSolver(model, plan, tolerance);
-    const found = byEnd.get(end);
-    const set = (first: number): SampleSet => ({
-      key: JSON.stringify({ end, first }),
-      name: first === 0 ? 'the fine solution' : 'a second fine solution',
-      stem: `ode-${first === 0 ? 1 : 2}`,
-      options: { solver, first },
-      weight: FINE,
-    });
-    const made = found ?? { name: end, own: set(0), other: set(count) };
-    byEnd.set(end, made);
-    fine.set(cell, made);
-  }
-  return { ofCells, fine };
 }
 
 /** A set, and how to come by its samples. */

@@ -53,7 +53,7 @@ export function compareCommand(): Command {
   ]);
   addOptions(command, 'Samples:', [
     integer('--count <n>', 'samples of each sampler (default: 200, of a mixture 2000)'),
-    integer('--batch <n>', 'samples that go through the network at once (default: count, at most 64)'),
+    integer('--batch <n>', 'samples at a time (default: count, at most 64, of a mixture 1024)'),
     bigInteger('--seed <n>', 'seed of all noise, 0 to 2^64 - 1 (default: 0)'),
     integer('--class <n>', 'class of the samples, for a model with classes'),
   ]);
