@@ -51,6 +51,7 @@ export {
   type GuidanceOptions,
   type GuidanceStrength,
 } from './control/guidance.js';
+export { embeddedClassifier, guideAs, type GuidanceDescription } from './control/describe.js';
 export { loadClassifier, type Classifier, type ClassifierLoadOptions } from './control/classifier.js';
 export { GaussianMixture } from './score/mixture/mixture.js';
 export type { MixtureSpec } from './score/mixture/spec.js';
@@ -169,7 +170,7 @@ export type { Data } from './likelihood/data-space.js';
 export type { DerivativeMethod } from './score/derivative.js';
 
 export { openEngines, type Engines, type EnginesOptions } from './engine/engines.js';
-export type { MixtureSource, ModelSource } from './engine/source.js';
+export type { GuidedSource, MixtureSource, ModelSource } from './engine/source.js';
 
 export { fillNormal, fillRademacher, fillUniform } from './device/kernels.js';
 export { Stream, type NoiseAddress, type NormMode, type State } from './device/binding.js';

@@ -43,7 +43,7 @@ export interface RequestOptions {
  * Opens engines: a model with as many sessions as there are requests at once, and a queue before it. Networks run in threads of
  * their sessions, so that the calling thread stays free for other work.
  *
- * @param model The path of an ONNX file, the bytes of one, `{ mixture, sde }`, or a score model, which stays the caller's.
+ * @param model The path of an ONNX file, the bytes of one, `{ model, guidance }`, `{ mixture, sde }`, or a score model, which stays the caller's.
  * @throws What `loadModel` throws; EngineError where networks would run on the calling thread.
  */
 export async function openEngines(model: ModelSource, options: EnginesOptions = {}): Promise<Engines> {

@@ -1,6 +1,7 @@
 import { EngineError, OptionError } from '../errors.js';
-import { isRecord } from '../options.js';
+import { checkKnown, isRecord } from '../options.js';
 import { sessionKind } from '../onnx/run/runtime.js';
+import { guideAs, type GuidanceDescription } from '../control/describe.js';
 import { mixtureModel, type MixtureModelOptions } from '../score/mixture/model.js';
 import { GaussianMixture } from '../score/mixture/mixture.js';
 import type { MixtureSpec } from '../score/mixture/spec.js';
@@ -17,8 +18,18 @@ export interface MixtureSource extends MixtureModelOptions {
   readonly sde?: Sde | SdeName | undefined;
 }
 
-/** What engines run: the path of an ONNX file, the bytes of one, a mixture, or a model of the caller's, whom it stays with. */
-export type ModelSource = string | Uint8Array | MixtureSource | ScoreModel;
+/** A network that is guided. */
+export interface GuidedSource {
+  /** The path of an ONNX file, or the bytes of one. */
+  readonly model: string | Uint8Array;
+  readonly guidance: GuidanceDescription;
+}
+
+/**
+ * What engines run: the path of an ONNX file, the bytes of one, a network that is guided, a mixture, or a model of the caller's, whom
+ * it stays with.
+ */
+export type ModelSource = string | Uint8Array | GuidedSource | MixtureSource | ScoreModel;
 
 /** A model for each engine. */
 export interface OpenModels {
@@ -38,19 +49,37 @@ export async function openModels(
   count: number,
   options: LoadOptions,
 ): Promise<OpenModels> {
-  if (typeof source === 'string' || source instanceof Uint8Array) {
+  const open = opener(source, options);
+  if (open) {
     if ((await sessionKind(options)) === 'node') {
       throw new EngineError(
         'Engines need sessions of the addon: here onnxruntime-node runs networks (FASTSDE_SESSIONS=node, another provider, or a ' +
           'system without them), and would hold this thread. Call sample() and its kin in a thread of your own.',
       );
     }
-    return loadModels(Array.from({ length: count }, () => loadModel(source, options)));
+    return loadModels(Array.from({ length: count }, open));
   }
   const stray = Object.entries(options).find(([name, value]) => name !== 'threads' && value !== undefined);
   if (stray) throw new OptionError(...stray, 'left out for what is no file of a network');
-  const models = new Array<ScoreModel>(count).fill(modelOf(source));
+  const models = new Array<ScoreModel>(count).fill(modelOf(source as MixtureSource | ScoreModel));
   return { models, close: () => Promise.resolve() };
+}
+
+/** Loads a network, guided or not; undefined for what is none. */
+function opener(source: ModelSource, options: LoadOptions): (() => Promise<ScoreModel>) | undefined {
+  if (typeof source === 'string' || source instanceof Uint8Array) return () => loadModel(source, options);
+  if (!isRecord(source) || !('guidance' in source) || 'evaluate' in source) return undefined;
+  checkKnown(source, ['model', 'guidance']);
+  const { model: file, guidance } = source as GuidedSource;
+  return async () => {
+    const model = await loadModel(file, options);
+    try {
+      return await guideAs(model, guidance, options);
+    } catch (cause) {
+      await model.close();
+      throw cause;
+    }
+  };
 }
 
 function modelOf(source: MixtureSource | ScoreModel): ScoreModel {
@@ -58,7 +87,7 @@ function modelOf(source: MixtureSource | ScoreModel): ScoreModel {
   if (isRecord(given) && 'evaluate' in given) return source as ScoreModel;
   if (!isRecord(given) || !('mixture' in given)) {
     const expected =
-      'the path of an ONNX file, its bytes as a Uint8Array, { mixture, sde }, or a score model';
+      'the path of an ONNX file, its bytes as a Uint8Array, { model, guidance }, { mixture, sde }, or a score model';
     throw new OptionError('model', source, expected);
   }
   const { mixture, sde = 'vp', ...options } = source as MixtureSource;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { guideAs } from '../../src/control/describe.js';
 import { openEngines } from '../../src/engine/engines.js';
 import { EngineError, ModelError, OptionError, QueueFullError } from '../../src/errors.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
@@ -75,6 +76,29 @@ test('a model comes from bytes, or is a mixture under an SDE of fastsde', async 
   t.deepEqual((await engines.sample(options)).samples, (await sample(model, options)).samples);
   t.deepEqual([engines.classes, engines.sde.name, engines.sde.priorSigma], [2, 'edm', 20]);
   await engines.close();
+});
+
+test('a network is guided by what plain data name', async (t) => {
+  const options: SampleOptions = { count: 2, solver: 'ddim', steps: 3, classLabel: 3 };
+  const description = { kind: 'classifier-free', scale: 2, interval: [0.1, 4] } as const;
+  const engines = await openEngines(
+    { model: embeddedModel('conditional'), guidance: description },
+    { engines: 2, threads: 2 },
+  );
+  const model = await guideAs(await loadModel(embeddedModel('conditional'), { threads: 1 }), description);
+  const [here, there] = [await sample(model, options), await engines.sample(options)];
+  t.deepEqual({ ...there, seconds: 0 }, { ...here, seconds: 0 });
+  t.like(there.options, { guidance: description });
+  await Promise.all([model.close(), engines.close()]);
+
+  const guided = (guidance: unknown) =>
+    openEngines({ model: embeddedModel('vp'), guidance: guidance as never });
+  await t.throwsAsync(guided({ kind: 'classifier-free' }), { message: /takes no class label/ });
+  await t.throwsAsync(guided({ kind: 'autoguidance', guide: 'absent.onnx' }), { message: /absent\.onnx/ });
+  await t.throwsAsync(guided({ kind: 'classifier', classifier: embeddedModel('vp') }), {
+    message: /is a score network/,
+  });
+  await t.throwsAsync(guided({ kind: 'classifer' }), { message: /did you mean classifier\?/ });
 });
 
 test('a change of an array after the call does not reach the request', async (t) => {

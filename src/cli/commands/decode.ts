@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { defined } from '../../options.js';
 import { addOptions, integer, real } from '../shared/arguments.js';
 import { classesOf } from '../shared/data.js';
+import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -40,6 +41,7 @@ export function decodeCommand(): Command {
     integer('--class <n>', "class of all samples, for a model with a class input (default: the codes' own)"),
   ]);
   addOdeOptions(command);
+  addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option(

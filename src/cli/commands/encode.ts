@@ -9,6 +9,7 @@ import {
   type DataFlags,
   type RangeFlags,
 } from '../shared/data.js';
+import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -37,6 +38,7 @@ export function encodeCommand(): Command {
     .addArgument(modelArgument());
   addDataOptions(command, { range: true });
   addOdeOptions(command);
+  addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <file>', 'where the codes go: .npz ("latents", "labels") or .npy').default(

@@ -4,6 +4,7 @@ import type { Data } from '../../likelihood/data-space.js';
 import { defined } from '../../options.js';
 import { addOptions, integer } from '../shared/arguments.js';
 import { addDataOptions, classesOf, dataHelp, openData, type DataFlags } from '../shared/data.js';
+import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -43,6 +44,7 @@ export function interpolateCommand(): Command {
     integer('--points <n>', 'points on every path, its two ends included (default: 8)'),
   ]);
   addOdeOptions(command);
+  addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the paths go, see below (default: path.png)'),

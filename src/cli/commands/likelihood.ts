@@ -13,6 +13,7 @@ import {
   type RangeFlags,
 } from '../shared/data.js';
 import type { Scored } from '../shared/likelihood-results.js';
+import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -67,6 +68,7 @@ export function likelihoodCommand(): Command {
     integer('--elbo <draws>', 'add the bound of the reverse-time SDE from so many times, an even number'),
   ]);
   addOdeOptions(command);
+  addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     list('--output <file>', 'where results go, see below; may be repeated (default: CSV on stdout)'),

@@ -3,6 +3,7 @@ import type { SampleResult } from '../../sampling/sample.js';
 import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { addOptions, bigInteger, integer } from '../shared/arguments.js';
+import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import {
   counted,
@@ -48,6 +49,7 @@ export function sampleCommand(): Command {
     ),
   ]);
   addSolverOptions(command);
+  addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the samples go, see below (default: samples.png)'),
@@ -76,6 +78,8 @@ Output, by the ending of --output (an old file stays until the new one is comple
 Examples:
   $ fastsde sample --corrector langevin --snr 0.16
   $ fastsde sample --sde ve --count 64 --seed 7 --output digits.webp
+  $ fastsde sample --class 3 --guidance 2
+  $ fastsde sample --class 3 --classifier --guidance 2 --guidance-interval 0.3,5
   $ fastsde sample model.onnx --predictor ancestral --output samples.npy --json
   $ fastsde sample model.onnx --solver rk45 --rtol 1e-5 --atol 1e-5
   $ fastsde sample --solver ggf --rtol 0.02

@@ -7,10 +7,11 @@ import type { LoadOptions } from '../../score/network/load.js';
 import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
 import { sdeNames, type SdeName } from '../../sde/names.js';
+import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
 import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
 
 /** Flags that say which model is used and what a model file leaves open. */
-export interface ModelFlags {
+export interface ModelFlags extends GuidanceFlags {
   /** Of all samples: without a file, the embedded model that takes classes is meant. */
   readonly class?: number;
   readonly mixture?: string;
@@ -111,19 +112,21 @@ export function loadOptions(flags: ModelFlags): LoadOptions {
 }
 
 async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {
-  const { embeddedModel } = await import('../../score/network/embedded.js');
   const { loadModel } = await import('../../score/network/load.js');
   await quietRuntime();
-  const path =
-    given ?? embeddedModel(flags.class !== undefined && flags.sde !== 've' ? 'conditional' : flags.sde);
+  const path = given ?? (await embeddedFor(flags));
   const model = await loadModel(path, loadOptions(flags));
   const { parameterization, labels, ladder, shape, sde, warnings } = model;
-  const { threads, provider = 'cpu' } = flags;
+  const { threads, provider = 'cpu', classifier, guide } = flags;
+  const guided = await guidedBy(flags, model);
   return {
-    model,
+    model: guided,
     warnings,
     options: {
       model: path,
+      ...(classifier !== undefined && { classifier: await classifierPath(classifier) }),
+      ...(guide !== undefined && { guide }),
+      ...(guided.guidance && { guidance: guided.guidance }),
       sdeConstants: sde.constants,
       parameterization,
       labels,
@@ -134,6 +137,31 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
       provider,
     },
   };
+}
+
+/** The embedded network: with classes where one is asked for and no classifier tells them. */
+async function embeddedFor(flags: ModelFlags): Promise<string> {
+  const { embeddedModel } = await import('../../score/network/embedded.js');
+  const takesClass = flags.classifier === undefined && flags.class !== undefined;
+  const isConditional = flags.sde !== 've' && (takesClass || isClassifierFree(flags));
+  return embeddedModel(isConditional ? 'conditional' : flags.sde);
+}
+
+/** The model as the flags guide it; where they cannot, it is closed. */
+async function guidedBy(flags: ModelFlags, model: ScoreModel): Promise<ScoreModel> {
+  const { guideAs } = await import('../../control/describe.js');
+  try {
+    const guidance = guidanceOf(flags, model);
+    return guidance ? await guideAs(model, guidance, loadOptions(flags)) : model;
+  } catch (cause) {
+    await model.close();
+    throw cause;
+  }
+}
+
+async function classifierPath(given: string | true): Promise<string> {
+  const { embeddedClassifier } = await import('../../control/describe.js');
+  return given === true ? embeddedClassifier() : given;
 }
 
 /** Keeps ONNX Runtime from printing what it also throws. */

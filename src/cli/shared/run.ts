@@ -12,6 +12,9 @@ const signals = ['SIGINT', 'SIGTERM'] as const;
 const commonFlags: Readonly<Record<string, string>> = {
   epsilon: '--eps',
   classLabel: '--class',
+  scale: '--guidance',
+  interval: '--guidance-interval',
+  rescale: '--guidance-rescale',
   size: '--resize',
   constants: '--sde-constants',
   elboDraws: '--elbo',

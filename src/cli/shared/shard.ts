@@ -54,13 +54,24 @@ export async function sampleInto(
   }
 }
 
-/** What makes samples what they are beside the options of the sampler; not where the model lies, nor the threads. */
+/** What makes samples what they are beside the options of the sampler; not where files lie, nor the threads. */
 export async function originOf(
   modelOptions: Readonly<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {
-  const { model, mixture, ...rest } = modelOptions;
+  const { model, mixture, classifier, guide, ...rest } = modelOptions as Readonly<Record<string, string>>;
+  const second = classifier ?? guide;
+  return {
+    fastsde: fastsde.version,
+    sha256: await hashOf((model ?? mixture)!),
+    ...(second !== undefined && { second: await hashOf(second) }),
+    ...rest,
+    threads: undefined,
+  };
+}
+
+async function hashOf(path: string): Promise<string> {
   const { openFile } = await import('../../io/read.js');
   const hash = createHash('sha256');
-  await pipeline((await openFile(String(model ?? mixture))).createReadStream(), hash);
-  return { fastsde: fastsde.version, sha256: hash.digest('hex'), ...rest, threads: undefined };
+  await pipeline((await openFile(path)).createReadStream(), hash);
+  return hash.digest('hex');
 }

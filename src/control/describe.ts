@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import { OptionError } from '../errors.js';
+import { checkChoice, isRecord } from '../options.js';
+import { packageRoot } from '../package-root.js';
+import type { ScoreModel } from '../score/model.js';
+import { loadModel, type LoadOptions } from '../score/network/load.js';
+import { loadClassifier } from './classifier.js';
+import {
+  guide,
+  type AutoguidanceOptions,
+  type ClassifierFreeOptions,
+  type ClassifierOptions,
+} from './guidance.js';
+
+/** The path of an ONNX file, or its bytes. */
+type File = string | Uint8Array;
+
+/** A guidance as plain data: the options of {@link guide} with files in the place of what is loaded from them. */
+export type GuidanceDescription =
+  | (Omit<ClassifierFreeOptions, 'unconditional'> & { readonly unconditional?: File | undefined })
+  /** Default: the embedded classifier of MNIST digits under VP. */
+  | (Omit<ClassifierOptions, 'classifier'> & { readonly classifier?: File | undefined })
+  | (Omit<AutoguidanceOptions, 'guide'> & { readonly guide: File });
+
+/** Path of the classifier of noisy MNIST digits that comes with the package: VP, data in [-1, 1], 10 classes. */
+export function embeddedClassifier(): string {
+  return join(packageRoot(), 'models', 'mnist-classifier.onnx');
+}
+
+/**
+ * The model guided as described. What is loaded from files runs as the model does, and is closed with the result; on an error it is
+ * closed at once, and the model is not.
+ *
+ * @throws what `guide`, `loadModel` and `loadClassifier` throw.
+ */
+export async function guideAs(
+  model: ScoreModel,
+  description: GuidanceDescription,
+  { batch, threads, provider }: Pick<LoadOptions, 'batch' | 'threads' | 'provider'> = {},
+): Promise<ScoreModel> {
+  if (!isRecord(description))
+    throw new OptionError('guidance', description, 'an object such as { kind: "classifier-free", scale: 2 }');
+  const load = {
+    ...(batch !== undefined && { batch }),
+    ...(threads !== undefined && { threads }),
+    ...(provider !== undefined && { provider }),
+  };
+  switch (checkChoice('kind', description.kind, ['classifier-free', 'classifier', 'autoguidance'])) {
+    case 'classifier-free': {
+      const { unconditional, ...options } = description as GuidanceDescription & { kind: 'classifier-free' };
+      if (unconditional === undefined) return guide(model, options);
+      return guided(await loadModel(unconditional, load), (other) =>
+        guide(model, { ...options, unconditional: other }),
+      );
+    }
+    case 'classifier': {
+      const { classifier = embeddedClassifier(), ...options } = description as GuidanceDescription & {
+        kind: 'classifier';
+      };
+      return guided(await loadClassifier(classifier, load), (other) =>
+        guide(model, { ...options, classifier: other }),
+      );
+    }
+    case 'autoguidance': {
+      const { guide: file, ...options } = description as GuidanceDescription & { kind: 'autoguidance' };
+      return guided(await loadModel(file, load), (other) => guide(model, { ...options, guide: other }));
+    }
+  }
+}
+
+/** What is made of something that was opened, which is closed again where that fails. */
+async function guided<T extends { close?(): Promise<void> }>(
+  opened: T,
+  make: (opened: T) => ScoreModel,
+): Promise<ScoreModel> {
+  try {
+    return make(opened);
+  } catch (cause) {
+    await opened.close?.();
+    throw cause;
+  }
+}
