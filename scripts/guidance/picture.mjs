@@ -1,0 +1,32 @@
+// The digits of docs/guidance.md: a class in each column, the same noise down a column; rows of scale 1, 2 and 5 without a classifier
+// (of its classes) and with one (below).
+//
+//   npm run build && node scripts/guidance/picture.mjs docs/images/guidance.png
+import {
+  embeddedClassifier,
+  embeddedModel,
+  guide,
+  loadClassifier,
+  loadModel,
+  sample,
+  writeImageGrid,
+} from 'fastsde';
+
+const [path = 'guidance.png'] = process.argv.slice(2);
+const scales = [1, 2, 5];
+const conditional = await loadModel(embeddedModel('conditional'));
+const unconditional = await loadModel(embeddedModel('vp'));
+const classifier = await loadClassifier(embeddedClassifier());
+const rows = [
+  ...scales.map((scale) => guide(conditional, { kind: 'classifier-free', scale })),
+  ...scales.map((scale) => guide(unconditional, { kind: 'classifier', classifier, scale })),
+];
+const classLabel = Int32Array.from({ length: 10 }, (_, digit) => digit);
+const samples = new Float32Array(rows.length * 10 * 784);
+for (const [i, model] of rows.entries()) {
+  const drawn = await sample(model, { count: 10, classLabel, solver: 'dpmpp-2m', steps: 40, seed: 4 });
+  samples.set(drawn.samples, i * 10 * 784);
+}
+const shape = [rows.length * 10, 1, 28, 28];
+await writeImageGrid(path, { samples, shape, range: conditional.sde.dataRange }, { columns: 10 });
+await Promise.all([conditional, unconditional, classifier].map((part) => part.close()));
