@@ -155,8 +155,11 @@ function checkInterval(interval: readonly [number, number]): readonly [number, n
 /** The weights of the parts at a level, and what the rescaling needs. */
 function blendOf(model: ScoreModel, { other }: Parts, guidance: Guidance): Blend {
   const { scale, interval = [0, Infinity], rescale = 0 } = guidance;
+  const isOfOutputs =
+    !other || (model.parameterization === other.parameterization && model.sigmaData === other.sigmaData);
   /** s_1 + w grad, or w s_1 + (1 - w) s_2, as F = (s - p x) / q. */
   const weightsAt = (level: Level, w: number): Weights => {
+    if (other && isOfOutputs) return { state: 0, first: w, second: 1 - w };
     const { state, output } = model.coefficients(level);
     if (!other) return { state: 0, first: 1, second: w / output };
     const score = other.coefficients(level);
@@ -167,15 +170,15 @@ function blendOf(model: ScoreModel, { other }: Parts, guidance: Guidance): Blend
     };
   };
   const alone = other ? 1 : 0;
-  const sameOutputs = (one: ScoreModel, two: ScoreModel) =>
-    one.parameterization === two.parameterization && one.sigmaData === two.sigmaData;
   return {
     weights(level) {
       const noise = level.sigma / level.alpha;
       if (scale === alone || noise < interval[0] || noise > interval[1]) return undefined;
+      // Where nothing is left of the data, no classifier can tell their class.
+      if (!other && level.alpha === 0) return undefined;
       return weightsAt(level, scale);
     },
-    isOfOutputs: !other || sameOutputs(model, other),
+    isOfOutputs,
     rescale,
     reference: (level) => weightsAt(level, 1),
     coefficients: (level) => model.coefficients(level),
