@@ -156,9 +156,10 @@ export {
   inpainting,
   matrixOperator,
 } from './control/operators.js';
+export { maskFromName, operatorFromName } from './control/from-name.js';
 export { evidenceWeights } from './control/particle-system.js';
 export { restorationMethods, type RestorationMethod } from './control/names.js';
-export type { ReplacementVariant } from './control/replacement.js';
+export type { ReplacementLevel } from './control/replacement.js';
 
 export { likelihood } from './likelihood/likelihood.js';
 export type { LikelihoodOptions, TraceMethod } from './likelihood/job.js';

@@ -137,7 +137,7 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       'signal',
       'particles',
       'essThreshold',
-      'variant',
+      'replaceAt',
     ],
     call: (given) => {
       const measurement = { operator: matrixOperator([[1, 2]]), values: new Float32Array(1), noise: 1 };

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { colorizeCommand } from './commands/colorize.js';
 import { compareCommand } from './commands/compare.js';
 import { decodeCommand } from './commands/decode.js';
 import { encodeCommand } from './commands/encode.js';
@@ -7,10 +8,12 @@ import { evaluateCommand } from './commands/evaluate.js';
 import { gradCommand } from './commands/grad.js';
 import { gridCommand } from './commands/grid.js';
 import { infoCommand } from './commands/info.js';
+import { inpaintCommand } from './commands/inpaint.js';
 import { inspectCommand } from './commands/inspect.js';
 import { interpolateCommand } from './commands/interpolate.js';
 import { likelihoodCommand } from './commands/likelihood.js';
 import { mergeCommand } from './commands/merge.js';
+import { restoreCommand } from './commands/restore.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { fastsde } from './shared/package.js';
@@ -21,6 +24,9 @@ const program = new Command('fastsde')
   .description('Score-based generative models through stochastic differential equations')
   .version(fastsde.version, '-V, --version', 'print the version')
   .addCommand(sampleCommand())
+  .addCommand(inpaintCommand())
+  .addCommand(colorizeCommand())
+  .addCommand(restoreCommand())
   .addCommand(likelihoodCommand())
   .addCommand(encodeCommand())
   .addCommand(decodeCommand())

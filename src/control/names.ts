@@ -1,9 +1,9 @@
 /** Methods of restoration by name with the options that each takes beside those of solvers; nothing is imported. */
 export const restorationOptions = {
-  replacement: ['variant'],
+  replacement: ['replaceAt'],
   smc: ['particles', 'essThreshold'],
 } as const;
 export type RestorationMethod = keyof typeof restorationOptions;
 export const restorationMethods = Object.keys(restorationOptions) as readonly RestorationMethod[];
 
-export const replacementVariants = ['corrected', 'published'] as const;
+export const replacementLevels = ['arrived', 'departed'] as const;

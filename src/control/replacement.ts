@@ -2,11 +2,11 @@ import type { Constraint } from '../solvers/batch.js';
 import { fillNormal } from '../device/kernels.js';
 import { elementCount } from '../shape.js';
 import type { Known } from './measurement.js';
-import type { replacementVariants } from './names.js';
+import type { replacementLevels } from './names.js';
 import type { OrthonormalRows } from './operator.js';
 
-/** `corrected` puts what is known at the level that a move leads to, `published` at the level that it came from. */
-export type ReplacementVariant = (typeof replacementVariants)[number];
+/** The level that a move led to, or that it came from. */
+export type ReplacementLevel = (typeof replacementLevels)[number];
 
 /**
  * Replacement of what is known (Song et al. 2021, appendix I.2 to I.4): along each right singular vector of A, whose coordinate was
@@ -19,16 +19,16 @@ export type ReplacementVariant = (typeof replacementVariants)[number];
  *
  * @param known measurements of the samples of a batch, in order.
  */
-export function replacement(known: Known, variant: ReplacementVariant): Constraint {
+export function replacement(known: Known, replaceAt: ReplacementLevel): Constraint {
   const { operator, noise } = known;
   const replace =
     operator.rows && noise === 0 ? replaceRows(known, operator.rows) : replaceCoordinates(known);
   return {
     name: 'replacement',
-    options: { operator: operator.name, ...operator.options, noise, variant },
+    options: { operator: operator.name, ...operator.options, noise, replaceAt },
     apply(batch, level, address) {
-      const isPublished = variant === 'published' && level.sigma > 0;
-      return replace(batch, isPublished ? batch.level : level, address);
+      const isDeparted = replaceAt === 'departed' && level.sigma > 0;
+      return replace(batch, isDeparted ? batch.level : level, address);
     },
   };
 }

@@ -14,12 +14,12 @@ import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import { checkTaken } from '../solvers/named.js';
 import { checkMeasurement, type Known, type Measurement } from './measurement.js';
 import {
-  replacementVariants,
+  replacementLevels,
   restorationMethods,
   restorationOptions,
   type RestorationMethod,
 } from './names.js';
-import { replacement, type ReplacementVariant } from './replacement.js';
+import { replacement, type ReplacementLevel } from './replacement.js';
 import { particleFilter } from './smc.js';
 
 /** How samples are drawn given a measurement of each, and how many. */
@@ -36,8 +36,11 @@ export interface RestoreOptions extends SolverChoice {
   readonly first?: number | undefined;
   /** Class of every sample, or one class per sample, for a model with a class input. */
   readonly classLabel?: number | Int32Array | undefined;
-  /** `replacement`: default `corrected`; `published` keeps what is known at the level that a move came from. */
-  readonly variant?: ReplacementVariant | undefined;
+  /**
+   * `replacement`: the level that what is known is put at after a move. Default `arrived`, that which the move led to; `departed`,
+   * that which it came from, is the published code's.
+   */
+  readonly replaceAt?: ReplacementLevel | undefined;
   /** `smc`: particles of every sample. Default 32. */
   readonly particles?: number | undefined;
   /** `smc`: share of the particles below which the effective sample size makes them be drawn anew. Default 0.5. */
@@ -195,8 +198,8 @@ const restorations: Readonly<
   Record<RestorationMethod, (model: ScoreModel, known: Known, options: RestoreOptions) => Restoration>
 > = {
   replacement(model, _, options) {
-    const { variant = 'corrected' } = options;
-    checkChoice('variant', variant, replacementVariants);
+    const { replaceAt = 'arrived' } = options;
+    checkChoice('replaceAt', replaceAt, replacementLevels);
     const choice = choiceOf(options);
     const plan = planOf(model, choice);
     if (!plan.constrains)
@@ -206,10 +209,10 @@ const restorations: Readonly<
         'one on a grid, which lets what is known act after every move',
       );
     return {
-      options: { ...plan.options, variant },
+      options: { ...plan.options, replaceAt },
       warnings: [...(plan.warnings ?? []), ...uncorrected(plan.options)],
       draw: (part) =>
-        drawBySampling(model, choice, part, { constraints: [replacement(part.known, variant)] }),
+        drawBySampling(model, choice, part, { constraints: [replacement(part.known, replaceAt)] }),
     };
   },
   smc(model, _, options) {
@@ -248,10 +251,10 @@ const restorations: Readonly<
 /** The options of `sample` among those of a restoration. */
 function choiceOf(options: RestoreOptions): SolverChoice {
   const { solver, predictor, corrector, snr, correctorSteps, norm, sequence, denoise } = options;
-  const { steps, grid, rho, epsilon } = options;
+  const { steps, evaluations, grid, rho, epsilon } = options;
   return defined({
     ...{ solver, predictor, corrector, snr, correctorSteps, norm, sequence, denoise },
-    ...{ steps, grid, rho, epsilon },
+    ...{ steps, evaluations, grid, rho, epsilon },
   });
 }
 

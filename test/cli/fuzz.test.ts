@@ -12,6 +12,7 @@ import { inspectCommand } from '../../src/cli/commands/inspect.js';
 import { interpolateCommand } from '../../src/cli/commands/interpolate.js';
 import { likelihoodCommand } from '../../src/cli/commands/likelihood.js';
 import { mergeCommand } from '../../src/cli/commands/merge.js';
+import { restoreCommand } from '../../src/cli/commands/restore.js';
 import { sampleCommand } from '../../src/cli/commands/sample.js';
 import { trainCommand } from '../../src/cli/commands/train.js';
 import { encodeNpy } from '../../src/io/npy.js';
@@ -31,6 +32,8 @@ await writeFile(
 const points = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i * i));
 await writeFile(join(folder, 'points.npy'), encodeNpy({ data: points, shape: [20, 3] }));
 await writeFile(join(folder, 'bytes.npy'), encodeNpy({ data: new Uint8Array(60), shape: [20, 3] }));
+await writeFile(join(folder, 'A.npy'), encodeNpy({ data: Float64Array.of(1, 0, 2, 0, 1, 1), shape: [2, 3] }));
+await writeFile(join(folder, 'y.npy'), encodeNpy({ data: Float32Array.of(0.1, 0.2), shape: [1, 2] }));
 await writeFile(join(folder, 'broken.json'), '{ "steps": "many" }');
 await writeModel(smallMlp('Tanh'), join(folder, 'mlp.onnx'));
 process.chdir(folder);
@@ -117,6 +120,13 @@ const commands: Record<string, { make: () => Command; args: readonly string[]; s
       '0.1',
       '--atol',
       '0.1',
+    ],
+  },
+  restore: {
+    make: restoreCommand,
+    args: [
+      ...['--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy', '--noise', '0.5'],
+      ...['--method', 'smc', '--steps', '2', '--particles', '2', '--count', '2', '--output', 'r.npy'],
     ],
   },
   encode: {

@@ -54,7 +54,7 @@ const cases: Record<string, [Partial<Measurement>, RestoreOptions, string, RegEx
   ],
   'no operator': [{ operator: {} as never }, {}, 'measurement.operator', /linear operator/],
   'a method that is none': [{}, { method: 'ddrm' as never }, 'method', /replacement, smc/],
-  'an option of another method': [{}, { particles: 4 }, 'particles', /method replacement takes variant/],
+  'an option of another method': [{}, { particles: 4 }, 'particles', /method replacement takes replaceAt/],
   'a solver for particles': [{}, { method: 'smc', solver: 'heun' }, 'solver', /makes its own steps/],
   'a solver without constraints': [{}, { solver: 'rk45' }, 'solver', /on a grid/],
   'no particles': [{}, { method: 'smc', particles: 0 }, 'particles', /at least 1|from 1/],

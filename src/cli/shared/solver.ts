@@ -80,8 +80,12 @@ function ownersOf(option: string): string {
   );
 }
 
-/** Adds the flags of all solvers to a command. */
-export function addSolverOptions(command: Command): void {
+/**
+ * Adds the flags of all solvers to a command.
+ *
+ * @param noise whether that of restart is among them: a command may have another of this name. Default true.
+ */
+export function addSolverOptions(command: Command, { noise = true }: { noise?: boolean } = {}): void {
   addOptions(command, 'Solver:', [
     choice(
       '--solver <name>',
@@ -145,7 +149,7 @@ export function addSolverOptions(command: Command): void {
     real('--churn-noise <size>', 'edm-heun: standard deviation of that noise (default: 1)'),
     real('--node <share>', 'edm-heun: where in the step it evaluates again (default: 1)'),
     intervals(),
-    real('--noise <size>', 'restart: standard deviation of its noise (default: 1)'),
+    ...(noise ? [real('--noise <size>', 'restart: standard deviation of its noise (default: 1)')] : []),
   ]);
   addOptions(command, 'Adaptive solvers, rk45 and ggf:', [
     real('--rtol <tolerance>', 'relative tolerance (default: 1e-5; ggf: 0.01)'),

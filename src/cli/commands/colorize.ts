@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { dataHelp } from '../shared/data.js';
+import {
+  addRestorationOptions,
+  measureData,
+  restorationHelp,
+  restoreTo,
+  type RestorationFlags,
+} from '../shared/restoration.js';
+import { run } from '../shared/run.js';
+
+/** `fastsde colorize`: grey pictures, coloured. */
+export function colorizeCommand(): Command {
+  const command = new Command('colorize')
+    .summary('colour grey pictures')
+    .description(
+      'Draws colours given the grey of pictures, the mean of their three channels (Song et al. 2021, appendix I.3), by a score model of ' +
+        'colour pictures. Pictures may be grey or in colour; of these only the grey is used.',
+    );
+  addRestorationOptions(command, []);
+  return command.addHelpText('after', help).action((model: string | undefined, flags: RestorationFlags) =>
+    run((signal) =>
+      restoreTo(model, flags, signal, async (opened) => {
+        const { colorization } = await import('../../control/operators.js');
+        return measureData(colorization(opened.model.shape), flags, opened, signal);
+      }),
+    ),
+  );
+}
+
+const help = `${dataHelp}${restorationHelp}
+Examples:
+  $ fastsde colorize model.onnx --data pictures/ --resize
+  $ fastsde colorize model.onnx --data grey/ --limit 4 --count 8 --output coloured/
+`;

@@ -1,0 +1,75 @@
+import { Command, Option } from 'commander';
+import { OptionError } from '../../errors.js';
+import { isImageShape } from '../../shape.js';
+import { dataHelp } from '../shared/data.js';
+import {
+  addRestorationOptions,
+  endsIn,
+  measureData,
+  restorationHelp,
+  restoreTo,
+  type RestorationFlags,
+} from '../shared/restoration.js';
+import { run } from '../shared/run.js';
+
+interface InpaintFlags extends RestorationFlags {
+  readonly mask: string;
+}
+
+/** `fastsde inpaint`: pictures with a hole, filled in. */
+export function inpaintCommand(): Command {
+  const command = new Command('inpaint')
+    .summary('fill holes in pictures')
+    .description(
+      'Draws what a hole in pictures may have held, given the pixels around it (Song et al. 2021, appendix I.2), by a score model of ' +
+        'such pictures.',
+    );
+  addRestorationOptions(command, [
+    new Option(
+      '--mask <what>',
+      'what is unknown: center:16 (a square of pixels), half:right (left, top, bottom), random:0.9 (a share of pixels), or a picture ' +
+        'of the size of the model that is black there',
+    ).makeOptionMandatory(),
+  ]);
+  return command.addHelpText('after', help).action((model: string | undefined, flags: InpaintFlags) =>
+    run((signal) =>
+      restoreTo(model, flags, signal, async (opened) => {
+        const { inpainting } = await import('../../control/operators.js');
+        const { shape } = opened.model;
+        return measureData(inpainting(await maskOf(flags, shape), shape), flags, opened, signal);
+      }),
+    ),
+  );
+}
+
+const help = `${dataHelp}${restorationHelp}
+Examples:
+  $ fastsde inpaint --data mnist --mask half:bottom
+  $ fastsde inpaint --data mnist --mask half:bottom --steps 200 --limit 16 --count 8
+  $ fastsde inpaint model.onnx --data pictures/ --resize --mask mask.png --output filled/
+  $ fastsde inpaint --data mnist --mask random:0.9 --method smc --particles 64 --json
+`;
+
+async function maskOf({ mask, seed }: InpaintFlags, shape: readonly number[]): Promise<Float32Array> {
+  const { maskFromName } = await import('../../control/from-name.js');
+  if (!/\.\w+$/.test(mask) || /^(center|half|random):/.test(mask)) return maskFromName(mask, shape, seed);
+  if (!isImageShape(shape))
+    throw new OptionError('mask', mask, 'left out: the samples of this model are no pictures');
+  const [, height, width] = shape;
+  if (endsIn(mask, '.npy')) {
+    const { readMatrix } = await import('../shared/restoration.js');
+    const rows = await readMatrix(mask);
+    checkSize(mask, rows[0]!.length, rows.length, [width, height]);
+    return Float32Array.from(rows.flatMap((row) => Array.from(row)));
+  }
+  const { readImage } = await import('../../io/image.js');
+  const picture = await readImage(mask, { channels: 1 });
+  checkSize(mask, picture.width, picture.height, [width, height]);
+  return Float32Array.from(picture.data, (value) => Number(value >= 128));
+}
+
+function checkSize(path: string, width: number, height: number, expected: readonly [number, number]): void {
+  if (width === expected[0] && height === expected[1]) return;
+  const sizes = `${expected.join(' x ')} pixels, the size of the model's pictures (this one has ${width} x ${height})`;
+  throw new OptionError('mask', path, `a picture of ${sizes}`);
+}

@@ -1,0 +1,297 @@
+import { extname } from 'node:path';
+import { Option, type Command } from 'commander';
+import type { LinearOperator } from '../../control/operator.js';
+import { replacementLevels, restorationMethods, type RestorationMethod } from '../../control/names.js';
+import type { RestoreOptions, RestoreResult } from '../../control/restore.js';
+import { DataError, OptionError } from '../../errors.js';
+import { defined } from '../../options.js';
+import type { ScoreModel } from '../../score/model.js';
+import type { SolverChoice } from '../../solvers/choice.js';
+import { addOptions, bigInteger, choice, integer, real } from './arguments.js';
+import { addSourceOptions, classesOf, openData, type DataFlags } from './data.js';
+import { addModelOptions, type ModelFlags } from './model.js';
+import {
+  counted,
+  jsonSeed,
+  modelArgument,
+  reportOptions,
+  withModel,
+  type Opened,
+  type ReportFlags,
+} from './report.js';
+import { addSolverOptions, solverChoice, type SolverFlags } from './solver.js';
+
+/** Flags of every command that draws samples given a measurement. */
+export interface RestorationFlags extends ModelFlags, DataFlags, SolverFlags, ReportFlags {
+  readonly count?: number;
+  readonly limit?: number;
+  readonly first?: number;
+  readonly seed?: bigint;
+  readonly noise?: number;
+  readonly method?: RestorationMethod;
+  readonly replaceAt?: (typeof replacementLevels)[number];
+  readonly particles?: number;
+  readonly essThreshold?: number;
+  readonly output?: string;
+}
+
+/** Adds the flags of {@link RestorationFlags}, and those that say what is measured. */
+export function addRestorationOptions(command: Command, measured: readonly Option[]): void {
+  command.addArgument(modelArgument());
+  addSourceOptions(command, { split: 'test', mandatory: true }, [
+    new Option('--resize', "scale pictures to cover the model's size and crop them evenly"),
+    integer('--limit <n>', 'how many of the data (default: 8)'),
+    integer('--first <index>', 'index of the first of them in the data (default: 0)'),
+    integer('--class <n>', "class of all, for a model with a class input (default: the data's own)"),
+  ]);
+  addOptions(command, 'Measurement:', [
+    ...measured,
+    real('--noise <std>', "standard deviation of its noise, in the model's own space (default: 0)"),
+  ]);
+  addOptions(command, 'Method:', [
+    choice(
+      '--method <name>',
+      'how samples are drawn given the measurement',
+      restorationMethods,
+      'replacement for inpaint and colorize, else smc',
+    ),
+    integer('--count <n>', 'samples for each measurement (default: 4)'),
+    integer('--batch <n>', 'states that go through the network at once (default: at most 64)'),
+    bigInteger('--seed <n>', 'seed of all noise, 0 to 2^64 - 1 (default: 0)'),
+    choice(
+      '--replace-at <level>',
+      'replacement: of a move, where what is known is put',
+      replacementLevels,
+      'arrived',
+    ),
+    integer('--particles <k>', 'smc: particles of every sample (default: 32)'),
+    real(
+      '--ess-threshold <share>',
+      'smc: effective share of particles below which they are drawn anew (default: 0.5)',
+    ),
+  ]);
+  addSolverOptions(command, { noise: false });
+  addModelOptions(command, { mixture: true });
+  addOptions(command, 'Output:', [
+    new Option('--output <path>', 'where the samples go, see below (default: restored.png)'),
+    ...reportOptions(),
+  ]);
+}
+
+/** Flags by the options of a measurement. */
+export const measurementFlags = { 'measurement.noise': '--noise', 'measurement.operator': '--operator' };
+
+export const restorationHelp = `
+Output, by the ending of --output:
+  restored.png   a row for each picture: itself, what is known of it, and samples
+  restored.npy   float32 [pictures, count, ...shape], in the model's own space
+  restored.npz   the same as "samples"
+  restored/      a folder with one PNG per sample, at the size of the model
+`;
+
+/** What is known of each of the data, and their originals where these are given. */
+export interface Measured {
+  readonly operator: LinearOperator;
+  /** [pictures, ...measuredShape]. */
+  readonly values: Float32Array;
+  /** [pictures, ...shape]. */
+  readonly originals?: Float32Array | undefined;
+  readonly labels?: Int32Array | undefined;
+}
+
+/** Data that are originals: what would be measured of them. */
+export async function measureData(
+  operator: LinearOperator,
+  flags: RestorationFlags,
+  opened: Opened,
+  signal: AbortSignal,
+): Promise<Measured> {
+  const { modelValues } = await import('../../data/dataset.js');
+  const { measure } = await import('../../control/measurement.js');
+  const { noise, seed, first } = flags;
+  const set = await limited(await openData(flags, opened, signal), flags);
+  const originals = modelValues(set, opened.model);
+  return {
+    operator,
+    values: measure(operator, originals, defined({ noise, seed, first })),
+    originals,
+    labels: set.labels,
+  };
+}
+
+/** The part of a set that the flags ask for. */
+export async function limited<T extends Parameters<typeof import('../../data/dataset.js').slice>[0]>(
+  set: T,
+  { limit, first = 0 }: Pick<RestorationFlags, 'limit' | 'first'>,
+): Promise<T> {
+  const { slice } = await import('../../data/dataset.js');
+  const total = set.shape[0]!;
+  if (first < 0 || first >= total)
+    throw new OptionError('first', first, `from 0 to ${total - 1}, as the data have it`);
+  if (limit !== undefined && (limit < 1 || limit > total - first))
+    throw new OptionError('limit', limit, `from 1 to ${total - first}, what the data hold from --first on`);
+  return { ...set, ...slice(set, first, limit ?? Math.min(8, total - first)) };
+}
+
+/** The body of a command that draws samples given what `measuredBy` says is known. */
+export async function restoreTo(
+  path: string | undefined,
+  flags: RestorationFlags,
+  signal: AbortSignal,
+  measuredBy: (opened: Opened) => Promise<Measured>,
+): Promise<void> {
+  const { restore } = await import('../../control/restore.js');
+  const { checkCapacity, resolveOutput, writePaths } = await import('./outputs.js');
+  await withModel(path, flags, async (opened) => {
+    const { model, follow } = opened;
+    const output = await resolveOutput(flags.output, {
+      shape: model.shape,
+      stem: 'restored',
+      animation: false,
+    });
+    const { operator, values, originals, labels } = await measuredBy(opened);
+    const count = flags.count ?? 4;
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new OptionError('count', count, 'an integer of at least 1');
+    const { length: m } = operator.apply(new Float64Array(elementsOf(model)));
+    const pictures = values.length / m;
+    checkCapacity(output, model.shape, pictures * (count + 2));
+    const result = await follow('Restoring', 'sample', (show) =>
+      restore(
+        model,
+        { operator, values: repeated(values, m, count), ...defined({ noise: flags.noise }) },
+        {
+          ...restoreOptions(flags, model, labels && repeatedLabels(labels, count)),
+          first: (flags.first ?? 0) * count,
+          signal,
+          onProgress: ({ fraction, count: all }) => {
+            show(fraction, all, '');
+          },
+        },
+      ),
+    );
+    const shape = [pictures, count, ...model.shape];
+    const drawn =
+      output.form === 'grid'
+        ? rowsOf(model, { operator, values, originals }, result, count)
+        : { samples: result.samples, shape };
+    await writePaths(output, drawn, model.sde);
+    return reportOf(result, shape, output.path);
+  });
+}
+
+function reportOf(result: RestoreResult, shape: readonly number[], output: string) {
+  const { counts, seconds, options, effectiveSampleSize, logEvidence } = result;
+  const seed = jsonSeed(options['seed'] as bigint);
+  const evaluations = counts.score + counts.denoise + counts.jvp + counts.vjp;
+  const least = effectiveSampleSize && Math.min(...effectiveSampleSize).toPrecision(3);
+  return {
+    record: {
+      ...{ counts, seed, shape, output, seconds },
+      ...(logEvidence && {
+        logEvidence: Array.from(logEvidence),
+        effectiveSampleSize: Array.from(effectiveSampleSize!),
+      }),
+    },
+    options: { ...options, seed, output },
+    summary:
+      `${counted(shape[0]!, 'measurement')}, ${counted(shape[1]!, 'sample')} of each by ${String(options['method'])}, ` +
+      `${evaluations} evaluations a sample, ${seconds.toFixed(1)} s: ${output}` +
+      (least === undefined ? '' : `\nthe least effective number of particles was ${least}`),
+  };
+}
+
+function restoreOptions(
+  flags: RestorationFlags,
+  model: ScoreModel,
+  labels: Int32Array | undefined,
+): RestoreOptions {
+  const { method, replaceAt, particles, essThreshold, batch, seed } = flags;
+  return {
+    ...choiceOf(flags),
+    ...classesOf(defined({ labels }), flags, model),
+    ...defined({ method, replaceAt, particles, essThreshold, batch, seed }),
+  };
+}
+
+/** The solver that the flags ask for; a predictor only where they name one, since methods have defaults of their own. */
+function choiceOf(flags: RestorationFlags): SolverChoice {
+  if (flags.grid === 'auto') throw new OptionError('grid', 'auto', 'a name, or times');
+  // The noise of the measurement is not that of a solver.
+  const withoutNoise: SolverFlags = { ...flags, ...{ noise: undefined } };
+  const { predictor, ...rest } = solverChoice(withoutNoise);
+  return defined(flags.predictor === undefined ? rest : { predictor, ...rest });
+}
+
+function elementsOf({ shape }: ScoreModel): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Every row of m values, `times` times in a row. */
+function repeated(values: Float32Array, m: number, times: number): Float32Array {
+  return Float32Array.from({ length: values.length * times }, (_, i) => {
+    return values[Math.floor(i / (m * times)) * m + (i % m)]!;
+  });
+}
+
+function repeatedLabels(labels: Int32Array, times: number): Int32Array {
+  return Int32Array.from({ length: labels.length * times }, (_, i) => labels[Math.floor(i / times)]!);
+}
+
+/** A row of pictures for each measurement: the original where there is one, what is known of it, and samples. */
+function rowsOf(
+  { shape, sde }: ScoreModel,
+  { operator, values, originals }: Measured,
+  { samples }: Pick<RestoreResult, 'samples'>,
+  count: number,
+): { samples: Float32Array; shape: readonly number[] } {
+  const d = elementsOf({ shape } as ScoreModel);
+  const pictures = samples.length / (d * count);
+  const m = values.length / pictures;
+  const columns = count + (originals ? 2 : 1);
+  const out = new Float32Array(pictures * columns * d);
+  for (let n = 0; n < pictures; n++) {
+    const at = n * columns * d;
+    if (originals) out.set(originals.subarray(n * d, (n + 1) * d), at);
+    const y = Float64Array.from(values.subarray(n * m, (n + 1) * m));
+    out.set(shownOf(operator, y, sde.dataRange), at + (columns - count - 1) * d);
+    out.set(samples.subarray(n * count * d, (n + 1) * count * d), at + (columns - count) * d);
+  }
+  return { samples: out, shape: [pictures, columns, ...shape] };
+}
+
+/** A measurement as a picture: what is unknown is grey, a smaller picture is magnified. */
+function shownOf(
+  operator: LinearOperator,
+  y: Float64Array,
+  [low, high]: readonly [number, number],
+): Float64Array {
+  if (operator.name === 'inpainting') {
+    const known = operator.apply(new Float64Array(y.length).fill(1));
+    return y.map((value, i) => (known[i] === 1 ? value : (low + high) / 2));
+  }
+  if (operator.measuredShape.join() === operator.shape.join()) return y;
+  const spectrum = operator.spectrum();
+  return spectrum.sample(spectrum.measured(y).map((value, i) => value / spectrum.values[i]!));
+}
+
+/** A matrix from a .npy file, row by row. */
+export async function readMatrix(path: string): Promise<Float64Array[]> {
+  const { decodeNpy } = await import('../../io/npy.js');
+  const { readBytes } = await import('../../io/read.js');
+  const { data, shape } = decodeNpy(await readBytes(path), path);
+  const [rows = 0, columns = 0] = shape;
+  if (shape.length !== 2 || rows === 0 || columns === 0)
+    throw new DataError(
+      `${path}: a matrix has shape [rows, columns]; this array has [${shape.join(', ')}].`,
+      { value: path },
+    );
+  return Array.from({ length: rows }, (_, i) =>
+    Float64Array.from({ length: columns }, (_, j) => Number(data[i * columns + j])),
+  );
+}
+
+/** Whether a flag names a file of this kind. */
+export function endsIn(path: string, ending: string): boolean {
+  return extname(path).toLowerCase() === ending;
+}

@@ -1,0 +1,198 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import sharp from 'sharp';
+import { decodeNpy, encodeNpy } from '../../src/io/npy.js';
+import { GaussianMixture } from '../../src/score/mixture/mixture.js';
+import { mixturePosterior } from '../../src/score/mixture/posterior.js';
+import { fastsdeIn } from '../support/command-line.js';
+import { moments } from '../support/gaussian.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'fastsde-restore-'));
+test.after.always(() => rm(folder, { recursive: true }));
+const fastsde = fastsdeIn(folder);
+const write = (name: string, data: Float32Array | Uint8Array | Float64Array, shape: readonly number[]) =>
+  writeFile(join(folder, name), encodeNpy({ data, shape }));
+const digit = Uint8Array.from({ length: 2 * 784 }, (_, i) => ((i % 28) * 9 + Math.floor(i / 28)) % 256);
+const spec = {
+  weights: [0.4, 0.6],
+  means: [
+    [-1, 0],
+    [1, 0.5],
+  ],
+  covariances: [0.1, 0.2],
+};
+
+test.before(async () => {
+  await write('digits.npy', digit, [2, 1, 28, 28]);
+  await writeFile(join(folder, 'mixture.json'), JSON.stringify(spec));
+  await write('y.npy', Float32Array.of(0.3, -0.8), [2, 1]);
+  await write('A.npy', Float64Array.of(0.5, 1), [1, 2]);
+  await write('wide.npy', Float64Array.of(0.5, 1, 2), [1, 3]);
+  const white = sharp({ create: { width: 28, height: 28, channels: 3, background: '#fff' } });
+  const hole = {
+    input: { create: { width: 10, height: 28, channels: 3, background: '#000' } },
+    left: 0,
+    top: 0,
+  } as const;
+  await white.composite([hole]).png().toFile(join(folder, 'mask.png'));
+  await sharp({ create: { width: 20, height: 28, channels: 3, background: '#fff' } })
+    .png()
+    .toFile(join(folder, 'narrow.png'));
+});
+
+const short = ['--steps', '3', '--json', '--quiet'];
+
+test.serial('inpaint: bytes in, pictures of that size out, and what is known is kept', async (t) => {
+  const flags = ['--data', 'digits.npy', '--mask', 'mask.png', '--count', '2', ...short];
+  const { code, stdout, stderr } = await fastsde(['inpaint', ...flags, '--output', 'filled/']);
+  t.is(code, 0, stderr);
+  const { shape, options } = JSON.parse(stdout) as { shape: number[]; options: Record<string, unknown> };
+  t.deepEqual(shape, [2, 2, 1, 28, 28]);
+  t.like(options, { method: 'replacement', operator: { name: 'inpainting', known: 504 } });
+  const files = (await readdir(join(folder, 'filled'))).sort();
+  t.is(files.length, 4);
+  for (const [n, file] of files.entries()) {
+    const { data, info } = await sharp(join(folder, 'filled', file))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    t.is(`${info.width} x ${info.height}`, '28 x 28');
+    const original = digit.subarray(784 * Math.floor(n / 2));
+    t.true(data.every((byte, i) => i % 28 < 10 || byte === original[i]));
+  }
+});
+
+test.serial(
+  'inpaint: a row for each picture, and the same samples whichever pictures go with it',
+  async (t) => {
+    const flags = ['--data', 'digits.npy', '--mask', 'half:bottom', '--count', '3', ...short];
+    t.is((await fastsde(['inpaint', ...flags, '--output', 'row.png'])).code, 0);
+    const { width, height } = await sharp(join(folder, 'row.png')).metadata();
+    t.is(width / height > 2, true, `${width} x ${height}: the original, what is known, and three samples`);
+    t.is((await fastsde(['inpaint', ...flags, '--output', 'both.npy'])).code, 0);
+    t.is(
+      (await fastsde(['inpaint', ...flags, '--first', '1', '--batch', '2', '--output', 'second.npy'])).code,
+      0,
+    );
+    const read = async (name: string) => decodeNpy(await readFile(join(folder, name)));
+    const [both, second] = [await read('both.npy'), await read('second.npy')];
+    t.deepEqual(second.shape, [1, 3, 1, 28, 28]);
+    const off = Math.max(
+      ...Array.from(second.data as Float32Array, (value, i) =>
+        Math.abs(value - Number(both.data[3 * 784 + i])),
+      ),
+    );
+    t.true(off < 1e-4, String(off));
+  },
+);
+
+test.serial('restore: originals are measured, or the data are what was measured', async (t) => {
+  const flags = [
+    '--operator',
+    'downsample:4',
+    '--noise',
+    '0.1',
+    '--method',
+    'replacement',
+    '--count',
+    '1',
+    ...short,
+  ];
+  const { code, stdout } = await fastsde(['restore', '--data', 'digits.npy', ...flags]);
+  t.is(code, 0);
+  t.like(JSON.parse(stdout), { output: 'restored.png', shape: [2, 1, 1, 28, 28] });
+  await write('small.npy', digit.subarray(0, 98), [2, 1, 7, 7]);
+  const small = await fastsde([
+    'restore',
+    '--data',
+    'small.npy',
+    '--measured',
+    ...flags,
+    '--output',
+    'large.npy',
+  ]);
+  t.is(small.code, 0, small.stderr);
+  t.deepEqual(decodeNpy(await readFile(join(folder, 'large.npy'))).shape, [2, 1, 1, 28, 28]);
+  const wrong = await fastsde(['restore', '--data', 'digits.npy', '--measured', ...flags]);
+  t.is(wrong.code, 1);
+  t.regex(
+    wrong.stderr,
+    /The data have shape \[1, 28, 28\], and a measurement by downsample:4 has \[1, 7, 7\]/,
+  );
+});
+
+test.serial('restore: samples of the posterior of a mixture, a row for each measurement', async (t) => {
+  const count = 400;
+  const flags = ['--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy', '--noise', '0.5'];
+  const method = [
+    '--method',
+    'smc',
+    '--particles',
+    '8',
+    '--steps',
+    '60',
+    '--batch',
+    '6400',
+    '--count',
+    String(count),
+  ];
+  const run = await fastsde([
+    'restore',
+    ...flags,
+    ...method,
+    '--output',
+    'posterior.npy',
+    '--json',
+    '--quiet',
+  ]);
+  t.is(run.code, 0, run.stderr);
+  const { logEvidence } = JSON.parse(run.stdout) as { logEvidence: number[] };
+  t.is(logEvidence.length, 2 * count);
+  const { data, shape } = decodeNpy(await readFile(join(folder, 'posterior.npy')));
+  t.deepEqual(shape, [2, count, 2]);
+  for (const [n, y] of [0.3, -0.8].entries()) {
+    const observation = { matrix: [[0.5, 1]], value: [y], noise: 0.25 };
+    const truth = mixturePosterior(new GaussianMixture(spec), observation);
+    for (const axis of [0, 1]) {
+      const own = (data as Float32Array)
+        .subarray(2 * count * n, 2 * count * (n + 1))
+        .filter((_, i) => i % 2 === axis);
+      const error = Math.sqrt(truth.variances()[axis]! / count);
+      t.true(Math.abs(moments(own).mean - truth.mean()[axis]!) < 4.5 * error, `${y} ${axis}`);
+    }
+  }
+});
+
+const refused: Record<string, [string[], RegExp]> = {
+  'a mask of another size': [['inpaint', '--data', 'digits.npy', '--mask', 'narrow.png'], /--mask .*20 x 28/],
+  'a mask that is none': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'half:up'],
+    /--mask must be center:16/,
+  ],
+  'a model of one channel': [['colorize', '--data', 'digits.npy'], /one channel have no colours/],
+  'an operator that is none': [
+    ['restore', '--data', 'digits.npy', '--operator', 'blurr:3'],
+    /did you mean blur\?/,
+  ],
+  'an even blur': [
+    ['restore', '--data', 'digits.npy', '--operator', 'blur:4'],
+    /--operator must be one whose size is an odd/,
+  ],
+  'noise below zero': [
+    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy', '--noise', '-1'],
+    /--noise must be a finite number of at least 0/,
+  ],
+  'a matrix for other samples': [
+    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'wide.npy'],
+    /--operator must be a matrix of 2 columns/,
+  ],
+};
+for (const [name, [args, message]] of Object.entries(refused)) {
+  test.serial(`refused in a line: ${name}`, async (t) => {
+    const { code, stderr } = await fastsde(args);
+    t.is(code, 1);
+    t.regex(stderr, message);
+    t.notRegex(stderr, /\n\s+at /);
+  });
+}
