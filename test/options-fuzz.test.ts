@@ -137,6 +137,8 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       'signal',
       'particles',
       'essThreshold',
+      'iterations',
+      'zeta',
       'replaceAt',
     ],
     call: (given) => {

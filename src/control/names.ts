@@ -2,6 +2,9 @@
 export const restorationOptions = {
   replacement: ['replaceAt'],
   smc: ['particles', 'essThreshold'],
+  pigdm: [],
+  mmps: ['iterations'],
+  dps: ['zeta'],
 } as const;
 export type RestorationMethod = keyof typeof restorationOptions;
 export const restorationMethods = Object.keys(restorationOptions) as readonly RestorationMethod[];

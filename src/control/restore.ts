@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
-import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed, checkSignal } from '../options.js';
 import { planOf, sample } from '../sampling/sample.js';
 import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
@@ -12,6 +12,9 @@ import { defined } from '../options.js';
 import type { SolverChoice } from '../solvers/choice.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import { checkTaken } from '../solvers/named.js';
+import type { Plan } from '../solvers/solver.js';
+import { checkDifferentiable, denoiserOf, type Denoiser } from './denoiser.js';
+import { dps } from './dps.js';
 import { checkMeasurement, type Known, type Measurement } from './measurement.js';
 import {
   replacementLevels,
@@ -19,12 +22,16 @@ import {
   restorationOptions,
   type RestorationMethod,
 } from './names.js';
+import { momentMatching, pseudoinverseGuidance } from './posterior.js';
 import { replacement, type ReplacementLevel } from './replacement.js';
 import { particleFilter } from './smc.js';
 
 /** How samples are drawn given a measurement of each, and how many. */
 export interface RestoreOptions extends SolverChoice {
-  /** Default `replacement` where A has orthonormal rows over the channels (inpainting, colorization), else `smc`. */
+  /**
+   * Default `replacement` where A has orthonormal rows over the channels (inpainting, colorization), else `mmps`, or `smc` where the model
+   * cannot be differentiated.
+   */
   readonly method?: RestorationMethod | undefined;
   /** Number of samples; sample i is drawn for measurement i modulo their number. Default: one for each measurement. */
   readonly count?: number | undefined;
@@ -45,6 +52,10 @@ export interface RestoreOptions extends SolverChoice {
   readonly particles?: number | undefined;
   /** `smc`: share of the particles below which the effective sample size makes them be drawn anew. Default 0.5. */
   readonly essThreshold?: number | undefined;
+  /** `mmps`: iterations of GMRES, each of one product with the Jacobian. Default 3. */
+  readonly iterations?: number | undefined;
+  /** `dps`: length of a step down the gradient of the norm of the residual. Default 1. */
+  readonly zeta?: number | undefined;
   /** Stops between two steps, or at the next operator of a network; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the share of the run that is done, from 0 to 1, and the number of samples. */
@@ -136,7 +147,7 @@ export async function restore(
     throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
   checkKnown(options, optionNames);
   const known = checkMeasurement(measurement, model.shape);
-  const method = checkChoice('method', options.method ?? defaultMethod(known), restorationMethods);
+  const method = checkChoice('method', options.method ?? defaultMethod(model, known), restorationMethods);
   for (const option of Object.values(restorationOptions).flat())
     checkTaken(option, options[option], option, 'method', method, restorationOptions[method]);
   const d = elementCount(model.shape);
@@ -190,8 +201,9 @@ export async function restore(
   };
 }
 
-function defaultMethod({ operator }: Known): RestorationMethod {
-  return operator.rows ? 'replacement' : 'smc';
+function defaultMethod(model: ScoreModel, { operator }: Known): RestorationMethod {
+  if (operator.rows) return 'replacement';
+  return model.closedForm || model.differentiate ? 'mmps' : 'smc';
 }
 
 const restorations: Readonly<
@@ -200,19 +212,39 @@ const restorations: Readonly<
   replacement(model, _, options) {
     const { replaceAt = 'arrived' } = options;
     checkChoice('replaceAt', replaceAt, replacementLevels);
-    const choice = choiceOf(options);
-    const plan = planOf(model, choice);
-    if (!plan.constrains)
-      throw new OptionError(
-        'solver',
-        options.solver,
-        'one on a grid, which lets what is known act after every move',
-      );
+    const choice = choiceOr('predictor-corrector', 200, model, options);
+    const plan = gridPlan(model, choice);
     return {
       options: { ...plan.options, replaceAt },
       warnings: [...(plan.warnings ?? []), ...uncorrected(plan.options)],
       draw: (part) =>
         drawBySampling(model, choice, part, { constraints: [replacement(part.known, replaceAt)] }),
+    };
+  },
+  mmps(model, _, options) {
+    const { iterations = 3 } = options;
+    checkInteger('iterations', iterations, 1, 1000);
+    return guidedBy(model, options, { iterations }, (denoiser, known) =>
+      momentMatching(model, denoiser, known, iterations),
+    );
+  },
+  pigdm: (model, _, options) =>
+    guidedBy(model, options, {}, (denoiser, known) => pseudoinverseGuidance(model, denoiser, known)),
+  dps(model, measured, options) {
+    const { zeta = 1 } = options;
+    checkNumber('zeta', zeta, 0, true);
+    checkDifferentiable(model, 'dps');
+    const { solver, predictor, corrector, ...choice } = choiceOf(options);
+    for (const [name, value] of Object.entries({ solver, predictor, corrector }))
+      if (value !== undefined) throw new OptionError(name, value, 'left out: method dps makes its own steps');
+    const derivative = () => denoiserOf(model);
+    const chosen = (known: Known) =>
+      ({ ...choice, predictor: dps(derivative, known, zeta), corrector: 'none' }) as const;
+    const plan = gridPlan(model, chosen(measured));
+    return {
+      options: { ...plan.options, zeta },
+      warnings: plan.warnings ?? [],
+      draw: (part) => drawBySampling(model, chosen(part.known), part),
     };
   },
   smc(model, _, options) {
@@ -247,6 +279,44 @@ const restorations: Readonly<
     };
   },
 };
+
+/** Sampling from a model that is made for the measurements of each batch. */
+function guidedBy(
+  model: ScoreModel,
+  options: RestoreOptions,
+  resolved: Readonly<Record<string, unknown>>,
+  guided: (denoiser: Denoiser, known: Known) => ScoreModel,
+): Restoration {
+  checkDifferentiable(model, options.method ?? 'mmps');
+  const choice = choiceOr({ name: 'ddim', eta: 1 }, 100, model, options);
+  const plan = gridPlan(model, choice);
+  return {
+    options: { ...plan.options, ...resolved },
+    warnings: plan.warnings ?? [],
+    draw: async (part) => drawBySampling(guided(await denoiserOf(model), part.known), choice, part),
+  };
+}
+
+/** The solver that is chosen, or else this one with so many steps, where nothing else counts them. */
+function choiceOr(
+  solver: NonNullable<SolverChoice['solver']>,
+  steps: number,
+  { ladder }: ScoreModel,
+  options: RestoreOptions,
+): SolverChoice {
+  const choice = choiceOf(options);
+  if (choice.solver !== undefined || choice.predictor !== undefined) return choice;
+  const { evaluations, grid = '' } = choice;
+  const isCounted = ladder !== undefined || evaluations !== undefined || typeof grid !== 'string';
+  return { solver, ...(!isCounted && { steps }), ...choice };
+}
+
+/** @throws OptionError for a solver that evaluates some samples of a batch without the others. */
+function gridPlan(model: ScoreModel, choice: SolverChoice): Plan {
+  const plan = planOf(model, choice);
+  if (plan.constrains) return plan;
+  throw new OptionError('solver', choice.solver, 'one on a grid, such as a predictor');
+}
 
 /** The options of `sample` among those of a restoration. */
 function choiceOf(options: RestoreOptions): SolverChoice {

@@ -32,6 +32,8 @@ export interface RestorationFlags extends ModelFlags, DataFlags, SolverFlags, Re
   readonly replaceAt?: (typeof replacementLevels)[number];
   readonly particles?: number;
   readonly essThreshold?: number;
+  readonly iterations?: number;
+  readonly zeta?: number;
   readonly output?: string;
 }
 
@@ -53,7 +55,7 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
       '--method <name>',
       'how samples are drawn given the measurement',
       restorationMethods,
-      'replacement for inpaint and colorize, else smc',
+      'replacement for inpaint and colorize, else mmps',
     ),
     integer('--count <n>', 'samples for each measurement (default: 4)'),
     integer('--batch <n>', 'states that go through the network at once (default: at most 64)'),
@@ -69,6 +71,8 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
       '--ess-threshold <share>',
       'smc: effective share of particles below which they are drawn anew (default: 0.5)',
     ),
+    integer('--iterations <n>', 'mmps: products with the Jacobian at every evaluation (default: 3)'),
+    real('--zeta <length>', 'dps: step down the gradient of the norm of the residual (default: 1)'),
   ]);
   addSolverOptions(command, { noise: false });
   addModelOptions(command, { mixture: true });
@@ -206,21 +210,22 @@ function restoreOptions(
   model: ScoreModel,
   labels: Int32Array | undefined,
 ): RestoreOptions {
-  const { method, replaceAt, particles, essThreshold, batch, seed } = flags;
+  const { method, replaceAt, particles, essThreshold, iterations, zeta, batch, seed } = flags;
   return {
     ...choiceOf(flags),
     ...classesOf(defined({ labels }), flags, model),
-    ...defined({ method, replaceAt, particles, essThreshold, batch, seed }),
+    ...defined({ method, replaceAt, particles, essThreshold, iterations, zeta, batch, seed }),
   };
 }
 
 /** The solver that the flags ask for; a predictor only where they name one, since methods have defaults of their own. */
 function choiceOf(flags: RestorationFlags): SolverChoice {
   if (flags.grid === 'auto') throw new OptionError('grid', 'auto', 'a name, or times');
+  const isNamed = flags.solver !== undefined || flags.predictor !== undefined;
   // The noise of the measurement is not that of a solver.
-  const withoutNoise: SolverFlags = { ...flags, ...{ noise: undefined } };
-  const { predictor, ...rest } = solverChoice(withoutNoise);
-  return defined(flags.predictor === undefined ? rest : { predictor, ...rest });
+  const others: SolverFlags = { ...flags, ...{ noise: undefined } };
+  if (isNamed) return defined(solverChoice(others));
+  return defined({ ...solverChoice({ ...others, solver: 'predictor-corrector' }), predictor: undefined });
 }
 
 function elementsOf({ shape }: ScoreModel): number {

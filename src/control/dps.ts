@@ -1,0 +1,44 @@
+import type { Predictor } from '../solvers/predictor.js';
+import { ddim } from '../solvers/predictors/ddim.js';
+import type { Level } from '../sde/level.js';
+import type { Denoiser } from './denoiser.js';
+import { dot, type Known } from './measurement.js';
+import { joined, residualsOf } from './posterior.js';
+
+/**
+ * Diffusion posterior sampling (DPS, Chung et al. 2023, algorithm 1): an ancestral step, and a step of length `zeta` down the gradient
+ * of |y - A x_0(x)|, in the scale of VP, where states have variance 1 if data have. The norm is that of each sample, so that samples do not
+ * depend on their batch.
+ *
+ * @param known measurements of the samples of a batch, in order.
+ */
+export function dps(denoiser: () => Promise<Denoiser>, known: Known, zeta: number): Predictor {
+  const inner = ddim({ eta: 1 });
+  return {
+    name: 'dps',
+    resolve: () => ({ zeta }),
+    defaults: { steps: 1000, grid: 'uniform-t' },
+    begin(batch, steps) {
+      const move = inner.begin(batch, steps);
+      const place = batch.like();
+      return async (step, noise) => {
+        const { size, labels, signal } = batch;
+        const rows = { levels: new Array<Level>(size).fill(step.from), labels, signal };
+        const length =
+          zeta * Math.hypot(step.from.alpha, step.from.sigma) * Math.hypot(step.to.alpha, step.to.sigma);
+        batch.estimate(place);
+        const estimate = Float64Array.from(await batch.read(place));
+        const directions = residualsOf(known, estimate, size).map((residual) => {
+          const norm = Math.sqrt(dot(residual, residual));
+          const scale = norm > 0 ? length / norm : 0;
+          return known.operator.adjoint(residual).map((value) => scale * value);
+        });
+        const x = Float32Array.from(await batch.read());
+        const pull = await (await denoiser()).product(x, joined(directions), rows);
+        await move(step, noise);
+        batch.device.write(place, pull);
+        batch.combine(batch.x, [batch.x, place], [1, 1]);
+      };
+    },
+  };
+}

@@ -1,0 +1,188 @@
+import test from 'ava';
+import { denoiserOf, type Denoiser } from '../../src/control/denoiser.js';
+import { checkMeasurement, type Measurement } from '../../src/control/measurement.js';
+import { inpainting, matrixOperator } from '../../src/control/operators.js';
+import { momentMatching, pseudoinverseGuidance } from '../../src/control/posterior.js';
+import { restore } from '../../src/control/restore.js';
+import { OptionError } from '../../src/errors.js';
+import { embeddedModel } from '../../src/score/network/embedded.js';
+import { loadModel } from '../../src/score/network/load.js';
+import { GaussianMixture } from '../../src/score/mixture/mixture.js';
+import { mixtureModel } from '../../src/score/mixture/model.js';
+import { mixturePosterior } from '../../src/score/mixture/posterior.js';
+import type { ScoreModel } from '../../src/score/model.js';
+import { edm } from '../../src/sde/edm.js';
+import { levelAt } from '../../src/sde/level.js';
+import { ve } from '../../src/sde/ve.js';
+import { vp } from '../../src/sde/vp.js';
+import { gaussianModel, moments } from '../support/gaussian.js';
+import { planar } from '../support/planar-mixture.js';
+
+const d = 4;
+/** A full covariance. */
+const covariance = Array.from({ length: d }, (_, i) =>
+  Array.from({ length: d }, (_, j) => Math.exp(-Math.abs(i - j)) * (1 + 0.2 * Math.min(i, j))),
+);
+const mean = [0.3, -0.2, 0.5, 0];
+const gaussian = new GaussianMixture({ weights: [1], means: [mean], covariances: [covariance] });
+const A = [
+  [1, 0.5, 0, -0.3],
+  [0, 1, 0.7, 0.2],
+];
+const noise = 0.4;
+const values = Float64Array.of(0.7, -0.9);
+const measurement: Measurement = { operator: matrixOperator(A), values, noise };
+
+/** The score of a model at points, all at one time. */
+async function scoreOf(model: ScoreModel, x: Float32Array, t: number): Promise<Float32Array> {
+  const level = levelAt(model, t);
+  const output = new Float32Array(x.length);
+  await model.evaluate(x, new Array(x.length / d).fill(level), output);
+  const { state, output: factor } = model.coefficients(level);
+  return output.map((value, i) => state * x[i]! + factor * value);
+}
+
+const points = Float32Array.from({ length: 3 * d }, (_, i) => 2 * Math.sin(i * i + 1));
+
+for (const sde of [vp(), ve(), edm()]) {
+  test(`moment matching has the exact score for normal data: ${sde.name}`, async (t) => {
+    const model = mixtureModel(gaussian, sde);
+    const known = checkMeasurement(measurement, [d]);
+    const exact = mixturePosterior(gaussian, { matrix: A, value: values, noise: noise ** 2 });
+    const matched = momentMatching(model, await denoiserOf(model), known, 2);
+    for (const share of [0.05, 0.3, 0.9]) {
+      const time = sde.timeOfLambda((1 - share) * sde.lambda(sde.epsilon) + share * sde.lambda(sde.T));
+      const truth = exact.at(sde, time).score(points);
+      const size = Math.max(...truth.map(Math.abs));
+      (await scoreOf(matched, points, time)).forEach((score, i) => {
+        t.true(Math.abs(score - truth[i]!) < 1e-4 * size, `${share}: ${score} for ${truth[i]}`);
+      });
+      // One iteration of two is not exact.
+      const one = momentMatching(model, await denoiserOf(model), known, 1);
+      const off = (await scoreOf(one, points, time)).map((score, i) => Math.abs(score - truth[i]!) / size);
+      if (share === 0.3) t.true(Math.max(...off) > 1e-3);
+    }
+  });
+}
+
+test('pseudoinverse guidance has the exact score for independent data of variance 1', async (t) => {
+  const standard = new GaussianMixture({ weights: [1], means: [mean], covariances: [1] });
+  const exact = mixturePosterior(standard, { matrix: A, value: values, noise: noise ** 2 });
+  const model = mixtureModel(standard, vp());
+  const guided = pseudoinverseGuidance(model, await denoiserOf(model), checkMeasurement(measurement, [d]));
+  for (const time of [0.05, 0.4, 1]) {
+    const truth = exact.at(vp(), time).score(points);
+    (await scoreOf(guided, points, time)).forEach((score, i) => {
+      t.true(Math.abs(score - truth[i]!) < 1e-4 * (1 + Math.abs(truth[i]!)));
+    });
+  }
+});
+
+/** J^T v by central differences of the estimate in every direction. */
+async function byDifferences(
+  denoiser: Denoiser,
+  x: Float32Array,
+  v: Float64Array,
+  rows: Parameters<Denoiser['estimate']>[1],
+  h: number,
+) {
+  const out = new Float64Array(x.length);
+  for (let i = 0; i < x.length; i++) {
+    const [above, below] = [x.slice(), x.slice()];
+    above[i]! += h;
+    below[i]! -= h;
+    const [right, left] = [await denoiser.estimate(above, rows), await denoiser.estimate(below, rows)];
+    out[i] = v.reduce((sum, value, k) => sum + (value * (right[k]! - left[k]!)) / (above[i]! - below[i]!), 0);
+  }
+  return out;
+}
+
+test('products with the Jacobian of the estimate are those of its differences, of a mixture and of a network', async (t) => {
+  const model = mixtureModel(planar, vp());
+  const rows = { levels: [levelAt(model, 0.3)] };
+  const [x, v] = [Float32Array.of(0.4, -0.3), Float64Array.of(0.7, -1.1)];
+  const denoiser = await denoiserOf(model);
+  const expected = await byDifferences(denoiser, x, v, rows, 1e-3);
+  (await denoiser.product(x, v, rows)).forEach((value, i) => t.true(Math.abs(value - expected[i]!) < 1e-4));
+
+  const network = await loadModel(embeddedModel('vp'), { threads: 1 });
+  t.teardown(() => network.close());
+  const digit = Float32Array.from({ length: 784 }, (_, i) => Math.sin(i) * Math.cos(i * i));
+  const at = { levels: [levelAt(network, 0.4)] };
+  const w = Float64Array.from(digit, (_, i) => Math.cos(3 * i));
+  const own = await denoiserOf(network);
+  const product = await own.product(digit, w, at);
+  // Along one direction: J w' times w.
+  const direction = Float64Array.from(digit, (_, i) => Math.sin(2 * i * i));
+  const estimate = (h: number) =>
+    own.estimate(
+      digit.map((value, i) => value + h * direction[i]!),
+      at,
+    );
+  const [right, left] = [await estimate(0.01), await estimate(-0.01)];
+  const numeric = w.reduce((sum, value, i) => sum + (value * (right[i]! - left[i]!)) / 0.02, 0);
+  const exact = direction.reduce((sum, value, i) => sum + value * product[i]!, 0);
+  t.true(Math.abs(exact - numeric) < 0.01 * Math.abs(numeric) + 0.02, `${exact} ${numeric}`);
+});
+
+test('samples of moment matching follow the posterior of normal data; a sample has its bits in any batch', async (t) => {
+  const model = mixtureModel(gaussian, vp());
+  const run = { method: 'mmps', count: 600, batch: 600, iterations: 2 } as const;
+  const { samples, options, counts } = await restore(model, measurement, run);
+  t.like(options, { method: 'mmps', iterations: 2, predictor: 'ddim', eta: 1, steps: 100 });
+  t.is(counts.networks['derivative'], 2 * (counts.score + counts.denoise));
+  const truth = mixturePosterior(gaussian, { matrix: A, value: values, noise: noise ** 2 });
+  for (let axis = 0; axis < d; axis++) {
+    const own = moments(samples.filter((_, i) => i % d === axis));
+    const deviation = Math.sqrt(truth.variances()[axis]!);
+    t.true(
+      Math.abs(own.mean - truth.mean()[axis]!) < (4 * deviation) / Math.sqrt(600),
+      `${axis}: ${own.mean}`,
+    );
+    t.true(Math.abs(own.std / deviation - 1) < 0.12, `${axis}: ${own.std} for ${deviation}`);
+  }
+  for (const method of ['mmps', 'pigdm', 'dps'] as const) {
+    const several = { ...measurement, values: Float64Array.of(0.7, -0.9, 0.1, 0.2, -0.4, 0.3) };
+    const short = { method, steps: 6, count: 5 };
+    const all = await restore(model, several, short);
+    const split = await restore(model, several, { ...short, batch: 2 });
+    t.deepEqual(split.samples, all.samples, method);
+  }
+});
+
+test('diffusion posterior sampling goes down the gradient of the norm of each residual', async (t) => {
+  // One step from T to a level: what zeta adds to it.
+  const model = mixtureModel(planar, vp());
+  const initial = { operator: matrixOperator([[1, -0.5]]), values: Float64Array.of(2) };
+  const draw = async (zeta: number) => {
+    const run = { method: 'dps', zeta, grid: [1, 0.3, 0.2], denoise: 'none' } as const;
+    return (await restore(model, initial, { ...run, count: 1, seed: 3 })).samples;
+  };
+  const [none, some, more] = [await draw(0), await draw(0.01), await draw(0.02)];
+  const change = (samples: Float32Array) => Array.from(samples, (value, i) => value - none[i]!);
+  t.true(change(some).some((value) => Math.abs(value) > 1e-4));
+  change(more).forEach((value, i) =>
+    t.true(Math.abs(value - 2 * change(some)[i]!) < 0.1 * Math.abs(value) + 1e-4),
+  );
+  // It brings the measurement nearer.
+  const far = await draw(0);
+  const near = await draw(1);
+  const residual = (x: Float32Array) => Math.abs(x[0]! - 0.5 * x[1]! - 2);
+  t.true(residual(near) < residual(far));
+});
+
+test('what these methods cannot do is refused', async (t) => {
+  const model = gaussianModel(vp(), { shape: [2] });
+  const known = { operator: inpainting([1, 0], [2]), values: new Float32Array(2) };
+  const refused = async (given: ScoreModel, options: object, option: string, message: RegExp) => {
+    const error = await t.throwsAsync(restore(given, known, options), { instanceOf: OptionError });
+    t.is(error.option, option);
+    t.regex(error.message, message);
+  };
+  await refused(model, { method: 'mmps' }, 'method', /cannot be differentiated/);
+  const exact = mixtureModel(planar, vp());
+  await refused(exact, { method: 'mmps', solver: 'rk45' }, 'solver', /on a grid/);
+  await refused(exact, { method: 'mmps', iterations: 0 }, 'iterations', /from 1 to 1000/);
+  await refused(exact, { method: 'dps', zeta: -1 }, 'zeta', /at least 0/);
+  await refused(exact, { method: 'dps', predictor: 'heun' }, 'predictor', /left out/);
+});
