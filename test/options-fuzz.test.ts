@@ -139,6 +139,8 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       'essThreshold',
       'iterations',
       'zeta',
+      'jumpLength',
+      'resamples',
       'replaceAt',
     ],
     call: (given) => {

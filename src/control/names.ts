@@ -5,6 +5,7 @@ export const restorationOptions = {
   pigdm: [],
   mmps: ['iterations'],
   dps: ['zeta'],
+  repaint: ['replaceAt', 'jumpLength', 'resamples'],
 } as const;
 export type RestorationMethod = keyof typeof restorationOptions;
 export const restorationMethods = Object.keys(restorationOptions) as readonly RestorationMethod[];

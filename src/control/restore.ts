@@ -23,6 +23,7 @@ import {
   type RestorationMethod,
 } from './names.js';
 import { momentMatching, pseudoinverseGuidance } from './posterior.js';
+import { repaint } from './repaint.js';
 import { replacement, type ReplacementLevel } from './replacement.js';
 import { particleFilter } from './smc.js';
 
@@ -44,7 +45,7 @@ export interface RestoreOptions extends SolverChoice {
   /** Class of every sample, or one class per sample, for a model with a class input. */
   readonly classLabel?: number | Int32Array | undefined;
   /**
-   * `replacement`: the level that what is known is put at after a move. Default `arrived`, that which the move led to; `departed`,
+   * `replacement` and `repaint`: the level that what is known is put at after a move. Default `arrived`, that which the move led to; `departed`,
    * that which it came from, is the published code's.
    */
   readonly replaceAt?: ReplacementLevel | undefined;
@@ -56,6 +57,10 @@ export interface RestoreOptions extends SolverChoice {
   readonly iterations?: number | undefined;
   /** `dps`: length of a step down the gradient of the norm of the residual. Default 1. */
   readonly zeta?: number | undefined;
+  /** `repaint`: steps that are gone back over at once. Default 10. */
+  readonly jumpLength?: number | undefined;
+  /** `repaint`: how often each step is made. Default 10. */
+  readonly resamples?: number | undefined;
   /** Stops between two steps, or at the next operator of a network; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the share of the run that is done, from 0 to 1, and the number of samples. */
@@ -247,16 +252,21 @@ const restorations: Readonly<
       draw: (part) => drawBySampling(model, chosen(part.known), part),
     };
   },
+  repaint(model, _, options) {
+    refuseSolver('repaint', options);
+    const { replaceAt = 'arrived', jumpLength, resamples, steps, grid, rho, epsilon } = options;
+    checkChoice('replaceAt', replaceAt, replacementLevels);
+    const choice = { solver: repaint({ jumpLength, resamples, steps, grid, rho, epsilon }) };
+    const plan = planOf(model, choice);
+    return {
+      options: { ...plan.options, replaceAt },
+      warnings: plan.warnings ?? [],
+      draw: (part) =>
+        drawBySampling(model, choice, part, { constraints: [replacement(part.known, replaceAt)] }),
+    };
+  },
   smc(model, _, options) {
-    for (const name of solverNames) {
-      const value = (options as Readonly<Record<string, unknown>>)[name];
-      if (value !== undefined)
-        throw new OptionError(
-          name,
-          value,
-          `left out: method smc makes its own steps (it takes ${gridNames.join(', ')})`,
-        );
-    }
+    refuseSolver('smc', options);
     const { particles = 32, essThreshold = 0.5 } = options;
     checkInteger('particles', particles, 1, 2 ** 20);
     if (!(essThreshold >= 0 && essThreshold <= 1))
@@ -279,6 +289,19 @@ const restorations: Readonly<
     };
   },
 };
+
+/** @throws OptionError where a solver is given to a method that is one. */
+function refuseSolver(method: RestorationMethod, options: RestoreOptions): void {
+  for (const name of solverNames) {
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (value !== undefined)
+      throw new OptionError(
+        name,
+        value,
+        `left out: method ${method} makes its own steps (it takes ${gridNames.join(', ')})`,
+      );
+  }
+}
 
 /** Sampling from a model that is made for the measurements of each batch. */
 function guidedBy(

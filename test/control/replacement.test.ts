@@ -54,6 +54,32 @@ for (const sde of [vp(), ve()]) {
   });
 }
 
+test('going back over the steps repairs replacement without a corrector, and a sample has its bits in any batch', async (t) => {
+  const r = 0.9;
+  const model = mixtureModel(correlated(r), vp());
+  const draw = async (resamples: number) => {
+    const run = {
+      method: 'repaint',
+      resamples,
+      jumpLength: 5,
+      steps: 100,
+      count: 1500,
+      batch: 1500,
+    } as const;
+    return moments(seconds((await restore(model, first, run)).samples));
+  };
+  const [once, often] = [await draw(1), await draw(12)];
+  t.true(once.mean < 0.75, `${once.mean}`);
+  t.true(Math.abs(often.mean - r) < 0.04, `${often.mean}`);
+  // A hundred ancestral steps narrow it.
+  t.true(Math.abs(often.std / q(r) - 1) < 0.15, `${often.std}`);
+  const known = { ...first, noise: 0.3 };
+  const run = { method: 'repaint', resamples: 2, jumpLength: 2, steps: 9, count: 5 } as const;
+  const { samples, counts } = await restore(model, known, run);
+  t.is(counts.score, 18);
+  t.deepEqual((await restore(model, known, { ...run, batch: 2 })).samples, samples);
+});
+
 const picture = [3, 4, 4];
 const model = gaussianModel(vp(), { shape: picture, mean: 0.1, std: 0.4 });
 const originals = Float32Array.from({ length: 3 * 48 }, (_, i) => 0.5 * Math.sin(i * i));

@@ -34,6 +34,8 @@ export interface RestorationFlags extends ModelFlags, DataFlags, SolverFlags, Re
   readonly essThreshold?: number;
   readonly iterations?: number;
   readonly zeta?: number;
+  readonly jumpLength?: number;
+  readonly resamples?: number;
   readonly output?: string;
 }
 
@@ -62,7 +64,7 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
     bigInteger('--seed <n>', 'seed of all noise, 0 to 2^64 - 1 (default: 0)'),
     choice(
       '--replace-at <level>',
-      'replacement: of a move, where what is known is put',
+      'replacement, repaint: of a move, where what is known is put',
       replacementLevels,
       'arrived',
     ),
@@ -72,6 +74,8 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
       'smc: effective share of particles below which they are drawn anew (default: 0.5)',
     ),
     integer('--iterations <n>', 'mmps: products with the Jacobian at every evaluation (default: 3)'),
+    integer('--jump-length <n>', 'repaint: steps that are gone back over at once (default: 10)'),
+    integer('--resamples <n>', 'repaint: how often each step is made (default: 10)'),
     real('--zeta <length>', 'dps: step down the gradient of the norm of the residual (default: 1)'),
   ]);
   addSolverOptions(command, { noise: false });
@@ -210,11 +214,13 @@ function restoreOptions(
   model: ScoreModel,
   labels: Int32Array | undefined,
 ): RestoreOptions {
-  const { method, replaceAt, particles, essThreshold, iterations, zeta, batch, seed } = flags;
+  const { method, replaceAt, particles, essThreshold, iterations, zeta } = flags;
+  const { jumpLength, resamples, batch, seed } = flags;
   return {
     ...choiceOf(flags),
     ...classesOf(defined({ labels }), flags, model),
-    ...defined({ method, replaceAt, particles, essThreshold, iterations, zeta, batch, seed }),
+    ...defined({ method, replaceAt, particles, essThreshold, iterations, zeta }),
+    ...defined({ jumpLength, resamples, batch, seed }),
   };
 }
 

@@ -1,0 +1,108 @@
+import { Stream } from '../device/binding.js';
+import { OptionError } from '../errors.js';
+import { checkInteger } from '../options.js';
+import { ladderGrid, timeGrid, type GridOptions, type Step } from '../sde/grid.js';
+import type { Level } from '../sde/level.js';
+import type { Batch } from '../solvers/batch.js';
+import type { Move } from '../solvers/predictor.js';
+import { ddim } from '../solvers/predictors/ddim.js';
+import type { Plan, Solver } from '../solvers/solver.js';
+import { denoise, walk, type Visit } from '../solvers/walk.js';
+
+export interface RepaintOptions extends Omit<GridOptions, 'sigmaData'> {
+  /** Steps that are gone back over at once. Default 10. */
+  readonly jumpLength?: number | undefined;
+  /** How often each of them is made. Default 10. */
+  readonly resamples?: number | undefined;
+}
+
+/**
+ * RePaint (Lugmayr et al. 2022): ancestral steps, in blocks of `jumpLength`, each of which is made `resamples` times: after it, noise
+ * leads back to its start. What a constraint put in place has so often the chance to tell the rest. As `resamples` grows the rest
+ * follows its law given what is known.
+ */
+export function repaint(options: RepaintOptions = {}): Solver {
+  const { jumpLength = 10, resamples = 10, steps = 250, grid = 'uniform-t', rho, epsilon } = options;
+  checkInteger('jumpLength', jumpLength, 1);
+  checkInteger('resamples', resamples, 1);
+  return {
+    name: 'repaint',
+    plan(model): Plan {
+      const { ladder } = model;
+      for (const [name, value] of Object.entries({ rho, epsilon }))
+        if (ladder && value !== undefined)
+          throw new OptionError(
+            name,
+            value,
+            `left out: the model was trained on ${ladder.levels} discrete levels`,
+          );
+      const made = ladder
+        ? ladderGrid(model.sde, ladder, { steps: Math.min(steps, ladder.levels) })
+        : timeGrid(model.sde, {
+            steps: typeof grid === 'string' ? steps : options.steps,
+            grid,
+            rho,
+            epsilon,
+          });
+      // From the data there is no noise that leads back.
+      const walked = made.filter(({ to }) => to.sigma > 0);
+      const end = walked.at(-1)!.to;
+      const schedule = scheduleOf(walked, jumpLength, resamples);
+      return {
+        steps: schedule.length,
+        constrains: true,
+        options: { solver: 'repaint', steps: walked.length, jumpLength, resamples, epsilon: end.t },
+        async run(batch, observer) {
+          const move = ddim({ eta: 1 }).begin(batch, walked);
+          await walk(
+            batch,
+            schedule.map((part) => [visitOf(batch, move, part)]),
+            observer,
+          );
+          await denoise(batch, end, schedule.length);
+        },
+      };
+    },
+  };
+}
+
+/** A step down, or a jump back up from the end of a block to its start; `visit` counts the repetitions. */
+interface Part {
+  readonly step?: Step;
+  readonly jump?: { readonly k: number; readonly from: Level; readonly to: Level };
+  readonly visit: number;
+}
+
+function scheduleOf(steps: readonly Step[], jumpLength: number, resamples: number): Part[] {
+  const parts: Part[] = [];
+  for (let start = 0; start < steps.length; start += jumpLength) {
+    const block = steps.slice(start, start + jumpLength);
+    for (let visit = 0; visit < resamples; visit++) {
+      const jump = { k: start, from: block.at(-1)!.to, to: block[0]!.from };
+      if (visit > 0) parts.push({ jump, visit });
+      parts.push(...block.map((step) => ({ step, visit })));
+    }
+  }
+  return parts;
+}
+
+function visitOf(batch: Batch, move: Move, { step, jump, visit }: Part): Visit {
+  if (step) {
+    const address = { ...batch.noise(Stream.predictor, step.k), visit };
+    return { at: step.from, to: step.to, move: () => move(step, address) };
+  }
+  const { k, from, to } = jump!;
+  const address = { ...batch.noise(Stream.churn, k), visit };
+  const retain = to.alpha / from.alpha;
+  const scale = Math.sqrt(to.sigma ** 2 - (retain * from.sigma) ** 2);
+  return {
+    at: from,
+    to,
+    blind: true,
+    move() {
+      // Whoever asks how the state came here: from this level, by noise alone.
+      batch.level = from;
+      batch.combine(batch.x, [batch.x], [retain], { scale, address });
+    },
+  };
+}
