@@ -3,7 +3,7 @@ import type { ScoreModel } from '../score/model.js';
 import type { Level } from '../sde/level.js';
 
 /** Where states are evaluated: a level and perhaps a class for each. */
-export interface Rows {
+export interface RowLevels {
   readonly levels: readonly Level[];
   readonly labels?: Int32Array | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -12,9 +12,9 @@ export interface Rows {
 /** The posterior mean of x_0 given states [rows, ...shape], and products with its Jacobian. */
 export interface Denoiser {
   /** E[x_0 | x] = (x + sigma^2 s) / alpha, by Tweedie's formula. */
-  estimate(x: Float32Array, rows: Rows): Promise<Float64Array>;
+  estimate(x: Float32Array, rows: RowLevels): Promise<Float64Array>;
   /** J^T v with J = dE[x_0 | x] / dx; alpha / sigma^2 times the covariance of x_0 given x for a true score. */
-  product(x: Float32Array, v: Float64Array, rows: Rows): Promise<Float64Array>;
+  product(x: Float32Array, v: Float64Array, rows: RowLevels): Promise<Float64Array>;
 }
 
 /** Throws unless a model can be differentiated: in closed form, or as a network in an ONNX file. */
@@ -30,7 +30,7 @@ export function checkDifferentiable(model: ScoreModel, method: string): void {
 export async function denoiserOf(model: ScoreModel): Promise<Denoiser> {
   const { outputs, products } = await derivativesOf(model);
   /** (x + sigma^2 (p x + q F)) / alpha, and the same map of products. */
-  const combined = (x: ArrayLike<number>, F: ArrayLike<number>, { levels }: Rows): Float64Array => {
+  const combined = (x: ArrayLike<number>, F: ArrayLike<number>, { levels }: RowLevels): Float64Array => {
     const out = new Float64Array(x.length);
     const d = x.length / levels.length;
     levels.forEach((level, row) => {
@@ -48,8 +48,8 @@ export async function denoiserOf(model: ScoreModel): Promise<Denoiser> {
 }
 
 interface Derivatives {
-  readonly outputs: (x: Float32Array, rows: Rows) => Promise<ArrayLike<number>>;
-  readonly products: (x: Float32Array, v: Float64Array, rows: Rows) => Promise<ArrayLike<number>>;
+  readonly outputs: (x: Float32Array, rows: RowLevels) => Promise<ArrayLike<number>>;
+  readonly products: (x: Float32Array, v: Float64Array, rows: RowLevels) => Promise<ArrayLike<number>>;
 }
 
 async function derivativesOf(model: ScoreModel): Promise<Derivatives> {

@@ -1,12 +1,12 @@
 import { costAt } from '../solvers/counts.js';
 import type { ScoreModel } from '../score/model.js';
 import { withEvaluate } from '../score/wrapped.js';
-import type { Denoiser, Rows } from './denoiser.js';
+import type { Denoiser, RowLevels } from './denoiser.js';
 import { minimalResiduals } from './gmres.js';
 import type { Known } from './measurement.js';
 
 /** What has to be added to the posterior mean of x_0 given a state, so that it is that given the measurement too. */
-type Shift = (x: Float32Array, residuals: readonly Float64Array[], rows: Rows) => Promise<Float64Array>;
+type Shift = (x: Float32Array, residuals: readonly Float64Array[], rows: RowLevels) => Promise<Float64Array>;
 
 /** A model of the samples of one batch given their measurements: the score of the shifted posterior mean. */
 function shifted(
@@ -95,8 +95,8 @@ export function residualsOf({ operator, of }: Known, estimate: Float64Array, row
 
 function scaledRows(
   x: Float64Array,
-  { levels }: Rows,
-  factor: (level: Rows['levels'][number]) => number,
+  { levels }: RowLevels,
+  factor: (level: RowLevels['levels'][number]) => number,
 ): Float64Array[] {
   const d = x.length / levels.length;
   return levels.map((level, row) => x.slice(row * d, (row + 1) * d).map((value) => factor(level) * value));
