@@ -55,6 +55,7 @@ test.serial('inpaint: bytes in, pictures of that size out, and what is known is 
   t.is(files.length, 4);
   for (const [n, file] of files.entries()) {
     const { data, info } = await sharp(join(folder, 'filled', file))
+      .toColourspace('b-w')
       .raw()
       .toBuffer({ resolveWithObject: true });
     t.is(`${info.width} x ${info.height}`, '28 x 28');
