@@ -6,6 +6,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   autodiff: () => import('./autodiff.js'),
   training: () => import('./training.js'),
   startup: () => import('./startup.js'),
+  guidance: () => import('./guidance.js'),
   likelihood: () => import('./likelihood.js'),
   variable: () => import('./variable.js'),
   engines: () => import('./engines.js'),

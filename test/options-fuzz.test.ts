@@ -3,11 +3,14 @@ import test from 'ava';
 
 import { FastsdeError } from '../src/errors.js';
 import {
+  embeddedClassifier,
   embeddedModel,
   encode,
   functionModel,
   GaussianMixture,
+  guide,
   likelihood,
+  loadClassifier,
   loadModel,
   matrixOperator,
   mixtureModel,
@@ -48,6 +51,9 @@ function options(names: readonly string[]): fc.Arbitrary<Record<string, unknown>
 }
 
 const model = mixtureModel(new GaussianMixture({ weights: [1], means: [[0, 0]], covariances: [1] }), vp());
+const classes = mixtureModel(new GaussianMixture({ weights: [1], means: [[0, 0]], covariances: [1] }), vp(), {
+  conditional: true,
+});
 const wrong = (value: unknown) => value as never;
 
 type Call = (given: Record<string, unknown>) => unknown;
@@ -153,6 +159,32 @@ const calls: Record<string, { names: string[]; call: Call }> = {
     call: (given) =>
       sample(model, wrong({ count: 1, solver: { name: 'ggf', rtol: 0.1, atol: 0.1, ...given } })),
   },
+  guide: {
+    names: ['kind', 'scale', 'interval', 'rescale', 'nullClass', 'unconditional', 'classifier', 'guide'],
+    call: (given) => guide(classes, wrong({ kind: 'classifier-free', scale: 2, ...given })),
+  },
+  'guide by a classifier': {
+    names: ['kind', 'scale', 'classifier', 'interval'],
+    call: (given) => guide(model, wrong({ kind: 'classifier', ...given })),
+  },
+  loadClassifier: {
+    names: [
+      'sde',
+      'constants',
+      'labels',
+      'shape',
+      'dataRange',
+      'trainedLevels',
+      'classes',
+      'names',
+      'batch',
+      'probe',
+    ],
+    call: async (given) => {
+      const loaded = await loadClassifier(embeddedClassifier(), wrong({ threads: 1, ...given }));
+      await loaded.close?.();
+    },
+  },
   GaussianMixture: {
     names: ['weights', 'means', 'covariances'],
     call: (given) => new GaussianMixture(wrong({ weights: [1], means: [[0]], covariances: [1], ...given })),
@@ -171,7 +203,7 @@ const calls: Record<string, { names: string[]; call: Call }> = {
 for (const [name, { names, call }] of Object.entries(calls)) {
   test.serial(`strange options are an error of fastsde or do no harm: ${name}`, async (t) => {
     let refused = 0;
-    const runs = name === 'loadModel' ? Math.ceil(numRuns / 5) : numRuns;
+    const runs = Math.ceil(numRuns / ({ loadModel: 5, loadClassifier: 20 }[name] ?? 1));
     const property = fc.asyncProperty(options(names), async (given) => {
       try {
         await call(given);

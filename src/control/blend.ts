@@ -116,6 +116,8 @@ export class Combining {
     const { rescale, reference } = this.#blend;
     const estimates = levels.map((level) => {
       const { alpha, sigma } = level;
+      // Where no signal is left, v and x_0 are the estimate, up to a factor that no spread sees.
+      if (alpha === 0) return { a: 0, b: 1 };
       const score = this.#blend.coefficients(level);
       return { a: (1 + sigma ** 2 * score.state) / alpha, b: (sigma ** 2 * score.output) / alpha };
     });

@@ -239,6 +239,25 @@ test.serial('a guide of another parameterization is the same guide', async (t) =
   }
 });
 
+test.serial('rescaling acts where no signal is left', async (t) => {
+  const [good, bad] = [2, 1].map((factor) =>
+    functionModel({
+      ...{ shape: [4], sde: vp(), parameterization: 'x0' },
+      evaluate(x, _, output) {
+        output.set(x.map((value) => factor * value));
+      },
+    }),
+  ) as [ScoreModel, ScoreModel];
+  const x = Float32Array.of(1, -2, 3, 0.5);
+  const output = new Float32Array(4);
+  // 3 (2 x) - 2 x has twice the spread of 2 x.
+  const model = guide(good, { kind: 'autoguidance', guide: bad, scale: 3, rescale: 1 });
+  await model.evaluate(x, [{ t: 1, alpha: 0, sigma: 1, lambda: -Infinity }], output);
+  output.forEach((value, i) => {
+    near(t, value, 2 * x[i]!, 1e-5);
+  });
+});
+
 function near(
   t: { true(value: boolean, message?: string): unknown },
   value: number,
