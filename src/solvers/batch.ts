@@ -69,7 +69,7 @@ export class Batch {
   readonly counts: Counts = noCounts();
   /** Evaluations of every sample, rejected ones included, after an adaptive solver. */
   evaluations: Int32Array | undefined;
-  /** Whether noise has entered since the start, so that the state is no function of it. */
+  /** Whether noise has entered since the start, so that the state is no function of it. Who draws by the device itself sets it. */
   isRandom = false;
   /** Where the arrays are. */
   readonly device: Device;

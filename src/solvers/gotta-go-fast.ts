@@ -148,6 +148,7 @@ class Steps {
     this.#previous = array();
     this.#work = Array.from({ length: 6 }, array);
     this.#squares = device.allocate(size, 'double');
+    batch.isRandom = true;
     device.copy(this.#x, batch.x);
     device.copy(this.#previous, batch.x);
   }
