@@ -8,7 +8,14 @@ export { ve, type VeOptions } from './sde/ve.js';
 export { edm, type EdmOptions } from './sde/edm.js';
 export { customSde, type CustomSdeOptions } from './sde/custom.js';
 export { sdeFromName } from './sde/named.js';
-export { sdeNames, gridNames, type SdeName, type GridName } from './sde/names.js';
+export {
+  sdeNames,
+  gridNames,
+  ladderNames,
+  type SdeName,
+  type GridName,
+  type LadderName,
+} from './sde/names.js';
 export { dataLevel, levelAt, type Level, type Process } from './sde/level.js';
 export { priorLogDensity } from './sde/prior.js';
 export type { Ladder, Sde, Transition } from './sde/sde.js';
@@ -21,6 +28,8 @@ export {
   respacedLevels,
   smldLadder,
 } from './sde/ladder.js';
+export { ladderFromName, ladderFromNumbers, zeroTerminalSnr, type NamedLadder } from './sde/named-ladder.js';
+export { readLadder, type LadderReading } from './score/network/ladder-file.js';
 export { ladderGrid, spacedTimes, timeGrid, type Grid, type GridOptions, type Step } from './sde/grid.js';
 export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNoise } from './sde/forward.js';
 

@@ -50,3 +50,18 @@ export function inputScale(
 ): number {
   return parameterization === 'edm' ? 1 / Math.hypot(sigma, alpha * sigmaData) : 1;
 }
+
+/**
+ * The posterior mean of x_0 as `state * x + output * F` (Tweedie's formula), given the coefficients of the score. Where no signal is left,
+ * it is what the network says, if it says it: not so the noise or the score, for which it is NaN.
+ */
+export function estimateCoefficients(
+  parameterization: Parameterization,
+  { alpha, sigma }: Pick<Level, 'alpha' | 'sigma'>,
+  score: ScoreCoefficients,
+): ScoreCoefficients {
+  if (alpha === 0 && parameterization === 'v') return { state: 0, output: -1 / sigma };
+  if (alpha === 0 && parameterization === 'x0') return { state: 0, output: 1 };
+  const variance = sigma ** 2;
+  return { state: (1 + variance * score.state) / alpha, output: (variance * score.output) / alpha };
+}

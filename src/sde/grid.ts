@@ -4,6 +4,7 @@ import { checkEpsilon } from './constants.js';
 import { ladderTransition, levelTime, respacedLevels } from './ladder.js';
 import { dataLevel, levelAt, type Level } from './level.js';
 import { gridNames, type GridName } from './names.js';
+import { spacedLevels } from './spaced-levels.js';
 import type { Ladder, Sde, Transition } from './sde.js';
 
 /** A grid holds its steps as objects, so that more would fill the memory of the JavaScript heap. */
@@ -149,15 +150,22 @@ function referenceGrid(sde: Sde, options: GridOptions): Step[] {
 
 /**
  * The steps of a sampler for a model trained on a discrete ladder (DDPM, SMLD): one per trained level, or fewer that are
- * evenly spread over them. Level i lies at time epsilon + (T - epsilon) i / (levels - 1) of the continuous SDE.
+ * evenly spread over them, or lie nearest to the noise levels of a named grid. Level i lies at time epsilon + (T - epsilon) i / (levels - 1) of the continuous SDE.
  */
 export function ladderGrid(
   sde: Sde,
   ladder: Ladder,
-  options: { steps?: number | undefined; epsilon?: number | undefined } = {},
+  options: Pick<GridOptions, 'steps' | 'epsilon' | 'rho' | 'sigmaData'> & {
+    grid?: GridName | undefined;
+  } = {},
 ): Step[] {
   const { steps, epsilon } = validated(sde, { ...options, steps: options.steps ?? ladder.levels }, 1);
-  const levels = Array.from(respacedLevels(ladder, steps).reverse(), (index) =>
+  const { grid, rho, sigmaData } = options;
+  const chosen =
+    grid === undefined || steps > ladder.levels
+      ? respacedLevels(ladder, steps)
+      : spacedLevels(ladder, { steps, grid, rho, sigmaData });
+  const levels = Array.from(chosen.reverse(), (index) =>
     levelAt({ sde, ladder }, levelTime(sde, ladder.levels, index, epsilon), index),
   );
   return stepsBetween([...levels, dataLevel], (from, to) => ({

@@ -8,6 +8,16 @@ export const sdeOptions = {
 export type SdeName = keyof typeof sdeOptions;
 export const sdeNames = Object.keys(sdeOptions) as readonly SdeName[];
 
+/** Ladders of DDPM by name, with the constants that each takes. */
+export const ladderOptions = {
+  linear: ['betaStart', 'betaEnd'],
+  'scaled-linear': ['betaStart', 'betaEnd'],
+  cosine: ['offset', 'mostBeta'],
+  sigmoid: ['start', 'end', 'temperature', 'mostBeta'],
+} as const;
+export type LadderName = keyof typeof ladderOptions;
+export const ladderNames = Object.keys(ladderOptions) as readonly LadderName[];
+
 /** Times of a grid; `reference` is the published loop. */
 export const gridNames = [
   'uniform-t',

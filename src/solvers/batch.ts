@@ -10,6 +10,7 @@ import { NonFiniteScoreError, OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
 import { commandsOf, openDevice, type Commands } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
+import { estimateCoefficients } from '../score/parameterization.js';
 import { levelAt, type Level } from '../sde/level.js';
 import { addRuns, costAt, noCounts, type Counts } from './counts.js';
 
@@ -284,11 +285,9 @@ export class Batch {
    * @param state that the last evaluation was of.
    */
   estimate(out: Elements, state: Elements = this.x): void {
-    const { alpha, sigma } = this.level;
-    const s = this.model.coefficients(this.level);
-    const variance = sigma ** 2;
-    const coefficients = [(1 + variance * s.state) / alpha, (variance * s.output) / alpha];
-    this.combine(out, [state, this.output], coefficients);
+    const score = this.model.coefficients(this.level);
+    const x0 = estimateCoefficients(this.model.parameterization, this.level, score);
+    this.combine(out, [state, this.output], [x0.state, x0.output]);
   }
 
   /** out <- sum of coefficient times operand, plus scaled noise; the same scalars for every sample. */

@@ -4,6 +4,7 @@ import { checkChoice, checkKnown } from '../options.js';
 import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Grid, type Step } from '../sde/grid.js';
+import type { GridName } from '../sde/names.js';
 import type { Batch } from './batch.js';
 import { stepsWithin } from './budget.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
@@ -34,7 +35,8 @@ export interface WalkOptions {
   readonly evaluations?: number | undefined;
   /**
    * Default: that of the predictor, mostly `uniform-t`. A name of times from T to epsilon, the times themselves, or `reference`,
-   * the published loop. A model with trained levels always walks its own ladder.
+   * the published loop. A model with trained levels walks those, evenly spread or nearest to the noise levels of `uniform-lambda`,
+   * `exponential`, `karras` or `arctan`.
    */
   readonly grid?: Grid | undefined;
   /** Exponent of the grids `karras` (default 7), `power` (default 3) and `polyexponential` (default 1). */
@@ -185,15 +187,29 @@ function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions):
     const number = steps ?? (typeof grid === 'string' ? (predictor.defaults?.steps ?? 1000) : undefined);
     return timeGrid(model.sde, { steps: number, grid, rho, epsilon, sigmaData: model.sigmaData });
   }
-  for (const [name, value] of Object.entries({ grid: options.grid, rho, epsilon })) {
-    if (value === undefined) continue;
-    const expected = `left out: the model was trained on ${model.ladder.levels} discrete levels`;
-    throw new OptionError(name, value, expected);
+  const { levels, alpha } = model.ladder;
+  if (epsilon !== undefined) {
+    const expected = `left out: the model was trained on ${levels} discrete levels`;
+    throw new OptionError('epsilon', epsilon, expected);
   }
-  const { levels } = model.ladder;
+  if (alpha[levels - 1] === 0 && !predictor.fromNoise && !predictor.still) {
+    const expected =
+      "one that can start where no signal is left, such as 'ddim', 'ancestral' or 'dpmpp-2m': the ladder has zero terminal SNR";
+    throw new OptionError('predictor', predictor.name, expected);
+  }
+  const grid = ladderGridOf(predictor, options);
   return ladderGrid(model.sde, model.ladder, {
     steps: steps ?? Math.min(levels, predictor.defaults?.steps ?? levels),
+    ...{ grid, rho, sigmaData: model.sigmaData },
   });
+}
+
+/** The grid whose noise levels a ladder is walked near; undefined for levels that are evenly spread over it. */
+function ladderGridOf({ defaults }: Predictor, { grid, rho }: WalkOptions): GridName | undefined {
+  const known = defaults?.grid === 'quadratic' ? undefined : defaults?.grid;
+  if (grid === undefined && rho === undefined) return known;
+  if (grid === undefined || typeof grid === 'string') return grid ?? known ?? 'karras';
+  throw new OptionError('grid', grid, 'the name of a grid: the model was trained on discrete levels');
 }
 
 /** Throws unless a model can be evaluated between the levels of its grid. */

@@ -41,6 +41,8 @@ export interface Predictor {
   inner?(step: Step, walked: Walked): number;
   /** Whether it evaluates between levels, and so needs a model in continuous time and an exact grid. Default false. */
   readonly continuous?: boolean;
+  /** Whether it can start where no signal is left (alpha = 0), as on a ladder of zero terminal SNR. Default false. */
+  readonly fromNoise?: boolean;
   /** Precision of the state; default `single`. */
   readonly precision?: Precision;
   /** Where these are not given for the run. */

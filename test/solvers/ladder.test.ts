@@ -1,8 +1,14 @@
 import test from 'ava';
+import { OptionError } from '../../src/errors.js';
 import { sample } from '../../src/sampling/sample.js';
+import { functionModel } from '../../src/score/function.js';
+import type { ScoreModel } from '../../src/score/model.js';
 import { ddpmLadder, smldLadder } from '../../src/sde/ladder.js';
+import { ladderFromName } from '../../src/sde/named-ladder.js';
+import type { Ladder } from '../../src/sde/sde.js';
 import { ve } from '../../src/sde/ve.js';
 import { vp } from '../../src/sde/vp.js';
+import { predictorNames } from '../../src/solvers/names.js';
 import { gaussianModel, moments } from '../support/gaussian.js';
 
 // Ladders that are not those of the SDE whose name they go by: what a step does has to come from their levels, not from the SDE.
@@ -31,7 +37,7 @@ for (const [name, sde, ladder] of [
       'dpmpp-2m',
     ] as const) {
       const model = gaussianModel(sde, { shape: [20_000], change: { ladder } });
-      const { samples } = await sample(model, { count: 1, predictor, corrector: 'none' });
+      const { samples } = await sample(model, { count: 1, predictor, corrector: 'none', steps: ladder.levels });
       const { mean, std } = moments(samples);
       t.true(Math.abs(mean - 0.3) < 0.03 && Math.abs(std - 0.5) < 0.03, `${predictor}: ${mean} +- ${std}`);
     }
@@ -54,3 +60,41 @@ test('the ald corrector takes its step from the level of the ladder', async (t) 
   t.true(Math.abs(std / Math.sqrt(variance) - 1) < 0.02, `${std} against ${Math.sqrt(variance)}`);
   t.true(Math.abs(mean - 0.3 - centre) < (5 * std) / 200, `${mean} against ${0.3 + centre}`);
 });
+
+const zero = ladderFromName({ name: 'scaled-linear', levels: 600, zeroTerminalSnr: true });
+
+for (const parameterization of ['v', 'x0'] as const) {
+  for (const predictor of predictorNames.filter((name) => name !== 'none')) {
+    const startsFromNoise = /^(ddim|ancestral|dpmpp-(2m|3m|sde|2m-sde|3m-sde))$/.test(predictor);
+    const title = `${predictor}, ${parameterization}: a ladder of zero terminal SNR is ${startsFromNoise ? 'walked' : 'refused'}`;
+    test(title, async (t) => {
+      const model = gaussianOf(parameterization, zero);
+      const draw = () => sample(model, { count: 1, predictor, corrector: 'none', steps: 200 });
+      if (!startsFromNoise) {
+        t.throws(draw, { instanceOf: OptionError, message: /^predictor / });
+        return;
+      }
+      const { mean, std } = moments((await draw()).samples);
+      t.true(Math.abs(mean - 0.3) < 0.03 && Math.abs(std - 0.5) < 0.03, `${mean} +- ${std}`);
+    });
+  }
+}
+
+/** Data N(0.3, 0.5^2), with a network that knows no alpha to divide by. */
+function gaussianOf(parameterization: 'v' | 'x0', ladder: Ladder): ScoreModel {
+  return functionModel({
+    shape: [20_000],
+    sde: vp(),
+    ladder,
+    parameterization,
+    evaluate(x, [level], output) {
+      const { alpha, sigma } = level!;
+      const total = (alpha * 0.5) ** 2 + sigma ** 2;
+      for (let i = 0; i < x.length; i++) {
+        const estimate = 0.3 + ((alpha * 0.25) / total) * (x[i]! - alpha * 0.3);
+        const z = (sigma / total) * (x[i]! - alpha * 0.3);
+        output[i] = parameterization === 'x0' ? estimate : alpha * z - sigma * estimate;
+      }
+    },
+  });
+}

@@ -25,7 +25,7 @@ export function inspectCommand(): Command {
     run(async () => {
       const { inspectModel } = await import('../../score/network/inspect.js');
       await quietRuntime();
-      const inspection = await inspectModel(path, loadOptions(flags));
+      const inspection = await inspectModel(path, await loadOptions(flags));
       print(flags.json ? `${JSON.stringify(inspection)}\n` : report(inspection));
       const { problem, probe } = inspection;
       const failed = probe?.findings.find(({ severity }) => severity === 'error');

@@ -6,7 +6,7 @@ import type { GaussianMixture as Mixture } from '../../score/mixture/mixture.js'
 import type { LoadOptions } from '../../score/network/load.js';
 import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
-import { sdeNames, type SdeName } from '../../sde/names.js';
+import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../sde/names.js';
 import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
 import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
 
@@ -21,6 +21,10 @@ export interface ModelFlags extends GuidanceFlags {
   readonly sigmaData?: number;
   readonly labels?: string;
   readonly trainedLevels?: number;
+  /** A name, or a file. */
+  readonly ladder?: string;
+  readonly ladderConstants?: Readonly<Record<string, number>>;
+  readonly zeroTerminalSnr?: true;
   readonly classes?: number;
   readonly shape?: number[];
   readonly dataRange?: [number, number];
@@ -47,6 +51,12 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
       '--trained-levels <n>',
       'noise levels that the network was trained on, where it knows only these',
     ),
+    new Option(
+      '--ladder <name>',
+      `those levels: ${ladderNames.join(', ')}; or a file of betas or alpha^2 (.npy, .json), or a scheduler_config.json (default: linear)`,
+    ),
+    constants('--ladder-constants <list>', 'its constants: betaStart=0.00085,betaEnd=0.012'),
+    new Option('--zero-terminal-snr', 'the ladder is rescaled so that its last level has no signal'),
     integer('--classes <n>', 'number of classes of a class input'),
     numbers('--shape <list>', 'shape of one sample, such as 1,28,28'),
     numbers('--data-range <list>', 'lowest and highest value of data, such as -1,1'),
@@ -100,22 +110,44 @@ export async function openModel(path: string | undefined, flags: ModelFlags): Pr
   throw new OptionError('mixture', flags.mixture, 'left out where a model file is given');
 }
 
-/** The options of `loadModel` that the flags stand for. */
-export function loadOptions(flags: ModelFlags): LoadOptions {
+/** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder that cannot be read. */
+export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
   const { sde, parameterization, sigmaData, labels, trainedLevels, classes, shape, dataRange } = flags;
   const { stateInput, timeInput, classInput, outputName, probe, batch, threads, provider } = flags;
   return defined({
     ...{ sde, constants: flags.sdeConstants, parameterization, sigmaData, labels, trainedLevels },
     ...{ classes, shape, dataRange, probe, batch, threads, provider },
+    ...defined(await ladderOf(flags)),
     names: defined({ state: stateInput, time: timeInput, class: classInput, output: outputName }),
   });
+}
+
+/** The ladder of a network of trained levels, and what its output means where a file says so and no flag. */
+async function ladderOf(flags: ModelFlags): Promise<Pick<LoadOptions, 'ladder' | 'parameterization'>> {
+  const { ladder, ladderConstants, zeroTerminalSnr, parameterization } = flags;
+  const isName = ladder === undefined || !/[./\\]/.test(ladder);
+  if (!isName) {
+    if (ladderConstants !== undefined)
+      throw new OptionError('ladderConstants', ladderConstants, 'left out where the ladder is a file');
+    const { readLadder } = await import('../../score/network/ladder-file.js');
+    const { zeroTerminalSnr: rescaled } = await import('../../sde/named-ladder.js');
+    const read = await readLadder(ladder);
+    return defined({
+      ladder: zeroTerminalSnr ? rescaled(read.ladder) : read.ladder,
+      parameterization: parameterization ?? read.parameterization,
+    });
+  }
+  if (ladder === undefined && ladderConstants === undefined && !zeroTerminalSnr) return {};
+  return {
+    ladder: { name: (ladder ?? 'linear') as LadderName, ...ladderConstants, ...defined({ zeroTerminalSnr }) },
+  };
 }
 
 async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {
   const { loadModel } = await import('../../score/network/load.js');
   await quietRuntime();
   const path = given ?? (await embeddedFor(flags));
-  const model = await loadModel(path, loadOptions(flags));
+  const model = await loadModel(path, await loadOptions(flags));
   const { parameterization, labels, ladder, shape, sde, warnings } = model;
   const { threads, provider = 'cpu', classifier, guide } = flags;
   const guided = await guidedBy(flags, model);
@@ -131,6 +163,11 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
       parameterization,
       labels,
       ...(ladder && { trainedLevels: ladder.levels }),
+      ...defined({
+        ladder: flags.ladder,
+        ladderConstants: flags.ladderConstants,
+        zeroTerminalSnr: flags.zeroTerminalSnr,
+      }),
       shape,
       dataRange: sde.dataRange,
       ...(threads !== undefined && { threads }),
@@ -152,7 +189,7 @@ async function guidedBy(flags: ModelFlags, model: ScoreModel): Promise<ScoreMode
   const { guideAs } = await import('../../control/describe.js');
   try {
     const guidance = guidanceOf(flags, model);
-    return guidance ? await guideAs(model, guidance, loadOptions(flags)) : model;
+    return guidance ? await guideAs(model, guidance, await loadOptions(flags)) : model;
   } catch (cause) {
     await model.close();
     throw cause;

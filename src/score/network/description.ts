@@ -2,8 +2,9 @@ import { ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import { checkChoice, checkInteger, checkNumber, isList } from '../../options.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../sde/ladder.js';
+import { ladderFromName, type NamedLadder } from '../../sde/named-ladder.js';
 import { sdeFromName } from '../../sde/named.js';
-import type { SdeName } from '../../sde/names.js';
+import type { LadderName, SdeName } from '../../sde/names.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
 import { defaultLabels, labelRule, type LabelRule } from './labels.js';
@@ -30,8 +31,8 @@ export interface DescriptionOptions {
   readonly dataRange?: readonly [number, number];
   /** Number of trained noise levels of a network with integer labels. Default 1000 for VP. */
   readonly trainedLevels?: number;
-  /** The trained noise levels themselves, where they are not those of DDPM (VP) or geometric (VE). */
-  readonly ladder?: Ladder;
+  /** The trained noise levels, where they are not those of DDPM (VP) or geometric (VE): by name, with constants, or themselves. */
+  readonly ladder?: LadderName | NamedLadder | Ladder;
   /** Number of classes of a class-conditional network. */
   readonly classes?: number;
   /** Names of the network's tensors, where they cannot be inferred. */
@@ -95,7 +96,8 @@ export function describeModel(
   const integer = roles.time.type.startsWith('int');
   const trainedLevels = options.trainedLevels ?? metadata.trainedLevels;
   if (trainedLevels !== undefined) checkInteger('trainedLevels', trainedLevels, 1, MOST_LEVELS);
-  const discrete = integer || trainedLevels !== undefined || options.ladder !== undefined;
+  const given = options.ladder ?? metadata.ladder;
+  const discrete = integer || trainedLevels !== undefined || given !== undefined;
   const labels = labelRule(
     options.labels ?? metadata.labels ?? defaultLabels(sde.name, parameterization, discrete),
   );
@@ -106,7 +108,13 @@ export function describeModel(
       `'index' or 'reversed-index': the time input "${roles.time.name}" takes integers (${roles.time.type})`,
     );
   }
-  const ladder = options.ladder ?? (labels.discrete ? trainedLadder(sde, trainedLevels) : undefined);
+  const ladder =
+    given === undefined
+      ? labels.discrete
+        ? trainedLadder(sde, trainedLevels)
+        : undefined
+      : givenLadder(given, sde, trainedLevels);
+  requireSignal(ladder, parameterization);
   const shape = resolveShape(options, metadata, roles.state);
   checkOutput(roles, shape);
   const classes = resolveClasses(options, metadata, roles);
@@ -142,6 +150,25 @@ function resolveSde(options: DescriptionOptions, metadata: ModelMetadata): Sde {
     { ...(own && metadata.constants), ...constants },
     dataRange ?? (own ? metadata.dataRange : undefined),
   );
+}
+
+/** A ladder that the caller or the file names. */
+function givenLadder(given: LadderName | NamedLadder | Ladder, sde: Sde, levels: number | undefined): Ladder {
+  if (typeof given === 'object' && 'alpha' in given) return given;
+  if (sde.name !== 'vp')
+    throw new OptionError(
+      'ladder',
+      given,
+      `left out with the ${sde.name} SDE: names are those of DDPM's (vp)`,
+    );
+  return ladderFromName({ levels, ...(typeof given === 'string' ? { name: given } : given) });
+}
+
+/** Where no signal is left, the noise says nothing of the data. */
+function requireSignal(ladder: Ladder | undefined, parameterization: Parameterization): void {
+  if (ladder?.alpha.at(-1) !== 0 || parameterization === 'v' || parameterization === 'x0') return;
+  const expected = `'v' or 'x0': the last level of the ladder has no signal (zero terminal SNR), where ${parameterization} says nothing of x_0`;
+  throw new OptionError('parameterization', parameterization, expected);
 }
 
 /** The ladder on which networks with integer labels are trained. */

@@ -1,6 +1,7 @@
 import { FastsdeError, ModelError, OptionError } from '../../errors.js';
 import { checkChoice, checkInteger, checkNumber } from '../../options.js';
-import { sdeNames, type SdeName } from '../../sde/names.js';
+import type { NamedLadder } from '../../sde/named-ladder.js';
+import { ladderNames, sdeNames, type SdeName } from '../../sde/names.js';
 import { labelRule } from './labels.js';
 import type { Parameterization } from '../model.js';
 import { parameterizations } from '../parameterization.js';
@@ -29,6 +30,8 @@ export interface ModelMetadata {
   shape?: readonly number[];
   dataRange?: readonly [number, number];
   trainedLevels?: number;
+  /** The ladder of the trained levels by name, with constants that differ from its defaults. */
+  ladder?: NamedLadder;
   classes?: number;
   /** The class label that stands for no class, in a network trained with and without its labels. */
   nullClass?: number;
@@ -62,12 +65,21 @@ export function readMetadata(properties: ReadonlyMap<string, string>): ModelMeta
   };
   entry('format', (text) => checkChoice('format', text, [FORMAT]));
 
-  const constants: Record<string, number> = {};
-  for (const key of properties.keys()) {
-    const constant = key.startsWith(`${PREFIX}sde.`) ? key.slice(PREFIX.length) : undefined;
-    if (constant)
-      constants[constant.slice('sde.'.length)] = entry(constant, (text) => number(constant, text))!;
-  }
+  /** Numbers under keys such as `sde.beta0`. */
+  const constantsOf = (group: string): Record<string, number> => {
+    const found = Array.from(properties.keys()).filter((key) => key.startsWith(`${PREFIX}${group}.`));
+    return Object.fromEntries(
+      found.map((key) => {
+        const name = key.slice(PREFIX.length);
+        return [name.slice(group.length + 1), entry(name, (text) => number(name, text))!];
+      }),
+    );
+  };
+  const constants = constantsOf('sde');
+  const ladder = entry('ladder', (text) => checkChoice('ladder', text, ladderNames));
+  const terminal = entry('zero_terminal_snr', (text) =>
+    checkChoice('zero_terminal_snr', text, ['true', 'false']),
+  );
   const names: TensorNames = {};
   for (const role of roles) {
     const name = entry(role === 'output' ? role : `input.${role}`, (text) => text);
@@ -87,6 +99,11 @@ export function readMetadata(properties: ReadonlyMap<string, string>): ModelMeta
     trainedLevels: entry('trained_levels', (text) =>
       checkInteger('trained_levels', number('trained_levels', text), 1),
     ),
+    ladder: ladder && {
+      name: ladder,
+      ...constantsOf('ladder'),
+      ...(terminal === 'true' && { zeroTerminalSnr: true }),
+    },
     classes: entry('classes', (text) => checkInteger('classes', number('classes', text), 1)),
     nullClass: entry('null_class', (text) => checkInteger('null_class', number('null_class', text), 0)),
     dropout: entry('dropout', (text) => checkNumber('dropout', number('dropout', text), 0, true)),
@@ -98,6 +115,7 @@ export function readMetadata(properties: ReadonlyMap<string, string>): ModelMeta
 export function metadataProperties(metadata: ModelMetadata): Record<string, string> {
   const { kind, sde, constants, parameterization, sigmaData, labels, shape, dataRange, names } = metadata;
   const { trainedLevels, classes, nullClass, dropout } = metadata;
+  const { name: ladder, zeroTerminalSnr, levels, ...ladderConstants } = metadata.ladder ?? {};
   const entries: Record<string, string | number | undefined> = {
     format: FORMAT,
     kind,
@@ -108,7 +126,10 @@ export function metadataProperties(metadata: ModelMetadata): Record<string, stri
     labels,
     shape: shape?.join(','),
     data_range: dataRange?.join(','),
-    trained_levels: trainedLevels,
+    trained_levels: trainedLevels ?? levels,
+    ladder,
+    ...Object.fromEntries(Object.entries(ladderConstants).map(([key, value]) => [`ladder.${key}`, value])),
+    zero_terminal_snr: zeroTerminalSnr ? 'true' : undefined,
     classes,
     null_class: nullClass,
     dropout,

@@ -35,8 +35,9 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
   return {
     ...predictor,
     resolve: ({ sde }) => ({ variance: varianceFor(sde), clip }),
+    fromNoise: true,
     begin(batch, steps) {
-      if (!clip) return predictor.begin(batch, steps);
+      if (!clip && steps[0]!.from.alpha > 0) return predictor.begin(batch, steps);
       const estimate = batch.like();
       const clipped = estimator(clip);
       return (step, address) => {

@@ -38,9 +38,10 @@ export function ddim(options: DdimOptions = {}): LinearPredictor {
   return {
     ...predictor,
     resolve: () => ({ eta, clip }),
+    fromNoise: true,
     defaults: { steps: 50, grid: 'uniform-lambda' },
     begin(batch, steps) {
-      if (!clip) return predictor.begin(batch, steps);
+      if (!clip && steps[0]!.from.alpha > 0) return predictor.begin(batch, steps);
       const estimate = estimator(clip);
       const data = batch.like();
       return (step, address) => {

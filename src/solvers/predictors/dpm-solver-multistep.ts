@@ -70,6 +70,8 @@ function dpmpp(
     const from = levels[0]!;
     const h = to.lambda - from.lambda;
     const g = (1 + eta) * h;
+    // From where no signal is left, h is infinite.
+    const noised = eta === 0 ? 0 : eta * h;
     const first = -to.alpha * Math.expm1(-g);
     const weights = [first];
     if (levels.length > 1) {
@@ -90,14 +92,15 @@ function dpmpp(
       }
     }
     return {
-      state: to.sigma === 0 ? 0 : (to.sigma / from.sigma) * Math.exp(-eta * h),
+      state: to.sigma === 0 ? 0 : (to.sigma / from.sigma) * Math.exp(-noised),
       weights,
-      noise: to.sigma === 0 ? 0 : to.sigma * Math.sqrt(-Math.expm1(-2 * eta * h)),
+      noise: to.sigma === 0 ? 0 : to.sigma * Math.sqrt(-Math.expm1(-2 * noised)),
     };
   };
   const resolved = defined({ variant, eta: name.endsWith('sde') ? eta : undefined });
   return {
     ...multistep(name, { options: resolved, order, predict }, options),
+    fromNoise: true,
     defaults: { steps: eta > 0 ? 39 : 20, grid: 'uniform-lambda' },
   };
 }

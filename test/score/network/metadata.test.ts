@@ -23,6 +23,7 @@ test('metadata come back as they were written', (t) => {
     shape: [3, 32, 32],
     dataRange: [0, 1],
     trainedLevels: 232,
+    ladder: { name: 'scaled-linear', betaEnd: 0.02, zeroTerminalSnr: true },
     classes: 10,
     names: { state: 'x', time: 'labels', class: 'y', output: 'score' },
   };
@@ -39,6 +40,8 @@ for (const [key, value, message] of [
   ['data_range', '1,0', /low < high/],
   ['trained_levels', '0', /at least 1/],
   ['sde.beta0', 'much', /a number/],
+  ['ladder', 'scaled', /did you mean|one of linear/],
+  ['zero_terminal_snr', 'yes', /one of true, false/],
 ] as const) {
   test(`metadata with ${key} = ${value} are refused`, (t) => {
     const error = t.throws(() => readMetadata(new Map([[`fastsde.${key}`, value]])), {

@@ -1,0 +1,93 @@
+import { extname } from 'node:path';
+import { DataError, FastsdeError } from '../../errors.js';
+import { decodeNpy } from '../../io/npy.js';
+import { readBytes, readJson } from '../../io/read.js';
+import { isList, isRecord } from '../../options.js';
+import { ladderFromName, ladderFromNumbers, zeroTerminalSnr } from '../../sde/named-ladder.js';
+import type { LadderName } from '../../sde/names.js';
+import type { Ladder } from '../../sde/sde.js';
+import type { Parameterization } from '../model.js';
+
+/** What a file says of the levels on which a network was trained. */
+export interface LadderReading {
+  readonly ladder: Ladder;
+  /** What the network's output means, where the file says that too. */
+  readonly parameterization?: Parameterization;
+}
+
+/** The names of diffusers. */
+const schedules: Readonly<Record<string, LadderName>> = {
+  linear: 'linear',
+  scaled_linear: 'scaled-linear',
+  squaredcos_cap_v2: 'cosine',
+};
+const predictions: Readonly<Record<string, Parameterization>> = {
+  epsilon: 'eps',
+  v_prediction: 'v',
+  sample: 'x0',
+};
+
+/**
+ * Reads a ladder: betas or falling alpha^2 in a .npy file or a JSON array, or a `scheduler_config.json` of diffusers, of which the betas,
+ * `rescale_betas_zero_snr` and `prediction_type` are taken.
+ *
+ * @throws DataError for a file that is none of these, with its name.
+ */
+export async function readLadder(path: string): Promise<LadderReading> {
+  if (extname(path).toLowerCase() === '.npy') {
+    const { data, shape } = decodeNpy(await readBytes(path), path);
+    if (shape.length !== 1)
+      throw new DataError(`${path} is no list of numbers: its shape is [${shape.join(', ')}].`);
+    return { ladder: named(path, () => ladderFromNumbers(Array.from(data, Number))) };
+  }
+  const json = await readJson(path);
+  if (isList(json)) return { ladder: named(path, () => ladderFromNumbers(numbersIn(path, json))) };
+  if (isRecord(json) && ('beta_schedule' in json || 'trained_betas' in json))
+    return readScheduler(path, json);
+  throw new DataError(
+    `${path} holds no ladder: expected an array of betas or of falling alpha^2, or a scheduler_config.json of diffusers.`,
+    { value: path },
+  );
+}
+
+function readScheduler(path: string, config: Readonly<Record<string, unknown>>): LadderReading {
+  const { trained_betas: trained, beta_schedule: schedule, prediction_type: prediction = 'epsilon' } = config;
+  const { num_train_timesteps: levels, beta_start: betaStart, beta_end: betaEnd } = config;
+  const parameterization = predictions[String(prediction)];
+  if (parameterization === undefined) {
+    const known = Object.keys(predictions).join(', ');
+    throw new DataError(`${path}: its prediction_type ${JSON.stringify(prediction)} is none of ${known}.`);
+  }
+  const ladder = named(path, () => {
+    if (isList(trained)) return ladderFromNumbers(numbersIn(path, trained));
+    const name = schedules[String(schedule)];
+    if (name === undefined) {
+      const known = Object.keys(schedules).join(', ');
+      throw new DataError(`${path}: its beta_schedule ${JSON.stringify(schedule)} is none of ${known}.`);
+    }
+    // Where a file of diffusers is silent, these hold for every schedule.
+    const betas = { betaStart: (betaStart ?? 1e-4) as number, betaEnd: (betaEnd ?? 0.02) as number };
+    const constants = name === 'cosine' ? {} : betas;
+    return ladderFromName({ name, levels: levels as number, ...constants });
+  });
+  const rescaled = config['rescale_betas_zero_snr'] === true ? zeroTerminalSnr(ladder) : ladder;
+  return { ladder: rescaled, parameterization };
+}
+
+function numbersIn(path: string, list: readonly unknown[]): number[] {
+  const wrong = list.findIndex((value) => typeof value !== 'number');
+  if (wrong < 0) return list as number[];
+  throw new DataError(
+    `${path}: entry ${wrong} is ${JSON.stringify(list[wrong])}, where a number is expected.`,
+  );
+}
+
+/** What is wrong with the contents of a file is told with its name. */
+function named(path: string, read: () => Ladder): Ladder {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof FastsdeError) || cause instanceof DataError) throw cause;
+    throw new DataError(`${path}: ${cause.message}`, { value: path, cause });
+  }
+}
