@@ -93,6 +93,8 @@ function ofTime(g: NetworkGraph, label: Activation, { sde, labels, levels }: Pro
     }
     case 'edm':
       return { alpha: one(g), sigma: t };
+    case 'flow':
+      return { alpha: g.arithmetic('Add', g.op('Neg', [t], []), 1), sigma: t };
     case 'custom':
       throw new OptionError('network.sde', sde.name, 'the name of an SDE');
   }

@@ -58,6 +58,17 @@ export function precondition(
           const linear = affine(over(times(signal, std), s), over(times(sigma, std), s));
           return mean === 0 ? linear : g.arithmetic('Add', linear, mean);
         }
+        case 'flow':
+        case 'reversed-flow': {
+          // z - x_0: (sigma - alpha d^2) / s, -(alpha + sigma) d / s, and the mean.
+          const sum = g.arithmetic('Add', alpha, sigma);
+          const state = over(g.arithmetic('Sub', sigma, times(signal, std)), s);
+          const output = over(times(sum, std), s);
+          const linear =
+            parameterization === 'flow' ? affine(state, negative(output)) : affine(negative(state), output);
+          const offset = parameterization === 'flow' ? -mean : mean;
+          return mean === 0 ? linear : g.arithmetic('Add', linear, offset);
+        }
         case 'v': {
           // alpha sigma / s (1 - d^2), and -(alpha^2 + sigma^2) d / s.
           const state = times(over(times(alpha, sigma), s), 1 - std ** 2);

@@ -3,7 +3,7 @@ import type { Device, Elements } from '../device/device.js';
 import type { Level, Process } from '../sde/level.js';
 
 /** What the output F of a network means (spec of the conversions: `parameterization.ts`). */
-export type Parameterization = 'score' | 'eps' | 'v' | 'x0' | 'edm';
+export type Parameterization = 'score' | 'eps' | 'v' | 'x0' | 'flow' | 'reversed-flow' | 'edm';
 
 /** Per-sample scalars with which the score is `x * state + output * F`. */
 export interface ScoreCoefficients {

@@ -1,7 +1,15 @@
 import type { Level } from '../sde/level.js';
 import type { Parameterization, ScoreCoefficients } from './model.js';
 
-export const parameterizations: readonly Parameterization[] = ['score', 'eps', 'v', 'x0', 'edm'];
+export const parameterizations: readonly Parameterization[] = [
+  'score',
+  'eps',
+  'v',
+  'x0',
+  'flow',
+  'reversed-flow',
+  'edm',
+];
 
 /** Standard deviation of the data in the preconditioning of EDM networks (Karras et al. 2022, Table 1). */
 export const SIGMA_DATA = 0.5;
@@ -15,6 +23,8 @@ export const SIGMA_DATA = 0.5;
  * - `x0`: F predicts x_0, so the score is (alpha F - x) / sigma^2;
  * - `v`: F predicts alpha z - sigma x_0. Then z = (alpha F + sigma x) / (alpha^2 + sigma^2) whether or not
  *   alpha^2 + sigma^2 = 1, and the score is -z / sigma;
+ * - `flow`: F predicts z - x_0, the velocity dx/dt of flow matching (Lipman et al. 2023) with time towards the noise. Then
+ *   z = (x + alpha F) / (alpha + sigma), and the score is -z / sigma; `reversed-flow`: F predicts x_0 - z;
  * - `edm`: F is the raw network under c_skip x / alpha + c_out F = x_0, with the preconditioning at the noise level
  *   sigma / alpha; its input is x times `inputScale`.
  */
@@ -33,6 +43,11 @@ export function scoreCoefficients(
     case 'v': {
       const total = alpha ** 2 + sigma ** 2;
       return { state: -1 / total, output: -alpha / (sigma * total) };
+    }
+    case 'flow':
+    case 'reversed-flow': {
+      const total = sigma * (alpha + sigma);
+      return { state: -1 / total, output: (parameterization === 'flow' ? -alpha : alpha) / total };
     }
     case 'edm': {
       // c_skip - 1 = -sigma^2 / (sigma^2 + alpha^2 sigmaData^2), written so that nothing cancels.

@@ -1,6 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkChoice } from '../options.js';
 import { edm } from './edm.js';
+import { flow } from './flow.js';
 import { sdeNames, type SdeName } from './names.js';
 import type { Sde } from './sde.js';
 import { subvp } from './subvp.js';
@@ -10,7 +11,7 @@ import { vp } from './vp.js';
 type Constructor = (options: Record<string, number> | { dataRange: readonly [number, number] }) => Sde;
 
 /** How the SDEs are made of their options. */
-export const sdes: Readonly<Record<SdeName, Constructor>> = { vp, subvp, ve, edm };
+export const sdes: Readonly<Record<SdeName, Constructor>> = { vp, subvp, ve, edm, flow };
 
 /**
  * The SDE of this name, with the given constants in place of its defaults: the inverse of (`sde.name`, `sde.constants`),

@@ -4,6 +4,7 @@ export const sdeOptions = {
   subvp: ['beta0', 'beta1', 'epsilon', 'dataRange'],
   ve: ['sigmaMin', 'sigmaMax', 'epsilon', 'dataRange'],
   edm: ['sigmaMin', 'sigmaMax', 'sigmaData', 'dataRange'],
+  flow: ['epsilon', 'dataRange'],
 } as const;
 export type SdeName = keyof typeof sdeOptions;
 export const sdeNames = Object.keys(sdeOptions) as readonly SdeName[];

@@ -21,7 +21,7 @@ export interface Ladder {
  * Times run from 0 (data) to `T` (prior). All functions take and return double precision.
  */
 export interface Sde {
-  readonly name: 'vp' | 'subvp' | 've' | 'edm' | 'custom';
+  readonly name: 'vp' | 'subvp' | 've' | 'edm' | 'flow' | 'custom';
   /** End of the forward process. */
   readonly T: number;
   /** Time at which sampling stops. */

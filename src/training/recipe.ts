@@ -173,7 +173,13 @@ function checkSides(size: NetworkSize): void {
 }
 
 /** What a network for this process predicts best: nothing else stays of unit scale at all of its times. */
-const preferred: Readonly<Record<SdeName, string>> = { vp: 'eps', subvp: 'eps', ve: 'score', edm: 'edm' };
+const preferred: Readonly<Record<SdeName, string>> = {
+  vp: 'eps',
+  subvp: 'eps',
+  ve: 'score',
+  edm: 'edm',
+  flow: 'flow',
+};
 
 function countClasses({ labels }: Dataset): number {
   if (!labels) {

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { NonFiniteScoreError, OptionError } from '../../src/errors.js';
 import { edm } from '../../src/sde/edm.js';
+import { flow } from '../../src/sde/flow.js';
 import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
 import { subvp } from '../../src/sde/subvp.js';
 import { ve } from '../../src/sde/ve.js';
@@ -12,7 +13,7 @@ import { ancestral } from '../../src/solvers/predictors/ancestral.js';
 import { sample, type Preview, type SampleOptions } from '../../src/sampling/sample.js';
 import { gaussianModel, moments } from '../support/gaussian.js';
 
-const sdes = { vp: vp(), subvp: subvp(), ve: ve(), edm: edm() };
+const sdes = { vp: vp(), subvp: subvp(), ve: ve(), edm: edm(), flow: flow() };
 
 for (const [name, sde] of Object.entries(sdes)) {
   test(`every predictor and corrector reaches the data law on ${name}`, async (t) => {
@@ -21,6 +22,8 @@ for (const [name, sde] of Object.entries(sdes)) {
     for (const predictor of predictorNames) {
       for (const corrector of correctorNames) {
         if (predictor === 'none' && corrector === 'none') continue;
+        // The signal of flow grows where its noise is too small for Langevin steps to follow.
+        if (predictor === 'none' && name === 'flow') continue;
         // Langevin dynamics alone has to relax the whole law at every level; ald takes the smaller steps.
         const alone = predictor === 'none' && { correctorSteps: corrector === 'ald' ? 16 : 4 };
         // Their discretisation errors are the largest: that of the flow is half the squared step in lambda, at every step.

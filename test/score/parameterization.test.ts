@@ -1,11 +1,12 @@
 import test from 'ava';
 import { labelRule } from '../../src/score/network/labels.js';
 import { functionModel } from '../../src/score/function.js';
-import { inputScale, scoreCoefficients } from '../../src/score/parameterization.js';
+import { inputScale, parameterizations, scoreCoefficients } from '../../src/score/parameterization.js';
 import { levelAt, type Level } from '../../src/sde/level.js';
 import type { Sde } from '../../src/sde/sde.js';
 import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
 import { edm } from '../../src/sde/edm.js';
+import { flow } from '../../src/sde/flow.js';
 import { subvp } from '../../src/sde/subvp.js';
 import { ve } from '../../src/sde/ve.js';
 import { vp } from '../../src/sde/vp.js';
@@ -31,10 +32,11 @@ function outputs(
   // x0 - c_skip (x0 + rho z), with 1 - c_skip = rho^2 / total.
   const inner = (rho ** 2 * x0 - sigmaData ** 2 * rho * z) / total;
   const out = (rho * sigmaData) / Math.sqrt(total);
-  return { score: -z / sigma, eps: z, x0, v: alpha * z - sigma * x0, edm: inner / out };
+  const v = alpha * z - sigma * x0;
+  return { score: -z / sigma, eps: z, x0, v, flow: z - x0, 'reversed-flow': x0 - z, edm: inner / out };
 }
 
-for (const parameterization of ['score', 'eps', 'x0', 'v', 'edm'] as const) {
+for (const parameterization of parameterizations) {
   test(`${parameterization} gives back -z / sigma for every alpha and sigma`, (t) => {
     for (const marginal of marginals) {
       for (const [x0, z] of [
@@ -86,6 +88,9 @@ test('label rules', (t) => {
   t.true(Math.abs(labelRule('dpm-solver').label(at(vp(), 1e-3), 1000)) < 1e-12);
   t.is(labelRule('index').label(at(vp(), 0, 7), 1000), 7);
   t.is(labelRule('reversed-index').label(at(ve(), 0, 0), 232), 231);
+  t.is(labelRule('1-t').label(at(flow(), 0.25), 1000), 0.75);
+  t.is(labelRule('(1-t)*1000').label(at(flow(), 0.25), 1000), 750);
+  t.is(labelRule('1-t*1000').name, '(1-t)*1000');
   t.throws(() => labelRule('sigmas'), { message: /did you mean sigma\?/ });
   t.throws(() => labelRule('t*fast'), { message: /positive number/ });
 });

@@ -2,6 +2,7 @@ import test from 'ava';
 import { OptionError } from '../../src/errors.js';
 import { customSde } from '../../src/sde/custom.js';
 import { edm } from '../../src/sde/edm.js';
+import { flow } from '../../src/sde/flow.js';
 import { sdeFromName } from '../../src/sde/named.js';
 import { priorLogDensity } from '../../src/sde/prior.js';
 import type { Sde } from '../../src/sde/sde.js';
@@ -148,6 +149,7 @@ const everySde: [string, Sde][] = [
   ['ve', ve()],
   ['ve with other constants', ve({ sigmaMin: 0.02, sigmaMax: 348 })],
   ['edm', edm()],
+  ['flow', flow()],
   ['custom vp', customVp],
   ['custom cosine', cosine],
 ];
@@ -292,7 +294,7 @@ test('constants and names that make no SDE are refused with the option named', (
     [() => customSde({ alpha: () => 1, sigma: () => 1 }), 'sigma', /grows/],
     [() => customSde({ alpha: () => NaN, sigma: (s) => s }), 'alpha(0.001)', /above 0/],
     [() => customVp.timeOfLambda(-100), 'lambda', /at least lambda\(T\)/],
-    [() => sdeFromName('VP'), 'sde', /vp, subvp, ve, edm \(did you mean vp\?\)/],
+    [() => sdeFromName('VP'), 'sde', /vp, subvp, ve, edm, flow \(did you mean vp\?\)/],
     [() => sdeFromName('ve', { beta0: 1 }), 'sde.beta0', /sigmaMin, sigmaMax, epsilon/],
     [() => sdeFromName('ve', { sigmaMax: '50' as unknown as number }), 'sde.sigmaMax', /a number/],
   ];

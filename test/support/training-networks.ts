@@ -94,6 +94,8 @@ export function gaussianNetwork(
     eps: () => eps,
     x0: () => x0,
     v: () => g.op('Sub', g.op('Mul', alpha, eps), g.op('Mul', sigma, x0)),
+    flow: () => g.op('Sub', eps, x0),
+    'reversed-flow': () => g.op('Sub', x0, eps),
     edm: () => {
       // x0 = c_skip x / alpha + c_out F, at the noise level sigma / alpha.
       const skip = g.op('Div', g.op('Mul', alpha, sigmaData ** 2), preconditioned);

@@ -15,11 +15,11 @@ import type { Roles } from './roles.js';
 
 /** What a model is, where its file does not say or says otherwise. Every option overrides the file's metadata. */
 export interface DescriptionOptions {
-  /** An SDE, or the name of one: `vp`, `subvp`, `ve`, `edm`. */
+  /** An SDE, or the name of one: `vp`, `subvp`, `ve`, `edm`, `flow`. */
   readonly sde?: Sde | SdeName;
   /** Constants of an SDE given by name or by the file, such as `{ sigmaMax: 90 }`. */
   readonly constants?: Readonly<Record<string, number>>;
-  /** What the network's output means: `score`, `eps`, `v`, `x0`, `edm`. */
+  /** What the network's output means: `score`, `eps`, `v`, `x0`, `flow`, `reversed-flow`, `edm`. */
   readonly parameterization?: Parameterization;
   /** Data standard deviation in the preconditioning of `edm`. Default 0.5 (Karras et al. 2022, Table 1). */
   readonly sigmaData?: number;
@@ -78,7 +78,7 @@ export function describeModel(
   if (parameterization === undefined || sdeGiven === undefined) {
     const missing = [
       ...(sdeGiven === undefined
-        ? ["sde (--sde), the process it was trained on: 'vp', 'subvp', 've' or 'edm'"]
+        ? ["sde (--sde), the process it was trained on: 'vp', 'subvp', 've', 'edm' or 'flow'"]
         : []),
       ...(parameterization === undefined
         ? [

@@ -23,13 +23,19 @@ const fixedRules: readonly LabelRule[] = [
   { name: 'reversed-index', discrete: true, label: (level, levels) => levels - 1 - trainedIndex(level) },
 ];
 
-/** Names of the rules; `t*999` stands for any factor. */
-export const labelNames: readonly string[] = ['t*999', ...fixedRules.map(({ name }) => name)];
+/** Names of the rules; `t*999` and `(1-t)*1000` stand for any factor. */
+export const labelNames: readonly string[] = [
+  't*999',
+  ...fixedRules.map(({ name }) => name),
+  '1-t',
+  '(1-t)*1000',
+];
 
 /**
  * The label rule of this name:
  *
  * - `t`, `t*999`, any `t*<factor>`: time, scaled. 999 is that of the continuous VP and sub-VP networks of Song et al. 2021;
+ * - `1-t`, any `(1-t)*<factor>`: time from the noise to the data, as some networks of flow matching count it;
  * - `sigma`: sigma(t), their VE networks; also denoisers D(x, sigma);
  * - `log-sigma`: ln sigma(t);
  * - `c-noise`: ln(sigma / alpha) / 4, the raw networks of Karras et al. 2022;
@@ -42,13 +48,16 @@ export const labelNames: readonly string[] = ['t*999', ...fixedRules.map(({ name
 export function labelRule(name: string): LabelRule {
   const fixed = fixedRules.find((rule) => rule.name === name);
   if (fixed) return fixed;
-  const factor = typeof name === 'string' ? /^t\*(.+)$/.exec(name)?.[1] : undefined;
-  if (factor !== undefined) {
-    const scale = Number(factor);
+  const ofTime = typeof name === 'string' ? /^(t|1-t|\(1-t\))(?:\*(.+))?$/.exec(name) : null;
+  if (ofTime) {
+    const [, time, factor] = ofTime;
+    const scale = factor === undefined ? 1 : Number(factor);
     if (!(Number.isFinite(scale) && scale > 0)) {
-      throw new OptionError('labels', name, "t times a positive number, such as 't*999'");
+      throw new OptionError('labels', name, "a time times a positive number, such as 't*999'");
     }
-    return { name: `t*${scale}`, discrete: false, label: ({ t }) => scale * t };
+    if (time === 't') return { name: `t*${scale}`, discrete: false, label: ({ t }) => scale * t };
+    const label = ({ t }: Level): number => scale * (1 - t);
+    return { name: factor === undefined ? '1-t' : `(1-t)*${scale}`, discrete: false, label };
   }
   const near = nearest(name, labelNames);
   const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
@@ -63,6 +72,7 @@ export function defaultLabels(
 ): string {
   if (parameterization === 'edm') return 'c-noise';
   if (trainedLevels) return sde === 've' ? 'reversed-index' : 'index';
+  if (sde === 'flow') return parameterization === 'reversed-flow' ? '1-t' : 't';
   return sde === 'vp' || sde === 'subvp' ? 't*999' : 'sigma';
 }
 

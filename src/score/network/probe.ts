@@ -165,14 +165,18 @@ class Trial {
   ): Promise<Repair | undefined> {
     const { labels, parameterization } = declared;
     const best = (candidates: readonly Reading[]) => this.#best(candidates, levels, verdict);
-    const others = parameterizations.filter((other) => other !== parameterization);
+    const isFlow = this.#description.sde.name === 'flow';
+    const others = parameterizations.filter(
+      (other) => other !== parameterization && (isFlow || !other.endsWith('flow')),
+    );
     const outputs: Reading[] = [
-      { ...declared, sign: -1 },
+      // The opposite of a flow is a parameterization.
+      ...(parameterization.endsWith('flow') ? [] : [{ ...declared, sign: -1 } as const]),
       ...others.map((other) => ({ ...declared, parameterization: other })),
     ];
     // Other labels cost an evaluation each: only where the declared ones leave much noise.
     if (verdict === 'right' && Math.abs(levels[1]!.leak) < 0.1 * this.#radius) return best(outputs);
-    const rules = labelRules(labels.discrete).filter(({ name }) => name !== labels.name);
+    const rules = labelRules(labels.discrete, isFlow).filter(({ name }) => name !== labels.name);
     return (
       (await best([...outputs, ...rules.map((rule) => ({ ...declared, labels: rule }))])) ??
       (await best(rules.flatMap((rule) => outputs.map((reading) => ({ ...reading, labels: rule })))))
@@ -247,8 +251,10 @@ interface Group {
 }
 
 /** Rules that are tried where the declared labels look wrong. */
-function labelRules(discrete: boolean): LabelRule[] {
-  const names = discrete ? ['index', 'reversed-index'] : ['t*999', 't', 'sigma', 'log-sigma', 'c-noise'];
+function labelRules(discrete: boolean, isFlow: boolean): LabelRule[] {
+  const flow = ['t', 't*1000', '1-t', '(1-t)*1000'];
+  const continuous = isFlow ? flow : ['t*999', 't', 'sigma', 'log-sigma', 'c-noise'];
+  const names = discrete ? ['index', 'reversed-index'] : continuous;
   return names.map(labelRule);
 }
 

@@ -80,7 +80,8 @@ export function langevinMove(batch: Batch, size: (step: Step) => number): Move {
  * not change with the number of solver steps.
  */
 function stepAlpha({ from: { t, index }, retain }: Step, { sde, ladder }: ScoreModel): number {
-  if (index === undefined) return 1 + (2 * sde.drift(t)) / 1000;
+  // Where the signal falls faster than in so many levels, as a flow's at its start, there is no step.
+  if (index === undefined) return Math.max(0, 1 + (2 * sde.drift(t)) / 1000);
   return (ladder ? ladderTransition(ladder, index - 1, index).retain : retain) ** 2;
 }
 

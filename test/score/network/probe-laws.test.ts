@@ -3,12 +3,12 @@ import type { ModelDescription } from '../../../src/score/network/description.js
 import { defaultLabels, labelRule } from '../../../src/score/network/labels.js';
 import type { Parameterization } from '../../../src/score/model.js';
 import type { Rows } from '../../../src/score/network/network.js';
-import { scoreCoefficients } from '../../../src/score/parameterization.js';
+import { parameterizations, scoreCoefficients } from '../../../src/score/parameterization.js';
 import { probe } from '../../../src/score/network/probe.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../../src/sde/ladder.js';
 import { sdeFromName } from '../../../src/sde/named.js';
 import { levelAt } from '../../../src/sde/level.js';
-import type { SdeName } from '../../../src/sde/names.js';
+import { sdeNames, type SdeName } from '../../../src/sde/names.js';
 
 /**
  * A network that is right for white Gaussian data N(mean, std^2): the hardest data for the probe, since every level of
@@ -23,10 +23,12 @@ function whiteGaussian(
   const { sde, labels, levels, ladder, parameterization, sigmaData } = description;
   const pointOf = (label: number) => {
     if (ladder) return levelAt(description, 0, Math.round(label));
+    const labelAt = (t: number) => labels.label(levelAt(description, t), levels);
+    const rises = labelAt(sde.T) > labelAt(sde.epsilon);
     let [low, high] = [sde.epsilon, sde.T];
     for (let i = 0; i < 60; i++) {
       const t = (low + high) / 2;
-      if (labels.label(levelAt(description, t), levels) < label) low = t;
+      if (labelAt(t) < label === rises) low = t;
       else high = t;
     }
     return levelAt(description, (low + high) / 2);
@@ -66,8 +68,8 @@ function description(
   };
 }
 
-for (const name of ['vp', 'subvp', 've', 'edm'] as const) {
-  for (const parameterization of ['score', 'eps', 'v', 'x0', 'edm'] as const) {
+for (const name of sdeNames) {
+  for (const parameterization of parameterizations) {
     test(`no false alarm for ${parameterization} under ${name}`, async (t) => {
       for (const shape of [[2], [64], [3, 16, 16]]) {
         for (const spread of [0.1, 0.3, 0.6, 1]) {
@@ -112,4 +114,16 @@ test('an untrained network is an error', async (t) => {
   const own = description('vp', 'eps', [64]);
   const report = await probe({ run: (_, output) => Promise.resolve(void output.fill(0)) }, own);
   t.is(report.findings[0]?.severity, 'error');
+});
+
+test('a flow that is read in the wrong direction, or at the wrong times, is told how to be read', async (t) => {
+  const right = description('flow', 'flow', [3, 8, 8]);
+  const network = whiteGaussian(right, 0, 0.5);
+  for (const [change, flag] of [
+    [{ parameterization: 'reversed-flow' }, '--parameterization flow'],
+    [{ labels: labelRule('1-t') }, "--labels 't'"],
+  ] as [Partial<ModelDescription>, string][]) {
+    const report = await probe(network, { ...right, ...change });
+    t.like(report.findings[0], { severity: 'error', flag });
+  }
 });
