@@ -37,7 +37,12 @@ for (const [name, sde, ladder] of [
       'dpmpp-2m',
     ] as const) {
       const model = gaussianModel(sde, { shape: [20_000], change: { ladder } });
-      const { samples } = await sample(model, { count: 1, predictor, corrector: 'none', steps: ladder.levels });
+      const { samples } = await sample(model, {
+        count: 1,
+        predictor,
+        corrector: 'none',
+        steps: ladder.levels,
+      });
       const { mean, std } = moments(samples);
       t.true(Math.abs(mean - 0.3) < 0.03 && Math.abs(std - 0.5) < 0.03, `${predictor}: ${mean} +- ${std}`);
     }
