@@ -6,7 +6,7 @@ export { vp, type VpOptions } from './sde/vp.js';
 export { subvp, type SubVpOptions } from './sde/subvp.js';
 export { ve, type VeOptions } from './sde/ve.js';
 export { edm, type EdmOptions } from './sde/edm.js';
-export { flow, type FlowOptions } from './sde/flow.js';
+export { flow } from './sde/flow.js';
 export { customSde, type CustomSdeOptions } from './sde/custom.js';
 export { sdeFromName } from './sde/named.js';
 export {

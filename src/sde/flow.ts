@@ -3,8 +3,6 @@ import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js
 import { sdeOptions } from './names.js';
 import type { Sde } from './sde.js';
 
-export type FlowOptions = CommonOptions;
-
 /** Where sampling starts: at 1 no signal is left to divide by, and at 0.999 a thousandth of the data. */
 const END = 1 - 1e-3;
 
@@ -12,7 +10,7 @@ const END = 1 - 1e-3;
  * The process of flow matching and rectified flow, alpha = 1 - t and sigma = t, as an SDE: dx = -x / (1 - t) dt + sqrt(2 t / (1 - t)) dw
  * (Lipman et al. 2023; Liu et al. 2023). T is 0.999. Defaults: epsilon 1e-3, data in [-1, 1].
  */
-export function flow(options: FlowOptions = {}): Sde {
+export function flow(options: CommonOptions = {}): Sde {
   checkKnown(options, sdeOptions.flow);
   const { epsilon = 1e-3, dataRange = [-1, 1] } = options;
   return {

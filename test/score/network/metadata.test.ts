@@ -34,7 +34,7 @@ test('metadata come back as they were written', (t) => {
 for (const [key, value, message] of [
   ['format', '2', /fastsde\.format cannot be used/],
   ['sde', 'vpp', /did you mean vp\?/],
-  ['parameterization', 'epsilon', /one of score, eps, v, x0, edm/],
+  ['parameterization', 'epsilon', /one of score, eps, v, x0, flow, reversed-flow, edm/],
   ['labels', 'sigmas', /did you mean sigma\?/],
   ['shape', '1,28,x', /positive integers/],
   ['data_range', '1,0', /low < high/],
