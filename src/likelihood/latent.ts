@@ -5,7 +5,7 @@ import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
 import { openDevice } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
-import { integrateFlow } from '../solvers/ode/flow-integration.js';
+import { integrateFlow, jumpsOf } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 import { elementCount } from '../shape.js';
 import { countOf, inModelSpace, type Data } from './data-space.js';
@@ -193,6 +193,7 @@ async function flow(
         signal,
       });
       const part = await integrateFlow(ode, sde, [state], {
+        jumps: jumpsOf(model),
         ...tolerances,
         device,
         from,

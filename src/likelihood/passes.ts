@@ -8,7 +8,7 @@ import { levelAt } from '../sde/level.js';
 import { priorLogDensity } from '../sde/prior.js';
 import { addRuns, costAt } from '../solvers/counts.js';
 import { DerivativeCheck } from '../solvers/ode/derivative-check.js';
-import { integrateFlow } from '../solvers/ode/flow-integration.js';
+import { integrateFlow, jumpsOf } from '../solvers/ode/flow-integration.js';
 import { LogDensityFlow, type Trace } from '../solvers/ode/log-density-ode.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 import { elbo } from './elbo.js';
@@ -145,6 +145,7 @@ async function integrateOn(
     ? new DerivativeCheck(ode, flow, derivative, epsilon, samples)
     : undefined;
   const { evaluations, rejected } = await integrateFlow(ode, sde, [state, integrals], {
+    jumps: jumpsOf(model),
     ...job.tolerances,
     device,
     from: epsilon,

@@ -239,6 +239,46 @@ test.serial('a guide of another parameterization is the same guide', async (t) =
   }
 });
 
+test.serial(
+  'integrations meet their tolerance where the field jumps at the ends of an interval',
+  async (t) => {
+    const [least, most] = [0.3, 1.7];
+    const model = guide(gaussian(1, 0.25), { ...narrow, scale: 3, interval: [least, most] });
+    /** The ODE by the midpoint rule in ln sigma, exact for what is linear, in parts between the jumps. */
+    const carried = (x: number) => {
+      for (const [from, to, w] of [
+        [2000, most, 1] as const,
+        [most, least, 3] as const,
+        [least, 1e-5, 1] as const,
+      ]) {
+        const h = Math.log(from / to) / 10_000;
+        for (let k = 0; k < 10_000; k++) {
+          const square = Math.exp(2 * (Math.log(from) - (k + 0.5) * h));
+          const precision = w / (0.25 + square) + (1 - w) / (1 + square);
+          const shrink = Math.exp(-precision * square * h);
+          x = x * shrink + ((1 - shrink) * w) / (0.25 + square) / precision;
+        }
+      }
+      return x;
+    };
+    const [mean, above] = [carried(0), carried(2000)];
+    for (const variable of ['lambda', 't'] as const) {
+      const { samples, counts } = await sample(model, {
+        solver: { name: 'rk45', rtol: 1e-5, atol: 1e-5, denoise: 'none', variable },
+        ...{ count: 2, initial: Float32Array.of(0, 2000), classLabel: 0, trajectory: 10 },
+      });
+      near(t, samples[0]!, mean, 5e-5);
+      near(t, samples[1]!, above, 5e-5);
+      t.true(counts.networks['unconditional']! < counts.networks['network']! / 2);
+    }
+    const options = { rtol: 1e-6, atol: 1e-6, classLabel: 0, epsilon: 1e-4 };
+    const { logDensity } = await likelihood(model, Float32Array.of(1.3), options);
+    const std = above - mean;
+    const expected = -0.5 * ((1.3 - mean) / std) ** 2 - Math.log(std) - 0.5 * Math.log(2 * Math.PI);
+    near(t, logDensity[0]!, expected, 1e-3);
+  },
+);
+
 test.serial('rescaling acts where no signal is left', async (t) => {
   const [good, bad] = [2, 1].map((factor) =>
     functionModel({

@@ -1,5 +1,6 @@
 import { IntegrationError } from '../../errors.js';
 import { checkChoice } from '../../options.js';
+import type { ScoreModel } from '../../score/model.js';
 import type { Sde } from '../../sde/sde.js';
 import {
   checkTolerances,
@@ -30,11 +31,74 @@ export function checkFlowTolerances(options: FlowTolerances, variable: Variable)
   return { ...checkTolerances(options), variable: chosen };
 }
 
+/** Times just before and just after a jump of a field; the earlier one first. */
+export type Jump = readonly [number, number];
+
+/** How close to a jump an integration ends, and goes on, in noise levels. */
+const BESIDE = 1e-9;
+
+/** Where the score of a model jumps: at the ends of the interval in which it is guided. */
+export function jumpsOf({ guidance, sde }: ScoreModel): Jump[] {
+  const within = (noise: number) => noise > 0 && -Math.log((1 + BESIDE) * noise) > sde.lambda(sde.T);
+  return (guidance?.interval ?? []).filter(within).map((noise): Jump => {
+    const timeAt = (factor: number) => sde.timeOfLambda(-Math.log(factor * noise));
+    return [timeAt(1 - BESIDE), timeAt(1 + BESIDE)];
+  });
+}
+
+interface FlowIntegration extends AdaptiveOptions {
+  readonly variable: Variable;
+  /** Where the field jumps; an integration starts anew there, as its estimate of the error takes smooth fields alone. */
+  readonly jumps?: readonly Jump[] | undefined;
+}
+
 /**
  * Integrates an ODE in the time of an SDE by {@link integrateAdaptively}, with steps in `variable`. All times in `options`
  * are t, and so are those that the callbacks see.
  */
 export async function integrateFlow(
+  ode: Ode,
+  sde: Sde,
+  y: Blocks,
+  { jumps = [], ...options }: FlowIntegration,
+): Promise<Evaluations> {
+  const { from, to, output } = options;
+  const forward = to >= from;
+  const [least, most] = forward ? [from, to] : [to, from];
+  const crossed = jumps
+    .filter(([before, after]) => before > least && after < most)
+    .map(([before, after]): Jump => (forward ? [before, after] : [after, before]))
+    .sort((a, b) => (forward ? a[0] - b[0] : b[0] - a[0]));
+  const starts = [from, ...crossed.map(([, resume]) => resume)];
+  const ends = [...crossed.map(([end]) => end), to];
+  let whole: Evaluations | undefined;
+  let seen = 0;
+  for (const [i, end] of ends.entries()) {
+    const first = seen;
+    const times = Array.from(output?.times ?? []).slice(first);
+    const passed = times.findIndex((t) => (forward ? t > end : t < end));
+    const own = passed < 0 ? times : times.slice(0, passed);
+    seen += own.length;
+    const part = await integrateSmoothly(ode, sde, y, {
+      ...options,
+      ...{ from: starts[i]!, to: end },
+      ...(output && {
+        output: { ...output, times: own, visit: (k, state, slope) => output.visit(first + k, state, slope) },
+      }),
+    });
+    whole = whole ? added(whole, part) : part;
+  }
+  return whole!;
+}
+
+function added(a: Evaluations, b: Evaluations): Evaluations {
+  return {
+    evaluations: a.evaluations.map((count, i) => count + b.evaluations[i]!),
+    rejected: a.rejected.map((count, i) => count + b.rejected[i]!),
+  };
+}
+
+async function integrateSmoothly(
   ode: Ode,
   sde: Sde,
   y: Blocks,

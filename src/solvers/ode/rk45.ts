@@ -4,6 +4,7 @@ import { checkEpsilon } from '../../sde/constants.js';
 import {
   checkFlowTolerances,
   integrateFlow,
+  jumpsOf,
   type FlowTolerances,
   type Variable,
 } from './flow-integration.js';
@@ -48,6 +49,7 @@ export function rk45(options: Rk45Options = {}): Solver {
           batch.copy(x, batch.x);
           const flow = new ProbabilityFlow(model, { device, first, labels, signal });
           const { evaluations, rejected } = await integrateFlow(flow, sde, [x], {
+            jumps: jumpsOf(model),
             ...tolerances,
             from: sde.T,
             to: epsilon,
