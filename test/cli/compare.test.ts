@@ -52,7 +52,7 @@ test('a comparison is a table on stdout, with what can be reached below a line',
     csv[0]!,
     /^sampler,kind,budget,evaluations,steps,grid,order,seconds,deterministic,ode-rms,ode-rms-error/,
   );
-  t.regex(csv[1]!, /^heun,sampler,5,5,2,uniform-t,,[\d.e-]+,true,/);
+  t.regex(csv[1]!, /^heun,sampler,5,5,2,karras,,[\d.e-]+,true,/);
   t.regex(csv[7]!, /^"rk45:rtol=0.1,atol=0.1",sampler,,/);
   t.is(csv.length, 1 + 7 + 2 + 1);
   t.is((await readFile(join(folder, 'chart.png'))).subarray(1, 4).toString(), 'PNG');
