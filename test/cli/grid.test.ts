@@ -55,7 +55,13 @@ test.serial(
     await copyFile(new URL('vp-x0.onnx', fixtures), join(folder, 'model.onnx'));
     t.notDeepEqual((await find()).times, [1, 0.5, 0.25, 0.125]);
     await writeFile(kept, 'damaged');
-    t.is((await find()).times.length, 4);
+    const { times } = await find();
+    t.is(times.length, 4);
+    const [grid] = JSON.parse(await readFile(kept, 'utf8')) as [object];
+    for (const damaged of [times.slice(1), ['x', ...times.slice(1)], [...times].reverse()]) {
+      await writeFile(kept, JSON.stringify([{ ...grid, times: damaged }]));
+      t.deepEqual((await find()).times, times);
+    }
   },
 );
 

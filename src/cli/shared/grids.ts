@@ -70,8 +70,15 @@ async function keptGrids(file: string): Promise<readonly KeptGrid[]> {
   const found: unknown = await readJson(file).catch(() => []);
   if (!isList(found)) return [];
   return found.filter(
-    (grid): grid is KeptGrid => isRecord(grid) && isRecord(grid['of']) && isList(grid['times']),
+    (grid): grid is KeptGrid =>
+      isRecord(grid) && isRecord(grid['of']) && isTimes(grid['times'], grid['of']['steps']),
   );
+}
+
+/** Whether these are the ends of so many steps, descending. */
+function isTimes(times: unknown, steps: unknown): boolean {
+  if (!isList(times) || typeof steps !== 'number' || times.length !== steps + 1) return false;
+  return times.every((t, i) => typeof t === 'number' && t > 0 && (i === 0 || t < Number(times[i - 1])));
 }
 
 /** The options of a sampler that flags stand for, with the grid `auto` found for the model. */
