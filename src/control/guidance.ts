@@ -128,7 +128,8 @@ function checkStrength(
   { shape }: ScoreModel,
 ): Guidance {
   checkNumber('scale', scale, 0, true);
-  if (!(rescale >= 0 && rescale <= 1)) throw new OptionError('rescale', rescale, 'a number from 0 to 1');
+  if (!(Number.isFinite(rescale) && rescale >= 0 && rescale <= 1))
+    throw new OptionError('rescale', rescale, 'a number from 0 to 1');
   if (rescale > 0 && elementCount(shape) === 1) {
     throw new OptionError('rescale', rescale, 'left out: samples of one number have no standard deviation');
   }
@@ -142,7 +143,8 @@ function checkStrength(
 }
 
 function checkInterval(interval: readonly [number, number]): readonly [number, number] {
-  const [least, most] = isList(interval) ? (interval as readonly unknown[]) : [];
+  const ends: readonly unknown[] = isList(interval) ? interval : [];
+  const [least, most] = ends.length === 2 ? ends : [];
   if (typeof least === 'number' && typeof most === 'number' && least >= 0 && least < most)
     return [least, most];
   throw new OptionError(

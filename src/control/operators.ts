@@ -24,6 +24,9 @@ export function inpainting(mask: ArrayLike<number>, shape: readonly number[]): L
       `${d} numbers, one for each element of a sample [${shape.join(', ')}]${each}`,
     );
   }
+  for (let i = 0; i < mask.length; i++)
+    if (!Number.isFinite(mask[i]))
+      throw new OptionError(`mask[${i}]`, mask[i], 'a finite number: 0 is unknown');
   const known = Float32Array.from({ length: d }, (_, i) => (mask[i % mask.length] === 0 ? 0 : 1));
   const places = Int32Array.from([...known.keys()].filter((i) => known[i] === 1));
   if (places.length === 0) throw new OptionError('mask', mask, 'not 0 somewhere: nothing is known');

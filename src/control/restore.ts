@@ -81,6 +81,7 @@ const solverNames = [
   'norm',
   'sequence',
   'denoise',
+  'evaluations',
 ];
 const gridNames = ['steps', 'grid', 'rho', 'epsilon'];
 const optionNames = [
@@ -269,7 +270,7 @@ const restorations: Readonly<
     refuseSolver('smc', options);
     const { particles = 32, essThreshold = 0.5 } = options;
     checkInteger('particles', particles, 1, 2 ** 20);
-    if (!(essThreshold >= 0 && essThreshold <= 1))
+    if (!(Number.isFinite(essThreshold) && essThreshold >= 0 && essThreshold <= 1))
       throw new OptionError('essThreshold', essThreshold, 'a share of the particles, from 0 to 1');
     const levels = levelsOf(model, options);
     const resolved = { particles, essThreshold };

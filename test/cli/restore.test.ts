@@ -30,6 +30,8 @@ test.before(async () => {
   await write('y.npy', Float32Array.of(0.3, -0.8), [2, 1]);
   await write('A.npy', Float64Array.of(0.5, 1), [1, 2]);
   await write('wide.npy', Float64Array.of(0.5, 1, 2), [1, 3]);
+  await write('zero.npy', Float64Array.of(0, 0), [1, 2]);
+  await write('nan.npy', Float64Array.of(0.5, NaN), [1, 2]);
   const white = sharp({ create: { width: 28, height: 28, channels: 3, background: '#fff' } });
   const hole = {
     input: { create: { width: 10, height: 28, channels: 3, background: '#000' } },
@@ -183,6 +185,28 @@ const refused: Record<string, [string[], RegExp]> = {
   'noise below zero': [
     ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy', '--noise', '-1'],
     /--noise must be a finite number of at least 0/,
+  ],
+  'more samples than memory holds': [
+    [
+      'restore',
+      '--mixture',
+      'mixture.json',
+      '--data',
+      'y.npy',
+      '--operator',
+      'A.npy',
+      '--count',
+      '100000000000',
+    ],
+    /--count must be at most \d+ in the memory/,
+  ],
+  'a matrix of zeros': [
+    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'zero.npy'],
+    /--operator must be a matrix that measures something/,
+  ],
+  'a matrix with NaN': [
+    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'nan.npy'],
+    /nan\.npy: .*finite/,
   ],
   'a matrix for other samples': [
     ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'wide.npy'],

@@ -11,8 +11,10 @@ import {
 } from '../../src/control/operators.js';
 import { restore, type RestoreOptions } from '../../src/control/restore.js';
 import { OptionError } from '../../src/errors.js';
+import { mixtureModel } from '../../src/score/mixture/model.js';
 import { vp } from '../../src/sde/vp.js';
 import { gaussianModel } from '../support/gaussian.js';
+import { planar } from '../support/planar-mixture.js';
 
 const shape = [1, 4, 4];
 const known = inpainting(new Float32Array(16).fill(1), shape);
@@ -57,6 +59,14 @@ const cases: Record<string, [Partial<Measurement>, RestoreOptions, string, RegEx
   'an option of another method': [{}, { particles: 4 }, 'particles', /method replacement takes replaceAt/],
   'a solver for particles': [{}, { method: 'smc', solver: 'heun' }, 'solver', /makes its own steps/],
   'a solver without constraints': [{}, { solver: 'rk45' }, 'solver', /on a grid/],
+  'a threshold that is text': [
+    {},
+    { method: 'smc', essThreshold: '0.5' as never },
+    'essThreshold',
+    /from 0 to 1/,
+  ],
+  'evaluations for particles': [{}, { method: 'smc', evaluations: 20 }, 'evaluations', /makes its own steps/],
+  'evaluations for repaint': [{}, { method: 'repaint', evaluations: 20 }, 'evaluations', /makes its own/],
   'no particles': [{}, { method: 'smc', particles: 0 }, 'particles', /at least 1|from 1/],
 };
 
@@ -86,4 +96,21 @@ test('operators refuse what they cannot act on', (t) => {
   refused(() => downsample(3, shape), 'factor', /divisor of the height 4/);
   refused(() => matrixOperator([[0, 0]]), 'rows', /zero/);
   refused(() => matrixOperator([[1, 2], [1]]), 'rows[1]', /2 numbers/);
+});
+
+for (const method of ['replacement', 'mmps', 'pigdm', 'dps'] as const) {
+  test(`evaluations in the place of steps: ${method}`, async (t) => {
+    const model = mixtureModel(planar, vp());
+    const measurement = { operator: matrixOperator([[1, 0]]), values: Float32Array.of(0.3) };
+    const { counts } = await restore(model, measurement, { method, evaluations: 20 });
+    t.true(counts.score + counts.denoise <= 20);
+    t.true(counts.score + counts.denoise >= 18);
+  });
+}
+
+test('a mask has finite numbers', (t) => {
+  const mask = new Float32Array(16).fill(1);
+  mask[3] = NaN;
+  const error = t.throws(() => inpainting(mask, shape), { instanceOf: OptionError });
+  t.is(error.option, 'mask[3]');
 });

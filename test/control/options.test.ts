@@ -44,6 +44,20 @@ const refused: [what: string, model: ScoreModel, options: unknown, option: strin
     /least < most/,
   ],
   [
+    'an interval of three numbers',
+    conditional,
+    { kind: 'classifier-free', interval: [0, 1, 2] },
+    'interval',
+    /least, most/,
+  ],
+  [
+    'a rescaling that is text',
+    conditional,
+    { kind: 'classifier-free', rescale: '0.5' },
+    'rescale',
+    /from 0 to 1/,
+  ],
+  [
     'an interval of one number',
     conditional,
     { kind: 'classifier-free', interval: [2] },

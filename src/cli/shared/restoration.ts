@@ -4,6 +4,7 @@ import type { LinearOperator } from '../../control/operator.js';
 import { replacementLevels, restorationMethods, type RestorationMethod } from '../../control/names.js';
 import type { RestoreOptions, RestoreResult } from '../../control/restore.js';
 import { DataError, OptionError } from '../../errors.js';
+import { checkFits } from '../../memory.js';
 import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import type { SolverChoice } from '../../solvers/choice.js';
@@ -87,7 +88,11 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
 }
 
 /** Flags by the options of a measurement. */
-export const measurementFlags = { 'measurement.noise': '--noise', 'measurement.operator': '--operator' };
+export const measurementFlags = {
+  rows: '--operator',
+  'measurement.noise': '--noise',
+  'measurement.operator': '--operator',
+};
 
 export const restorationHelp = `
 Output, by the ending of --output:
@@ -164,6 +169,12 @@ export async function restoreTo(
     const { length: m } = operator.apply(new Float64Array(elementsOf(model)));
     const pictures = values.length / m;
     checkCapacity(output, model.shape, pictures * (count + 2));
+    checkFits(
+      'count',
+      count,
+      4 * pictures * (m + elementsOf(model)),
+      'the data part by part with --first and --limit',
+    );
     const result = await follow('Restoring', 'sample', (show) =>
       restore(
         model,
@@ -295,6 +306,12 @@ export async function readMatrix(path: string): Promise<Float64Array[]> {
   if (shape.length !== 2 || rows === 0 || columns === 0)
     throw new DataError(
       `${path}: a matrix has shape [rows, columns]; this array has [${shape.join(', ')}].`,
+      { value: path },
+    );
+  const at = Array.from(data, Number).findIndex((value) => !Number.isFinite(value));
+  if (at >= 0)
+    throw new DataError(
+      `${path}: row ${Math.floor(at / columns)}, column ${at % columns} is ${String(data[at])}; finite numbers are expected.`,
       { value: path },
     );
   return Array.from({ length: rows }, (_, i) =>
