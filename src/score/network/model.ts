@@ -87,9 +87,16 @@ export class OnnxScoreModel implements ScoreModel {
     }
   }
 
-  /** Doubts of the probe in plain words; empty where it found none or did not run. */
+  /** Doubts in plain words: what the probe found, and an SDE that is not the one of which the file speaks. */
   get warnings(): readonly string[] {
-    return this.report?.findings.map(({ message }) => message) ?? [];
+    const found = this.report?.findings.map(({ message }) => message) ?? [];
+    const { sde } = this.metadata;
+    // Networks of two SDEs may both denoise, and samples have another law all the same.
+    if (sde === undefined || sde === this.sde.name) return found;
+    return [
+      ...found,
+      `The file says that its network was trained on the ${sde} SDE (fastsde.sde), and it is read as ${this.sde.name}.`,
+    ];
   }
 
   coefficients(level: Level): ScoreCoefficients {

@@ -156,6 +156,19 @@ test('options override the metadata', async (t) => {
   await model.close();
 });
 
+test('an SDE other than that of which the file speaks is a warning', async (t) => {
+  for (const [options, message] of [
+    [{}, undefined],
+    [{ sde: 'vp' }, undefined],
+    [{ sde: 'subvp' }, /trained on the vp SDE \(fastsde\.sde\), and it is read as subvp/],
+  ] as const) {
+    const model = await loadModel(fixture('vp-eps'), { ...options, probe: false });
+    if (message) t.regex(model.warnings[0]!, message);
+    else t.deepEqual(model.warnings, []);
+    await model.close();
+  }
+});
+
 test('missing and damaged files are errors that name the file', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'fastsde-'));
   const damaged = join(folder, 'damaged.onnx');
