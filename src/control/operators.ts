@@ -103,11 +103,7 @@ export function blur(size: number, shape: readonly number[]): LinearOperator {
   if (checkInteger('size', size, 1, Math.min(height, width)) % 2 === 0)
     throw new OptionError('size', size, 'an odd number, so that a pixel is in the middle');
   const kernel = new Float64Array(size).fill(1 / size);
-  return productOperator('blur', { size }, [
-    channels,
-    convolution(kernel, height),
-    convolution(kernel, width),
-  ]);
+  return separable('blur', { size }, kernel, [channels, height, width]);
 }
 
 /** The convolution with a Gaussian of this standard deviation in pixels, cut off at three of them and mirrored at the edges. */
@@ -122,11 +118,17 @@ export function gaussianBlur(std: number, shape: readonly number[]): LinearOpera
   );
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const kernel = weights.map((weight) => weight / total);
-  return productOperator('gaussian-blur', { std }, [
-    channels,
-    convolution(kernel, height),
-    convolution(kernel, width),
-  ]);
+  return separable('gaussian-blur', { std }, kernel, [channels, height, width]);
+}
+
+/** The convolution of rows and columns with one kernel. */
+function separable(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  kernel: Float64Array,
+  [channels, height, width]: readonly [number, number, number],
+): LinearOperator {
+  return productOperator(name, options, [channels, convolution(kernel, height), convolution(kernel, width)]);
 }
 
 /**
