@@ -25,6 +25,11 @@ export function checkSeed(seed: bigint | number): bigint {
   throw new OptionError('seed', seed, 'an integer from 0 to 2^64 - 1 (above 2^53 as a bigint)');
 }
 
+/** A seed in a JSON object: above 2^53 it is no number that every reader keeps. */
+export function jsonSeed(seed: bigint): number | string {
+  return seed <= Number.MAX_SAFE_INTEGER ? Number(seed) : String(seed);
+}
+
 /** Throws unless the value is an AbortSignal, or absent. */
 export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
   if (signal === undefined || (signal as unknown) instanceof AbortSignal) return signal;

@@ -7,6 +7,7 @@ import {
   checkSeed,
   checkSignal,
   isList,
+  jsonSeed,
 } from '../options.js';
 import { sample } from '../sampling/sample.js';
 import { checkClassLabels } from '../score/class-label.js';
@@ -433,8 +434,4 @@ function costOf({
   deterministic,
 }: DrawnSet): Pick<ComparisonRow, 'evaluations' | 'seconds' | 'deterministic'> {
   return { evaluations, seconds, deterministic };
-}
-
-function jsonSeed(seed: bigint): number | string {
-  return seed <= Number.MAX_SAFE_INTEGER ? Number(seed) : String(seed);
 }

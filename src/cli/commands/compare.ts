@@ -2,13 +2,12 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { DistanceName, ReferenceData } from '../../evaluation/distances.js';
 import { FastsdeError, OptionError } from '../../errors.js';
-import { defined } from '../../options.js';
+import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, choice, integer, list, numbers, real } from '../shared/arguments.js';
 import { readFeatures, featuresOption, openFeatures } from '../shared/features.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import {
   counted,
-  jsonSeed,
   modelArgument,
   reportOptions,
   withModel,

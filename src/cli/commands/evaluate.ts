@@ -5,11 +5,11 @@ import type { Extracted } from '../../evaluation/extract.js';
 import type { FeatureNetwork } from '../../evaluation/feature-network.js';
 import type { Samples } from '../../evaluation/samples.js';
 import { DataError } from '../../errors.js';
-import { defined } from '../../options.js';
+import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, choice, integer, numbers } from '../shared/arguments.js';
 import { readFeatures, featuresOption, following, openFeatures } from '../shared/features.js';
 import { figuresOf } from '../shared/figures.js';
-import { jsonSeed, reportOptions, type ReportFlags } from '../shared/report.js';
+import { reportOptions, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print, warn } from '../shared/terminal.js';
 

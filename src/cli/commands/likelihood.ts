@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { defined } from '../../options.js';
+import { defined, jsonSeed } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import type { LikelihoodOptions } from '../../likelihood/job.js';
 import { addOptions, bigInteger, choice, integer, list, real } from '../shared/arguments.js';
@@ -16,14 +16,7 @@ import type { Scored } from '../shared/likelihood-results.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
-import {
-  jsonSeed,
-  modelArgument,
-  reached,
-  reportOptions,
-  withModel,
-  type ReportFlags,
-} from '../shared/report.js';
+import { modelArgument, reached, reportOptions, withModel, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print } from '../shared/terminal.js';
 

@@ -1,13 +1,12 @@
 import { Command, Option } from 'commander';
 import type { SampleResult } from '../../sampling/sample.js';
 import { OptionError } from '../../errors.js';
-import { defined } from '../../options.js';
+import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, integer } from '../shared/arguments.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import {
   counted,
-  jsonSeed,
   modelArgument,
   reportOptions,
   withModel,

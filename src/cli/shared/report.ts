@@ -95,11 +95,6 @@ export function reached(time: number): string {
   return `t ${time.toPrecision(3)}`;
 }
 
-/** A seed in a JSON object: above 2^53 it is no number that every reader keeps. */
-export function jsonSeed(seed: bigint): number | string {
-  return seed <= Number.MAX_SAFE_INTEGER ? Number(seed) : String(seed);
-}
-
 /** Score evaluations that each sample took: one number, or the least and the most. */
 export function evaluationRange(evaluations: Int32Array): string {
   const least = evaluations.reduce((a, b) => Math.min(a, b));

@@ -5,21 +5,13 @@ import { replacementLevels, restorationMethods, type RestorationMethod } from '.
 import type { RestoreOptions, RestoreResult } from '../../control/restore.js';
 import { DataError, OptionError } from '../../errors.js';
 import { checkFits } from '../../memory.js';
-import { defined } from '../../options.js';
+import { defined, jsonSeed } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import type { SolverChoice } from '../../solvers/choice.js';
 import { addOptions, bigInteger, choice, integer, real } from './arguments.js';
 import { addSourceOptions, classesOf, openData, type DataFlags } from './data.js';
 import { addModelOptions, type ModelFlags } from './model.js';
-import {
-  counted,
-  jsonSeed,
-  modelArgument,
-  reportOptions,
-  withModel,
-  type Opened,
-  type ReportFlags,
-} from './report.js';
+import { counted, modelArgument, reportOptions, withModel, type Opened, type ReportFlags } from './report.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from './solver.js';
 
 /** Flags of every command that draws samples given a measurement. */

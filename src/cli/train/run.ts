@@ -6,7 +6,7 @@ import { FastsdeError, ModelError, OptionError } from '../../errors.js';
 import { assertWritable, ensureFolder, removeLeftovers, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
-import { defined } from '../../options.js';
+import { defined, jsonSeed } from '../../options.js';
 import { readMetadata } from '../../score/network/metadata.js';
 import { nameSource } from '../../score/network/network.js';
 import { settingRules, type TrainOptions } from '../../training/options.js';
@@ -19,7 +19,7 @@ import {
 } from '../../training/recipe.js';
 import type { TrainProgress, TrainResult } from '../../training/run.js';
 import { train } from '../../training/train.js';
-import { counted, jsonSeed } from '../shared/report.js';
+import { counted } from '../shared/report.js';
 import { print, warn } from '../shared/terminal.js';
 import type { TrainConfig } from './config.js';
 import { LossHistory } from './loss-history.js';
