@@ -149,6 +149,14 @@ export type {
   Sampling,
   Trajectory,
 } from './sampling/sample.js';
+export {
+  loadDecoder,
+  loadEncoder,
+  type AutoencoderOptions,
+  type Decoder,
+  type Encoder,
+  type EncoderOptions,
+} from './latent/autoencoder.js';
 export { sampleShards, type ShardsOptions, type ShardsResult } from './sampling/shards.js';
 export { findGrid, type FindGridOptions, type GridCost } from './sampling/find-grid.js';
 export { mergeShards, type Merged } from './sampling/merge.js';

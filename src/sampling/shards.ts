@@ -6,6 +6,7 @@ import { writeImageFolder } from '../io/image.js';
 import { lockFolder } from '../io/lock.js';
 import { encodeNpy } from '../io/npy.js';
 import { loadSharp } from '../io/sharp.js';
+import type { Decoder } from '../latent/autoencoder.js';
 import { checkInteger } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { isImageShape } from '../shape.js';
@@ -30,6 +31,8 @@ export interface ShardsOptions extends Omit<
   readonly classLabel?: number;
   /** Draw only part `index`, from 0, of `of` nearly equal parts, cut between batches. Default: all. */
   readonly shard?: { readonly index: number; readonly of: number };
+  /** Makes the pictures of a model of latents; the arrays are those of the latents. */
+  readonly decoder?: Decoder;
   /** Facts about the model for the manifest. A run that is continued has to give the same. */
   readonly origin?: Readonly<Record<string, unknown>>;
 }
@@ -69,7 +72,7 @@ export async function sampleShards(
   options: ShardsOptions = {},
 ): Promise<ShardsResult> {
   const start = performance.now();
-  const { shard, origin = {}, ...sampling } = options;
+  const { shard, decoder, origin = {}, ...sampling } = options;
   const count = checkInteger('count', options.count ?? 16, 1);
   const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
   const batch = Math.min(checkInteger('batch', options.batch ?? 64, 1), count);
@@ -93,7 +96,8 @@ export async function sampleShards(
   const run = asJson({ origin, options: settings, first, count, shape: model.shape });
   const parts = batchesOf({ first, count }, batch, shard);
 
-  if (isImageShape(model.shape)) await loadSharp();
+  if (decoder) await decoder.pictureShape(model.shape);
+  if (decoder || isImageShape(model.shape)) await loadSharp();
   await ensureFolder(folder);
   const manifest = manifestName(shard);
   // Two processes at the same part would both do all of its work.
@@ -101,7 +105,7 @@ export async function sampleShards(
   try {
     const shards = await wholeShards(folder, manifest, run);
     const found = samplesIn(parts.filter((part) => shards.has(part.first)));
-    await drawMissing(model, folder, { sampling, batch, run, manifest, parts, shards });
+    await drawMissing(model, folder, { sampling, decoder, batch, run, manifest, parts, shards });
     return {
       shape: [samplesIn(parts), ...model.shape],
       counts: parts.map((part) => shards.get(part.first)!.counts).reduce(larger, noCounts()),
@@ -118,6 +122,7 @@ export async function sampleShards(
 /** One part of a run, and what of it is on disk. */
 interface Work {
   readonly sampling: SampleOptions;
+  readonly decoder: Decoder | undefined;
   readonly batch: number;
   readonly run: Run;
   readonly manifest: string;
@@ -128,7 +133,7 @@ interface Work {
 
 /** Draws the shards of a part that are not on disk, and records each as soon as it is. */
 async function drawMissing(model: ScoreModel, folder: string, work: Work): Promise<void> {
-  const { sampling, batch, run, manifest, parts, shards } = work;
+  const { sampling, decoder, batch, run, manifest, parts, shards } = work;
   const record = (): Promise<void> => {
     const byIndex = parts.flatMap((part) => shards.get(part.first) ?? []);
     return writeAtomically(join(folder, manifest), encodeManifest({ run, shards: byIndex }));
@@ -149,7 +154,10 @@ async function drawMissing(model: ScoreModel, folder: string, work: Work): Promi
         sampling.onProgress?.({ done, count: open, step, steps, fraction: share });
       },
     });
-    if (isImageShape(model.shape))
+    if (decoder) {
+      const pictures = await decoder.decode(samples, shape, { signal: sampling.signal });
+      await writeImageFolder(folder, pictures, part.first);
+    } else if (isImageShape(model.shape))
       await writeImageFolder(folder, { samples, shape, range: model.sde.dataRange }, part.first);
     const bytes = encodeNpy({ data: samples, shape });
     const file = shardName(part.first, part.count);

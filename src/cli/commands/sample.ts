@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander';
 import type { SampleResult } from '../../sampling/sample.js';
 import { OptionError } from '../../errors.js';
+import type { Decoder } from '../../latent/autoencoder.js';
 import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, integer } from '../shared/arguments.js';
+import { addDecoderOptions, decoderRecord, openDecoder, type DecoderFlags } from '../shared/decoder.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import {
@@ -18,7 +20,7 @@ import { run } from '../shared/run.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
 import { tell } from '../shared/terminal.js';
 
-interface SampleFlags extends ModelFlags, SolverFlags, ReportFlags {
+interface SampleFlags extends ModelFlags, DecoderFlags, SolverFlags, ReportFlags {
   readonly count?: number;
   readonly seed?: bigint;
   readonly first?: number;
@@ -50,6 +52,7 @@ export function sampleCommand(): Command {
   addSolverOptions(command);
   addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
+  addDecoderOptions(command);
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the samples go, see below (default: samples.png)'),
     shardOption(),
@@ -68,7 +71,8 @@ Output, by the ending of --output (an old file stays until the new one is comple
   samples.png    a grid of images; a scatter picture of points of the plane
   samples.npy    float32 [count, ...shape], in the model's own space
   samples.npz    the same as "samples"; with --trajectory also "trajectory"
-                 [frames, count, ...shape], "times" and "steps"
+                 [frames, count, ...shape], "times" and "steps"; with --decoder
+                 "samples" are the pictures, and "latents" what they are made of
   samples.webp   an animation of the trajectory (by default at most 60 frames)
   samples/       a folder with a .npy file per batch, a manifest, and for images a
                  PNG per sample; a run that was stopped goes on when it is started
@@ -83,6 +87,7 @@ Examples:
   $ fastsde sample model.onnx --solver rk45 --rtol 1e-5 --atol 1e-5
   $ fastsde sample --solver ggf --rtol 0.02
   $ fastsde sample unet.onnx --sde vp --parameterization eps --labels index
+  $ fastsde sample unet.onnx --decoder vae_decoder.onnx --latent-scale 0.18215
   $ fastsde sample --mixture mixture.json --count 5000 --trajectory 50
   $ fastsde sample --count 50000 --output digits/ --shard $SLURM_ARRAY_TASK_ID/8
 `;
@@ -97,14 +102,16 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
       'left out unless --output is a folder, such as samples/',
     );
   await withModel(path, flags, async (opened) => {
-    const { output, ...result } = await (inFolder ? toFolder : toFile)(opened, flags, signal);
+    const decoder = await openDecoder(flags, opened.model.shape);
+    const drawn = (inFolder ? toFolder : toFile)(opened, decoder, flags, signal);
+    const { output, ...result } = await drawn.finally(() => decoder?.close());
     const { counts, shape, seconds, options } = result;
     const { first } = options;
     const seed = jsonSeed(options['seed'] as bigint);
     const evaluations = counts.score + counts.rejected + counts.denoise;
     return {
       record: { counts, seed, first, count: shape[0], shape, output, seconds },
-      options: { ...options, seed, output },
+      options: { ...options, ...(decoder && decoderRecord(decoder)), seed, output },
       summary: `${counted(shape[0]!, 'sample')}, ${evaluations} score evaluations each, ${seconds.toFixed(1)} s: ${output}`,
     };
   });
@@ -114,20 +121,27 @@ type Sampled = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options'> & 
   readonly output: string;
 };
 
-async function toFile(opened: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
+async function toFile(
+  opened: Opened,
+  decoder: Decoder | undefined,
+  flags: SampleFlags,
+  signal: AbortSignal,
+): Promise<Sampled> {
   const { model, follow } = opened;
   const { planOf, sample } = await import('../../sampling/sample.js');
   const { withGridFound } = await import('../shared/grids.js');
   const { checkCapacity, resolveOutput, writeSamples } = await import('../shared/outputs.js');
+  const shape = decoder ? await decoder.pictureShape(model.shape) : model.shape;
   const output = await resolveOutput(flags.output, {
-    shape: model.shape,
+    shape,
     trajectory: flags.trajectory !== undefined,
+    animation: decoder === undefined,
   });
   const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
   const { steps } = planOf(model, solver);
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
   const frames = trajectory === undefined ? 0 : Math.ceil(steps / trajectory);
-  checkCapacity(output, model.shape, flags.count ?? 16, frames);
+  checkCapacity(output, shape, flags.count ?? 16, frames);
   const result = await follow('Sampling', 'sample', (show) =>
     sample(model, {
       ...solver,
@@ -139,11 +153,18 @@ async function toFile(opened: Opened, flags: SampleFlags, signal: AbortSignal): 
       },
     }),
   );
-  await writeSamples(output, { ...result, first: Number(result.options['first']) }, model.sde);
-  return { ...result, output: output.path };
+  const pictures = await decoder?.decode(result.samples, result.shape, { signal });
+  const first = Number(result.options['first']);
+  await writeSamples(output, { ...result, first, pictures }, model.sde);
+  return { ...result, ...(pictures && { shape: pictures.shape }), output: output.path };
 }
 
-async function toFolder(opened: Opened, flags: SampleFlags, signal: AbortSignal): Promise<Sampled> {
+async function toFolder(
+  opened: Opened,
+  decoder: Decoder | undefined,
+  flags: SampleFlags,
+  signal: AbortSignal,
+): Promise<Sampled> {
   const { sampleInto } = await import('../shared/shard.js');
   const { withGridFound } = await import('../shared/grids.js');
   const { trajectory, shard, quiet } = flags;
@@ -151,7 +172,7 @@ async function toFolder(opened: Opened, flags: SampleFlags, signal: AbortSignal)
   if (trajectory !== undefined)
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
   const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
-  const options = { ...solver, ...runOptions(flags), ...defined({ shard }), signal };
+  const options = { ...solver, ...runOptions(flags), ...defined({ shard, decoder }), signal };
   const { found, ...result } = await sampleInto(output, opened, options);
   if (!quiet && found > 0) tell(`${counted(found, 'sample')} were there already`);
   return { ...result, output };

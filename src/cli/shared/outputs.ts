@@ -154,15 +154,17 @@ export interface Drawn {
   readonly shape: readonly number[];
   readonly first: number;
   readonly trajectory?: Trajectory;
+  /** What a decoder made of the samples, which are then latents. */
+  readonly pictures?: ImageBatch | undefined;
 }
 
-/** Writes samples and, where the form has room for it, their trajectory. */
+/** Writes samples, or their pictures, and where the form has room for it the latents and the trajectory. */
 export async function writeSamples({ path, form }: Output, drawn: Drawn, sde: Sde): Promise<void> {
   const { samples, shape, first, trajectory } = drawn;
-  const pictures = { samples, shape, range: sde.dataRange };
+  const pictures = drawn.pictures ?? { samples, shape, range: sde.dataRange };
   await writers[form](path, {
-    array: { data: samples, shape },
-    others: framesOf(trajectory, shape),
+    array: { data: pictures.samples, shape: pictures.shape },
+    others: { ...(drawn.pictures && { latents: { data: samples, shape } }), ...framesOf(trajectory, shape) },
     pictures,
     first,
     lines: trajectory?.frames,

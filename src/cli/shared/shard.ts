@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
+import { decoderRecord } from './decoder.js';
 import { fastsde } from './package.js';
 import type { Opened } from './report.js';
 
@@ -34,7 +35,11 @@ export async function sampleInto(
   const { sampleShards } = await import('../../sampling/shards.js');
   const { assertWritable } = await import('../../io/atomic.js');
   await assertWritable(folder);
-  const origin = await originOf(modelOptions);
+  const { decoder } = options;
+  const origin = {
+    ...(await originOf(modelOptions)),
+    ...(decoder && { ...decoderRecord(decoder), decoder: await hashOf(decoder.source) }),
+  };
   try {
     return await follow('Sampling', 'sample', (show) =>
       sampleShards(model, folder, {
