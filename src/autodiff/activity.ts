@@ -2,6 +2,7 @@ import { ModelError } from '../errors.js';
 import { ancestors, describeNode, makeNode, operatorOf, reads, type Graph } from '../onnx/graph/graph.js';
 import type { NodeProto } from '../onnx/file/proto.js';
 import { isFloat } from '../onnx/file/tensor.js';
+import { isQuantised, refusalOf } from './refusal.js';
 import { isConstant } from './registry.js';
 
 /** The nodes between two sets of values, in order, and the values that move with the sources. */
@@ -20,6 +21,11 @@ export function pathBetween(graph: Graph, sources: readonly string[], targets: r
     const type = graph.types.get(name)?.type;
     return type === undefined || isFloat(type);
   });
+  const problems = new Problems();
+  // Integers carry no derivative, and what is made of them would be missing from it.
+  for (const node of nodes)
+    if (isQuantised(node) && reads(node).some((name) => active.has(name))) problems.missing(node);
+  problems.check();
   for (const target of targets) {
     if (!active.has(target)) {
       throw new ModelError(
@@ -63,7 +69,8 @@ export class Problems {
   readonly #found: string[] = [];
 
   missing(node: NodeProto): void {
-    this.#found.push(`${describeNode(node)} has no rule`);
+    const refusal = refusalOf(node);
+    this.#found.push(`${describeNode(node)} has no rule${refusal === undefined ? '' : ` (${refusal})`}`);
   }
 
   input(node: NodeProto, index: number): void {

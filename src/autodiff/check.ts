@@ -2,11 +2,12 @@ import { ModelError } from '../errors.js';
 import type { Dim } from '../onnx/graph/graph.js';
 import { modelBytes, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { checkKnown } from '../options.js';
+import { fromHalf, toFloat16 } from '../onnx/file/float16.js';
 import { createSession, type Session, type Tensor } from '../onnx/run/runtime.js';
 import { elementCount } from '../shape.js';
 import { AUTODIFF_KEY } from './assemble.js';
 
-/** A derivative along a random direction, against a central difference in single precision. */
+/** A derivative along a random direction, against a central difference in the precision of the network. */
 export interface DirectionCheck {
   /** What the derived model says, as a single number. */
   readonly derivative: number;
@@ -73,39 +74,48 @@ async function checkDirection(
   feeds: Readonly<Record<string, Tensor>>,
   random: () => number,
 ): Promise<DirectionCheck> {
-  // v' J v needs the direction of the input to be the cotangent itself.
-  const direction = new Map(
-    wrt.map((name) => [name, reduce === undefined ? normalLike(feeds[name]!, random) : feeds[cotangent!]!]),
-  );
+  // What is fed is rounded to the type of the input. v' J v needs the direction of the input to be the cotangent itself.
+  const directions = wrt.map((name) => {
+    const like = feeds[name]!;
+    return reduce === undefined
+      ? tensorLike(like, Float64Array.from({ length: like.data.length }, random))
+      : feeds[cotangent!]!;
+  });
   const all = { ...feeds };
-  wrt.forEach((name, index) => {
-    if (tangents) all[tangents[index]!] = direction.get(name)!;
+  wrt.forEach((_, index) => {
+    if (tangents) all[tangents[index]!] = directions[index]!;
   });
   const result = await session.run(all);
   const target = Array.isArray(of) ? of[0]! : of;
-  const weights = kind === 'vjp' ? all[cotangent!]! : onesLike(result[target]!);
+  const weights = kind === 'vjp' ? numbersOf(all[cotangent!]!) : numbersOf(result[target]!).fill(1);
   let derivative = 0;
   // |gradient| where there is one: that of a product with a normal direction is as large in the root mean square.
   let squares = 0;
-  if (kind === 'jvp') derivative = dot(weights, result[`jvp.${target}`]!);
-  for (const name of kind === 'jvp' ? [] : wrt) {
-    const product = result[`${reduce === undefined ? (kind === 'vjp' ? kind : 'grad') : 'dot'}.${name}`]!;
-    derivative += dot(reduce === undefined ? direction.get(name)! : onesLike(product), product);
-    if (reduce === undefined) squares += dot(product, product);
+  if (kind === 'jvp') derivative = dot(weights, numbersOf(result[`jvp.${target}`]!));
+  else {
+    for (const [index, name] of wrt.entries()) {
+      const product = numbersOf(
+        result[`${reduce === undefined ? (kind === 'vjp' ? kind : 'grad') : 'dot'}.${name}`]!,
+      );
+      derivative += reduce === undefined ? dot(numbersOf(directions[index]!), product) : sum(product);
+      if (reduce === undefined) squares += dot(product, product);
+    }
   }
 
   let best: DirectionCheck | undefined;
   for (const step of [1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4]) {
-    const at = async (h: number): Promise<Tensor> => {
-      const moved = Object.fromEntries(wrt.map((name) => [name, move(all[name]!, h, direction.get(name)!)]));
-      const values = await session.run({ ...all, ...moved }, [target]);
-      return values[target]!;
+    const at = async (h: number): Promise<Numbers> => {
+      const inputs = wrt.map((name, index) => {
+        const numbers = moved(numbersOf(all[name]!), h, numbersOf(directions[index]!));
+        return [name, tensorLike(all[name]!, numbers)] as const;
+      });
+      const values = await session.run({ ...all, ...Object.fromEntries(inputs) }, [target]);
+      return numbersOf(values[target]!);
     };
-    const [ahead, behind] = [await at(step), await at(-step)];
-    const slope = move(ahead, -1, behind);
+    const slope = moved(await at(step), -1, await at(-step));
     const difference = dot(weights, slope) / (2 * step);
     // Two vectors without relation have an inner product of about this size; a smaller one is cancellation.
-    const typical = Math.sqrt((dot(weights, weights) * dot(slope, slope)) / slope.data.length) / (2 * step);
+    const typical = Math.sqrt((dot(weights, weights) * dot(slope, slope)) / slope.length) / (2 * step);
     const size = Math.max(Math.abs(derivative), Math.sqrt(squares), typical, 1e-30);
     const error = Math.abs(derivative - difference) / size;
     if (best === undefined || error < best.error) best = { derivative, difference, step, error };
@@ -113,28 +123,36 @@ async function checkDirection(
   return best!;
 }
 
-function dot(a: Tensor, b: Tensor): number {
+function sum(values: Numbers): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function dot(a: Numbers, b: Numbers): number {
   let sum = 0;
-  for (let index = 0; index < a.data.length; index++) sum += Number(a.data[index]) * Number(b.data[index]);
+  for (let index = 0; index < a.length; index++) sum += a[index]! * b[index]!;
   return sum;
 }
 
-function move(x: Tensor, step: number, direction: Tensor): Tensor {
-  return {
-    dims: x.dims,
-    data: Float32Array.from(
-      x.data as Float32Array,
-      (value, index) => value + step * Number(direction.data[index]),
-    ),
-  };
+/** The elements of a tensor in double precision. */
+type Numbers = Float64Array;
+
+function numbersOf({ data }: Tensor): Numbers {
+  if (!(data instanceof Uint16Array)) return Float64Array.from(data as Float32Array, Number);
+  return Float64Array.from(data, fromHalf);
 }
 
-function onesLike({ dims, data }: Tensor): Tensor {
-  return { dims, data: new Float32Array(data.length).fill(1) };
+/** Numbers in the type and shape of a tensor. */
+function tensorLike({ dims, data }: Tensor, numbers: Numbers): Tensor {
+  if (data instanceof Float64Array) return { dims, data: numbers };
+  const singles = Float32Array.from(numbers);
+  if (!(data instanceof Uint16Array)) return { dims, data: singles };
+  const halves = new Uint16Array(numbers.length);
+  toFloat16(singles, halves);
+  return { dims, data: halves };
 }
 
-function normalLike({ dims, data }: Tensor, random: () => number): Tensor {
-  return { dims, data: Float32Array.from({ length: data.length }, random) };
+function moved(x: Numbers, step: number, direction: Numbers): Numbers {
+  return x.map((value, index) => value + step * direction[index]!);
 }
 
 function randomTensor({ name, type, shape }: TensorInfo, random: () => number, size: number): Tensor {
@@ -142,12 +160,25 @@ function randomTensor({ name, type, shape }: TensorInfo, random: () => number, s
     throw new ModelError(`The rank of the input "${name}" is not known; feed it a value.`);
   const dims = shape.map((each: Dim) => (typeof each === 'number' ? each : size));
   const length = elementCount(dims);
-  if (type === 'int64') return { dims, data: new BigInt64Array(length) };
-  if (type === 'int32') return { dims, data: new Int32Array(length) };
-  if (type !== 'float32') throw new ModelError(`The input "${name}" has type ${type}; feed it a value.`);
   // One number per sample is a time, a noise level or a weight: positive, and not far from 1.
   const positive = (): number => 0.5 + 0.4 * Math.tanh(random());
-  return { dims, data: Float32Array.from({ length }, dims.length === 1 ? positive : random) };
+  const numbers = (): Numbers => Float64Array.from({ length }, dims.length === 1 ? positive : random);
+  switch (type) {
+    case 'int64':
+      return { dims, data: new BigInt64Array(length) };
+    case 'int32':
+      return { dims, data: new Int32Array(length) };
+    case 'bool':
+      return { dims, data: new Uint8Array(length).fill(1) };
+    case 'float32':
+      return tensorLike({ dims, data: new Float32Array(0) }, numbers());
+    case 'float64':
+      return { dims, data: numbers() };
+    case 'float16':
+      return tensorLike({ dims, data: new Uint16Array(0) }, numbers());
+    default:
+      throw new ModelError(`The input "${name}" has type ${type}; feed it a value.`);
+  }
 }
 
 /** Normal numbers from Mulberry32 and Box-Muller; enough for a test, and the same on every machine. */

@@ -1,5 +1,6 @@
 import type { NodeProto } from '../onnx/file/proto.js';
 import type { Builder, Value } from '../onnx/graph/builder.js';
+import { DATA_TYPES } from '../onnx/file/tensor.js';
 import { elementCount } from '../shape.js';
 
 /**
@@ -28,10 +29,22 @@ export function scatterBack(
 export function scatterFlat(b: Builder, x: Value, indices: Value, cotangent: Value): Value {
   const flat = b.ints([-1]);
   const zeros = b.op('Reshape', [b.zeros(x), flat]);
-  const sum = b.op(
-    'ScatterElements',
-    [zeros, b.op('Reshape', [indices, flat]), b.op('Reshape', [cotangent, flat])],
-    { axis: 0, reduction: 'add' },
-  );
+  const sum = addAt(b, x, zeros, b.op('Reshape', [indices, flat]), b.op('Reshape', [cotangent, flat]), 0);
   return b.reshapeLike(sum, x);
+}
+
+/** ScatterElements that adds, of values of the type of x. Those in half precision are added in single, as ONNX Runtime knows no other way. */
+export function addAt(
+  b: Builder,
+  x: Value,
+  data: Value,
+  indices: Value,
+  updates: Value,
+  axis: number,
+): Value {
+  const scatter = (to: Value, from: Value): Value =>
+    b.op('ScatterElements', [to, indices, from], { axis, reduction: 'add' });
+  if (b.type(x) !== 'float16') return scatter(data, updates);
+  const wide = (value: Value): Value => b.op('Cast', [value], { to: DATA_TYPES.float32 });
+  return b.op('Cast', [scatter(wide(data), wide(updates))], { to: DATA_TYPES.float16 });
 }

@@ -1,10 +1,11 @@
-import { ancestors, intAttribute, operatorOf, sortNodes } from '../onnx/graph/graph.js';
+import { ancestors, operatorOf, sortNodes } from '../onnx/graph/graph.js';
 import { functionKey } from '../onnx/file/functions.js';
 import type { Model } from '../onnx/file/model.js';
 import type { FunctionProto, NodeProto } from '../onnx/file/proto.js';
 import { checkKnown } from '../options.js';
 import { activeValues } from './activity.js';
 import { inputNames } from './assemble.js';
+import { refusalOf } from './refusal.js';
 import { isConstant, ruleOf } from './registry.js';
 
 /** Options of {@link support}. */
@@ -20,6 +21,8 @@ export interface Unsupported {
   readonly operator: string;
   readonly node: string;
   readonly path: readonly string[];
+  /** What it is that has no derivative, where that is known, and what to do. */
+  readonly refusal?: string;
 }
 
 /** What a derivative would lack. */
@@ -29,11 +32,13 @@ export interface Support {
 }
 
 /** Operators that preparation rewrites into operators with a rule. */
-function isLowered(node: NodeProto): boolean {
-  const operator = operatorOf(node);
-  if (operator === 'RMSNormalization') return intAttribute(node, 'axis', -1) < 0;
-  return operator === 'InstanceNormalization' || operator === 'GroupNormalization';
-}
+const LOWERED: ReadonlySet<string> = new Set([
+  'Attention',
+  'GroupNormalization',
+  'InstanceNormalization',
+  'RMSNormalization',
+  'RotaryEmbedding',
+]);
 
 /**
  * Which nodes between the inputs and an output lack a rule in reverse mode, found without running anything. A rule may
@@ -72,7 +77,9 @@ function unsupported(
       const moving = body.input.filter((_, index) => active.has(node.input[index] ?? ''));
       return unsupported(body.node, moving, body.output, functions, [...path, name], new Set());
     }
-    if (ruleOf(node)?.vjp !== undefined || isLowered(node)) return [];
-    return [{ operator: operatorOf(node), node: name, path }];
+    const refusal = refusalOf(node);
+    if (refusal === undefined && (ruleOf(node)?.vjp !== undefined || LOWERED.has(operatorOf(node))))
+      return [];
+    return [{ operator: operatorOf(node), node: name, path, ...(refusal !== undefined && { refusal }) }];
   });
 }

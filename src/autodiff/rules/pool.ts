@@ -41,7 +41,7 @@ const averagePool: Rule = linearRule((b, node, cotangent) => {
   )
     return undefined;
   const size = elementCount(kernel);
-  const ones = b.constant(b.type(x) as 'float32', [1, 1, ...kernel], Array<number>(size).fill(1));
+  const ones = b.constant(b.numberType(x), [1, 1, ...kernel], Array<number>(size).fill(1));
   const padded = [...begin, ...end].some((pad) => pad > 0);
   const includesPadding = intAttribute(node, 'count_include_pad', 0) === 1;
   // Each channel is an image of its own.

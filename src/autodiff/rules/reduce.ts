@@ -3,6 +3,7 @@ import { describeNode, intAttribute } from '../../onnx/graph/graph.js';
 import type { NodeProto } from '../../onnx/file/proto.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
 import { again, linearRule, type Rule, type RuleTable } from '../rule.js';
+import { addAt } from '../scatter.js';
 
 /** The axes that a node reduces, and a way to give a reduced value back the axes that it lost. */
 interface Reduction {
@@ -79,7 +80,7 @@ const topK: Rule = {
     const x = node.input[0]!;
     const axis = intAttribute(node, 'axis', -1);
     const indices = b.output(node, 1);
-    return [b.op('ScatterElements', [b.zeros(x), indices, cotangent], { axis, reduction: 'add' })];
+    return [addAt(b, x, b.zeros(x), indices, cotangent!, axis)];
   },
   jvp: (b, node, [tangent]) => {
     const axis = intAttribute(node, 'axis', -1);

@@ -67,7 +67,7 @@ function interpolationTranspose(b: Builder, node: NodeProto, cotangent: Value): 
 function axisMatrix(b: Builder, node: NodeProto, axis: number, from: number, to: number): Value {
   const x = node.input[0]!;
   const eye = Array.from({ length: from * from }, (_, index) => (index % (from + 1) === 0 ? 1 : 0));
-  const rows = b.constant(b.type(x) as 'float32', [1, from, from, 1], eye);
+  const rows = b.constant(b.numberType(x), [1, from, from, 1], eye);
   // The scale itself enters the coordinates, so it is passed on as it was given.
   const scale = scaleOf(b, node, axis);
   const size = Number.isNaN(scale)

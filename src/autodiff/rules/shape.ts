@@ -4,7 +4,7 @@ import { DATA_TYPES } from '../../onnx/file/tensor.js';
 import { unbroadcast } from '../broadcast.js';
 import type { Builder, Value } from '../../onnx/graph/builder.js';
 import { again, linearRule, type Rule, type RuleTable } from '../rule.js';
-import { scatterBack } from '../scatter.js';
+import { addAt, scatterBack } from '../scatter.js';
 
 /** Operators that only name the axes anew. */
 const reshape: Rule = linearRule((b, node, cotangent) => b.reshapeLike(cotangent, node.input[0]!));
@@ -97,10 +97,7 @@ const move: Rule = linearRule((b, node, cotangent) => scatterBack(b, node, cotan
 
 const gatherElements: Rule = linearRule((b, node, cotangent) => {
   const x = node.input[0]!;
-  return b.op('ScatterElements', [b.zeros(x), node.input[1], cotangent], {
-    axis: intAttribute(node, 'axis', 0),
-    reduction: 'add',
-  });
+  return addAt(b, x, b.zeros(x), node.input[1]!, cotangent, intAttribute(node, 'axis', 0));
 });
 
 /** Overwriting or adding at indices. */

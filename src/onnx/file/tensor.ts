@@ -3,6 +3,7 @@ import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 
 import { ModelError } from '../../errors.js';
 import { elementCount } from '../../shape.js';
+import { fromHalf, toFloat16 } from './float16.js';
 import type { TensorProto } from './proto.js';
 
 /** Element types of a tensor by their number in TensorProto.DataType. */
@@ -229,7 +230,7 @@ function externalBytes(tensor: TensorProto, folder: string | undefined): Uint8Ar
 
 /**
  * The values of a numeric tensor as doubles, for the small constants that a transform looks at (axes, scales, bounds).
- * @throws ModelError for strings and 16-bit floats.
+ * @throws ModelError for strings and bfloat16.
  */
 export function tensorNumbers(tensor: TensorProto, folder?: string): number[] {
   const bytes = tensorBytes(tensor, folder);
@@ -248,6 +249,7 @@ export function tensorNumbers(tensor: TensorProto, folder?: string): number[] {
 const READERS: Partial<Record<DataType, (view: DataView, offset: number) => number>> = {
   float32: (view, offset) => view.getFloat32(offset, true),
   float64: (view, offset) => view.getFloat64(offset, true),
+  float16: (view, offset) => fromHalf(view.getUint16(offset, true)),
   int64: (view, offset) => Number(view.getBigInt64(offset, true)),
   uint64: (view, offset) => Number(view.getBigUint64(offset, true)),
   int32: (view, offset) => view.getInt32(offset, true),
@@ -259,30 +261,40 @@ const READERS: Partial<Record<DataType, (view: DataView, offset: number) => numb
   bool: (view, offset) => view.getUint8(offset),
 };
 
+/** The types of which {@link makeTensor} makes tensors. */
+export type NumberType = 'float32' | 'float64' | 'float16' | 'int64' | 'int32' | 'bool';
+
+export function isNumberType(type: string): type is NumberType {
+  return Object.hasOwn(ARRAYS, type);
+}
+
 /** A tensor from numbers. */
 export function makeTensor(
   name: string,
-  type: 'float32' | 'float64' | 'int64' | 'int32' | 'bool',
+  type: NumberType,
   dims: readonly number[],
   values: ArrayLike<number>,
 ): TensorProto {
-  // The constructors copy arrays of their own type at the speed of memory.
-  const array =
-    type === 'float32'
-      ? new Float32Array(values)
-      : type === 'float64'
-        ? new Float64Array(values)
-        : type === 'int64'
-          ? BigInt64Array.from(Array.from(values), BigInt)
-          : type === 'int32'
-            ? new Int32Array(values)
-            : new Uint8Array(values);
   return {
     name,
     dims: [...dims],
     data_type: DATA_TYPES[type],
-    raw_data: new Uint8Array(array.buffer),
+    raw_data: new Uint8Array(ARRAYS[type](values).buffer),
     string_data: [],
     external_data: [],
   };
 }
+
+/** The constructors copy arrays of their own type at the speed of memory. */
+const ARRAYS: Record<NumberType, (values: ArrayLike<number>) => ArrayBufferView<ArrayBuffer>> = {
+  float32: (values) => new Float32Array(values),
+  float64: (values) => new Float64Array(values),
+  float16: (values) => {
+    const halves = new Uint16Array(values.length);
+    toFloat16(new Float32Array(values), halves);
+    return halves;
+  },
+  int64: (values) => BigInt64Array.from(Array.from(values), BigInt),
+  int32: (values) => new Int32Array(values),
+  bool: (values) => new Uint8Array(values),
+};

@@ -1,7 +1,7 @@
 import { ModelError } from '../../errors.js';
 import { makeNode, type AttributeValue, type Dim, type Graph, type TensorType } from './graph.js';
 import type { NodeProto, TensorProto } from '../file/proto.js';
-import { makeTensor, tensorNumbers, type DataType } from '../file/tensor.js';
+import { isNumberType, makeTensor, tensorNumbers, type DataType, type NumberType } from '../file/tensor.js';
 
 /** The name of a value in the graph. */
 export type Value = string;
@@ -80,16 +80,29 @@ export class Builder {
 
   /** A constant vector of int64. */
   ints(values: readonly number[]): Value {
-    return this.#constant('int64', [values.length], values);
+    return this.constant('int64', [values.length], values);
   }
 
   /** A constant scalar in the type of a value of the graph. */
   scalar(number: number, like: Value): Value {
-    return this.#constant(this.type(like) as 'float32', [], [number]);
+    return this.constant(this.numberType(like), [], [number]);
   }
 
-  constant(type: 'float32' | 'float64' | 'int64', dims: readonly number[], values: readonly number[]): Value {
-    return this.#constant(type, dims, values);
+  /** The type of a value as one in which there are constants. @throws ModelError for another one. */
+  numberType(like: Value): NumberType {
+    const type = this.type(like);
+    if (isNumberType(type)) return type;
+    throw new ModelError(`"${like}" is ${type}, in which fastsde writes no derivatives.`, { value: like });
+  }
+
+  constant(type: NumberType, dims: readonly number[], values: readonly number[]): Value {
+    const key = JSON.stringify([type, dims, values]);
+    const known = this.#written.get(key);
+    if (known !== undefined) return known[0]!;
+    const name = this.#fresh();
+    this.initializers.set(name, makeTensor(name, type, dims, values));
+    this.#written.set(key, [name]);
+    return name;
   }
 
   type(value: Value): DataType {
@@ -196,20 +209,6 @@ export class Builder {
     const type = this.graph.types.get(value);
     if (type === undefined) throw new ModelError(`ONNX Runtime finds no type for "${value}".`, { value });
     return type;
-  }
-
-  #constant(
-    type: 'float32' | 'float64' | 'int64' | 'int32' | 'bool',
-    dims: readonly number[],
-    values: readonly number[],
-  ): Value {
-    const key = JSON.stringify([type, dims, values]);
-    const known = this.#written.get(key);
-    if (known !== undefined) return known[0]!;
-    const name = this.#fresh();
-    this.initializers.set(name, makeTensor(name, type, dims, values));
-    this.#written.set(key, [name]);
-    return name;
   }
 
   #fresh(): Value {

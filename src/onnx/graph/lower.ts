@@ -1,57 +1,96 @@
-import {
-  floatAttribute,
-  intAttribute,
-  makeNode,
-  operatorOf,
-  type AttributeValue,
-  type TensorType,
-} from './graph.js';
+import { floatAttribute, intAttribute, makeNode, operatorOf, type TensorType } from './graph.js';
 import type { GraphProto, NodeProto, TensorProto } from '../file/proto.js';
 import { elementCount } from '../../shape.js';
-import { makeTensor, tensorNumbers } from '../file/tensor.js';
+import { DATA_TYPES, makeTensor, tensorNumbers } from '../file/tensor.js';
+import { lowerAttention, lowerRotary } from './lower-attention.js';
+import { rewrite, type Emit } from './rewrite.js';
 
 /**
- * Normalisations in terms of the one whose kernel also returns what a gradient needs: LayerNormalization with scale 1
- * gives the normalised values and the inverse standard deviation, so neither is computed again.
+ * Operators of networks in terms of fewer ones. Normalisations become the one whose kernel also returns what a gradient needs:
+ * LayerNormalization with scale 1 gives the normalised values and the inverse standard deviation, so neither is computed again.
+ * Of values in half precision they are taken in single precision, as their sums of squares leave the range of half precision.
  * @param types what is known of the graph's values
  */
-export function lowerNormalizations(graph: GraphProto, types: ReadonlyMap<string, TensorType>): GraphProto {
+export function lowerOperators(graph: GraphProto, types: ReadonlyMap<string, TensorType>): GraphProto {
   const tensors = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
   const everywhere = (name: string | undefined, value: number): boolean => {
     const tensor = tensors.get(name ?? '');
     // A longer vector is a weight.
-    if (tensor === undefined || tensor.data_type !== 1 || (tensor.dims[0] ?? 1) > 4096) return false;
+    if (tensor === undefined || !isReadable(tensor) || (tensor.dims[0] ?? 1) > 4096) return false;
     return tensor.dims.length < 2 && tensorNumbers(tensor).every((each) => each === value);
   };
   return rewrite(graph, {
     InstanceNormalization: (node, emit) => {
+      const { type, up, finish } = precision(node, types, emit);
       const [x, scale, bias] = node.input as [string, string, string];
       const sizes = types.get(x)?.shape?.slice(2);
       const fixed = sizes?.every((size) => typeof size === 'number');
       const length = fixed ? elementCount(sizes) : -1;
-      const rows = emit('Reshape', [x, emit.ints([0, 0, length])]);
-      const normal = normalize(emit, rows, -1, node);
-      const column = (vector: string): string => emit('Reshape', [vector, emit.ints([-1, 1])]);
+      const rows = emit('Reshape', [up(x), emit.ints([0, 0, length])]);
+      const normal = normalize(emit, type, rows, -1, node);
+      const column = (vector: string): string => emit('Reshape', [up(vector), emit.ints([-1, 1])]);
       const scaled = everywhere(scale, 1) ? normal : emit('Mul', [normal, column(scale)]);
       const shifted = everywhere(bias, 0) ? scaled : emit('Add', [scaled, column(bias)]);
-      emit('Reshape', [shifted, emit('Shape', [x])], {}, node.output);
+      finish('Reshape', [shifted, emit('Shape', [x])]);
       return true;
     },
     LayerNormalization: (node, emit) => {
+      const { half, type, up, finish } = precision(node, types, emit);
       const [x, scale, bias] = node.input as [string, string, string?];
-      if (bias === undefined && everywhere(scale, 1)) return false;
+      if (bias === undefined && everywhere(scale, 1) && !half) return false;
       // The statistics, where somebody reads them, stay those of the normalised values.
-      const normal = normalize(emit, x, intAttribute(node, 'axis', -1), node, node.output.slice(1));
-      const scaled = emit(
-        'Mul',
-        [normal, scale],
-        {},
-        bias === undefined ? node.output.slice(0, 1) : undefined,
-      );
-      if (bias !== undefined) emit('Add', [scaled, bias], {}, node.output.slice(0, 1));
+      const normal = normalize(emit, type, up(x), intAttribute(node, 'axis', -1), node, node.output.slice(1));
+      const factors = [normal, up(scale)];
+      if (bias === undefined) finish('Mul', factors);
+      else finish('Add', [emit('Mul', factors), up(bias)]);
       return true;
     },
+    RMSNormalization: (node, emit) => {
+      const { type, up, finish } = precision(node, types, emit);
+      const [x, scale] = node.input as [string, string];
+      const rank = types.get(x)?.shape?.length;
+      if (rank === undefined) return false;
+      const axis = intAttribute(node, 'axis', -1);
+      const start = axis < 0 ? axis + rank : axis;
+      const axes = Array.from({ length: rank - start }, (_, index) => start + index);
+      const value = up(x);
+      const square = emit('ReduceMean', [emit('Mul', [value, value]), emit.ints(axes)]);
+      const epsilon = emit.float(floatAttribute(node, 'epsilon', 1e-5), type);
+      const inverse = emit('Reciprocal', [emit('Sqrt', [emit('Add', [square, epsilon])])]);
+      finish('Mul', [emit('Mul', [value, inverse]), up(scale)]);
+      return true;
+    },
+    Attention: (node, emit) => lowerAttention(node, emit, types),
+    RotaryEmbedding: (node, emit) => lowerRotary(node, emit, types),
   });
+}
+
+function isReadable({ data_type }: TensorProto): boolean {
+  const { float32, float64, float16 } = DATA_TYPES;
+  return data_type === float32 || data_type === float64 || data_type === float16;
+}
+
+/** In which precision a node is computed, half precision in single: what comes in, and the operator that makes the result. */
+interface Precision {
+  readonly half: boolean;
+  readonly type: 'float32' | 'float64';
+  readonly up: (value: string) => string;
+  readonly finish: (operator: string, inputs: readonly string[]) => void;
+}
+
+function precision(node: NodeProto, types: ReadonlyMap<string, TensorType>, emit: Emit): Precision {
+  const type = types.get(node.input[0]!)?.type;
+  const half = type === 'float16';
+  const output = node.output.slice(0, 1);
+  return {
+    half,
+    type: type === 'float64' ? type : 'float32',
+    up: (value) => (half ? emit('Cast', [value], { to: DATA_TYPES.float32 }) : value),
+    finish: (operator, inputs) => {
+      if (!half) emit(operator, inputs, {}, output);
+      else emit('Cast', [emit(operator, inputs)], { to: DATA_TYPES.float16 }, output);
+    },
+  };
 }
 
 /**
@@ -87,23 +126,34 @@ export function spreadScales(
 /** (x - mean) / sqrt(var + epsilon) over the axes from `axis`, with the names of the statistics that are read. */
 function normalize(
   emit: Emit,
+  type: 'float32' | 'float64',
   x: string,
   axis: number,
   node: NodeProto,
   statistics: readonly string[] = [],
 ): string {
   const epsilon = { float: floatAttribute(node, 'epsilon', 1e-5) };
-  return emit('LayerNormalization', [x, emit.float(1)], { axis, epsilon }, undefined, statistics);
+  if (type === 'float64' && axis === -1 && !statistics.some((name) => name !== '')) {
+    // In double precision the kernel's statistics are single.
+    const last = emit.ints([-1]);
+    const centred = emit('Sub', [x, emit('ReduceMean', [x, last])]);
+    const variance = emit('ReduceMean', [emit('Mul', [centred, centred]), last]);
+    return emit('Div', [centred, emit('Sqrt', [emit('Add', [variance, emit.float(epsilon.float, type)])])]);
+  }
+  return emit('LayerNormalization', [x, emit.float(1, type)], { axis, epsilon }, undefined, statistics);
 }
 
-/** Operators that ONNX Runtime has no kernel for and would expand into many small ones. */
+/** Group normalisation, which ONNX Runtime has no kernel for and would expand into many small operators. */
 export function lowerFunctions(graph: GraphProto, opset: number): GraphProto {
   return rewrite(graph, {
     GroupNormalization: (node, emit) => {
       const [x, scale, bias] = node.input as [string, string, string];
       const groups = intAttribute(node, 'num_groups', 1);
       const rows = emit('Reshape', [x, emit.ints([0, groups, -1])]);
-      const normal = normalize(emit, rows, -1, node);
+      const everywhere = (value: number): string =>
+        emit('Expand', [emit('CastLike', [emit.float(value), x]), emit.ints([groups])]);
+      const epsilon = { float: floatAttribute(node, 'epsilon', 1e-5) };
+      const normal = emit('InstanceNormalization', [rows, everywhere(1), everywhere(0)], { epsilon });
       // Scale and bias are per channel since operator set 21, per group before.
       const channels = [emit.ints([0]), emit('Shape', [scale]), emit.ints([-1])];
       const columns = opset < 21 ? normal : emit('Reshape', [normal, emit('Concat', channels, { axis: 0 })]);
@@ -113,68 +163,5 @@ export function lowerFunctions(graph: GraphProto, opset: number): GraphProto {
       emit('Reshape', [shifted, emit('Shape', [x])], {}, node.output);
       return true;
     },
-    RMSNormalization: (node, emit) => {
-      const [x, scale] = node.input as [string, string];
-      const axis = intAttribute(node, 'axis', -1);
-      // Counted from the front, the axes depend on a rank that is not known yet.
-      if (axis >= 0) return false;
-      const axes = Array.from({ length: -axis }, (_, index) => axis + index);
-      const square = emit('ReduceMean', [emit('Mul', [x, x]), emit.ints(axes)]);
-      const epsilon = emit('CastLike', [emit.float(floatAttribute(node, 'epsilon', 1e-5)), x]);
-      const inverse = emit('Reciprocal', [emit('Sqrt', [emit('Add', [square, epsilon])])]);
-      emit('Mul', [emit('Mul', [x, inverse]), scale], {}, node.output);
-      return true;
-    },
   });
-}
-
-/** Emits a node of the replacement; `output` where it computes the replaced node's own output, `more` for further ones. */
-interface Emit {
-  (
-    operator: string,
-    inputs: readonly string[],
-    attributes?: Readonly<Record<string, AttributeValue>>,
-    output?: readonly string[],
-    more?: readonly string[],
-  ): string;
-  ints(values: readonly number[]): string;
-  float(value: number): string;
-}
-
-/** Replaces a node by what it emits; false leaves it as it is. */
-type Lowering = (node: NodeProto, emit: Emit) => boolean;
-
-function rewrite(graph: GraphProto, table: Readonly<Record<string, Lowering>>): GraphProto {
-  const lowerings = new Map(Object.entries(table));
-  const constants: TensorProto[] = [];
-  const node = graph.node.flatMap((each) => {
-    const lowering = lowerings.get(operatorOf(each));
-    if (lowering === undefined) return [each];
-    const nodes: NodeProto[] = [];
-    const fresh = (kind: string): string =>
-      `${each.output[0] ?? ''}/${kind}.${nodes.length + constants.length}`;
-    const constant = (type: 'int64' | 'float32', dims: number[], values: readonly number[]): string => {
-      const name = fresh('constant');
-      constants.push(makeTensor(name, type, dims, values));
-      return name;
-    };
-    const emit: Emit = Object.assign(
-      (
-        operator: string,
-        inputs: readonly string[],
-        attributes: Readonly<Record<string, AttributeValue>> = {},
-        output: readonly string[] = [fresh(operator)],
-        more: readonly string[] = [],
-      ) => {
-        nodes.push(makeNode(operator, inputs, [...output, ...more], attributes));
-        return output[0]!;
-      },
-      {
-        ints: (values: readonly number[]) => constant('int64', [values.length], values),
-        float: (value: number) => constant('float32', [], [value]),
-      },
-    );
-    return !lowering(each, emit) ? [each] : nodes;
-  });
-  return { ...graph, node, initializer: [...graph.initializer, ...constants] };
 }

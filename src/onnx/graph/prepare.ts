@@ -14,7 +14,7 @@ import {
 } from './graph.js';
 import { inferTypes } from './infer.js';
 import { lowerGroupNormalizations } from './lower-groups.js';
-import { lowerFunctions, lowerNormalizations } from './lower.js';
+import { lowerFunctions, lowerOperators } from './lower.js';
 import { modelBytes, type Model } from '../file/model.js';
 import {
   decodeModel,
@@ -67,7 +67,7 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   const extended = extend === undefined ? inlined : extend(inlined, found);
   const folded = await simplify({ ...plain, graph: foldSizes(extended, found) }, model.folder);
   const grouped = groupsByChannel ? lowerGroupNormalizations(folded, found) : folded;
-  const lowered = lowerNormalizations(grouped, found);
+  const lowered = lowerOperators(grouped, found);
   const types = await inferTypes({ ...plain, graph: lowered }, model.folder);
 
   const hidden = new Set(weights.map(({ name }) => name ?? ''));

@@ -1,7 +1,7 @@
 import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Tensor } from '../../onnx/run/runtime.js';
-import { fromFloat16, toFloat16 } from './float16.js';
+import { fromFloat16, toFloat16 } from '../../onnx/file/float16.js';
 
 /** A buffer for a network's input or output; float32 data pass through without a copy. */
 export interface Port {

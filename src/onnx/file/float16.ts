@@ -1,4 +1,4 @@
-/** IEEE 754 half precision, for networks whose inputs and outputs are float16 (Node 20 has no Float16Array). */
+/** IEEE 754 half precision, for networks in float16 (Node 20 has no Float16Array). */
 
 const scratch = new Float32Array(1);
 const bits = new Uint32Array(scratch.buffer);
@@ -24,13 +24,15 @@ export function toFloat16(values: Float32Array, out: Uint16Array): void {
 }
 
 export function fromFloat16(halves: Uint16Array, out: Float32Array): void {
-  for (let i = 0; i < halves.length; i++) {
-    const half = halves[i]!;
-    const exponent = (half >>> 10) & 0x1f;
-    const fraction = half & 0x3ff;
-    const sign = half & 0x8000 ? -1 : 1;
-    if (exponent === 0) out[i] = sign * fraction * 2 ** -24;
-    else if (exponent === 31) out[i] = fraction === 0 ? sign * Infinity : NaN;
-    else out[i] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  }
+  for (let i = 0; i < halves.length; i++) out[i] = fromHalf(halves[i]!);
+}
+
+/** The number that 16 bits stand for. */
+export function fromHalf(half: number): number {
+  const exponent = (half >>> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  const sign = half & 0x8000 ? -1 : 1;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
