@@ -29,6 +29,7 @@ export {
   respacedLevels,
   smldLadder,
 } from './sde/ladder.js';
+export { ladderSde } from './sde/ladder-sde.js';
 export { ladderFromName, ladderFromNumbers, zeroTerminalSnr, type NamedLadder } from './sde/named-ladder.js';
 export { readLadder, type LadderReading } from './score/network/ladder-file.js';
 export { ladderGrid, spacedTimes, timeGrid, type Grid, type GridOptions, type Step } from './sde/grid.js';

@@ -169,10 +169,6 @@ function resolve(model: ScoreModel, options: CompareOptions): Job {
       { option: 'data', value: data.features.width },
     );
   const missing: Partial<Record<DistanceName, string>> = {
-    ...(model.ladder && {
-      'ode-rms': 'one of a model in continuous time, which has an ODE',
-      'ode-wasserstein': 'one of a model in continuous time, which has an ODE',
-    }),
     ...(!law && {
       'law-wasserstein': 'one for which there is an exact law',
       'law-frechet': 'one for which there is an exact law',

@@ -5,6 +5,7 @@ import { checkClassLabels } from '../score/class-label.js';
 import { priorMismatch } from '../score/doubts.js';
 import { openDevice } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
+import { betweenLevels, levelDoubts } from '../solvers/between-levels.js';
 import { integrateFlow, jumpsOf } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 import { elementCount } from '../shape.js';
@@ -216,12 +217,13 @@ async function flow(
     shape: [count, ...model.shape],
     evaluations,
     seconds: (performance.now() - began) / 1000,
-    warnings: priorMismatch(model, labels),
+    warnings: [...priorMismatch(model, labels), ...levelDoubts(model)],
     options: {
       sde: sde.name,
       ...(model.guidance && { guidance: model.guidance }),
       ...tolerances,
       ...{ epsilon, count, batch },
+      ...betweenLevels(model),
     },
   };
 }

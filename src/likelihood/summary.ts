@@ -2,6 +2,7 @@ import type { DerivativeCost, DerivativeMethod, ScoreDerivative } from '../score
 import { guidedDensity, priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { noCounts, type Counts } from '../solvers/counts.js';
+import { betweenLevels, levelDoubts } from '../solvers/between-levels.js';
 import type { LikelihoodJob, TraceMethod } from './job.js';
 import type { Passes } from './passes.js';
 
@@ -91,7 +92,12 @@ export function summarise(
     trace,
     evaluations,
     counts: countsOf(evaluations, rejected, cost, networks, extra),
-    warnings: [...priorMismatch(model, job.labels), ...guidedDensity(model), ...doubtsOf(found)],
+    warnings: [
+      ...priorMismatch(model, job.labels),
+      ...levelDoubts(model),
+      ...guidedDensity(model),
+      ...doubtsOf(found),
+    ],
     options: {
       sde: sde.name,
       ...(model.guidance && { guidance: model.guidance }),
@@ -107,6 +113,7 @@ export function summarise(
       batch,
       seed: job.seed,
       first: job.first,
+      ...betweenLevels(model),
     },
   };
 }

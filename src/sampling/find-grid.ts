@@ -1,10 +1,9 @@
 import type { Elements } from '../device/device.js';
 import { turn } from '../device/turn.js';
-import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed, checkSignal } from '../options.js';
 import { checkClassLabels } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
-import { spacedTimes } from '../sde/grid.js';
+import { timeGrid } from '../sde/grid.js';
 import { levelAt } from '../sde/level.js';
 import { gridCosts } from '../sde/names.js';
 import { shortestGrid } from '../sde/shortest-grid.js';
@@ -55,7 +54,7 @@ const MOST_BYTES = 2 ** 28;
  * ODE-based diffusion sampling"). Costs count x fineSteps evaluations, once for a model and a number of steps.
  *
  * @returns `steps` + 1 times, descending: a `grid` for `sample`.
- * @throws OptionError for options that cannot be used, and for a model with trained levels, which walks those.
+ * @throws OptionError for options that cannot be used.
  */
 export async function findGrid(model: ScoreModel, options: FindGridOptions): Promise<number[]> {
   checkKnown(options, optionNames);
@@ -68,11 +67,8 @@ export async function findGrid(model: ScoreModel, options: FindGridOptions): Pro
   const seed = checkSeed(options.seed ?? 0);
   checkSignal(signal);
   const labels = checkClassLabels(model, options.classLabel, count);
-  if (model.ladder) {
-    const expected = `left out: the model was trained on ${model.ladder.levels} levels, which it walks`;
-    throw new OptionError('grid', 'auto', expected);
-  }
-  const times = spacedTimes(model.sde, { steps: fineSteps, grid: 'karras', epsilon });
+  const fine = timeGrid(model.sde, { steps: fineSteps, grid: 'karras', epsilon });
+  const times = [...fine.map(({ from }) => from.t), fine.at(-1)!.to.t];
   const solver = predictorCorrector({
     predictor: dpmpp3M(),
     corrector: 'none',

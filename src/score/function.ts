@@ -1,6 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkKnown, isList } from '../options.js';
-import { checkIndex, type Level, type Process } from '../sde/level.js';
+import { ladderSde } from '../sde/ladder-sde.js';
+import type { Level, Process } from '../sde/level.js';
 import type { Parameterization, ScoreModel } from './model.js';
 import { parameterizations, scoreCoefficients } from './parameterization.js';
 
@@ -43,14 +44,11 @@ export function functionModel(options: FunctionModelOptions): ScoreModel {
   if (typeof (evaluate as unknown) !== 'function') throw new OptionError('evaluate', evaluate, 'a function');
   return {
     shape: [...shape],
-    sde,
+    sde: ladder ? ladderSde(ladder, sde) : sde,
     parameterization,
     ...(classes !== undefined && { classes }),
     ...(ladder && { ladder }),
-    coefficients(level) {
-      if (ladder) checkIndex(ladder, level.index);
-      return scoreCoefficients(parameterization, level);
-    },
+    coefficients: (level) => scoreCoefficients(parameterization, level),
     evaluate: (x, levels, output, labels) => evaluate(x, levels, output, labels),
     close: () => Promise.resolve(),
   };

@@ -4,7 +4,7 @@ import { checkEpsilon } from './constants.js';
 import { ladderTransition, levelTime, respacedLevels } from './ladder.js';
 import { dataLevel, levelAt, type Level } from './level.js';
 import { gridNames, type GridName } from './names.js';
-import { spacedLevels } from './spaced-levels.js';
+import { nearestLevels, spacedLevels } from './spaced-levels.js';
 import type { Ladder, Sde, Transition } from './sde.js';
 
 /** A grid holds its steps as objects, so that more would fill the memory of the JavaScript heap. */
@@ -40,10 +40,21 @@ export interface GridOptions {
   readonly sigmaData?: number | undefined;
 }
 
-/** The steps of a sampler for a model in continuous time, in solver order. @throws OptionError */
+/**
+ * The steps of a sampler in continuous time, in solver order. Where a network takes the integers of its levels alone, they lead from level to
+ * level, those next to the times of the grid.
+ * @throws OptionError
+ */
 export function timeGrid(sde: Sde, options: GridOptions): Step[] {
   if (options.grid === 'reference') return referenceGrid(sde, options);
-  const levels = Array.from(spacedTimes(sde, options), (t) => levelAt({ sde }, t));
+  const { ladder } = sde;
+  let times = spacedTimes(sde, options);
+  if (ladder?.nearest) {
+    checkInteger('steps', times.length - 1, 1, ladder.levels - 1);
+    const noise = times.map((t) => -sde.lambda(t)).reverse();
+    times = Float64Array.from(nearestLevels(ladder, noise), (index) => levelTime(ladder, index)).reverse();
+  }
+  const levels = Array.from(times, (t) => levelAt({ sde, ladder }, t));
   return stepsBetween(levels, ({ t: from }, { t: to }) => ({ h: from - to, ...sde.transition(to, from) }));
 }
 
@@ -149,27 +160,25 @@ function referenceGrid(sde: Sde, options: GridOptions): Step[] {
 }
 
 /**
- * The steps of a sampler for a model trained on a discrete ladder (DDPM, SMLD): one per trained level, or fewer that are
- * evenly spread over them, or lie nearest to the noise levels of a named grid. Level i lies at time epsilon + (T - epsilon) i / (levels - 1) of the continuous SDE.
+ * The steps of a sampler over a discrete ladder (DDPM, SMLD), down to the data: one per trained level, or fewer that are
+ * evenly spread over them, or lie nearest to the noise levels of a named grid.
  */
 export function ladderGrid(
   sde: Sde,
   ladder: Ladder,
-  options: Pick<GridOptions, 'steps' | 'epsilon' | 'rho' | 'sigmaData'> & {
-    grid?: GridName | undefined;
-  } = {},
+  options: Pick<GridOptions, 'steps' | 'rho' | 'sigmaData'> & { grid?: GridName | undefined } = {},
 ): Step[] {
-  const { steps, epsilon } = validated(sde, { ...options, steps: options.steps ?? ladder.levels }, 1);
-  const { grid, rho, sigmaData } = options;
+  const { steps = ladder.levels, grid, rho, sigmaData } = options;
+  checkInteger('steps', steps, 1, MOST_STEPS);
   const chosen =
     grid === undefined || steps > ladder.levels
       ? respacedLevels(ladder, steps)
       : spacedLevels(ladder, { steps, grid, rho, sigmaData });
   const levels = Array.from(chosen.reverse(), (index) =>
-    levelAt({ sde, ladder }, levelTime(sde, ladder.levels, index, epsilon), index),
+    levelAt({ sde, ladder }, levelTime(ladder, index), index),
   );
   return stepsBetween([...levels, dataLevel], (from, to) => ({
-    h: (sde.T * (from.index! - (to.index ?? -1))) / ladder.levels,
+    h: from.t - to.t,
     ...transitionBetween(ladder, to, from),
   }));
 }

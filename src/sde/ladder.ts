@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkInteger } from '../options.js';
-import type { Ladder, Sde, Transition } from './sde.js';
+import type { Ladder, Transition } from './sde.js';
 
 /** The chain of DDPM: x_i = sqrt(1 - beta_i) x_(i-1) + sqrt(beta_i) z (Ho et al. 2020, equation 2). */
 export function ddpmLadder(betas: ArrayLike<number>): Ladder {
@@ -75,9 +75,9 @@ export function respacedLevels(ladder: Ladder, steps: number = ladder.levels): I
   return Int32Array.from({ length: steps }, (_, k) => Math.round((k * (levels - 1)) / (steps - 1)));
 }
 
-/** The time of the continuous SDE at which level `index` of a ladder with `levels` levels lies. */
-export function levelTime(sde: Sde, levels: number, index: number, epsilon: number): number {
-  return levels === 1 ? sde.T : epsilon + (sde.T - epsilon) * (index / (levels - 1));
+/** Where level `index` lies in time: the data are at 0, and every level is as far from the next. */
+export function levelTime({ levels }: Pick<Ladder, 'levels'>, index: number): number {
+  return (index + 1) / levels;
 }
 
 /** f at `count` values of u from 0 to 1, ends included; f(1) if there is one. */

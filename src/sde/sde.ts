@@ -12,6 +12,11 @@ export interface Ladder {
   readonly levels: number;
   readonly alpha: Float64Array;
   readonly sigma: Float64Array;
+  /**
+   * Whether a network takes the integers of levels alone, so that between two of them it is evaluated at the nearer one. Default false:
+   * it takes any time.
+   */
+  readonly nearest?: boolean;
 }
 
 /**
@@ -54,4 +59,6 @@ export interface Sde {
    * Euler steps. Absent where nothing was published.
    */
   readonly published?: ((levels: number) => Ladder) | 'euler';
+  /** The trained levels of which it is the continuous time, see `ladderSde`. */
+  readonly ladder?: Ladder;
 }

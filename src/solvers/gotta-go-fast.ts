@@ -4,6 +4,7 @@ import { IntegrationError, OptionError } from '../errors.js';
 import { checkChoice, checkKnown, checkNumber } from '../options.js';
 import { checkEpsilon } from '../sde/constants.js';
 import { levelAt } from '../sde/level.js';
+import { betweenLevels, levelDoubts } from './between-levels.js';
 import type { Batch } from './batch.js';
 import { BrownianPath, freshIncrements, type Increments } from './brownian-path.js';
 import { errorNorms, errorScales, extrapolations, rejections, solverOptions } from './names.js';
@@ -71,13 +72,7 @@ export function gottaGoFast(options: GottaGoFastOptions = {}): Solver {
   return {
     name: 'ggf',
     plan(model): Plan {
-      const { sde, ladder } = model;
-      if (ladder) {
-        const expected =
-          `left to models in continuous time: this one knows its ${ladder.levels} trained levels alone, which predictors walk ` +
-          '(solver ancestral or dpmpp-2m, say)';
-        throw new OptionError('solver', 'ggf', expected);
-      }
+      const { sde } = model;
       const [low, high] = sde.dataRange;
       const settings: Settings = {
         ...{ rtol, atol: options.atol ?? (high - low) / 256 },
@@ -87,7 +82,8 @@ export function gottaGoFast(options: GottaGoFastOptions = {}): Solver {
       };
       return {
         steps: PARTS,
-        options: { solver: 'ggf', ...settings },
+        options: { solver: 'ggf', ...settings, ...betweenLevels(model) },
+        warnings: levelDoubts(model),
         async run(batch, observer) {
           const steps = new Steps(batch, settings, observer);
           for (let attempt = 0; steps.active; attempt++) await steps.attempt(attempt);

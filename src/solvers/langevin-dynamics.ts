@@ -2,7 +2,7 @@ import { solverOptions } from './names.js';
 import { Stream } from '../device/binding.js';
 import { OptionError } from '../errors.js';
 import { checkInteger, checkKnown, checkNumber } from '../options.js';
-import { levelAt } from '../sde/level.js';
+import { trainedLevelAt } from '../sde/level.js';
 import { langevinMove } from './correctors/langevin.js';
 import type { Plan, Solver } from './solver.js';
 import { stayAt, walk } from './walk.js';
@@ -37,7 +37,7 @@ export function langevinDynamics(options: LangevinDynamicsOptions): Solver {
       const { epsilon, T } = model.sde;
       if (time !== undefined && !(time > 0 && time <= T))
         throw new OptionError('time', time, `above 0 and at most T (${T})`);
-      const level = levelAt(model, time ?? epsilon);
+      const level = trainedLevelAt(model, time ?? epsilon);
       return {
         steps,
         evaluations: steps,

@@ -5,7 +5,9 @@ import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid, type Grid, type Step } from '../sde/grid.js';
 import type { GridName } from '../sde/names.js';
+import { noiseGrids } from '../sde/spaced-levels.js';
 import type { Batch } from './batch.js';
+import { betweenLevels, levelDoubts } from './between-levels.js';
 import { stepsWithin } from './budget.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
 import type { Corrector } from './corrector.js';
@@ -35,8 +37,9 @@ export interface WalkOptions {
   readonly evaluations?: number | undefined;
   /**
    * Default: that of the predictor, mostly `uniform-t`. A name of times from T to epsilon, the times themselves, or `reference`,
-   * the published loop. A model with trained levels walks those, evenly spread or nearest to the noise levels of `uniform-lambda`,
-   * `exponential`, `karras` or `arctan`.
+   * the published loop. A model with trained levels walks those down to the data, evenly spread or nearest to the noise levels of
+   * `uniform-lambda`, `exponential`, `karras` or `arctan`; on other grids, with `epsilon`, and by methods that evaluate within their steps it
+   * is one in continuous time.
    */
   readonly grid?: Grid | undefined;
   /** Exponent of the grids `karras` (default 7), `power` (default 3) and `polyexponential` (default 1). */
@@ -52,7 +55,7 @@ export interface PredictorCorrectorOptions extends WalkOptions {
   readonly corrector?: Named<CorrectorName, Corrector> | undefined;
   /** Default `corrector-first`. Without a predictor on the exact grid, corrections follow the way to each level. */
   readonly sequence?: Sequence | undefined;
-  /** Default `tweedie` on the exact grid; `mean` on the published grid and on a trained ladder, where a predictor comes last. */
+  /** Default `tweedie` where the grid ends at epsilon; `mean` where it leads to the data (the published one, a ladder) and a predictor comes last. */
   readonly denoise?: Denoise | undefined;
 }
 
@@ -67,15 +70,15 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
   const planned = (model: ScoreModel, way: WalkOptions): Plan & { readonly evaluations: number } => {
     const corrector = given ?? namedCorrector(defaultCorrector(model));
     const steps = stepsOf(model, predictor, way);
-    const ladder = steps[0]!.from.index !== undefined || way.grid === 'reference';
-    const predictsLast = ladder && sequence === 'corrector-first' && !predictor.still;
+    // On the published grid and on a ladder the last predictor step leads to the data, where there is nothing left to correct.
+    const last = steps.at(-1)!;
+    const toData = last.to.sigma === 0;
+    const predictsLast = toData && sequence === 'corrector-first' && !predictor.still;
     const denoise = options.denoise ?? (predictsLast ? 'mean' : 'tweedie');
     checkDenoise(denoise, sequence, predictor);
-    const last = steps.at(-1)!;
-    // On a ladder the last predictor step leads to the data, where there is nothing left to correct.
-    const end = ladder ? last.from : last.to;
-    const ahead = sequence === 'predictor-first' || (predictor.still && !ladder);
-    const walked = sequence === 'predictor-first' && ladder ? steps.slice(0, -1) : steps;
+    const end = toData ? last.from : last.to;
+    const ahead = sequence === 'predictor-first' || (predictor.still && !toData);
+    const walked = sequence === 'predictor-first' && toData ? steps.slice(0, -1) : steps;
     const isNoisy = (k: number): boolean => !(denoise === 'mean' && k === walked.length - 1);
     const costs = walked.map((step, k) => {
       if (predictor.still) return corrector.steps;
@@ -95,12 +98,17 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         corrector: corrector.name,
         ...corrector.resolve?.(model),
         steps: steps.length,
-        grid: model.ladder ? 'ladder' : gridOf(predictor, way),
+        grid: model.ladder && toData ? 'ladder' : gridOf(predictor, way),
         epsilon: end.t,
         sequence,
         denoise,
+        ...(!toData && betweenLevels(model)),
       },
-      warnings: [...(corrector.warnings?.(model) ?? []), ...scoreRounding(model, end.sigma)],
+      warnings: [
+        ...(corrector.warnings?.(model) ?? []),
+        ...scoreRounding(model, end.sigma),
+        ...(predictor.continuous ? levelDoubts(model) : []),
+      ],
       async run(batch, observer) {
         const predict = predicting(batch, predictor, walked);
         const correct = correcting(batch, corrector, walked);
@@ -119,7 +127,9 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
     plan(model) {
       const { evaluations } = options;
       if (evaluations === undefined) return planned(model, options);
-      const most = model.ladder?.levels ?? Infinity;
+      const { ladder } = model;
+      const onLevels = ladder && (ladder.nearest || !isContinuous(predictor, options));
+      const most = onLevels ? ladder.levels - (isContinuous(predictor, options) ? 1 : 0) : Infinity;
       const cost = (steps: number): number => planned(model, { ...options, steps }).evaluations;
       return planned(model, { ...options, steps: stepsWithin(evaluations, cost, most) });
     },
@@ -181,17 +191,15 @@ function gridOf({ defaults }: Predictor, { grid }: WalkOptions): Grid {
 
 function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions): Step[] {
   const { rho, epsilon, steps } = options;
-  if (predictor.continuous) requireBetween(model, predictor, options.grid);
-  if (!model.ladder) {
+  if (options.grid === 'reference') checkReference(model, predictor);
+  if (!model.ladder || isContinuous(predictor, options)) {
     const grid = gridOf(predictor, options);
-    const number = steps ?? (typeof grid === 'string' ? (predictor.defaults?.steps ?? 1000) : undefined);
+    const most = model.ladder?.nearest ? model.ladder.levels - 1 : Infinity;
+    const usual = Math.min(most, predictor.defaults?.steps ?? 1000);
+    const number = steps ?? (typeof grid === 'string' ? usual : undefined);
     return timeGrid(model.sde, { steps: number, grid, rho, epsilon, sigmaData: model.sigmaData });
   }
   const { levels, alpha } = model.ladder;
-  if (epsilon !== undefined) {
-    const expected = `left out: the model was trained on ${levels} discrete levels`;
-    throw new OptionError('epsilon', epsilon, expected);
-  }
   if (alpha[levels - 1] === 0 && !predictor.fromNoise && !predictor.still) {
     const expected =
       "one that can start where no signal is left, such as 'ddim', 'ancestral' or 'dpmpp-2m': the ladder has zero terminal SNR";
@@ -204,28 +212,26 @@ function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions):
   });
 }
 
+/** Whether a model of trained levels is taken for one in continuous time, and not walked from level to level down to the data. */
+function isContinuous({ continuous }: Predictor, { grid, epsilon }: WalkOptions): boolean {
+  const levels: readonly unknown[] = noiseGrids;
+  return continuous === true || epsilon !== undefined || (grid !== undefined && !levels.includes(grid));
+}
+
 /** The grid whose noise levels a ladder is walked near; undefined for levels that are evenly spread over it. */
 function ladderGridOf({ defaults }: Predictor, { grid, rho }: WalkOptions): GridName | undefined {
   const known = defaults?.grid === 'quadratic' ? undefined : defaults?.grid;
-  if (grid === undefined && rho === undefined) return known;
-  if (grid === undefined || typeof grid === 'string') return grid ?? known ?? 'karras';
-  throw new OptionError('grid', grid, 'the name of a grid: the model was trained on discrete levels');
+  if (typeof grid === 'string') return grid;
+  return known ?? (rho === undefined ? undefined : 'karras');
 }
 
-/** Throws unless a model can be evaluated between the levels of its grid. */
-function requireBetween({ ladder }: ScoreModel, { name }: Predictor, grid: Grid | undefined): void {
-  if (ladder) {
-    throw new OptionError(
-      'predictor',
-      name,
-      `one that evaluates at the levels of its grid: this model was trained on ${ladder.levels} discrete levels, between ` +
-        'which its score is not defined',
-    );
-  }
-  if (grid === 'reference') {
-    const expected = `another with ${name}, which evaluates between the times of its grid`;
-    throw new OptionError('grid', grid, expected);
-  }
+/** Throws where the published loop cannot be walked. */
+function checkReference({ ladder }: ScoreModel, { name, continuous }: Predictor): void {
+  if (!ladder && !continuous) return;
+  const expected = ladder
+    ? `another: the model was trained on ${ladder.levels} levels of its own`
+    : `another with ${name}, which evaluates between the times of its grid`;
+  throw new OptionError('grid', 'reference', expected);
 }
 
 function checkDenoise(denoise: Denoise, sequence: Sequence, predictor: Predictor): void {

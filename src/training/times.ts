@@ -68,7 +68,7 @@ export function timesOf(
     const { levels } = ladder;
     return (rows, address) => {
       const index = Int32Array.from(uniforms(rows, address, spread), (u) => Math.floor(u * levels));
-      const t = Float64Array.from(index, (level) => levelTime(sde, levels, level, sde.epsilon));
+      const t = Float64Array.from(index, (level) => levelTime(ladder, level));
       return { t, index, weight: ones(rows) };
     };
   }

@@ -9,6 +9,7 @@ import type { ScoreModel } from '../../src/score/model.js';
 import { loadModel } from '../../src/score/network/load.js';
 import { LogDensityFlow } from '../../src/solvers/ode/log-density-ode.js';
 import { ProbabilityFlow } from '../../src/solvers/ode/probability-flow-ode.js';
+import { decode, encode } from '../../src/likelihood/latent.js';
 import { likelihood } from '../../src/likelihood/likelihood.js';
 import { fixture, PIXELS, signed, unsigned, type GaussianImage } from '../support/gaussian-image.js';
 
@@ -95,6 +96,45 @@ test('a network has the density of its data, by either derivative', async (t) =>
     });
     if (derivative === 'vjp') t.is(result.counts.score, 0);
   }
+  await model.close();
+});
+
+test('a network of trained levels has the density, the codes and the samples of its data', async (t) => {
+  const says = { sde: 'vp', parameterization: 'eps', labels: 'index' } as const;
+  const model = await loadModel(fixture('ddpm'), { ...says, probe: false });
+  const x = images(signed, 3);
+  const { epsilon, T } = model.sde;
+  const { logDensity, options, warnings } = await likelihood(model, x, { trace: 'exact' });
+  for (let i = 0; i < 3; i++) {
+    const own = x.subarray(i * PIXELS, (i + 1) * PIXELS);
+    const error = logDensity[i]! - exactLogDensity(own, signed, model, epsilon);
+    // Between its levels the network is that of the nearest one.
+    t.true(Math.abs(error) < 0.05, `nats ${error}`);
+  }
+  t.is(options['betweenLevels'], 'nearest');
+  t.regex(warnings.join(), /between two of its 1000 levels it is evaluated at the nearer one/);
+  const codes = await encode(model, x);
+  const [start, end] = [spectrum(signed, model, epsilon), spectrum(signed, model, T)];
+  for (let i = 0; i < 3; i++) {
+    const own = x
+      .subarray(i * PIXELS, (i + 1) * PIXELS)
+      .map((value) => value - model.sde.alpha(epsilon) * signed.mean);
+    const common = own.reduce((sum, value) => sum + value, 0) / PIXELS;
+    own.forEach((value, j) => {
+      const exact =
+        model.sde.alpha(T) * signed.mean +
+        Math.sqrt(end.common / start.common) * common +
+        Math.sqrt(end.rest / start.rest) * (value - common);
+      t.true(
+        Math.abs(codes.values[i * PIXELS + j]! - exact) < 0.01,
+        `${codes.values[i * PIXELS + j]!} for ${exact}`,
+      );
+    });
+  }
+  const back = await decode(model, codes.values);
+  x.forEach((value, i) => {
+    t.true(Math.abs(back.values[i]! - value) < 1e-3);
+  });
   await model.close();
 });
 

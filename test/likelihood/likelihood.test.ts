@@ -6,6 +6,7 @@ import { functionModel } from '../../src/score/function.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { edm } from '../../src/sde/edm.js';
+import { ladderSde } from '../../src/sde/ladder-sde.js';
 import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
 import { priorLogDensity } from '../../src/sde/prior.js';
 import type { Sde } from '../../src/sde/sde.js';
@@ -342,13 +343,14 @@ test('a score that is not finite is reported with the sample and the time', asyn
 test('data and options that do not fit are refused', async (t) => {
   const model = mixtureModel(planar, vp());
   const image = gaussianModel(ve(), { shape: [1, 2, 2] });
-  const discrete = gaussianModel(vp(), { change: { ladder: ddpmLadder(linearBetas(100)) } });
+  const ladder = ddpmLadder(linearBetas(100));
+  const discrete = gaussianModel(ladderSde(ladder, vp()), { change: { ladder } });
   const cases: [Promise<unknown>, string, RegExp][] = [
     [likelihood(model, new Float64Array(3)), 'data', /samples of 2 = 2 elements/],
     [likelihood(model, Float64Array.of(1, NaN)), 'data[1]', /finite/],
     [likelihood(model, [1, 2] as unknown as Float64Array), 'data', /Uint8Array/],
     [likelihood(image, Float32Array.of(0, 1, 128, 255)), 'data', /--data-range/],
-    [likelihood(discrete, new Float64Array(2)), 'model', /continuous time/],
+    [likelihood(discrete, new Float64Array(2), { epsilon: 1e-3 }), 'epsilon', /at least 0.01/],
     [likelihood(model, new Float64Array(2), { probes: 0 }), 'probes', /from 1 to/],
     [likelihood(model, new Float64Array(2), { trace: 'exact', probes: 2 }), 'probes', /left out/],
     [likelihood(model, new Float64Array(2), { trace: 'hutchinson' as 'exact' }), 'trace', /one of/],

@@ -2,6 +2,7 @@ import test from 'ava';
 import { NonFiniteScoreError, OptionError } from '../../src/errors.js';
 import { edm } from '../../src/sde/edm.js';
 import { flow } from '../../src/sde/flow.js';
+import { ladderSde } from '../../src/sde/ladder-sde.js';
 import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
 import { subvp } from '../../src/sde/subvp.js';
 import { ve } from '../../src/sde/ve.js';
@@ -110,9 +111,9 @@ test('the orders of the paper and of the published code agree in law', async (t)
   }
 });
 
-test('a model with trained levels is evaluated at its integer levels only', async (t) => {
+test('a model with trained levels walks them down to the data', async (t) => {
   const ladder = ddpmLadder(linearBetas(100));
-  const model = gaussianModel(vp(), { change: { ladder } });
+  const model = gaussianModel(ladderSde(ladder, vp()), { change: { ladder } });
   await sample(model, {
     count: 2,
     corrector: 'none',
@@ -128,6 +129,10 @@ test('a model with trained levels is evaluated at its integer levels only', asyn
     model.calls.map(({ index }) => index),
     [99, 88, 77, 66, 55, 44, 33, 22, 11, 0],
   );
+  model.calls.length = 0;
+  const { options } = await sample(model, { count: 2, solver: 'unipc', steps: 4, epsilon: 0.02 });
+  t.deepEqual([model.calls.length, model.calls[0]!.t, model.calls.at(-1)!.t], [5, 1, 0.02]);
+  t.is(options['betweenLevels'], 'interpolated');
   const error = t.throws(() => sample(model, { epsilon: 1e-4 }), { instanceOf: OptionError });
   t.is(error.option, 'epsilon');
 });

@@ -3,6 +3,9 @@ import { OptionError } from '../../src/errors.js';
 import { customSde } from '../../src/sde/custom.js';
 import { edm } from '../../src/sde/edm.js';
 import { flow } from '../../src/sde/flow.js';
+import { ladderSde } from '../../src/sde/ladder-sde.js';
+
+import { ladderFromName } from '../../src/sde/named-ladder.js';
 import { sdeFromName } from '../../src/sde/named.js';
 import { priorLogDensity } from '../../src/sde/prior.js';
 import type { Sde } from '../../src/sde/sde.js';
@@ -151,6 +154,7 @@ const everySde: [string, Sde][] = [
   ['edm', edm()],
   ['flow', flow()],
   ['custom vp', customVp],
+  ['ladder', ladderSde(ladderFromName({ name: 'linear' }), vp())],
   ['custom cosine', cosine],
 ];
 

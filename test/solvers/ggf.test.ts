@@ -6,7 +6,6 @@ import { sample, type SampleOptions, type SampleResult } from '../../src/samplin
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
 import { edm } from '../../src/sde/edm.js';
-import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
 import type { Sde } from '../../src/sde/sde.js';
 import { subvp } from '../../src/sde/subvp.js';
 import { ve } from '../../src/sde/ve.js';
@@ -240,11 +239,7 @@ for (const [options, option] of refused) {
   });
 }
 
-test('discrete levels, correctors and constraints are refused, with what to do', (t) => {
-  const discrete = gaussianModel(vp(), { change: { ladder: ddpmLadder(linearBetas(100)) } });
-  const error = t.throws(() => sample(discrete, { solver: 'ggf' }), { instanceOf: OptionError });
-  t.is(error.option, 'solver');
-  t.regex(error.message, /100 trained levels alone, which predictors walk \(solver ancestral/);
+test('correctors and constraints are refused, with what to do', (t) => {
   const model = gaussianModel(vp());
   t.throws(() => sample(model, { solver: 'ggf', corrector: 'langevin' }), {
     message: /^corrector must be left out when solver is given \(ggf\)/,

@@ -8,6 +8,7 @@ import { ladderFromName } from '../../src/sde/named-ladder.js';
 import type { Ladder } from '../../src/sde/sde.js';
 import { ve } from '../../src/sde/ve.js';
 import { vp } from '../../src/sde/vp.js';
+import { namedPredictor } from '../../src/solvers/named.js';
 import { predictorNames } from '../../src/solvers/names.js';
 import { gaussianModel, moments } from '../support/gaussian.js';
 
@@ -70,7 +71,9 @@ const zero = ladderFromName({ name: 'scaled-linear', levels: 600, zeroTerminalSn
 
 for (const parameterization of ['v', 'x0'] as const) {
   for (const predictor of predictorNames.filter((name) => name !== 'none')) {
-    const startsFromNoise = /^(ddim|ancestral|dpmpp-(2m|3m|sde|2m-sde|3m-sde))$/.test(predictor);
+    const startsFromNoise =
+      /^(ddim|ancestral|dpmpp-(2m|3m|sde|2m-sde|3m-sde))$/.test(predictor) ||
+      namedPredictor(predictor).continuous === true;
     const title = `${predictor}, ${parameterization}: a ladder of zero terminal SNR is ${startsFromNoise ? 'walked' : 'refused'}`;
     test(title, async (t) => {
       const model = gaussianOf(parameterization, zero);

@@ -91,8 +91,7 @@ export async function withGridFound(
   if (grid !== 'auto') return choice;
   const { planOf } = await import('../../sampling/sample.js');
   // Of the same options on a grid of another name, for the number of steps.
-  const named = opened.model.ladder ? {} : { grid: 'karras' as const };
-  const { steps } = planOf(opened.model, { ...choice, ...named });
+  const { steps } = planOf(opened.model, { ...choice, grid: 'karras' });
   const { epsilon, ...rest } = choice;
   const found = await gridOf(opened, { steps, epsilon, classLabel, signal }, quiet ?? false);
   return { ...rest, steps: undefined, evaluations: undefined, grid: found.times };

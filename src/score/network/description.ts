@@ -2,6 +2,7 @@ import { ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import { checkChoice, checkInteger, checkNumber, isList } from '../../options.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../sde/ladder.js';
+import { ladderSde } from '../../sde/ladder-sde.js';
 import { ladderFromName, type NamedLadder } from '../../sde/named-ladder.js';
 import { sdeFromName } from '../../sde/named.js';
 import type { LadderName, SdeName } from '../../sde/names.js';
@@ -92,14 +93,14 @@ export function describeModel(
     throw new ModelError(`It does not say what it is (no fastsde metadata). Give ${missing.join('; ')}.`);
   }
   checkChoice('parameterization', parameterization, parameterizations);
-  const sde = resolveSde(options, metadata);
+  const base = resolveSde(options, metadata);
   const integer = roles.time.type.startsWith('int');
   const trainedLevels = options.trainedLevels ?? metadata.trainedLevels;
   if (trainedLevels !== undefined) checkInteger('trainedLevels', trainedLevels, 1, MOST_LEVELS);
   const given = options.ladder ?? metadata.ladder;
   const discrete = integer || trainedLevels !== undefined || given !== undefined;
   const labels = labelRule(
-    options.labels ?? metadata.labels ?? defaultLabels(sde.name, parameterization, discrete),
+    options.labels ?? metadata.labels ?? defaultLabels(base.name, parameterization, discrete),
   );
   if (integer && !labels.discrete) {
     throw new OptionError(
@@ -108,13 +109,15 @@ export function describeModel(
       `'index' or 'reversed-index': the time input "${roles.time.name}" takes integers (${roles.time.type})`,
     );
   }
-  const ladder =
+  const known =
     given === undefined
       ? labels.discrete
-        ? trainedLadder(sde, trainedLevels)
+        ? trainedLadder(base, trainedLevels)
         : undefined
-      : givenLadder(given, sde, trainedLevels);
-  requireSignal(ladder, parameterization);
+      : givenLadder(given, base, trainedLevels);
+  requireSignal(known, parameterization);
+  const ladder = known && integer ? { ...known, nearest: true } : known;
+  const sde = ladder ? ladderSde(ladder, base) : base;
   const shape = resolveShape(options, metadata, roles.state);
   checkOutput(roles, shape);
   const classes = resolveClasses(options, metadata, roles);

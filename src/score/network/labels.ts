@@ -1,4 +1,4 @@
-import { ModelError, OptionError } from '../../errors.js';
+import { OptionError } from '../../errors.js';
 import { nearest } from '../../options.js';
 import type { Parameterization } from '../model.js';
 import type { Level } from '../../sde/level.js';
@@ -7,7 +7,7 @@ import type { Level } from '../../sde/level.js';
 export interface LabelRule {
   /** The name by which options and model files choose the rule. */
   readonly name: string;
-  /** Whether labels are the integers of trained levels, so that the model has no continuous time. */
+  /** Whether labels count trained levels; between them they are fractions, where the network takes those. */
   readonly discrete: boolean;
   /** The label at a level; `levels` is the number of trained levels. */
   label(level: Level, levels: number): number;
@@ -20,7 +20,11 @@ const fixedRules: readonly LabelRule[] = [
   { name: 'c-noise', discrete: false, label: ({ alpha, sigma }) => 0.25 * Math.log(sigma / alpha) },
   { name: 'dpm-solver', discrete: false, label: ({ t }, levels) => 1000 * (t - 1 / levels) },
   { name: 'index', discrete: true, label: trainedIndex },
-  { name: 'reversed-index', discrete: true, label: (level, levels) => levels - 1 - trainedIndex(level) },
+  {
+    name: 'reversed-index',
+    discrete: true,
+    label: (level, levels) => levels - 1 - trainedIndex(level, levels),
+  },
 ];
 
 /** Names of the rules; `t*999` and `(1-t)*1000` stand for any factor. */
@@ -40,7 +44,7 @@ export const labelNames: readonly string[] = [
  * - `log-sigma`: ln sigma(t);
  * - `c-noise`: ln(sigma / alpha) / 4, the raw networks of Karras et al. 2022;
  * - `dpm-solver`: 1000 (t - 1 / levels), how Lu et al. 2022 give continuous times to a network of trained levels;
- * - `index`: the trained level, 0 = least noise (DDPM; diffusers' timesteps);
+ * - `index`: the trained level, 0 = least noise (DDPM; diffusers' timesteps), and in between levels t - 1;
  * - `reversed-index`: the trained level counted from the most noise (SMLD, NCSN, NCSNv2).
  *
  * @throws OptionError for another name, with the nearest one.
@@ -76,8 +80,7 @@ export function defaultLabels(
   return sde === 'vp' || sde === 'subvp' ? 't*999' : 'sigma';
 }
 
-function trainedIndex({ index }: Level): number {
-  if (index === undefined)
-    throw new ModelError('A model with integer labels is evaluated at trained levels only.');
-  return index;
+/** The level, a fraction between two of them (see `ladderSde`). */
+function trainedIndex({ t, index }: Level, levels: number): number {
+  return index ?? levels * t - 1;
 }

@@ -100,8 +100,7 @@ export class OnnxScoreModel implements ScoreModel {
   }
 
   coefficients(level: Level): ScoreCoefficients {
-    const { ladder, parameterization, sigmaData } = this.#description;
-    if (ladder) checkIndex(ladder, level.index);
+    const { parameterization, sigmaData } = this.#description;
     return scoreCoefficients(parameterization, level, sigmaData);
   }
 
@@ -155,7 +154,7 @@ export class OnnxScoreModel implements ScoreModel {
         if (scale) scale[i] = scale[i - 1]!;
         continue;
       }
-      if (ladder) checkIndex(ladder, level.index);
+      if (ladder && level.index !== undefined) checkIndex(ladder, level.index);
       time[i] = rule.label(level, trained);
       if (scale) scale[i] = inputScale(parameterization, level, sigmaData);
     }

@@ -1,6 +1,6 @@
 import { cpu } from '../../device/cpu.js';
 import type { Device, Elements } from '../../device/device.js';
-import { NonFiniteScoreError, OptionError } from '../../errors.js';
+import { NonFiniteScoreError } from '../../errors.js';
 import { commandsOf, type Commands } from '../../score/commands.js';
 import { evaluateAt } from '../../score/derivative.js';
 import type { ScoreModel } from '../../score/model.js';
@@ -49,9 +49,7 @@ export class ProbabilityFlow implements Ode {
   readonly #workspaces = new Map<number, Workspace>();
   #evaluations = 0;
 
-  /** @throws OptionError for a model that knows only discrete levels. */
   constructor(model: ScoreModel, options: FlowOptions = {}) {
-    requireContinuousTime(model);
     this.model = model;
     this.device = options.device ?? cpu;
     this.#options = options;
@@ -146,15 +144,4 @@ export class ProbabilityFlow implements Ode {
     }
     return workspace;
   }
-}
-
-/** @throws OptionError for a model that knows only discrete levels. */
-export function requireContinuousTime(model: ScoreModel): void {
-  if (!model.ladder) return;
-  throw new OptionError(
-    'model',
-    model,
-    `a model in continuous time: this one was trained on ${model.ladder.levels} discrete levels, between which its ` +
-      'score is not defined',
-  );
 }

@@ -12,7 +12,8 @@ import { levelAt } from '../../sde/level.js';
 import { PARTS, parts } from './parts.js';
 import type { Plan, Solver } from '../solver.js';
 import { denoise as denoiseAt } from '../walk.js';
-import { ProbabilityFlow, requireContinuousTime } from './probability-flow-ode.js';
+import { betweenLevels, levelDoubts } from '../between-levels.js';
+import { ProbabilityFlow } from './probability-flow-ode.js';
 
 export interface Rk45Options extends FlowTolerances {
   /** What the ODE is integrated in. Default `t`, as published. */
@@ -39,10 +40,10 @@ export function rk45(options: Rk45Options = {}): Solver {
     plan(model): Plan {
       const { sde } = model;
       const epsilon = checkEpsilon(options.epsilon ?? sde.epsilon, sde.T);
-      requireContinuousTime(model);
       return {
         steps: PARTS,
-        options: { solver: 'rk45', ...tolerances, epsilon, denoise },
+        options: { solver: 'rk45', ...tolerances, epsilon, denoise, ...betweenLevels(model) },
+        warnings: levelDoubts(model),
         async run(batch, observer) {
           const { device, first, labels, signal } = batch;
           const x = device.allocate(batch.x.length, 'double');

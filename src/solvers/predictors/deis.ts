@@ -1,5 +1,4 @@
 import { checkChoice, checkInteger, checkKnown } from '../../options.js';
-import { OptionError } from '../../errors.js';
 import type { Level } from '../../sde/level.js';
 import type { Sde } from '../../sde/sde.js';
 import { multistep, type Combination, type MultistepOptions } from '../multistep.js';
@@ -31,21 +30,14 @@ export function deis(options: DeisOptions = {}): Predictor {
       order,
       prediction: 'noise',
       predict: (levels, to, { sde }) =>
-        interpolation === 'rho' ? inRho(levels, to) : inTime(levels, to, sde),
+        // To the data one prediction leads, and both are the same.
+        interpolation === 'rho' || to.sigma === 0 ? inRho(levels, to) : inTime(levels, to, sde),
     },
     options,
   );
   return {
     ...method,
     defaults: { steps: 20, grid: interpolation === 'rho' ? 'uniform-lambda' : 'quadratic' },
-    resolve(model) {
-      if (model.ladder && interpolation === 't') {
-        const { levels } = model.ladder;
-        const expected = `'rho': between the ${levels} levels that this model was trained on there is no time`;
-        throw new OptionError('interpolation', interpolation, expected);
-      }
-      return method.resolve!(model);
-    },
   };
 }
 

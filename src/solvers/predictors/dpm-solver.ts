@@ -1,6 +1,6 @@
 import type { Elements } from '../../device/device.js';
 import { checkKnown } from '../../options.js';
-import { levelAt, type Level } from '../../sde/level.js';
+import { levelAt, trainedLevelAt, type Level } from '../../sde/level.js';
 import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
@@ -78,18 +78,27 @@ function singlestep(
         const first = constant(s, t) - multiple;
         batch.combine(out, [x, start, inner], [scale(s, t), first, multiple]);
       };
+      /** An evaluation inside of a step and where in it that is: at a trained level, where a network knows no others and there is one. */
+      const innerLevel = (from: Level, to: Level, node: number): { level: Level; place: number } => {
+        const h = to.lambda - from.lambda;
+        const t = model.sde.timeOfLambda(from.lambda + node * h);
+        const level = levelAt(model, t);
+        const trained = trainedLevelAt(model, t);
+        const isInside = trained.lambda > from.lambda && trained.lambda < to.lambda;
+        if (trained.t === t || !isInside) return { level, place: node };
+        return { level: trained, place: (trained.lambda - from.lambda) / h };
+      };
       return async ({ k, from, to }) => {
         predict(start, from, x);
-        const h = to.lambda - from.lambda;
-        for (const [i, node] of nodes.entries()) {
-          const level = levelAt(model, model.sde.timeOfLambda(from.lambda + node * h));
-          solve(trial, from, level, i === 0 ? 0 : (linear(from, level) * node) / nodes[0]!);
+        const inside = nodes.map((node) => innerLevel(from, to, node));
+        for (const [i, { level, place }] of inside.entries()) {
+          solve(trial, from, level, i === 0 ? 0 : (linear(from, level) * place) / inside[0]!.place);
           await batch.evaluate(level, k, { state: trial });
           predict(inner, level, trial);
         }
         if (nodes.length === 0) solve(x, from, to);
-        else if (nodes.length === 1) solve(x, from, to, constant(from, to) / (2 * nodes[0]!));
-        else solve(x, from, to, linear(from, to) / nodes[1]!);
+        else if (nodes.length === 1) solve(x, from, to, constant(from, to) / (2 * inside[0]!.place));
+        else solve(x, from, to, linear(from, to) / inside[1]!.place);
       };
     },
   };

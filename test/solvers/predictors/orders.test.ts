@@ -2,6 +2,8 @@ import test from 'ava';
 import { mixtureModel } from '../../../src/score/mixture/model.js';
 import { edm } from '../../../src/sde/edm.js';
 import { spacedTimes } from '../../../src/sde/grid.js';
+import { ladderSde } from '../../../src/sde/ladder-sde.js';
+import { ladderFromName } from '../../../src/sde/named-ladder.js';
 import { subvp } from '../../../src/sde/subvp.js';
 import { ve } from '../../../src/sde/ve.js';
 import { vp } from '../../../src/sde/vp.js';
@@ -33,12 +35,13 @@ const orders: [Described<PredictorName>, number][] = [
   [{ name: 'er-sde', tau: 0 }, 3],
 ];
 
-for (const sde of [vp(), subvp(), ve(), edm()]) {
-  const model = mixtureModel(planar, sde);
+const ladder = ladderFromName({ name: 'scaled-linear' });
+for (const sde of [vp(), subvp(), ve(), edm(), ladderSde(ladder, vp())]) {
+  const model = { ...mixtureModel(planar, sde), ladder: sde.ladder };
   const epsilon = sde.name === 'edm' ? 0.002 : 1e-3;
   const starts = Float64Array.from({ length: 64 }, (_, i) => sde.priorSigma * 1.5 * Math.sin(1 + 2.3 * i));
 
-  test(`methods of few evaluations have their orders on ${sde.name}`, async (t) => {
+  test(`methods of few evaluations have their orders on ${sde.ladder ? 'a ladder' : sde.name}`, async (t) => {
     const exact = starts.slice();
     const tolerances = { rtol: 1e-12, atol: 1e-12 };
     await integrateAdaptively(new ProbabilityFlow(model), [exact], {
