@@ -37,7 +37,10 @@ export { chainTransitions, eulerTransitions, perturb, simulate, type ForwardNois
 
 export type {
   ClosedForm,
+  FedInput,
   Guidance,
+  Inputs,
+  ModelInputs,
   Parameterization,
   ScoreCoefficients,
   ScoreModel,
@@ -54,6 +57,7 @@ export type { Roles } from './score/network/roles.js';
 export { embeddedModel } from './score/network/embedded.js';
 export { functionModel, type FunctionModelOptions } from './score/function.js';
 export { withEvaluate } from './score/wrapped.js';
+export { withInputs } from './score/inputs.js';
 export {
   guide,
   type AutoguidanceOptions,

@@ -118,6 +118,7 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       'ladder',
       'classes',
       'names',
+      'inputs',
       'batch',
       'threads',
       'provider',
@@ -160,7 +161,10 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       sample(model, wrong({ count: 1, solver: { name: 'ggf', rtol: 0.1, atol: 0.1, ...given } })),
   },
   guide: {
-    names: ['kind', 'scale', 'interval', 'rescale', 'nullClass', 'unconditional', 'classifier', 'guide'],
+    names: [
+      ...['kind', 'scale', 'interval', 'rescale', 'nullClass', 'unconditional', 'classifier', 'guide'],
+      'unconditionalInputs',
+    ],
     call: (given) => guide(classes, wrong({ kind: 'classifier-free', scale: 2, ...given })),
   },
   'guide by a classifier': {

@@ -6,9 +6,9 @@ import type { ScoreModel } from '../score/model.js';
 import { describeModel } from '../score/network/description.js';
 import { checkLoadOptions, openDerivative, openDerived, type LoadOptions } from '../score/network/load.js';
 import { readMetadata } from '../score/network/metadata.js';
-import { OnnxScoreModel } from '../score/network/model.js';
+import { derivativeOnce, OnnxScoreModel } from '../score/network/model.js';
 import { batchOf, nameSource, Network } from '../score/network/network.js';
-import { inferRoles, type Roles } from '../score/network/roles.js';
+import { inferRoles, refuseInputs, type Roles } from '../score/network/roles.js';
 
 /** A classifier of noisy data p(y | x_t), of which guidance needs the gradient of log p in x_t. */
 export interface Classifier extends Partial<
@@ -22,7 +22,7 @@ export interface Classifier extends Partial<
 }
 
 /** How a classifier is loaded; as {@link LoadOptions}. */
-export type ClassifierLoadOptions = Omit<LoadOptions, 'parameterization' | 'sigmaData' | 'probe'>;
+export type ClassifierLoadOptions = Omit<LoadOptions, 'parameterization' | 'sigmaData' | 'probe' | 'inputs'>;
 
 const known = Object.keys({
   ...{ classes: 1, gradient: 1, shape: 1, sde: 1, ladder: 1, closedForm: 1, differentiate: 1, close: 1 },
@@ -90,6 +90,7 @@ async function open(name: string, file: Model, options: ClassifierLoadOptions): 
       option: 'classifier',
     });
   }
+  refuseInputs(roles, 'a classifier');
   const classes = options.classes ?? metadata.classes ?? classesOf(roles.output);
   const { state, time, output } = roles;
   const derived = await grad(file, { of: output.name, wrt: state.name, labels: LABEL });
@@ -98,6 +99,7 @@ async function open(name: string, file: Model, options: ClassifierLoadOptions): 
     time,
     class: { name: LABEL, type: 'int64', shape: ['N'] },
     output: { ...state, name: `grad.${state.name}` },
+    inputs: [],
   };
   const own: LoadOptions = { ...options, classes, parameterization: 'score' };
   const description = describeModel(own, metadata, gradient);
@@ -105,9 +107,9 @@ async function open(name: string, file: Model, options: ClassifierLoadOptions): 
   const session = await openDerived(derived, own);
   const network = new Network(name, session, gradient, description, batch);
   // The gradient in the place of a score: it is fed, bound and differentiated as one.
-  const model = new OnnxScoreModel(derived, network, metadata, description, undefined, () =>
-    openDerivative(network, derived, description, own),
-  );
+  const derivative = derivativeOnce(() => openDerivative(network, derived, description, own));
+  const parts = { file: derived, network, metadata, description, report: undefined, derivative };
+  const model = new OnnxScoreModel(parts);
   return {
     classes,
     shape: model.shape,

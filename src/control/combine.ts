@@ -7,7 +7,7 @@ import { Combining, type Blend } from './blend.js';
 
 /** One of two functions of (x, t, class) that are combined: a network, or the gradient of a classifier. */
 export interface ScorePart extends Pick<ScoreModel, 'evaluate' | 'closedForm' | 'differentiate'> {
-  /** The classes that it is given, for those of the rows of a run. */
+  /** The conditions that it is given, for those of the rows of a run. */
   readonly classes: (labels: Int32Array | undefined, rows: number) => Int32Array | undefined;
 }
 

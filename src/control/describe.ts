@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { OptionError } from '../errors.js';
 import { checkChoice, isRecord } from '../options.js';
 import { packageRoot } from '../package-root.js';
+import { withKnownInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
 import { loadModel, type LoadOptions } from '../score/network/load.js';
 import { loadClassifier } from './classifier.js';
@@ -36,7 +37,7 @@ export function embeddedClassifier(): string {
 export async function guideAs(
   model: ScoreModel,
   description: GuidanceDescription,
-  { batch, threads, provider }: Pick<LoadOptions, 'batch' | 'threads' | 'provider'> = {},
+  { batch, threads, provider, inputs }: Pick<LoadOptions, 'batch' | 'threads' | 'provider' | 'inputs'> = {},
 ): Promise<ScoreModel> {
   if (!isRecord(description))
     throw new OptionError('guidance', description, 'an object such as { kind: "classifier-free", scale: 2 }');
@@ -50,7 +51,7 @@ export async function guideAs(
       const { unconditional, ...options } = description as GuidanceDescription & { kind: 'classifier-free' };
       if (unconditional === undefined) return guide(model, options);
       return guided(await loadModel(unconditional, load), (other) =>
-        guide(model, { ...options, unconditional: other }),
+        guide(model, { ...options, unconditional: withKnownInputs(other, inputs ?? {}) }),
       );
     }
     case 'classifier': {
@@ -63,7 +64,9 @@ export async function guideAs(
     }
     case 'autoguidance': {
       const { guide: file, ...options } = description as GuidanceDescription & { kind: 'autoguidance' };
-      return guided(await loadModel(file, load), (other) => guide(model, { ...options, guide: other }));
+      return guided(await loadModel(file, load), (other) =>
+        guide(model, { ...options, guide: withKnownInputs(other, inputs ?? {}) }),
+      );
     }
   }
 }

@@ -1,6 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkKnown, checkNumber, isList, isRecord } from '../options.js';
-import type { Guidance, ScoreModel } from '../score/model.js';
+import { withInputs, withKnownInputs } from '../score/inputs.js';
+import type { Guidance, Inputs, ModelInputs, ScoreModel } from '../score/model.js';
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
 import { costAt } from '../solvers/counts.js';
@@ -36,6 +37,8 @@ export interface ClassifierFreeOptions extends GuidanceStrength {
   readonly nullClass?: number | undefined;
   /** A model without classes, where the model has no label for none. */
   readonly unconditional?: ScoreModel | undefined;
+  /** What the same network is fed to be without its text: the embedding of an empty or a negative prompt. Others are as the model's. */
+  readonly unconditionalInputs?: Inputs | undefined;
 }
 
 /** s(x) + w grad log p(y | x_t) with a classifier of noisy data (Song et al. 2021, equation 14; Dhariwal and Nichol 2021). */
@@ -58,7 +61,7 @@ const strengthOptions = Object.keys({
 } satisfies Record<keyof GuidanceStrength, 1>);
 
 const optionNames: Readonly<Record<Guidance['kind'], readonly string[]>> = {
-  'classifier-free': ['nullClass', 'unconditional'],
+  'classifier-free': ['nullClass', 'unconditional', 'unconditionalInputs'],
   classifier: ['classifier'],
   autoguidance: ['guide'],
 };
@@ -88,16 +91,18 @@ export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
   checkKnown(options, ['kind', ...strengthOptions, ...optionNames[kind]]);
   const guidance = checkStrength(options, model);
   const parts = partsOf(model, options);
+  const fed = options.kind === 'classifier-free' && options.unconditionalInputs && parts.other?.inputs?.fed;
   const blend = blendOf(model, parts, guidance);
   const { shape, sde, parameterization, sigmaData, ladder } = model;
   return {
     shape,
     sde,
     parameterization,
-    guidance,
+    guidance: fed ? { ...guidance, unconditionalInputs: fed } : guidance,
     ...(sigmaData !== undefined && { sigmaData }),
     ...(ladder && { ladder }),
     ...(parts.classes !== undefined && { classes: parts.classes }),
+    ...(model.inputs && { inputs: inputsOf(model, model.inputs, parts, options) }),
     ...(model.moments && { moments: (label) => model.moments!(label) }),
     ...combine(parts.first, parts.second, blend),
     coefficients: (level) => model.coefficients(level),
@@ -109,6 +114,27 @@ export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
       await model.close();
       await parts.close?.();
     },
+  };
+}
+
+/** Those of the model and what its parts lack; a weaker model takes what it knows of those given later. */
+function inputsOf(
+  model: ScoreModel,
+  inputs: ModelInputs,
+  parts: Parts,
+  options: GuidanceOptions,
+): ModelInputs {
+  return {
+    fed: inputs.fed,
+    missing: [...inputs.missing, ...(parts.other?.inputs?.missing ?? [])],
+    samples: parts.samples,
+    with: (given) =>
+      guide(
+        withInputs(model, given),
+        options.kind === 'autoguidance'
+          ? { ...options, guide: withKnownInputs(options.guide, given) }
+          : options,
+      ),
   };
 }
 

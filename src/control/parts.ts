@@ -1,8 +1,9 @@
 import { OptionError } from '../errors.js';
 import { checkInteger } from '../options.js';
-import { checkClassLabel } from '../score/class-label.js';
+import { checkClassLabel, classesIn } from '../score/class-label.js';
 import { commandsOf, setCommands } from '../score/commands.js';
-import type { ScoreModel } from '../score/model.js';
+import { conditionOf, sampleIn, withInputs } from '../score/inputs.js';
+import type { Inputs, ScoreModel } from '../score/model.js';
 import type { Level } from '../sde/level.js';
 import { costAt } from '../solvers/counts.js';
 import { checkClassifier, type Classifier } from './classifier.js';
@@ -18,50 +19,83 @@ export interface Parts {
   /** The score model that the second part is; undefined for a gradient, which is added to the score as it is. */
   readonly other: ScoreModel | undefined;
   readonly classes: number | undefined;
+  /** Samples that inputs have rows of. */
+  readonly samples: number | undefined;
   /** Runs of the second part in one evaluation. */
   cost(level: Level): number;
   close?(): Promise<void>;
 }
 
-/** The model with its classes, and without. */
-export function classifierFree(
-  model: ScoreModel,
-  {
-    nullClass,
-    unconditional,
-  }: { readonly nullClass?: number | undefined; readonly unconditional?: ScoreModel | undefined },
-): Parts {
+/** What stands for no class, or for no text. */
+interface Unconditional {
+  readonly nullClass?: number | undefined;
+  readonly unconditional?: ScoreModel | undefined;
+  readonly unconditionalInputs?: Inputs | undefined;
+}
+
+/** The model with its classes or inputs, and without. */
+export function classifierFree(model: ScoreModel, options: Unconditional): Parts {
+  const { unconditional } = options;
+  requireCondition(model, options);
+  const second = unconditional ?? withInputs(model, options.unconditionalInputs ?? {});
   const { classes } = model;
-  if (classes === undefined) {
-    throw new OptionError(
-      'kind',
-      'classifier-free',
-      "'classifier' or 'autoguidance': this model takes no class label",
-    );
-  }
-  const first = { ...membersOf(model), classes: given };
-  const parts = { name: 'unconditional', first, classes };
+  const samples = samplesOf(model, second);
+  return {
+    name: 'unconditional',
+    first: {
+      ...membersOf(model),
+      classes: passing(model, samples, classes === undefined ? undefined : 'own'),
+    },
+    second: { ...membersOf(second), classes: passing(second, samples, classWithout(second, options)) },
+    other: second,
+    classes,
+    samples,
+    cost: runsOf(second),
+    ...(unconditional && { close: () => unconditional.close() }),
+  };
+}
+
+/** @throws OptionError where there is nothing that guidance could emphasise, or two ways are given of being without it. */
+function requireCondition(
+  model: ScoreModel,
+  { nullClass, unconditional, unconditionalInputs }: Unconditional,
+): void {
   if (unconditional !== undefined) {
-    if (nullClass !== undefined) {
-      throw new OptionError('nullClass', nullClass, 'left out where an unconditional model is given');
-    }
+    const [stray] = Object.entries({ nullClass, unconditionalInputs }).filter(
+      ([, value]) => value !== undefined,
+    );
+    if (stray) throw new OptionError(...stray, 'left out where an unconditional model is given');
     requireModel('unconditional', unconditional);
     requireSameProcess('unconditional', unconditional, model);
-    const second = { ...membersOf(unconditional), classes: withoutClass('unconditional', unconditional) };
-    return {
-      ...parts,
-      second,
-      other: unconditional,
-      cost: runsOf(unconditional),
-      close: () => unconditional.close(),
-    };
   }
-  if (nullClass !== undefined) {
+  if (model.classes !== undefined) {
+    if (nullClass === undefined) return;
     checkInteger('nullClass', nullClass, 0);
     checkClassLabel('nullClass', nullClass, model);
+    return;
   }
-  const second = { ...membersOf(model), classes: withoutClass('model', model, nullClass) };
-  return { ...parts, second, other: model, cost: runsOf(model) };
+  if (!model.inputs) {
+    const expected = "'classifier' or 'autoguidance': this model takes no class label";
+    throw new OptionError('kind', 'classifier-free', expected);
+  }
+  if (nullClass !== undefined)
+    throw new OptionError('nullClass', nullClass, 'left out: the model takes no class');
+  if (unconditional === undefined && unconditionalInputs === undefined) {
+    const expected =
+      'given: what the network is fed to be without its text, such as the embedding of the empty one ' +
+      '(--unconditional-input NAME=FILE.npy)';
+    throw new OptionError('unconditionalInputs', unconditionalInputs, expected);
+  }
+}
+
+/** The class that the second part is given. */
+function classWithout(
+  second: ScoreModel,
+  { nullClass = second.nullClass, unconditional, unconditionalInputs }: Unconditional,
+): Passed {
+  // What is led away from may differ by inputs alone, and have the class of the run.
+  if (unconditionalInputs && second.classes !== undefined && nullClass === undefined) return 'own';
+  return withoutClass(unconditional ? 'unconditional' : 'model', second, nullClass);
 }
 
 /** The model without classes, and the gradient of a classifier. */
@@ -76,18 +110,20 @@ export function byClassifier(model: ScoreModel, classifier: Classifier): Parts {
     );
   }
   const { closedForm } = classifier;
+  const samples = model.inputs?.samples;
   return {
     name: 'classifier',
     // The score without a class, so that scale 1 is that of the class.
-    first: { ...membersOf(model), classes: withoutClass('model', model) },
+    first: { ...membersOf(model), classes: passing(model, samples, withoutClass('model', model)) },
     second: {
       evaluate: gradient,
       ...(closedForm && { closedForm }),
       ...(classifier.differentiate && { differentiate: () => classifier.differentiate!() }),
-      classes: given,
+      classes: passing({}, samples, 'own'),
     },
     other: undefined,
     classes,
+    samples,
     cost: () => 1,
     close: async () => classifier.close?.(),
   };
@@ -103,14 +139,16 @@ export function byModel(model: ScoreModel, guide: ScoreModel): Parts {
     const expected = classes === undefined ? 'absent' : `${classes}`;
     throw new OptionError('guide.classes', guide.classes, `${expected}, as that of the model`);
   }
+  const samples = samplesOf(model, guide);
   // An unconditional model is guided without classes.
-  const passed: ScorePart['classes'] = classes === undefined ? () => undefined : given;
+  const passed = classes === undefined ? undefined : 'own';
   return {
     name: 'guide',
-    first: { ...membersOf(model), classes: passed },
-    second: { ...membersOf(guide), classes: passed },
+    first: { ...membersOf(model), classes: passing(model, samples, passed) },
+    second: { ...membersOf(guide), classes: passing(guide, samples, passed) },
     other: guide,
     classes,
+    samples,
     cost: runsOf(guide),
     close: () => guide.close(),
   };
@@ -133,6 +171,44 @@ function runsOf(model: ScoreModel): Parts['cost'] {
   return (level) => Object.values(costAt(model, level)).reduce((sum, runs) => sum + runs, 0);
 }
 
+/** Samples that the inputs of either part have rows of. */
+function samplesOf({ inputs }: ScoreModel, second: ScoreModel): number | undefined {
+  const [one, two] = [inputs?.samples, second.inputs?.samples];
+  if (one === undefined || two === undefined || one === two) return one ?? two;
+  throw new OptionError(
+    'unconditionalInputs',
+    `${two} rows`,
+    `of as many samples as those of the model, ${one}`,
+  );
+}
+
+/** The class that a part is given: that of the run, the same for all rows, or none. */
+type Passed = 'own' | number | undefined;
+
+/** What a part is given for the conditions of rows: a class, and where it has inputs by sample, the samples. */
+function passing(
+  { inputs }: Pick<ScoreModel, 'inputs'>,
+  samples: number | undefined,
+  label: Passed,
+): ScorePart['classes'] {
+  if (inputs?.samples !== undefined) {
+    const { samples } = inputs;
+    return (conditions, rows) => {
+      if (label === 'own') return given(conditions);
+      return Int32Array.from({ length: rows }, (_, i) =>
+        conditionOf(conditions ? sampleIn(conditions[i]!, samples) : i, label ?? 0, samples),
+      );
+    };
+  }
+  if (label === undefined) return () => undefined;
+  if (label === 'own') return (conditions) => classesIn(given(conditions), samples);
+  let same = new Int32Array(0);
+  return (_, rows) => {
+    if (same.length !== rows) same = new Int32Array(rows).fill(label);
+    return same;
+  };
+}
+
 /** The classes of a run. @throws OptionError where it has none. */
 function given(labels: Int32Array | undefined): Int32Array {
   if (labels) return labels;
@@ -140,24 +216,18 @@ function given(labels: Int32Array | undefined): Int32Array {
 }
 
 /**
- * The labels with which a model has no class: none where it takes none or where it has a law of all classes too, as mixtures have, or
- * else those that stand for none.
+ * The class with which a model has no class: none where it takes none or where it has a law of all classes too, as mixtures have, or
+ * else the one that stands for none.
  */
 function withoutClass(
   option: string,
   model: ScoreModel,
   nullClass: number | undefined = model.nullClass,
-): ScorePart['classes'] {
-  if (model.classes === undefined || (nullClass === undefined && model.closedForm)) return () => undefined;
-  if (nullClass === undefined) {
-    const expected =
-      'a model that has a score without a class: one that takes no classes, or has a label for none ' +
-      '(fastsde.null_class in its file; nullClass, unconditional)';
-    throw new OptionError(option, model, expected);
-  }
-  let none = new Int32Array(0);
-  return (_, rows) => {
-    if (none.length !== rows) none = new Int32Array(rows).fill(nullClass);
-    return none;
-  };
+): Passed {
+  if (model.classes === undefined || (nullClass === undefined && model.closedForm)) return undefined;
+  if (nullClass !== undefined) return nullClass;
+  const expected =
+    'a model that has a score without a class: one that takes no classes, or has a label for none ' +
+    '(fastsde.null_class in its file; nullClass, unconditional)';
+  throw new OptionError(option, model, expected);
 }

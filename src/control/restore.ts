@@ -2,7 +2,8 @@ import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
 import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed, checkSignal } from '../options.js';
 import { planOf, sample } from '../sampling/sample.js';
-import { checkClassLabels } from '../score/class-label.js';
+import { checkConditions } from '../score/class-label.js';
+import { recordOfInputs } from '../score/inputs.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { ladderGrid, timeGrid } from '../sde/grid.js';
@@ -162,7 +163,7 @@ export async function restore(
   const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
   const seed = checkSeed(options.seed ?? 0);
   const signal = checkSignal(options.signal);
-  const labels = checkClassLabels(model, options.classLabel, count);
+  const labels = checkConditions(model, options.classLabel, count);
   const restoration = restorations[method](model, known, options);
   const { states = 1 } = restoration;
   const batch = checkInteger('batch', options.batch ?? Math.min(64, count * states), 1);
@@ -197,6 +198,7 @@ export async function restore(
     ...(hasParticles && { effectiveSampleSize: sizes, logEvidence: evidence }),
     options: {
       sde: model.sde.name,
+      ...recordOfInputs(model),
       method,
       operator: { name: operator.name, ...operator.options },
       noise,

@@ -4,8 +4,8 @@ import type { Distribution, ErrorMeasure, NoiseAddress, NormMode, State } from '
 /** float32 for samples and networks, float64 for the state of an ODE. */
 export type Precision = 'single' | 'double';
 
-/** What an array is made of; beside numbers, what networks take: half precision, as bits, and integers. */
-export type ElementKind = Precision | 'half' | 'int32' | 'int64';
+/** What an array is made of; beside numbers, what networks take: half precision, as bits, integers and booleans. */
+export type ElementKind = Precision | 'half' | 'int32' | 'int64' | 'byte';
 
 /** Values of the caller's. */
 export type Values = State | Uint8Array | Uint16Array | Int32Array | BigInt64Array;

@@ -7,7 +7,7 @@ import * as kernels from './kernels.js';
 import type { NativeMixture } from './mixture.js';
 import { turn } from './turn.js';
 
-type Shared = Float32Array | Float64Array | Uint16Array | Int32Array | BigInt64Array;
+type Shared = Float32Array | Float64Array | Uint8Array | Uint16Array | Int32Array | BigInt64Array;
 
 const kinds = {
   single: Float32Array,
@@ -15,6 +15,7 @@ const kinds = {
   half: Uint16Array,
   int32: Int32Array,
   int64: BigInt64Array,
+  byte: Uint8Array,
 } as const satisfies Record<ElementKind, unknown>;
 
 const state = (elements: Elements): State => elements as State;

@@ -17,7 +17,8 @@ import { likelihood } from '../likelihood/likelihood.js';
 import type { LikelihoodResult } from '../likelihood/summary.js';
 import { checkInteger, checkSignal } from '../options.js';
 import { sample, Sampling, type SampleOptions } from '../sampling/sample.js';
-import type { Parameterization, ScoreModel } from '../score/model.js';
+import { withInputs } from '../score/inputs.js';
+import type { Inputs, Parameterization, ScoreModel } from '../score/model.js';
 import type { LoadOptions } from '../score/network/load.js';
 import { OnnxScoreModel } from '../score/network/model.js';
 import type { Sde } from '../sde/sde.js';
@@ -37,6 +38,8 @@ export interface EnginesOptions extends LoadOptions {
 export interface RequestOptions {
   /** On whose behalf: requests that wait are served in turn among clients, and in order for each. Default: one client. */
   readonly client?: string | undefined;
+  /** What the network is fed beside state, time and class, as {@link withInputs} takes it. Default: what the engines were opened with. */
+  readonly inputs?: Inputs | undefined;
 }
 
 /**
@@ -189,8 +192,8 @@ export class Engines {
   }
 
   async #request<Options extends Stoppable, Result>(
-    { client = '', ...options }: Options,
-    work: (model: ScoreModel, options: Omit<Options, 'client'>) => PromiseLike<Result>,
+    { client = '', inputs, ...options }: Options,
+    work: (model: ScoreModel, options: Omit<Options, 'client' | 'inputs'>) => PromiseLike<Result>,
   ): Promise<Result> {
     if (this.#closed) throw closedError();
     const given = checkSignal(options.signal);
@@ -201,7 +204,9 @@ export class Engines {
       controller.abort(given!.reason);
     };
     given?.addEventListener('abort', stop);
-    const answer = this.#answer(client, signal, (model) => work(model, { ...options, signal }));
+    const answer = this.#answer(client, signal, (model) =>
+      work(inputs === undefined ? model : withInputs(model, inputs), { ...options, signal }),
+    );
     this.#running.set(controller, answer);
     return answer.finally(() => {
       given?.removeEventListener('abort', stop);
@@ -259,10 +264,14 @@ function closedError(): EngineError {
 }
 
 /** Options whose arrays are the request's own, so that the caller may change his while it waits. */
-function copied<Options extends object>(options: Options): Options {
+function copied<Options extends RequestOptions>(options: Options): Options {
   const entries = Object.entries(options).map(([name, value]: [string, unknown]) => [
     name,
-    value instanceof Float32Array || value instanceof Int32Array ? value.slice() : value,
+    name === 'inputs' ? structuredClone(value) : ownOf(value),
   ]);
   return Object.fromEntries(entries) as Options;
+}
+
+function ownOf(value: unknown): unknown {
+  return value instanceof Float32Array || value instanceof Int32Array ? value.slice() : value;
 }

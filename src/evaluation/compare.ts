@@ -10,7 +10,7 @@ import {
   jsonSeed,
 } from '../options.js';
 import { sample } from '../sampling/sample.js';
-import { checkClassLabels } from '../score/class-label.js';
+import { checkConditions } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
 import { Task } from '../task.js';
@@ -158,7 +158,7 @@ function resolve(model: ScoreModel, options: CompareOptions): Job {
   const count = checkInteger('count', options.count ?? (model.closedForm ? 2000 : 200), 4);
   const batch = checkInteger('batch', options.batch ?? Math.min(count, model.closedForm ? 1024 : 64), 1);
   const tolerance = checkNumber('tolerance', options.tolerance ?? fineTolerance(model), 0);
-  checkClassLabels(model, options.classLabel, count);
+  checkConditions(model, options.classLabel, count);
   const elements = elementCount(model.shape);
   if (law && law.mean().length !== elements)
     throw new OptionError('law', law, `one of ${elements} numbers, as the samples have`);

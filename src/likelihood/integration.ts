@@ -1,5 +1,5 @@
 import { checkInteger, checkSignal } from '../options.js';
-import { checkClassLabels } from '../score/class-label.js';
+import { checkConditions } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { checkEpsilon } from '../sde/constants.js';
 import { isImageShape } from '../shape.js';
@@ -53,7 +53,7 @@ export function planIntegration(model: ScoreModel, options: IntegrationOptions, 
     tolerances: checkFlowTolerances(options, isImageShape(shape) ? 'lambda' : 't'),
     epsilon: checkEpsilon(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde.T),
     batch: Math.min(count, checkInteger('batch', options.batch ?? 64, 1)),
-    labels: checkClassLabels(model, options.classLabel, count),
+    labels: checkConditions(model, options.classLabel, count),
     signal: checkSignal(options.signal),
   };
 }

@@ -1,7 +1,8 @@
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
 import { checkInteger, checkKnown, checkNumber } from '../options.js';
-import { checkClassLabels } from '../score/class-label.js';
+import { checkConditions } from '../score/class-label.js';
+import { recordOfInputs } from '../score/inputs.js';
 import { priorMismatch } from '../score/doubts.js';
 import { openDevice } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
@@ -108,7 +109,7 @@ export async function interpolate(
   checkFits('points', points, 8 * from.length, 'fewer points or fewer pairs');
   const count = countOf(model, from);
   if (countOf(model, to) !== count) throw new OptionError('to', to, `as many samples as from (${count})`);
-  const labels = checkClassLabels(model, classLabel, count);
+  const labels = checkConditions(model, classLabel, count);
   const d = elementCount(model.shape);
   const part = (share: number, begin: number, phase: number) => ({
     ...rest,
@@ -221,6 +222,7 @@ async function flow(
     options: {
       sde: sde.name,
       ...(model.guidance && { guidance: model.guidance }),
+      ...recordOfInputs(model),
       ...tolerances,
       ...{ epsilon, count, batch },
       ...betweenLevels(model),

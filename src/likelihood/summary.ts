@@ -1,5 +1,6 @@
 import type { DerivativeCost, DerivativeMethod, ScoreDerivative } from '../score/derivative.js';
 import { guidedDensity, priorMismatch } from '../score/doubts.js';
+import { recordOfInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
 import { noCounts, type Counts } from '../solvers/counts.js';
 import { betweenLevels, levelDoubts } from '../solvers/between-levels.js';
@@ -101,6 +102,7 @@ export function summarise(
     options: {
       sde: sde.name,
       ...(model.guidance && { guidance: model.guidance }),
+      ...recordOfInputs(model),
       ...job.tolerances,
       epsilon,
       trace,

@@ -131,7 +131,8 @@ function processOf(network: NetworkDescription, metadata: ModelMetadata): ModelD
     type: 'float32',
     shape: ['N', ...shape],
   });
-  const roles = { state: float('x', network.shape), time: float('t', []), output: float('F', network.shape) };
+  const [state, time, output] = [float('x', network.shape), float('t', []), float('F', network.shape)];
+  const roles = { state, time, output, inputs: [] };
   try {
     return describeModel({}, { parameterization: 'eps', ...metadata }, roles);
   } catch (cause) {

@@ -1,7 +1,7 @@
 import type { Elements } from '../device/device.js';
 import { turn } from '../device/turn.js';
 import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed, checkSignal } from '../options.js';
-import { checkClassLabels } from '../score/class-label.js';
+import { checkConditions } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { timeGrid } from '../sde/grid.js';
 import { levelAt } from '../sde/level.js';
@@ -66,7 +66,12 @@ export async function findGrid(model: ScoreModel, options: FindGridOptions): Pro
   checkChoice('cost', cost, gridCosts);
   const seed = checkSeed(options.seed ?? 0);
   checkSignal(signal);
-  const labels = checkClassLabels(model, options.classLabel, count);
+  const { samples } = model.inputs ?? {};
+  const given = checkConditions(model, options.classLabel, samples ?? count);
+  const labels =
+    given && samples !== undefined
+      ? Int32Array.from({ length: count }, (_, i) => given[i % samples]!)
+      : given;
   const fine = timeGrid(model.sde, { steps: fineSteps, grid: 'karras', epsilon });
   const times = [...fine.map(({ from }) => from.t), fine.at(-1)!.to.t];
   const solver = predictorCorrector({

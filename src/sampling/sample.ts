@@ -10,7 +10,8 @@ import {
   isList,
   isRecord,
 } from '../options.js';
-import { checkClassLabels } from '../score/class-label.js';
+import { checkConditions } from '../score/class-label.js';
+import { recordOfInputs } from '../score/inputs.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
@@ -252,6 +253,7 @@ async function run(
     options: {
       sde: model.sde.name,
       ...(model.guidance && { guidance: model.guidance }),
+      ...recordOfInputs(model),
       ...plan.options,
       count,
       batch: job.batch,
@@ -315,7 +317,7 @@ function resolve(model: ScoreModel, options: SampleOptions, plan: Plan): Job {
     batch: Math.min(batch, count),
     seed: checkSeed(options.seed ?? 0),
     first,
-    labels: checkClassLabels(model, options.classLabel, count),
+    labels: checkConditions(model, options.classLabel, count),
     previewEvery: checkInteger('previewEvery', options.previewEvery ?? Math.ceil(plan.steps / 10), 1),
     preview: checkChoice('preview', options.preview ?? 'x', ['x', 'x0']),
   };

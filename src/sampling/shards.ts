@@ -8,7 +8,9 @@ import { encodeNpy } from '../io/npy.js';
 import { loadSharp } from '../io/sharp.js';
 import type { Decoder } from '../latent/autoencoder.js';
 import { checkInteger } from '../options.js';
+import { checkConditions } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
+import { recordOfInputs } from '../score/inputs.js';
 import { isImageShape } from '../shape.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import {
@@ -88,6 +90,7 @@ export async function sampleShards(
   const settings = {
     sde: model.sde.name,
     ...(model.guidance && { guidance: model.guidance }),
+    ...recordOfInputs(model),
     ...plan.options,
     batch,
     seed,
@@ -95,6 +98,9 @@ export async function sampleShards(
   };
   const run = asJson({ origin, options: settings, first, count, shape: model.shape });
   const parts = batchesOf({ first, count }, batch, shard);
+  const conditions = model.inputs && checkConditions(model, classLabel, count);
+  const conditionsOf = (part: Range) =>
+    conditions && { classLabel: conditions.subarray(part.first - first, part.first - first + part.count) };
 
   if (decoder) await decoder.pictureShape(model.shape);
   if (decoder || isImageShape(model.shape)) await loadSharp();
@@ -105,7 +111,8 @@ export async function sampleShards(
   try {
     const shards = await wholeShards(folder, manifest, run);
     const found = samplesIn(parts.filter((part) => shards.has(part.first)));
-    await drawMissing(model, folder, { sampling, decoder, batch, run, manifest, parts, shards });
+    const work = { sampling, conditionsOf, decoder, batch, run, manifest, parts, shards };
+    await drawMissing(model, folder, work);
     return {
       shape: [samplesIn(parts), ...model.shape],
       counts: parts.map((part) => shards.get(part.first)!.counts).reduce(larger, noCounts()),
@@ -123,6 +130,8 @@ export async function sampleShards(
 interface Work {
   readonly sampling: SampleOptions;
   readonly decoder: Decoder | undefined;
+  /** What the samples of a part are given, where each has inputs of its own. */
+  readonly conditionsOf: (part: Range) => Pick<SampleOptions, 'classLabel'> | undefined;
   readonly batch: number;
   readonly run: Run;
   readonly manifest: string;
@@ -133,7 +142,7 @@ interface Work {
 
 /** Draws the shards of a part that are not on disk, and records each as soon as it is. */
 async function drawMissing(model: ScoreModel, folder: string, work: Work): Promise<void> {
-  const { sampling, decoder, batch, run, manifest, parts, shards } = work;
+  const { sampling, conditionsOf, decoder, batch, run, manifest, parts, shards } = work;
   const record = (): Promise<void> => {
     const byIndex = parts.flatMap((part) => shards.get(part.first) ?? []);
     return writeAtomically(join(folder, manifest), encodeManifest({ run, shards: byIndex }));
@@ -148,6 +157,7 @@ async function drawMissing(model: ScoreModel, folder: string, work: Work): Promi
     const { samples, shape, counts } = await sample(model, {
       ...sampling,
       ...part,
+      ...conditionsOf(part),
       batch,
       onProgress({ step, steps, fraction }) {
         const share = (done + fraction * part.count) / open;

@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { classIn, conditionOf, requireInputs } from './inputs.js';
 import type { ScoreModel } from './model.js';
 
 /**
@@ -16,10 +17,30 @@ export function checkClassLabel(
 }
 
 /**
- * The class of every sample, where the model takes classes and some are given.
- * @throws OptionError for a label that the model does not know, and for labels that are not one for every sample.
+ * What every sample of a run is given: its class, where the model takes classes and some are given, and its rows of inputs that differ
+ * from sample to sample (`inputs.ts`). What comes from here may be given again for some of the samples.
+ *
+ * @throws OptionError for a label that the model does not know, for labels or rows of inputs that are not one for every sample, and
+ *   for an input without a value.
  */
-export function checkClassLabels(
+export function checkConditions(
+  model: ScoreModel,
+  label: number | Int32Array | undefined,
+  count: number,
+): Int32Array | undefined {
+  requireInputs(model);
+  const samples = model.inputs?.samples;
+  if (samples === undefined) return checkClassLabels(model, label, count);
+  if (typeof label === 'object' && label.length === count && label.every((value) => value < 0)) return label;
+  const labels = checkClassLabels(model, label, count);
+  if (samples !== count) {
+    const expected = `rows for all samples or for each of them, which are ${count}`;
+    throw new OptionError('inputs', `${samples} rows`, expected);
+  }
+  return Int32Array.from({ length: count }, (_, i) => conditionOf(i, labels?.[i] ?? 0, samples));
+}
+
+function checkClassLabels(
   model: ScoreModel,
   label: number | Int32Array | undefined,
   count: number,
@@ -40,4 +61,9 @@ export function checkClassLabels(
     throw new OptionError('classLabel', label, `one class, or an Int32Array of count = ${count} classes`);
   label.forEach((value, i) => checkClassLabel(`classLabel[${i}]`, value, model));
   return label;
+}
+
+/** The classes of rows, for what knows nothing of inputs. */
+export function classesIn(conditions: Int32Array, samples: number | undefined): Int32Array {
+  return samples === undefined ? conditions : conditions.map((value) => classIn(value, samples));
 }

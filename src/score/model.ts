@@ -1,5 +1,7 @@
 import type { State } from '../device/binding.js';
 import type { Device, Elements } from '../device/device.js';
+import type { NdArray } from '../io/npy.js';
+import type { TensorInfo } from '../onnx/file/model.js';
 import type { Level, Process } from '../sde/level.js';
 
 /** What the output F of a network means (spec of the conversions: `parameterization.ts`). */
@@ -59,6 +61,37 @@ export interface Moments {
   readonly variances: Float64Array;
 }
 
+/**
+ * What a network is fed beside its state, time and class, by the name of the input: text embeddings, a picture of low resolution, a
+ * guidance scale. It is constant during a run. A number fills the input. An array, row-major, is for all samples where it has no
+ * batch dimension or one of 1; else it has a row for every sample of a run.
+ */
+export type Inputs = Readonly<Record<string, number | NdArray>>;
+
+/** What an input is fed, as the record of a run has it. */
+export interface FedInput {
+  readonly name: string;
+  /** As it was given, rounded to the type of the input. */
+  readonly shape: readonly number[];
+  readonly type: string;
+  /** The number, where one was given. */
+  readonly value?: number;
+  /** Of the values as they are fed, little-endian, in hexadecimal. */
+  readonly sha256?: string;
+}
+
+/** The inputs of a model's network beside state, time and class. */
+export interface ModelInputs {
+  /** Those that have a value. */
+  readonly fed: readonly FedInput[];
+  /** Those that have none yet, without which the model cannot be evaluated. */
+  readonly missing: readonly TensorInfo[];
+  /** Samples of a run, where an input has a row for each. */
+  readonly samples?: number | undefined;
+  /** The model with these inputs, and where one of them had a value, with another. */
+  with(inputs: Inputs): ScoreModel;
+}
+
 /** How a score is guided, as plain data: what the record of a run says of it. */
 export interface Guidance {
   readonly kind: 'classifier-free' | 'classifier' | 'autoguidance';
@@ -68,6 +101,8 @@ export interface Guidance {
   readonly interval?: readonly [number, number];
   /** Share of the rescaling of estimates of x_0; absent where there is none. */
   readonly rescale?: number;
+  /** What the network is fed that is led away from, where it differs from what leads. */
+  readonly unconditionalInputs?: readonly FedInput[];
 }
 
 /**
@@ -86,6 +121,8 @@ export interface ScoreModel extends Process {
   readonly classes?: number | undefined;
   /** The class label that stands for no class, where the model was trained with and without labels. */
   readonly nullClass?: number | undefined;
+  /** Present where the network takes more than a state, a time and a class. */
+  readonly inputs?: ModelInputs | undefined;
   /** Present where the score is guided: what is drawn, scored or encoded is then the law of that guidance. */
   readonly guidance?: Guidance;
   /** Present where F is known in closed form: integrations in double precision then use it. */

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
 import type { Level } from '../sde/level.js';
-import type { ScoreModel } from './model.js';
+import type { Inputs, ScoreModel } from './model.js';
 
 /**
  * A model with another evaluation than the one it is made of: a guided score, a change of its output, a second network. The
@@ -18,7 +18,7 @@ export function withEvaluate(
   if (typeof (evaluate as unknown) !== 'function') throw new OptionError('evaluate', evaluate, 'a function');
   if (cost !== undefined && typeof (cost as unknown) !== 'function')
     throw new OptionError('cost', cost, 'a function of a level, such as () => ({ network: 2 })');
-  const { shape, sde, parameterization, classes, nullClass, ladder } = model;
+  const { shape, sde, parameterization, classes, nullClass, ladder, inputs } = model;
   return {
     shape,
     sde,
@@ -26,9 +26,15 @@ export function withEvaluate(
     ladder,
     classes,
     nullClass,
+    ...(inputs && { inputs: { ...inputs, with: refuse } }),
     coefficients: (level) => model.coefficients(level),
     evaluate,
     cost: cost ?? ((level) => model.cost?.(level) ?? { network: 1 }),
     close: () => model.close(),
   };
+}
+
+function refuse(inputs: Inputs): never {
+  const expected = 'given to the model that this one is made of, before it is made';
+  throw new OptionError('inputs', inputs, expected);
 }

@@ -13,7 +13,7 @@ import {
 import { isShared, timeTensor } from '../score/network/feeds.js';
 import { readMetadata, type ModelMetadata } from '../score/network/metadata.js';
 import { levelAt } from '../sde/level.js';
-import { inferRoles } from '../score/network/roles.js';
+import { inferRoles, refuseInputs } from '../score/network/roles.js';
 import { classification } from './classification.js';
 import { checkLabels, classFeeds, DROPOUT, maskFeeds } from './conditions.js';
 import { denoising } from './denoising.js';
@@ -127,6 +127,7 @@ function networkOf(
 ): TrainedNetwork {
   const inputs = model.inputs.filter(({ name }) => !name.startsWith(DROPOUT));
   const roles = inferRoles(inputs, model.outputs, { ...metadata.names, ...options.names });
+  refuseInputs(roles, 'training');
   const { state, time } = roles;
   if (state.type !== 'float32') {
     throw new ModelError(

@@ -3,7 +3,8 @@ import type { GuidanceDescription } from '../../control/describe.js';
 import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
-import { addOptions, numbers, real } from './arguments.js';
+import { addOptions, list, numbers, real } from './arguments.js';
+import { inputsOf } from './inputs.js';
 
 /** Flags that guide the score of a model. */
 export interface GuidanceFlags {
@@ -13,6 +14,8 @@ export interface GuidanceFlags {
   readonly guide?: string;
   readonly guidanceInterval?: number[];
   readonly guidanceRescale?: number;
+  /** name=value each. */
+  readonly unconditionalInput?: string[];
 }
 
 /** Adds the flags of {@link GuidanceFlags} to a command. */
@@ -33,6 +36,12 @@ export function addGuidanceOptions(command: Command): void {
       'share, 0 to 1, of the spread of estimates of x_0 that is taken back (default: 0)',
     ),
   ];
+  options.push(
+    list(
+      '--unconditional-input <v>',
+      'NAME=VALUE: what an input is fed to be without its text, such as the embedding of an empty prompt; may be repeated',
+    ),
+  );
   for (const option of options) option.conflicts('mixture');
   addOptions(command, 'Guidance:', options);
 }
@@ -46,8 +55,15 @@ export function isClassifierFree({ guidance, classifier, guide }: GuidanceFlags)
  * The guidance that the flags ask for; undefined where they ask for none.
  * @throws OptionError for flags that do nothing without others, and for guidance by classes that the model does not have.
  */
-export function guidanceOf(flags: GuidanceFlags, model: ScoreModel): GuidanceDescription | undefined {
-  const { guidance, classifier, guide, guidanceInterval, guidanceRescale } = flags;
+export async function guidanceOf(
+  flags: GuidanceFlags,
+  model: ScoreModel,
+): Promise<GuidanceDescription | undefined> {
+  const { guidance, classifier, guide, guidanceInterval, guidanceRescale, unconditionalInput } = flags;
+  if (unconditionalInput && !isClassifierFree(flags)) {
+    const expected = 'left out unless --guidance is given, and neither --classifier nor --guide';
+    throw new OptionError('unconditionalInput', unconditionalInput.join(' '), expected);
+  }
   const strength = defined({
     scale: guidance,
     interval: guidanceInterval as [number, number] | undefined,
@@ -71,12 +87,14 @@ export function guidanceOf(flags: GuidanceFlags, model: ScoreModel): GuidanceDes
     );
   }
   if (guide !== undefined) return { kind: 'autoguidance', guide, ...strength };
-  if (model.classes === undefined) {
+  if (model.classes === undefined && !model.inputs) {
     throw new OptionError(
       'guidance',
       guidance,
       'left out, or given with --classifier or --guide: this model takes no class',
     );
   }
-  return { kind: 'classifier-free', ...strength };
+  const unconditionalInputs =
+    unconditionalInput && (await inputsOf('unconditionalInput', unconditionalInput));
+  return { kind: 'classifier-free', ...strength, ...(unconditionalInputs && { unconditionalInputs }) };
 }

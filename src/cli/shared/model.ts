@@ -8,7 +8,8 @@ import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
 import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../sde/names.js';
 import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
-import { addOptions, choice, constants, integer, numbers, real } from './arguments.js';
+import { addOptions, choice, constants, integer, list, numbers, real } from './arguments.js';
+import { inputsOf } from './inputs.js';
 
 /** Flags that say which model is used and what a model file leaves open. */
 export interface ModelFlags extends GuidanceFlags {
@@ -32,6 +33,8 @@ export interface ModelFlags extends GuidanceFlags {
   readonly timeInput?: string;
   readonly classInput?: string;
   readonly outputName?: string;
+  /** name=value each. */
+  readonly input?: string[];
   readonly probe?: boolean;
   /** Samples that go through the network at once; the last, smaller batch is padded to this size. */
   readonly batch?: number;
@@ -64,6 +67,10 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
     new Option('--time-input <name>', 'name of the input that takes the time label'),
     new Option('--class-input <name>', 'name of the input that takes the class'),
     new Option('--output-name <name>', 'name of the output'),
+    list(
+      '--input <pair>',
+      'NAME=VALUE: what another input is fed, a number or a .npy file, for all samples or with a row for each; may be repeated',
+    ),
     new Option('--no-probe', "skip the check of the network's sign, scale and labels by one evaluation"),
   ];
   const provider = choice('--provider <name>', 'where the network runs', providers, 'cpu');
@@ -110,7 +117,7 @@ export async function openModel(path: string | undefined, flags: ModelFlags): Pr
   throw new OptionError('mixture', flags.mixture, 'left out where a model file is given');
 }
 
-/** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder that cannot be read. */
+/** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder or an input that cannot be read. */
 export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
   const { sde, parameterization, sigmaData, labels, trainedLevels, classes, shape, dataRange } = flags;
   const { stateInput, timeInput, classInput, outputName, probe, batch, threads, provider } = flags;
@@ -118,6 +125,7 @@ export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
     ...{ sde, constants: flags.sdeConstants, parameterization, sigmaData, labels, trainedLevels },
     ...{ classes, shape, dataRange, probe, batch, threads, provider },
     ...defined(await ladderOf(flags)),
+    ...(flags.input && { inputs: await inputsOf('input', flags.input) }),
     names: defined({ state: stateInput, time: timeInput, class: classInput, output: outputName }),
   });
 }
@@ -151,6 +159,7 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
   const { parameterization, labels, ladder, shape, sde, warnings } = model;
   const { threads, provider = 'cpu', classifier, guide } = flags;
   const guided = await guidedBy(flags, model);
+  await requireFed(guided);
   return {
     model: guided,
     warnings,
@@ -159,6 +168,7 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
       ...(classifier !== undefined && { classifier: await classifierPath(classifier) }),
       ...(guide !== undefined && { guide }),
       ...(guided.guidance && { guidance: guided.guidance }),
+      ...(guided.inputs && { inputs: guided.inputs.fed }),
       sdeConstants: sde.constants,
       parameterization,
       labels,
@@ -176,6 +186,17 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
   };
 }
 
+/** @throws OptionError where an input has no value; the model is then closed. */
+async function requireFed(model: ScoreModel): Promise<void> {
+  const { requireInputs } = await import('../../score/inputs.js');
+  try {
+    requireInputs(model);
+  } catch (cause) {
+    await model.close();
+    throw cause;
+  }
+}
+
 /** The embedded network: with classes where one is asked for and no classifier tells them. */
 async function embeddedFor(flags: ModelFlags): Promise<string> {
   const { embeddedModel } = await import('../../score/network/embedded.js');
@@ -188,7 +209,7 @@ async function embeddedFor(flags: ModelFlags): Promise<string> {
 async function guidedBy(flags: ModelFlags, model: ScoreModel): Promise<ScoreModel> {
   const { guideAs } = await import('../../control/describe.js');
   try {
-    const guidance = guidanceOf(flags, model);
+    const guidance = await guidanceOf(flags, model);
     return guidance ? await guideAs(model, guidance, await loadOptions(flags)) : model;
   } catch (cause) {
     await model.close();

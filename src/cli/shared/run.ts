@@ -18,6 +18,8 @@ const commonFlags: Readonly<Record<string, string>> = {
   size: '--resize',
   constants: '--sde-constants',
   elboDraws: '--elbo',
+  inputs: '--input',
+  unconditionalInputs: '--unconditional-input',
 };
 
 /**
@@ -58,6 +60,8 @@ export async function run(
 
 /** An entry within another, such as network.channels[1], is no flag but one of a configuration file. */
 function flagOf(option: string): string {
+  const [, inputs, name] = /^(inputs|unconditionalInputs)\.(.*)$/s.exec(option) ?? [];
+  if (inputs !== undefined) return `${commonFlags[inputs]} ${name}`;
   return option.includes('.') ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 }
 

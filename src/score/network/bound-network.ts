@@ -2,6 +2,7 @@ import type { Device, Elements, ElementKind, Values } from '../../device/device.
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Bound, BoundTensors, Session, Tensor } from '../../onnx/run/runtime.js';
 import { classTensor, isShared, timeTensor } from './feeds.js';
+import { inputTensor, type InputValue } from './input-values.js';
 import type { Roles } from './roles.js';
 
 /** What a network is fed with beside its state. */
@@ -10,6 +11,8 @@ export interface RowLabels {
   readonly scale?: Float64Array | undefined;
   readonly time: Float64Array;
   readonly classes?: Int32Array | undefined;
+  /** The sample of each row, where inputs differ from sample to sample. */
+  readonly samples?: Int32Array | undefined;
 }
 
 /** Arrays of a device, [rows, ...shape] each; of a differentiated network also what goes in and comes out beside x and F. */
@@ -20,6 +23,8 @@ export interface NetworkArrays {
   readonly output: Elements;
   readonly cotangent?: Elements | undefined;
   readonly product?: Elements | undefined;
+  /** Of the other inputs. */
+  readonly inputs: readonly InputValue[];
 }
 
 /** What a network is, and what it wants. */
@@ -120,6 +125,10 @@ class BoundRange {
   #labels: BoundTensors = {};
   readonly #cotangent: BoundTensors = {};
   readonly #targets: BoundTensors;
+  readonly #inputs: readonly InputValue[];
+  #constants: BoundTensors = {};
+  /** The samples whose inputs are in place. */
+  #samples: Int32Array | undefined;
 
   constructor(form: NetworkForm, device: Device, room: Room, arrays: NetworkArrays, range: Range) {
     this.#form = form;
@@ -127,6 +136,7 @@ class BoundRange {
     this.#room = room;
     this.#range = range;
     const { roles, cotangent, product } = form;
+    this.#inputs = arrays.inputs;
     this.#state = { [roles.state.name]: this.#feed(roles.state, arrays.x, arrays.isScaled) };
     if (arrays.cotangent)
       this.#cotangent = {
@@ -141,9 +151,10 @@ class BoundRange {
   enqueue(labels: RowLabels): void {
     for (const command of this.#before) command(labels);
     this.#labels = this.#labelled(labels);
+    this.#constants = this.#placed(labels);
     this.#run ??= this.#form.session.bind!(
       this.#device,
-      { ...this.#state, ...this.#labels, ...this.#cotangent },
+      { ...this.#state, ...this.#labels, ...this.#constants, ...this.#cotangent },
       this.#targets,
       this.#form.explain,
     );
@@ -220,6 +231,25 @@ class BoundRange {
     return { ...labels, [roles.class.name]: this.#put(roles.class.name, tensor) };
   }
 
+  /** The other inputs, in arrays of this range's own: they stay there until its rows are of other samples. */
+  #placed({ samples }: RowLabels): BoundTensors {
+    const { start, end, size } = this.#range;
+    const own = Int32Array.from({ length: size }, (_, i) => samples?.[Math.min(start + i, end - 1)] ?? 0);
+    const before = this.#samples;
+    if (before && own.every((sample, i) => sample === before[i])) return this.#constants;
+    this.#samples = own;
+    return Object.fromEntries(
+      this.#inputs.map((input) => {
+        const known = this.#constants[input.name];
+        if (known && (input.rows ?? 1) === 1) return [input.name, known];
+        const { data, dims } = inputTensor(input, size, own);
+        const place = known?.data ?? this.#device.allocate(data.length, kindOf(data));
+        this.#device.write(place, data);
+        return [input.name, { data: place, dims }];
+      }),
+    );
+  }
+
   #put(name: string, { data, dims }: Tensor): BoundTensors[string] {
     const values = data;
     const place = this.#labels[name]?.data ?? this.#room.place(name, values.length, kindOf(values));
@@ -238,5 +268,6 @@ function kindOf(values: Values): ElementKind {
   if (values instanceof Float32Array) return 'single';
   if (values instanceof Float64Array) return 'double';
   if (values instanceof Uint16Array) return 'half';
+  if (values instanceof Uint8Array) return 'byte';
   return values instanceof Int32Array ? 'int32' : 'int64';
 }

@@ -1,8 +1,10 @@
 import { FastsdeError } from '../../errors.js';
 import { readModel, type TensorInfo } from '../../onnx/file/model.js';
 import { elementCount } from '../../shape.js';
-import { checkLoadOptions, openNetwork, type LoadOptions } from './load.js';
+import { inputValues } from './input-values.js';
+import { checkLoadOptions, fedWith, openNetwork, type LoadOptions } from './load.js';
 import { probe, type ProbeReport } from './probe.js';
+import { typed } from './roles.js';
 
 /** What there is to know of a model file before one samples from it. */
 export interface Inspection {
@@ -35,6 +37,8 @@ export interface ModelSummary {
   readonly classes?: number;
   /** Name of the tensor by role. */
   readonly names: Readonly<Record<string, string>>;
+  /** Name, type and shape of every other input: it has to be given a value, without which there is no probe. */
+  readonly inputs?: readonly string[];
 }
 
 /**
@@ -71,6 +75,8 @@ async function summarize(
 ): Promise<Pick<Inspection, 'model' | 'probe' | 'problem'>> {
   const { network, description } = await openNetwork(path, path, file, options);
   const { sde, ladder, parameterization, labels, shape, classes } = description;
+  const { inputs, ...roles } = network.roles;
+  const values = inputValues(network.roles, options.inputs ?? {});
   const model: ModelSummary = {
     sde: sde.name,
     constants: sde.constants,
@@ -80,11 +86,12 @@ async function summarize(
     shape,
     ...(ladder && { trainedLevels: ladder.levels }),
     ...(classes !== undefined && { classes }),
-    names: Object.fromEntries(Object.entries(network.roles).map(([role, { name }]) => [role, name])),
+    names: Object.fromEntries(Object.entries(roles).map(([role, { name }]) => [role, name])),
+    ...(inputs.length > 0 && { inputs: inputs.map((info) => `${info.name} ${typed(info)}`) }),
   };
   try {
-    if (options.probe === false) return { model };
-    return { model, probe: await probe(network, description) };
+    if (options.probe === false || values.length < inputs.length) return { model };
+    return { model, probe: await probe(fedWith(values, network), description) };
   } catch (cause) {
     if (cause instanceof FastsdeError) return { model, problem: cause.message };
     throw cause;

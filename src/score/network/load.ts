@@ -2,13 +2,15 @@ import { ModelError, OptionError } from '../../errors.js';
 import { vjp } from '../../autodiff/vjp.js';
 import { modelBytes, readModel, type Model } from '../../onnx/file/model.js';
 import { createSession, type Session, type SessionOptions } from '../../onnx/run/runtime.js';
-import { checkInteger, checkKnown } from '../../options.js';
+import { checkInteger, checkKnown, isRecord } from '../../options.js';
+import type { Inputs } from '../model.js';
 import { describeModel, type DescriptionOptions, type ModelDescription } from './description.js';
-import { readMetadata, type ModelMetadata } from './metadata.js';
-import { OnnxScoreModel } from './model.js';
+import { readMetadata, type ModelMetadata, type TensorNames } from './metadata.js';
+import { inputValues, type InputValue } from './input-values.js';
+import { derivativeOnce, OnnxScoreModel } from './model.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
 import { probe, type ProbeReport } from './probe.js';
-import { inferRoles } from './roles.js';
+import { inferRoles, type Roles } from './roles.js';
 
 export interface LoadOptions extends DescriptionOptions {
   /**
@@ -21,18 +23,42 @@ export interface LoadOptions extends DescriptionOptions {
   readonly threads?: number;
   /** Default `cpu`. `cuda` is an error where it cannot start; there is no fallback. */
   readonly provider?: 'cpu' | 'cuda';
-  /** Whether to check sign, scale and labels on noised synthetic data, which costs one evaluation. Default true. */
+  /**
+   * Values of the network's inputs beside state, time and class; those left out are given by {@link withInputs}, without which the
+   * model cannot be evaluated.
+   */
+  readonly inputs?: Inputs;
+  /**
+   * Whether to check sign, scale and labels on noised synthetic data, which costs one evaluation. Default true; it needs the values of
+   * all inputs.
+   */
   readonly probe?: boolean;
 }
 
 const optionNames = Object.keys({
   ...{ sde: 1, constants: 1, parameterization: 1, sigmaData: 1, labels: 1, shape: 1, dataRange: 1 },
-  ...{ trainedLevels: 1, ladder: 1, classes: 1, names: 1, batch: 1, threads: 1, provider: 1, probe: 1 },
+  ...{
+    trainedLevels: 1,
+    ladder: 1,
+    classes: 1,
+    names: 1,
+    batch: 1,
+    threads: 1,
+    provider: 1,
+    probe: 1,
+    inputs: 1,
+  },
 } satisfies Record<keyof LoadOptions, 1>);
 
 /** Throws where there is an option of another name. */
 export function checkLoadOptions(options: LoadOptions): void {
   checkKnown(options, optionNames);
+  if (options.inputs !== undefined && !isRecord(options.inputs))
+    throw new OptionError(
+      'inputs',
+      options.inputs,
+      'an object of numbers and arrays { data, shape } by name',
+    );
   if (options.names) checkKnown(options.names, ['state', 'time', 'class', 'output'], 'names');
 }
 
@@ -58,11 +84,13 @@ export async function loadModel(
     const file = await readModel(source);
     const { metadata, network, description } = await openNetwork(name, source, file, options);
     try {
-      const report = options.probe === false ? undefined : await probe(network, description);
+      const values = inputValues(network.roles, options.inputs ?? {});
+      const isWhole = values.length === network.roles.inputs.length;
+      const report =
+        options.probe === false || !isWhole ? undefined : await probe(fedWith(values, network), description);
       refuse(report);
-      return new OnnxScoreModel(file, network, metadata, description, report, () =>
-        openDerivative(network, file, description, options),
-      );
+      const derivative = derivativeOnce(() => openDerivative(network, file, description, options));
+      return new OnnxScoreModel({ file, network, metadata, description, report, derivative }, values);
     } catch (cause) {
       await network.release();
       throw cause;
@@ -70,6 +98,11 @@ export async function loadModel(
   } catch (cause) {
     throw nameSource(name, cause);
   }
+}
+
+/** @internal A network that is fed inputs, those of the first sample where it has several. */
+export function fedWith(inputs: readonly InputValue[], network: Network): Pick<Network, 'run'> {
+  return { run: (rows, output) => network.run({ ...rows, inputs }, output) };
 }
 
 /** The parts of a score model, before the probe. */
@@ -95,12 +128,27 @@ export async function openNetwork(
       },
     );
   }
-  const roles = inferRoles(file.inputs, file.outputs, { ...metadata.names, ...options.names });
+  const roles = rolesOf(file, { ...metadata.names, ...options.names }, options.inputs);
   const description = describeModel(options, metadata, roles);
   if (options.batch !== undefined) checkInteger('batch', options.batch, 1);
   const batch = batchOf(roles.state, options.batch);
   const session = await createSession(source, sessionOptions(options));
   return { metadata, description, network: new Network(name, session, roles, description, batch) };
+}
+
+/** @throws OptionError where the network has no other state or time than what is to be fed. */
+function rolesOf(file: Model, names: TensorNames, given: Inputs = {}): Roles {
+  const fed = Object.keys(given);
+  try {
+    return inferRoles(file.inputs, file.outputs, names, fed);
+  } catch (cause) {
+    if (fed.length === 0) throw cause;
+    const { state, time } = inferRoles(file.inputs, file.outputs, names);
+    const stray = fed.find((name) => name === state.name || name === time.name);
+    if (stray === undefined) throw cause;
+    const role = stray === state.name ? 'state' : 'time';
+    throw new OptionError(`inputs.${stray}`, given[stray], `absent: it is the ${role} of the network`);
+  }
 }
 
 /** @internal Starts a session for the network with its transposed Jacobian product. */

@@ -4,15 +4,41 @@ import type { Model } from '../../onnx/file/model.js';
 import { checkIndex, type Level } from '../../sde/level.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
-import { checkClassLabel } from '../class-label.js';
+import { checkClassLabel, classesIn } from '../class-label.js';
 import { setCommands, setVjpCommands } from '../commands.js';
-import type { Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
+import { requireInputs, sampleIn } from '../inputs.js';
+import type { ModelInputs, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
 import { inputScale, scoreCoefficients } from '../parameterization.js';
 import type { ModelDescription } from './description.js';
 import type { ModelMetadata } from './metadata.js';
-import type { Network } from './network.js';
+import { inputValues, samplesGiven, type InputValue } from './input-values.js';
+import type { Network, Rows } from './network.js';
 import type { ProbeReport } from './probe.js';
 import type { Roles } from './roles.js';
+
+/** What views of one network have in common. @internal */
+export interface NetworkParts {
+  readonly file: Model;
+  readonly network: Network;
+  readonly metadata: ModelMetadata;
+  readonly description: ModelDescription;
+  readonly report: ProbeReport | undefined;
+  readonly derivative: Derivative;
+}
+
+/** The network with its transposed Jacobian product, made when it is first asked for. */
+interface Derivative {
+  (): Promise<Network>;
+  close(): Promise<void>;
+}
+
+/** @internal A derivative that is opened once for all views. */
+export function derivativeOnce(open: () => Promise<Network>): Derivative {
+  let opened: Promise<Network> | undefined;
+  return Object.assign(() => (opened ??= open()), {
+    close: async () => (await opened?.catch(() => undefined))?.release(),
+  });
+}
 
 /** A score network in an ONNX file. */
 export class OnnxScoreModel implements ScoreModel {
@@ -40,21 +66,19 @@ export class OnnxScoreModel implements ScoreModel {
    * @throws ModelError after close(), and where ONNX Runtime fails; OptionError for arrays that do not fit.
    */
   readonly evaluate: ScoreModel['evaluate'];
+  /** Present where the network takes more than a state, a time and a class. */
+  readonly inputs?: ModelInputs;
+  readonly #parts: NetworkParts;
+  readonly #values: readonly InputValue[];
   readonly #description: ModelDescription;
   readonly #network: Network;
   readonly #elements: number;
-  readonly #openDerivative: () => Promise<Network>;
-  #derivative: Promise<Network> | undefined;
 
   /** @internal */
-  constructor(
-    file: Model,
-    network: Network,
-    metadata: ModelMetadata,
-    description: ModelDescription,
-    report: ProbeReport | undefined,
-    openDerivative: () => Promise<Network>,
-  ) {
+  constructor(parts: NetworkParts, values: readonly InputValue[] = []) {
+    const { file, network, metadata, description, report } = parts;
+    this.#parts = parts;
+    this.#values = values;
     this.source = network.source;
     this.file = file;
     this.roles = network.roles;
@@ -70,18 +94,19 @@ export class OnnxScoreModel implements ScoreModel {
     if (report) this.report = report;
     this.#description = description;
     this.#network = network;
-    this.#openDerivative = openDerivative;
+    if (network.roles.inputs.length > 0) this.inputs = this.#describeInputs();
     this.#elements = elementCount(description.shape);
     this.evaluate = async (x, levels, output, labels, signal) => {
-      this.#check(x, levels, output, labels);
-      await network.run({ x, ...this.#fed(levels), classes: labels, signal }, output);
+      this.#check(x, levels, output);
+      const given = this.#given(levels.length, labels);
+      await network.run({ x, ...this.#fed(levels), ...given, inputs: values, signal }, output);
     };
     if (network.binds) {
       setCommands(this.evaluate, (device, x, output) => {
-        const enqueue = network.bind(device, { x, output, isScaled: this.#isScaled });
+        const enqueue = network.bind(device, { x, output, isScaled: this.#isScaled, inputs: values });
         return (levels, labels) => {
-          this.#check(x, levels, output, labels);
-          enqueue({ ...this.#fed(levels), classes: labels });
+          this.#check(x, levels, output);
+          enqueue({ ...this.#fed(levels), ...this.#given(levels.length, labels) });
         };
       });
     }
@@ -109,22 +134,24 @@ export class OnnxScoreModel implements ScoreModel {
    * @throws ModelError that lists the operators without a derivative.
    */
   async differentiate(): Promise<Vjp> {
-    const network = await (this.#derivative ??= this.#openDerivative());
+    const network = await this.#parts.derivative();
+    const inputs = this.#values;
     const vjp: Vjp = async (x, v, levels, output, product, labels, signal) => {
-      this.#check(x, levels, output, labels);
+      this.#check(x, levels, output);
       const { time, scale } = this.#fed(levels);
-      await network.run({ x, scale, time, classes: labels, cotangent: v, signal }, output, product);
+      const given = this.#given(levels.length, labels);
+      await network.run({ x, scale, time, ...given, inputs, cotangent: v, signal }, output, product);
       // x enters the network multiplied with the scale.
       if (scale) for (let i = 0; i < x.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
     };
     if (network.binds) {
       setVjpCommands(vjp, (device, x, v, output, product) => {
-        const arrays = { x, cotangent: v, output, product, isScaled: this.#isScaled };
+        const arrays = { x, cotangent: v, output, product, isScaled: this.#isScaled, inputs };
         const enqueue = network.bind(device, arrays);
         return (levels, labels) => {
-          this.#check(x, levels, output, labels);
+          this.#check(x, levels, output);
           const { time, scale } = this.#fed(levels);
-          enqueue({ time, scale, classes: labels });
+          enqueue({ time, scale, ...this.#given(levels.length, labels) });
           if (scale) device.scale(product, scale);
         };
       });
@@ -132,11 +159,21 @@ export class OnnxScoreModel implements ScoreModel {
     return vjp;
   }
 
-  /** Releases the sessions; evaluating the model afterwards is an error. */
+  /** Releases the sessions, of all views of the network; evaluating the model afterwards is an error. */
   async close(): Promise<void> {
     await this.#network.release();
-    const derivative = await this.#derivative?.catch(() => undefined);
-    await derivative?.release();
+    await this.#parts.derivative.close();
+  }
+
+  #describeInputs(): ModelInputs {
+    const { roles } = this.#network;
+    const fed = this.#values.map(({ record }) => record);
+    return {
+      fed,
+      missing: roles.inputs.filter(({ name }) => !fed.some((known) => known.name === name)),
+      samples: samplesGiven(this.#values),
+      with: (inputs) => new OnnxScoreModel(this.#parts, inputValues(roles, inputs, this.#values)),
+    };
   }
 
   get #isScaled(): boolean {
@@ -161,17 +198,40 @@ export class OnnxScoreModel implements ScoreModel {
     return { time, scale };
   }
 
-  #check(x: Elements, levels: readonly Level[], output: Elements, labels?: Int32Array): void {
+  #check(x: Elements, levels: readonly Level[], output: Elements): void {
+    requireInputs(this);
     const count = levels.length;
     const expected = `a Float32Array of [${[count, ...this.shape].join(', ')}], as there are ${count} levels`;
     if (x.length !== count * this.#elements) throw new OptionError('x', x, expected);
     if (output.length !== x.length) throw new OptionError('output', output, expected);
+  }
+
+  /** What rows are given: the class of each, and the sample whose inputs it has. */
+  #given(count: number, conditions: Int32Array | undefined): Pick<Rows, 'classes' | 'samples'> {
+    const samples = this.inputs?.samples;
+    const bySample = samples !== undefined && conditions?.every((value) => value < 0);
+    if (samples !== undefined && !bySample && count !== samples) {
+      const expected = `of ${samples} samples, of which inputs have a row each`;
+      throw new OptionError('x', `${count} samples`, expected);
+    }
+    return {
+      classes: this.#classes(count, bySample ? classesIn(conditions!, samples) : conditions),
+      ...(samples !== undefined && {
+        samples: Int32Array.from({ length: count }, (_, i) =>
+          bySample ? sampleIn(conditions![i]!, samples) : i,
+        ),
+      }),
+    };
+  }
+
+  #classes(count: number, labels: Int32Array | undefined): Int32Array | undefined {
     const { classes } = this;
-    if (classes === undefined) return;
+    if (classes === undefined) return undefined;
     if (labels?.length !== count) {
       const expected = `a class from 0 to ${classes - 1} for every sample: the model is class-conditional`;
       throw new OptionError('classLabel', labels, expected);
     }
     labels.forEach((label, i) => checkClassLabel(`classLabel[${i}]`, label, this));
+    return labels;
   }
 }

@@ -4,6 +4,7 @@ import type { Session, Tensor } from '../../onnx/run/runtime.js';
 import type { Device } from '../../device/device.js';
 import { BoundNetwork, Room, type NetworkArrays, type RowLabels } from './bound-network.js';
 import { classTensor, isShared, statePort, timeTensor, type Port } from './feeds.js';
+import { inputTensor, type InputValue } from './input-values.js';
 import type { Roles } from './roles.js';
 import { elementCount } from '../../shape.js';
 
@@ -13,6 +14,8 @@ export interface Rows extends RowLabels {
   readonly x: Float32Array;
   /** What the transposed Jacobian of a differentiated network is multiplied with, [rows, ...shape]. */
   readonly cotangent?: Float32Array | undefined;
+  /** Of the inputs beside state, time and class. */
+  readonly inputs?: readonly InputValue[] | undefined;
   /** Ends the run at its next operator. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -20,7 +23,7 @@ export interface Rows extends RowLabels {
 /** Name of the input that a differentiated network has beside its own. */
 export const COTANGENT = 'cotangent';
 
-/** A loaded network as a function of state, time label and class: splits, pads and converts as the file wants it. */
+/** A loaded network as a function of state, time label, class and constant inputs: splits, pads and converts as the file wants it. */
 export class Network {
   readonly source: string;
   readonly roles: Roles;
@@ -156,6 +159,13 @@ export class Network {
         (_, i) => rows.classes![Math.min(start + i, end - 1)]!,
       );
       feeds[roles.class.name] = classTensor(roles.class, classes, this.#classes!);
+    }
+    if (rows.inputs?.length) {
+      const samples = Int32Array.from(
+        { length: size },
+        (_, i) => rows.samples?.[Math.min(start + i, end - 1)] ?? 0,
+      );
+      for (const input of rows.inputs) feeds[input.name] = inputTensor(input, size, samples);
     }
     const fetches = { [roles.output.name]: this.#output.open(output, range) };
     if (rows.cotangent) feeds[COTANGENT] = this.#cotangent.open(rows.cotangent, range);

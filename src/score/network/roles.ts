@@ -1,14 +1,17 @@
 import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
+import { isFloat } from '../../onnx/file/tensor.js';
 import { nearest } from '../../options.js';
 import type { TensorNames } from './metadata.js';
 
-/** Which tensor of a network is the state x_t, its time label, its class label and its output F. */
+/** Which tensor of a network is the state x_t, its time label, its class label and its output F, and what else it is fed. */
 export interface Roles {
   readonly state: TensorInfo;
   readonly time: TensorInfo;
   readonly class?: TensorInfo;
   readonly output: TensorInfo;
+  /** Inputs of other roles: text embeddings, pictures of low resolution, a guidance scale. */
+  readonly inputs: readonly TensorInfo[];
 }
 
 type Role = keyof TensorNames;
@@ -37,35 +40,82 @@ const usual: Readonly<Record<Role, readonly string[]>> = {
 
 /**
  * The roles of a network's tensors, by the given names and then by shape, type and usual names.
+ * @param fed names of inputs that are given a value, and so have no other role.
  * @throws ModelError naming the option that settles what the file leaves open.
  */
 export function inferRoles(
   inputs: readonly TensorInfo[],
   outputs: readonly TensorInfo[],
   names: TensorNames = {},
+  fed: readonly string[] = [],
 ): Roles {
   const output = named('output', outputs, names) ?? choose('output', outputs.filter(isImage), outputs);
   let time = named('time', inputs, names);
   let classInfo = named('class', inputs, names);
-  const free = () => inputs.filter((info) => info !== time && info !== classInfo && info !== state);
   let state = named('state', inputs, names);
+  const free = () =>
+    inputs.filter(
+      (info) => info !== time && info !== classInfo && info !== state && !fed.includes(info.name),
+    );
   if (state === undefined) {
     const images = free().filter(isImage);
-    const fitting = images.filter((info) => sameShape(info, output));
+    const fitting = images.filter((info) => isLike(info, output));
     state = choose('state', fitting.length > 0 ? fitting : images, inputs);
   }
-  const rest = free();
-  if (classInfo === undefined && rest.length === (time === undefined ? 2 : 1)) {
-    classInfo = rest.find(isOneHot) ?? choose('class', rest, inputs);
-  }
-  time ??= choose('time', free(), inputs);
-  if (free().length > 0) {
+  time ??= timeAmong(free().filter(isNumber), inputs, classInfo !== undefined);
+  classInfo ??= classAmong(free());
+  const rest = inputs.filter((info) => info !== time && info !== classInfo && info !== state);
+  return { state, time, output, ...(classInfo && { class: classInfo }), inputs: rest };
+}
+
+/** @throws ModelError for a network that takes more than its state, its time and a class. */
+export function refuseInputs({ state, time, inputs }: Roles, what: string): void {
+  if (inputs.length === 0) return;
+  throw new ModelError(
+    `Its input ${quoted(inputs)} is neither the state (${state.name}), the time (${time.name}) nor a class label; ` +
+      `${what} takes none. Export the network with that input fixed.`,
+  );
+}
+
+/** The time among inputs of one number a sample. */
+function timeAmong(
+  numbers: readonly TensorInfo[],
+  inputs: readonly TensorInfo[],
+  hasClass: boolean,
+): TensorInfo {
+  if (inputs.length === 1) {
     throw new ModelError(
-      `Its input ${quoted(free())} is neither the state (${state.name}), the time (${time.name}) nor a class label; ` +
-        'fastsde cannot feed it. Export the network with that input fixed.',
+      `Its only input is ${quoted(inputs)}: a score network takes the time, or the noise level, too. Export it with both.`,
+      { option: 'names.time' },
     );
   }
-  return { state, time, output, ...(classInfo && { class: classInfo }) };
+  if (numbers.length > 1) {
+    const usual = byName('time', numbers)[0];
+    if (usual) return usual;
+    const classes = hasClass ? [] : byName('class', numbers);
+    const others = numbers.filter((info) => !classes.includes(info));
+    if (others.length === 1) return others[0]!;
+    if (!hasClass) return choose('class', numbers, inputs);
+  }
+  return choose('time', numbers, inputs);
+}
+
+/**
+ * The class among the inputs that are left: an integer or a one-hot row. One without a usual name is a class where it is the only
+ * integer, or a row and the only input, and is not called as embeddings are.
+ */
+function classAmong(free: readonly TensorInfo[]): TensorInfo | undefined {
+  const rows = free.filter(isOneHot);
+  const numbers = free.filter(isNumber);
+  const usual = byName('class', [...rows, ...numbers])[0];
+  if (usual) return usual;
+  const integers = numbers.filter(({ type }) => type.startsWith('int'));
+  if (integers.length === 1) return integers[0];
+  return free.length === 1 &&
+    rows.length === 1 &&
+    !/emb|pool|text|prompt|cond|context|hidden/i.test(rows[0]!.name)
+    ? rows[0]
+    : undefined;
 }
 
 function named(role: Role, infos: readonly TensorInfo[], names: TensorNames): TensorInfo | undefined {
@@ -111,25 +161,32 @@ function isImage({ type, shape }: TensorInfo): boolean {
 }
 
 function isOneHot({ type, shape }: TensorInfo): boolean {
-  return type === 'float32' && shape?.length === 2 && typeof shape[1] === 'number' && shape[1] > 1;
+  return isFloat(type) && shape?.length === 2 && typeof shape[1] === 'number' && shape[1] > 1;
 }
 
-function sameShape(a: TensorInfo, b: TensorInfo): boolean {
-  if (a.shape === undefined || b.shape === undefined) return true;
+/** One number, or one for every sample. */
+function isNumber({ type, shape }: TensorInfo): boolean {
+  return (isFloat(type) || type.startsWith('int')) && (shape ?? []).slice(1).every((size) => size === 1);
+}
+
+/** Whether the output is one of this state: of its shape, or with a variance in as many channels more. */
+function isLike({ shape }: TensorInfo, { shape: out }: TensorInfo): boolean {
+  if (shape === undefined || out === undefined) return true;
   return (
-    a.shape.length === b.shape.length &&
-    a.shape.every((size, i) => {
-      const other = b.shape![i];
-      return i === 0 || typeof size === 'string' || typeof other === 'string' || size === other;
+    shape.length === out.length &&
+    shape.every((size, i) => {
+      const other = out[i];
+      if (i === 0 || typeof size === 'string' || typeof other === 'string') return true;
+      return size === other || (i === 1 && 2 * size === other);
     })
   );
 }
 
 function quoted(infos: readonly TensorInfo[]): string {
-  return infos
-    .map(
-      ({ name, type, shape }) =>
-        `"${name}" (${type}${shape ? `[${shape.map((s) => (s === '' ? '?' : s)).join(', ')}]` : ''})`,
-    )
-    .join(', ');
+  return infos.map((info) => `"${info.name}" (${typed(info)})`).join(', ');
+}
+
+/** Type and shape of a tensor, such as float32[N, 77, 768]. */
+export function typed({ type, shape }: Pick<TensorInfo, 'type' | 'shape'>): string {
+  return `${type}${shape ? `[${shape.map((size) => (size === '' ? '?' : size)).join(', ')}]` : ''}`;
 }
