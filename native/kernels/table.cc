@@ -47,6 +47,10 @@ const Kernels kernels = {
     .mirrorBytes = mirrorBytes,
     .adamw = adamw,
     .average = average,
+    .silu = silu,
+    .siluGradient = siluGradient,
+    .groupNorm = groupNorm,
+    .groupNormGradient = groupNormGradient,
     .productTile = productTile,
     .rotate = rotate,
 };

@@ -51,6 +51,21 @@ struct ErrorMeasure {
     bool largest;  // the error of a sample is that of its worst element, not the mean
 };
 
+/** A group normalisation of an image of `channels` times `positions` elements. */
+struct GroupNorm {
+    size_t channels, groups, positions;
+    size_t block;  // channels that lie side by side: 8 or 16, of which `channels` is a multiple; 1 for images in order
+    float epsilon;
+    bool silu;     // SiLU follows
+    double* work;  // 2 * groups numbers
+};
+
+/** The arrays of its gradient; those of the image in its order, `statistics` as it wrote them. */
+struct GroupNormGradient {
+    const float *dy, *x, *gain, *offset, *statistics;
+    float *dx, *dgain, *doffset;
+};
+
 /** Rows and columns of a tile of a matrix product, and columns of what is rotated at once. */
 inline constexpr size_t productRows = 8, productColumns = 8, rotationColumns = 16;
 
@@ -134,6 +149,15 @@ struct Kernels {
     // One AdamW step in place, and mean = decay mean + (1 - decay) p.
     void (*adamw)(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
     void (*average)(float* mean, const float* p, float decay, size_t n);
+
+    // x sigmoid(x), and dy times its slope; in place too.
+    void (*silu)(const float* x, float* y, size_t n);
+    void (*siluGradient)(const float* dy, const float* x, float* dx, size_t n);
+    // Of one sample; gain and offset have a number per channel, statistics the mean and 1 / sqrt(variance + epsilon) of
+    // each group. dx may be neither dy nor x.
+    void (*groupNorm)(const GroupNorm& of, const float* x, const float* gain, const float* offset, float* y,
+                      float* statistics);
+    void (*groupNormGradient)(const GroupNorm& of, const GroupNormGradient& at);
 
     // out = the sum over `terms` of a column of a times a row of b, which are packed: term k has productRows
     // numbers of a and productColumns of b.

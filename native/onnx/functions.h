@@ -20,9 +20,15 @@ struct MemoryInfo;
 struct Allocator;
 struct TypeInfo;
 struct TensorInfo;
+struct Operators;  // OrtCustomOpDomain
+struct Operator;   // OrtCustomOp, declared in operators.cc
+struct KernelInfo;
+struct KernelContext;
+struct ShapeContext;  // OrtShapeInferContext
 
-/** Newest function below: version 1.5; the table that is asked for is that of the oldest library in range. */
+/** Newest function below: version 1.17; the table that is asked for is that of the oldest library in range. */
 #define FASTSDE_ONNX_FUNCTIONS(FUNCTION)                                                                     \
+    FUNCTION(CreateStatus, 0, Status*, (int code, const char* message))                                      \
     FUNCTION(GetErrorMessage, 2, const char*, (const Status*))                                               \
     FUNCTION(CreateEnv, 3, Status*, (int logLevel, const char* name, Environment** out))                     \
     FUNCTION(CreateSession, 7, Status*, (Environment*, const char* path, const Options*, Model** out))       \
@@ -38,6 +44,9 @@ struct TensorInfo;
     FUNCTION(SetSessionLogSeverityLevel, 22, Status*, (Options*, int level))                                 \
     FUNCTION(SetSessionGraphOptimizationLevel, 23, Status*, (Options*, int level))                           \
     FUNCTION(SetIntraOpNumThreads, 24, Status*, (Options*, int threads))                                     \
+    FUNCTION(CreateCustomOpDomain, 26, Status*, (const char* name, Operators** out))                         \
+    FUNCTION(CustomOpDomain_Add, 27, Status*, (Operators*, const Operator*))                                 \
+    FUNCTION(AddCustomOpDomain, 28, Status*, (Options*, Operators*))                                         \
     FUNCTION(SessionGetInputCount, 30, Status*, (const Model*, std::size_t* out))                            \
     FUNCTION(SessionGetOutputCount, 31, Status*, (const Model*, std::size_t* out))                           \
     FUNCTION(SessionGetInputTypeInfo, 33, Status*, (const Model*, std::size_t index, TypeInfo** out))        \
@@ -60,6 +69,13 @@ struct TensorInfo;
              (const char* name, int allocator, int device, int memory, MemoryInfo** out))                    \
     FUNCTION(AllocatorFree, 76, Status*, (Allocator*, void*))                                                \
     FUNCTION(GetAllocatorWithDefaultOptions, 78, Status*, (Allocator * *out))                                \
+    FUNCTION(KernelInfoGetAttribute_float, 85, Status*, (const KernelInfo*, const char* name, float* out))   \
+    FUNCTION(KernelInfoGetAttribute_int64, 86, Status*,                                                      \
+             (const KernelInfo*, const char* name, std::int64_t* out))                                       \
+    FUNCTION(KernelContext_GetInput, 90, Status*,                                                            \
+             (const KernelContext*, std::size_t index, const Value** out))                                   \
+    FUNCTION(KernelContext_GetOutput, 91, Status*,                                                           \
+             (KernelContext*, std::size_t index, const std::int64_t* shape, std::size_t rank, Value** out))  \
     FUNCTION(ReleaseStatus, 93, void, (Status*))                                                             \
     FUNCTION(ReleaseSession, 95, void, (Model*))                                                             \
     FUNCTION(ReleaseValue, 96, void, (Value*))                                                               \
@@ -67,7 +83,11 @@ struct TensorInfo;
     FUNCTION(ReleaseTypeInfo, 98, void, (TypeInfo*))                                                         \
     FUNCTION(ReleaseTensorTypeAndShapeInfo, 99, void, (TensorInfo*))                                         \
     FUNCTION(ReleaseSessionOptions, 100, void, (Options*))                                                   \
-    FUNCTION(AddSessionConfigEntry, 130, Status*, (Options*, const char* key, const char* value))
+    FUNCTION(AddSessionConfigEntry, 130, Status*, (Options*, const char* key, const char* value)) \
+    FUNCTION(ShapeInferContext_GetInputTypeShape, 268, Status*,                                              \
+             (const ShapeContext*, std::size_t index, TensorInfo** out))                                     \
+    FUNCTION(ShapeInferContext_SetOutputTypeShape, 270, Status*,                                             \
+             (const ShapeContext*, std::size_t index, const TensorInfo*))
 
 struct Functions {
 #define FASTSDE_MEMBER(name, place, result, parameters) result(*name) parameters = nullptr;

@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include "operators.h"
+
 namespace fastsde::onnx {
 namespace {
 
@@ -18,6 +20,7 @@ OptionsPointer optionsOf(const Settings& settings) {
     if (!settings.memoryPattern) check(f.DisableMemPattern(options));
     if (!settings.optimizedModelPath.empty())
         check(f.SetOptimizedModelFilePath(options, settings.optimizedModelPath.c_str()));
+    check(f.AddCustomOpDomain(options, operators()));
     for (const auto& [key, value] : settings.entries)
         check(f.AddSessionConfigEntry(options, key.c_str(), value.c_str()));
     return owner;

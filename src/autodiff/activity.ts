@@ -60,7 +60,7 @@ function raisePatterns(nodes: readonly NodeProto[]): NodeProto[] {
     const sigmoid = sigmoids.get(right) === left ? right : sigmoids.get(left) === right ? left : undefined;
     if (sigmoid === undefined) return node;
     const x = sigmoid === right ? left : right;
-    return { ...makeNode('fastsde:SiLU', [x], node.output, { sigmoid }), name: node.name ?? '' };
+    return { ...makeNode('fastsde:SiLUPattern', [x], node.output, { sigmoid }), name: node.name ?? '' };
   });
 }
 

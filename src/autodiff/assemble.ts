@@ -1,5 +1,6 @@
 import { ModelError, OptionError } from '../errors.js';
 import { ancestors, makeValueInfo, reads, type TensorType } from '../onnx/graph/graph.js';
+import { OWN_OPERATORS } from '../onnx/graph/fuse.js';
 import { spreadScales } from '../onnx/graph/lower.js';
 import { makeModel, withMetadata, type Model } from '../onnx/file/model.js';
 import type { ValueInfo } from '../onnx/file/proto.js';
@@ -49,7 +50,7 @@ export function assemble(model: Model, b: Builder, { inputs, outputs, descriptio
     {
       ...model.proto,
       ir_version: Math.max(model.proto.ir_version ?? 0, 8),
-      opset_import: [standard, ...others],
+      opset_import: [standard, ...others, ...(domains.has(OWN_OPERATORS.domain) ? [OWN_OPERATORS] : [])],
       functions: [],
       graph: {
         ...model.proto.graph,

@@ -5,6 +5,7 @@ import { DATA_TYPES } from '../onnx/file/tensor.js';
 import type { JvpRule, Rule, RuleTable, VjpRule } from './rule.js';
 import { convRules } from './rules/conv.js';
 import { elementwiseRules } from './rules/elementwise.js';
+import { fusedRules } from './rules/fused.js';
 import { matmulRules } from './rules/matmul.js';
 import { normalizeRules } from './rules/normalize.js';
 import { poolRules } from './rules/pool.js';
@@ -15,6 +16,7 @@ import { shapeRules } from './rules/shape.js';
 const TABLES: readonly RuleTable[] = [
   convRules,
   elementwiseRules,
+  fusedRules,
   matmulRules,
   normalizeRules,
   poolRules,

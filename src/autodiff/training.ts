@@ -47,12 +47,28 @@ export interface TrainingGraph {
  *   without a derivative.
  */
 export async function trainingGraph(model: Model, options: TrainingOptions): Promise<TrainingGraph> {
+  return derive(model, options, 'standard');
+}
+
+/**
+ * The same with operators of fastsde's own sessions, which is faster; for sessions of this process, and for no file.
+ * @throws as {@link trainingGraph}.
+ */
+export async function fusedTrainingGraph(model: Model, options: TrainingOptions): Promise<TrainingGraph> {
+  return derive(model, options, 'fused');
+}
+
+async function derive(
+  model: Model,
+  options: TrainingOptions,
+  training: 'standard' | 'fused',
+): Promise<TrainingGraph> {
   checkKnown(options, ['loss', 'parameters']);
   checkLoss(options.loss);
   const parameters = parameterNames(model, options.parameters ?? 'all');
   const graph = await prepare(model, {
     parameters,
-    groupsByChannel: true,
+    training,
     extend: (simple, types) => appendLoss(simple, types, options.loss),
   });
   const b = new Builder(graph);

@@ -1,5 +1,5 @@
 import { ModelError, OptionError } from '../errors.js';
-import { trainingGraph } from '../autodiff/training.js';
+import { fusedTrainingGraph } from '../autodiff/training.js';
 import { checkLabels } from './conditions.js';
 import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import type { WeightingOptions } from './weighting.js';
@@ -28,7 +28,7 @@ export function classification(
   return {
     classes,
     trainingGraph: (parameters) =>
-      trainingGraph(model, {
+      fusedTrainingGraph(model, {
         loss: { kind: 'cross-entropy', output: output.name, labels: LABELS, weight: 'weight' },
         parameters,
       }),

@@ -1,5 +1,5 @@
 import { ModelError } from '../errors.js';
-import { trainingGraph } from '../autodiff/training.js';
+import { fusedTrainingGraph } from '../autodiff/training.js';
 import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import { denoisingTarget } from './target.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
@@ -20,7 +20,7 @@ export function denoising(
     async trainingGraph(parameters) {
       const { name: output } = roles.output;
       const loss = { kind: 'mean-squared-error', output, target: 'target', weight: 'weight' } as const;
-      const graph = await trainingGraph(model, { loss, parameters });
+      const graph = await fusedTrainingGraph(model, { loss, parameters });
       // What a file says of its output need not be true; the target has the shape that it really has.
       const shape = graph.data.find(({ name }) => name === 'target')?.shape?.slice(1);
       if (shape?.every((size) => typeof size === 'number') && shape.join() !== description.shape.join()) {

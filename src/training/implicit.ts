@@ -5,7 +5,7 @@ import { assemble } from '../autodiff/assemble.js';
 import { Builder } from '../onnx/graph/builder.js';
 import { parameterNames, type ParameterSelection } from '../autodiff/parameters.js';
 import { pullBack } from '../autodiff/reverse.js';
-import { trainingGraph, type TrainingGraph } from '../autodiff/training.js';
+import { fusedTrainingGraph, type TrainingGraph } from '../autodiff/training.js';
 import type { Model } from '../onnx/file/model.js';
 import { prepare } from '../onnx/graph/prepare.js';
 import { checkChoice, checkInteger } from '../options.js';
@@ -128,7 +128,7 @@ async function implicitGraph(
     ]),
     description: { kind: 'trace', of: output.name, wrt: state.name, probes },
   });
-  return trainingGraph(traced, {
+  return fusedTrainingGraph(traced, {
     loss: {
       kind: 'score-matching',
       output: output.name,

@@ -202,7 +202,7 @@ export const elementwiseRules: RuleTable = {
     const alpha = floatAttribute(node, 'alpha', 1);
     return siluSlope(m, y, m.op('Sigmoid', m.mul(x, alpha)), alpha);
   }),
-  'fastsde:SiLU': unary((m, _x, y, node) => siluSlope(m, y, stringAttribute(node, 'sigmoid', ''))),
+  'fastsde:SiLUPattern': unary((m, _x, y, node) => siluSlope(m, y, stringAttribute(node, 'sigmoid', ''))),
   HardSwish: unary((m, x) => {
     const inside = m.where(m.greater(x, -3), m.add(m.div(x, 3), 0.5), 0);
     return m.where(m.greater(x, 3), 1, inside);

@@ -12,6 +12,7 @@ import {
   type Graph,
   type TensorType,
 } from './graph.js';
+import { fuseOperators, OWN_OPERATORS } from './fuse.js';
 import { inferTypes } from './infer.js';
 import { lowerGroupNormalizations } from './lower-groups.js';
 import { lowerFunctions, lowerOperators } from './lower.js';
@@ -39,8 +40,11 @@ export interface Preparation {
   readonly parameters?: readonly string[];
   /** Appends nodes, inputs and outputs, knowing the types of what is there. */
   readonly extend?: (graph: GraphProto, types: ReadonlyMap<string, TensorType>) => GraphProto;
-  /** Whether group normalisations take the form that is fastest to train ({@link lowerGroupNormalizations}). */
-  readonly groupsByChannel?: boolean;
+  /**
+   * For a graph to train: group normalisations in the standard form that is fastest to train ({@link lowerGroupNormalizations}), or as
+   * operators of fastsde's own sessions ({@link fuseOperators}).
+   */
+  readonly training?: 'standard' | 'fused';
 }
 
 /**
@@ -54,7 +58,7 @@ export interface Preparation {
  * @throws ModelError for a graph that is not well formed, or that ONNX Runtime refuses.
  */
 export async function prepare(model: Model, preparation: Preparation = {}): Promise<Graph> {
-  const { keep = [], parameters = [], extend, groupsByChannel = false } = preparation;
+  const { keep = [], parameters = [], extend, training } = preparation;
   sortNodes(model.proto.graph);
   const { graph: original, ...rest } = upgradeOpset(model.proto);
   const opset = standardVersion(rest.opset_import);
@@ -66,9 +70,12 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   const found = await inferTypes({ ...plain, graph: inlined }, model.folder);
   const extended = extend === undefined ? inlined : extend(inlined, found);
   const folded = await simplify({ ...plain, graph: foldSizes(extended, found) }, model.folder);
-  const grouped = groupsByChannel ? lowerGroupNormalizations(folded, found) : folded;
+  const fused = training === 'fused' ? fuseOperators(folded, found) : folded;
+  // Of what was not fused, too.
+  const grouped = training === undefined ? fused : lowerGroupNormalizations(fused, found);
   const lowered = lowerOperators(grouped, found);
-  const types = await inferTypes({ ...plain, graph: lowered }, model.folder);
+  const opset_import = training === 'fused' ? [...rest.opset_import, OWN_OPERATORS] : rest.opset_import;
+  const types = await inferTypes({ ...plain, opset_import, graph: lowered }, model.folder);
 
   const hidden = new Set(weights.map(({ name }) => name ?? ''));
   const exposed = new Set(parameters);

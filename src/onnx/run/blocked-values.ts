@@ -1,4 +1,5 @@
 import type { Builder, Value } from '../graph/builder.js';
+import { GROUP_NORMALIZATION, GROUP_NORMALIZATION_GRADIENT, SILU, SILU_GRADIENT } from '../graph/fuse.js';
 import { intAttribute, makeNode, operatorOf } from '../graph/graph.js';
 import type { NodeProto } from '../file/proto.js';
 
@@ -9,8 +10,15 @@ export const BLOCKED_CONV = 'com.microsoft.nchwc:Conv';
 const BLOCKED_MEAN = 'com.microsoft.nchwc:GlobalAveragePool';
 
 /** Operators of one input, and of several, whose elements do not care where they lie. */
-const POINTWISE = new Set('Sigmoid Tanh Relu Neg Erf Exp Softplus Elu Gelu Abs Sqrt Reciprocal'.split(' '));
-const ARITHMETIC = new Set('Add Sub Mul Div Sum'.split(' '));
+const POINTWISE = new Set([
+  ...'Sigmoid Tanh Relu Neg Erf Exp Softplus Elu Gelu Abs Sqrt Reciprocal'.split(' '),
+  SILU,
+]);
+const ARITHMETIC = new Set([...'Add Sub Mul Div Sum'.split(' '), SILU_GRADIENT]);
+const NORMALIZATIONS = new Map([
+  [GROUP_NORMALIZATION, 1],
+  [GROUP_NORMALIZATION_GRADIENT, 2],
+]);
 const REDUCTIONS = new Set('ReduceSum ReduceMean ReduceSumSquare'.split(' '));
 
 /** factor * value, with a factor for each channel, or for each sample and channel. */
@@ -65,6 +73,8 @@ export class BlockedValues {
     if (POINTWISE.has(operator)) return this.#pointwise(node);
     if (ARITHMETIC.has(operator)) return this.#arithmetic(node);
     if (REDUCTIONS.has(operator)) return this.#reduction(node);
+    const images = NORMALIZATIONS.get(operator);
+    if (images !== undefined) return this.#normalization(node, images);
     return (operator === 'Concat' || operator === 'Split') && this.#channels(node);
   }
 
@@ -193,6 +203,23 @@ export class BlockedValues {
     const kept = intAttribute(node, 'keepdims', 1) === 1;
     const shape = kept ? [bySample ? batch : 1, channels, 1, 1] : size;
     b.nodes.push(makeNode('Reshape', [scaled, b.ints(shape)], [y]));
+    return true;
+  }
+
+  /** A group normalisation, or its gradient, whose first inputs and first output are images. */
+  #normalization(node: NodeProto, images: number): boolean {
+    const [y, ...others] = node.output as [Value, ...Value[]];
+    const given = node.input.slice(0, images);
+    if (!this.#isImage(y) || !given.some((name) => this.#blocked.has(name))) return false;
+    const attribute = node.attribute.map((each) =>
+      each.name === 'block' ? { ...each, i: BigInt(this.#block) } : each,
+    );
+    const operands = [...given.map((name) => this.of(name)), ...node.input.slice(images)];
+    const [blocked, ...rest] = this.#b.copy({ ...node, attribute }, operands) as [Value, ...Value[]];
+    rest.forEach((value, index) => {
+      this.#b.rename(value, others[index]!);
+    });
+    this.set(y, blocked);
     return true;
   }
 

@@ -2,6 +2,7 @@ import { operatorOf, sortNodes } from '../../../src/onnx/graph/graph.js';
 import type { Model } from '../../../src/onnx/file/model.js';
 import { dataTypeName, isFloat, tensorNumbers } from '../../../src/onnx/file/tensor.js';
 import { array, type NdArray } from './array.js';
+import { fused } from './fused.js';
 import type { Operator } from './operator.js';
 import { pointwise } from './pointwise.js';
 import { products } from './products.js';
@@ -9,6 +10,7 @@ import { reductions } from './reductions.js';
 import { structure } from './structure.js';
 
 const operators: Readonly<Record<string, Operator>> = {
+  ...fused,
   ...pointwise,
   ...products,
   ...reductions,
