@@ -162,6 +162,7 @@ export {
   type Encoder,
   type EncoderOptions,
 } from './latent/autoencoder.js';
+export { encodePrompt, type EncodedPrompt, type PromptOptions } from './latent/prompt.js';
 export { sampleShards, type ShardsOptions, type ShardsResult } from './sampling/shards.js';
 export { findGrid, type FindGridOptions, type GridCost } from './sampling/find-grid.js';
 export { mergeShards, type Merged } from './sampling/merge.js';

@@ -91,7 +91,8 @@ export class ArrayNetwork {
   }
 }
 
-function singles(data: Tensor['data'], name: string): Float32Array {
+/** Numbers of a float32 or float16 tensor. */
+export function singles(data: Tensor['data'], name: string): Float32Array {
   if (data instanceof Float32Array) return data;
   if (!(data instanceof Uint16Array))
     throw new ModelError(

@@ -6,16 +6,18 @@ import { createSession } from '../onnx/run/runtime.js';
 import { checkInteger, checkKnown, checkNumber, checkSignal, defined, isList } from '../options.js';
 import { nameSource } from '../score/network/network.js';
 import { elementCount, isImageShape } from '../shape.js';
+import { isFolder } from '../io/atomic.js';
+import { readAutoencoder } from '../score/network/pipeline-folder.js';
 import { ArrayNetwork, type ArrayRows } from './array-network.js';
 
 /** How a decoder or an encoder is loaded. */
 export interface AutoencoderOptions {
   /**
    * By what an encoded picture is multiplied to become a latent: latent = (encoded - shift) * scale. This is `scaling_factor` of diffusers,
-   * 0.18215 for Stable Diffusion 1 and 2, 0.13025 for XL, 1.5305 for 3. Default: the file's `fastsde.latent_scale`; one of them has to say it.
+   * 0.18215 for Stable Diffusion 1 and 2, 0.13025 for XL, 1.5305 for 3. Default: the folder's, or the file's `fastsde.latent_scale`; one has to say it.
    */
   readonly latentScale?: number | undefined;
-  /** `shift_factor` of diffusers, 0.0609 for Stable Diffusion 3. Default: the file's `fastsde.latent_shift`, else 0. */
+  /** `shift_factor` of diffusers, 0.0609 for Stable Diffusion 3. Default: the folder's, or the file's `fastsde.latent_shift`, else 0. */
   readonly latentShift?: number | undefined;
   /** Pictures that go through the network at once. Default: as many as make 2^20 values, at least one. */
   readonly batch?: number | undefined;
@@ -96,7 +98,7 @@ const optionNames = Object.keys({
 } satisfies Record<keyof AutoencoderOptions, 1>);
 
 /**
- * Loads the decoder of a latent model from an ONNX file, or the bytes of one: one input of latents [N, channels, height, width], one output of
+ * Loads the decoder of a latent model from an ONNX file, the bytes of one, or the folder that holds it as `vae_decoder/`: one input of latents [N, channels, height, width], one output of
  * pictures in [-1, 1]. It is run on latent / scale + shift.
  *
  * @throws ModelError for a file that cannot be read, or where neither it nor the options say the scale; OptionError for an option that cannot be
@@ -161,7 +163,7 @@ async function shapeOfPicture(network: ArrayNetwork, latent: readonly number[]):
 }
 
 /**
- * Loads the encoder of a latent model from an ONNX file, or the bytes of one: one input of pictures in [-1, 1], one output of what becomes latents by
+ * Loads the encoder of a latent model from an ONNX file, the bytes of one, or the folder that holds it as `vae_encoder/`: one input of pictures in [-1, 1], one output of what becomes latents by
  * (encoded - shift) * scale.
  *
  * @throws as loadDecoder.
@@ -224,16 +226,19 @@ async function open(
   { latentScale, latentShift, batch, threads, provider }: AutoencoderOptions,
 ): Promise<Opened> {
   if (typeof source !== 'string' && !((source as unknown) instanceof Uint8Array))
-    throw new OptionError(kind, source, 'the path of an ONNX file, or its bytes as a Uint8Array');
+    throw new OptionError(kind, source, 'the path of an ONNX file or a folder, or its bytes as a Uint8Array');
   if (batch !== undefined) checkInteger('batch', batch, 1);
   const name = typeof source === 'string' ? source : `the ${kind}`;
   try {
-    const { metadata } = await readModel(source);
+    const found =
+      typeof source === 'string' && (await isFolder(source)) && (await readAutoencoder(source, kind));
+    const file = found ? found.path : source;
+    const { metadata } = await readModel(file);
     const entry = (key: string): number | undefined => {
       const text = metadata.get(`fastsde.${key}`);
       return text === undefined ? undefined : Number(text);
     };
-    const ownScale = latentScale ?? entry('latent_scale');
+    const ownScale = latentScale ?? (found ? found.latentScale : entry('latent_scale'));
     if (ownScale === undefined) {
       throw new ModelError(
         'It does not say by what latents are scaled (fastsde.latent_scale in its metadata). Give latentScale (--latent-scale): 0.18215 for ' +
@@ -241,12 +246,12 @@ async function open(
         { option: 'latentScale' },
       );
     }
-    const ownShift = latentShift ?? entry('latent_shift') ?? 0;
+    const ownShift = latentShift ?? (found ? found.latentShift : entry('latent_shift')) ?? 0;
     if (!Number.isFinite(ownShift)) throw new OptionError('latentShift', ownShift, 'a finite number');
     checkNumber('latentScale', ownScale, 0);
-    const session = await createSession(source, defined({ threads, provider }));
+    const session = await createSession(file, defined({ threads, provider }));
     try {
-      const network = new ArrayNetwork(name, session, 'latent_parameters');
+      const network = new ArrayNetwork(typeof file === 'string' ? file : name, session, 'latent_parameters');
       return { network, scale: ownScale, shift: ownShift, batch };
     } catch (cause) {
       await session.release();

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
 import { decodeNpy } from '../../src/io/npy.js';
@@ -8,6 +8,9 @@ import { decodeNpz } from '../../src/io/npz.js';
 import { writeModel } from '../../src/onnx/file/model.js';
 import { fastsdeIn } from '../support/command-line.js';
 import { decoderNetwork, standardNormal } from '../support/latent-networks.js';
+
+/** Random networks of Stable Diffusion's kind, see test/latent/diffusers.test.ts. */
+const stableDiffusion = resolve('test/fixtures/stable-diffusion');
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-latent-'));
 const fastsde = fastsdeIn(folder);
@@ -105,6 +108,71 @@ for (const [flags, message] of [
     const { code, stderr, stdout } = await fastsde([...plain, ...flags]);
     t.is(code, 1);
     t.is(stdout, '');
+    t.regex(stderr, message);
+    t.notRegex(stderr, /Sampling/);
+  });
+}
+
+const text = ['sample', stableDiffusion, '--prompt', 'a cat', '--solver', 'ddim', '--steps', '3', '--json'];
+
+test.serial('a folder of diffusers draws pictures of a text', async (t) => {
+  const guided = ['--guidance', '7.5', '--negative-prompt', 'a dog', '--output', 'text.npz'];
+  const { code, stdout, stderr } = await fastsde([...text, ...guided]);
+  t.is(code, 0, stderr);
+  const { shape, counts, options } = JSON.parse(stdout) as {
+    shape: number[];
+    counts: { networks: Record<string, number> };
+    options: Record<string, unknown>;
+  };
+  t.deepEqual(shape, [1, 3, 16, 16]);
+  t.deepEqual(counts.networks, { network: 3, unconditional: 3 });
+  t.like(options, {
+    model: stableDiffusion,
+    prompt: 'a cat',
+    negativePrompt: 'a dog',
+    parameterization: 'eps',
+    trainedLevels: 12,
+    latentScale: 0.18215,
+    latentShift: 0,
+  });
+  t.regex(String(options['sha256']), /^[\da-f]{64}$/);
+  const { samples, latents } = decodeNpz(await readFile(join(folder, 'text.npz')));
+  t.deepEqual(
+    [samples!.shape, latents!.shape],
+    [
+      [1, 3, 16, 16],
+      [1, 4, 8, 8],
+    ],
+  );
+  const plain = await fastsde([...text, '--no-decode', '--count', '2', '--output', 'latents.npy']);
+  t.is(plain.code, 0, plain.stderr);
+  t.deepEqual(decodeNpy(await readFile(join(folder, 'latents.npy'))).shape, [2, 4, 8, 8]);
+});
+
+test.serial('what of a long text is not read is told', async (t) => {
+  const { stderr } = await fastsde([...text.with(3, 'cat '.repeat(32)), '--output', 'long.npy']);
+  t.regex(stderr, /text_encoder reads 32 tokens of a text; not read is "cat cat"/);
+});
+
+for (const [args, message] of [
+  [
+    ['sample', stableDiffusion, '--steps', '2'],
+    /--prompt must be a text, which the network in .* takes \(or --input encoder_hidden_states=FILE\.npy\)/,
+  ],
+  [[...plain, '--prompt', 'a cat'], /--prompt must be left out: score\.onnx is no folder with a tokenizer/],
+  [
+    [...text, '--negative-prompt', 'a dog'],
+    /--negative-prompt must be left out unless --prompt and --guidance are given/,
+  ],
+  [[...text, '--latent-scale', '1', '--no-decode'], /--latent-scale must be left out with --no-decode/],
+  [
+    [...text, '--decoder', 'decoder.onnx', '--latent-scale', '1'],
+    /--decoder must be one for latents of shape \[4, 8, 8\]/,
+  ],
+] as const) {
+  test.serial(`told before a text is drawn: ${args.slice(2).join(' ')}`, async (t) => {
+    const { code, stderr } = await fastsde(args);
+    t.is(code, 1);
     t.regex(stderr, message);
     t.notRegex(stderr, /Sampling/);
   });

@@ -40,7 +40,7 @@ export function sampleCommand(): Command {
     )
     .addArgument(modelArgument());
   addOptions(command, 'Samples:', [
-    integer('--count <n>', 'number of samples (default: 16)'),
+    integer('--count <n>', 'number of samples (default: 16; with --prompt 1)'),
     integer('--batch <n>', 'samples that go through the network at once (default: count, at most 64)'),
     bigInteger('--seed <n>', 'seed of all noise, 0 to 2^64 - 1 (default: 0)'),
     integer('--first <index>', 'index of the first sample, to continue a sequence (default: 0)'),
@@ -88,6 +88,7 @@ Examples:
   $ fastsde sample --solver ggf --rtol 0.02
   $ fastsde sample unet.onnx --sde vp --parameterization eps --labels index
   $ fastsde sample unet.onnx --decoder vae_decoder.onnx --latent-scale 0.18215
+  $ fastsde sample stable-diffusion/ --prompt "a red house" --guidance 7.5 --steps 30
   $ fastsde sample --mixture mixture.json --count 5000 --trajectory 50
   $ fastsde sample --count 50000 --output digits/ --shard $SLURM_ARRAY_TASK_ID/8
 `;
@@ -102,7 +103,7 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
       'left out unless --output is a folder, such as samples/',
     );
   await withModel(path, flags, async (opened) => {
-    const decoder = await openDecoder(flags, opened.model.shape);
+    const decoder = await openDecoder(path, flags, opened.model.shape);
     const drawn = (inFolder ? toFolder : toFile)(opened, decoder, flags, signal);
     const { output, ...result } = await drawn.finally(() => decoder?.close());
     const { counts, shape, seconds, options } = result;
@@ -111,7 +112,13 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
     const evaluations = counts.score + counts.rejected + counts.denoise;
     return {
       record: { counts, seed, first, count: shape[0], shape, output, seconds },
-      options: { ...options, ...(decoder && decoderRecord(decoder)), seed, output },
+      options: {
+        ...options,
+        ...(decoder && decoderRecord(decoder)),
+        ...(await networksOf(path, flags)),
+        seed,
+        output,
+      },
       summary: `${counted(shape[0]!, 'sample')}, ${evaluations} score evaluations each, ${seconds.toFixed(1)} s: ${output}`,
     };
   });
@@ -141,7 +148,7 @@ async function toFile(
   const { steps } = planOf(model, solver);
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
   const frames = trajectory === undefined ? 0 : Math.ceil(steps / trajectory);
-  checkCapacity(output, shape, flags.count ?? 16, frames);
+  checkCapacity(output, shape, countOf(flags) ?? 16, frames);
   const result = await follow('Sampling', 'sample', (show) =>
     sample(model, {
       ...solver,
@@ -179,6 +186,20 @@ async function toFolder(
 }
 
 /** The options of `sample` that say which samples are drawn. */
-function runOptions({ count, batch, seed, first, class: classLabel }: SampleFlags) {
-  return defined({ count, batch, seed, first, classLabel });
+function runOptions(flags: SampleFlags) {
+  const { batch, seed, first, class: classLabel } = flags;
+  return defined({ count: countOf(flags), batch, seed, first, classLabel });
+}
+
+/** The hash of the networks in a folder, for the record of a run. */
+async function networksOf(path: string | undefined, { json }: SampleFlags): Promise<{ sha256?: string }> {
+  const { isFolder } = await import('../../io/atomic.js');
+  if (path === undefined || !json || !(await isFolder(path))) return {};
+  const { hashOf } = await import('../shared/shard.js');
+  return { sha256: await hashOf(path) };
+}
+
+/** One picture of a text, unless more are asked for. */
+function countOf({ count, prompt }: SampleFlags): number | undefined {
+  return count ?? (prompt === undefined ? undefined : 1);
 }

@@ -10,43 +10,53 @@ export interface DecoderFlags {
   readonly decoder?: string;
   readonly latentScale?: number;
   readonly latentShift?: number;
+  /** False where the latents are wanted. */
+  readonly decode?: boolean;
 }
 
 /** Adds the flags of {@link DecoderFlags} to a command. */
 export function addDecoderOptions(command: Command): void {
   const options = [
-    new Option('--decoder <file>', 'ONNX file that makes pictures of latents, such as vae_decoder.onnx'),
+    new Option(
+      '--decoder <file>',
+      "ONNX file that makes pictures of latents (default: a folder's vae_decoder)",
+    ),
     real('--latent-scale <factor>', "factor of latents, such as 0.18215 (default: the decoder file's)"),
     real(
       '--latent-shift <number>',
       "what latents are shifted by before it (default: the decoder file's, else 0)",
     ),
+    new Option('--no-decode', 'write the latents as they are'),
   ];
   for (const option of options) option.conflicts('mixture');
   addOptions(command, 'Latents:', options);
 }
 
 /**
- * The decoder that the flags ask for, found to fit latents of this shape; undefined where they ask for none.
+ * The decoder that the flags ask for, or that lies beside the model in its folder, found to fit latents of this shape; undefined where there is none.
  * @throws OptionError for a decoder of other latents, and for flags that do nothing without one.
  */
 export async function openDecoder(
-  {
-    decoder: path,
-    latentScale,
-    latentShift,
-    threads,
-    provider,
-  }: DecoderFlags & Pick<ModelFlags, 'threads' | 'provider'>,
+  model: string | undefined,
+  flags: DecoderFlags & Pick<ModelFlags, 'threads' | 'provider'>,
   shape: readonly number[],
 ): Promise<Decoder | undefined> {
-  if (path === undefined) {
-    const idle = Object.entries({ latentScale, latentShift }).find(([, value]) => value !== undefined);
-    if (idle) throw new OptionError(idle[0], idle[1], 'left out without a --decoder');
+  const { decoder: given, latentScale, latentShift, decode, threads, provider } = flags;
+  const source = decode === false ? undefined : (given ?? (await folderOfDecoder(model)));
+  if (source === undefined) {
+    const idle = Object.entries({ decoder: given, latentScale, latentShift }).find(
+      ([, value]) => value !== undefined,
+    );
+    if (idle)
+      throw new OptionError(
+        idle[0],
+        idle[1],
+        decode === false ? 'left out with --no-decode' : 'left out without a --decoder',
+      );
     return undefined;
   }
   const { loadDecoder } = await import('../../latent/autoencoder.js');
-  const decoder = await loadDecoder(path, defined({ latentScale, latentShift, threads, provider }));
+  const decoder = await loadDecoder(source, defined({ latentScale, latentShift, threads, provider }));
   try {
     await decoder.pictureShape(shape);
     return decoder;
@@ -54,6 +64,13 @@ export async function openDecoder(
     await decoder.close();
     throw cause;
   }
+}
+
+async function folderOfDecoder(model: string | undefined): Promise<string | undefined> {
+  if (model === undefined) return undefined;
+  const { isFolder } = await import('../../io/atomic.js');
+  const { readPart } = await import('../../score/network/pipeline-folder.js');
+  return (await isFolder(model)) && (await readPart(model, 'vae_decoder')) ? model : undefined;
 }
 
 /** What the record of a run says of a decoder. */

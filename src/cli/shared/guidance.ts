@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { GuidanceDescription } from '../../control/describe.js';
 import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
-import type { ScoreModel } from '../../score/model.js';
+import type { Inputs, ScoreModel } from '../../score/model.js';
 import { addOptions, list, numbers, real } from './arguments.js';
 import { inputsOf } from './inputs.js';
 
@@ -53,11 +53,13 @@ export function isClassifierFree({ guidance, classifier, guide }: GuidanceFlags)
 
 /**
  * The guidance that the flags ask for; undefined where they ask for none.
+ * @param withoutPrompt What the network is fed in the place of a prompt.
  * @throws OptionError for flags that do nothing without others, and for guidance by classes that the model does not have.
  */
 export async function guidanceOf(
   flags: GuidanceFlags,
   model: ScoreModel,
+  withoutPrompt?: Inputs,
 ): Promise<GuidanceDescription | undefined> {
   const { guidance, classifier, guide, guidanceInterval, guidanceRescale, unconditionalInput } = flags;
   if (unconditionalInput && !isClassifierFree(flags)) {
@@ -94,7 +96,7 @@ export async function guidanceOf(
       'left out, or given with --classifier or --guide: this model takes no class',
     );
   }
-  const unconditionalInputs =
-    unconditionalInput && (await inputsOf('unconditionalInput', unconditionalInput));
+  const given = unconditionalInput && (await inputsOf('unconditionalInput', unconditionalInput));
+  const unconditionalInputs = (given ?? withoutPrompt) && { ...withoutPrompt, ...given };
   return { kind: 'classifier-free', ...strength, ...(unconditionalInputs && { unconditionalInputs }) };
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { DataError, FastsdeError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
+import type { EncodedPrompt } from '../../latent/prompt.js';
 import type { Parameterization, ScoreModel } from '../../score/model.js';
 import type { GaussianMixture as Mixture } from '../../score/mixture/mixture.js';
 import type { LoadOptions } from '../../score/network/load.js';
@@ -10,9 +11,10 @@ import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../sde/
 import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
 import { addOptions, choice, constants, integer, list, numbers, real } from './arguments.js';
 import { inputsOf } from './inputs.js';
+import { addPromptOptions, promptOf, type PromptFlags } from './prompt.js';
 
 /** Flags that say which model is used and what a model file leaves open. */
-export interface ModelFlags extends GuidanceFlags {
+export interface ModelFlags extends GuidanceFlags, PromptFlags {
   /** Of all samples: without a file, the embedded model that takes classes is meant. */
   readonly class?: number;
   readonly mixture?: string;
@@ -85,6 +87,7 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
     constants('--sde-constants <list>', 'its constants, where not the defaults: sigmaMin=0.01,sigmaMax=50'),
   ]);
   addOptions(command, 'Model, where its file does not say or says otherwise:', network);
+  if (mixture) addPromptOptions(command);
   addOptions(command, 'Machine:', [
     integer('--threads <n>', 'threads of the network and of the kernels (default: one per core)'),
     provider,
@@ -123,7 +126,9 @@ export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
   const { stateInput, timeInput, classInput, outputName, probe, batch, threads, provider } = flags;
   return defined({
     ...{ sde, constants: flags.sdeConstants, parameterization, sigmaData, labels, trainedLevels },
-    ...{ classes, shape, dataRange, probe, batch, threads, provider },
+    ...{ classes, shape, dataRange, batch, threads, provider },
+    // Without the flag it is the library that decides.
+    ...(probe === false && { probe }),
     ...defined(await ladderOf(flags)),
     ...(flags.input && { inputs: await inputsOf('input', flags.input) }),
     names: defined({ state: stateInput, time: timeInput, class: classInput, output: outputName }),
@@ -155,18 +160,22 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
   const { loadModel } = await import('../../score/network/load.js');
   await quietRuntime();
   const path = given ?? (await embeddedFor(flags));
-  const model = await loadModel(path, await loadOptions(flags));
+  const prompt = await promptOf(path, flags);
+  const asked = await loadOptions(flags);
+  const options = prompt ? { ...asked, inputs: { ...prompt.inputs, ...asked.inputs } } : asked;
+  const model = await loadModel(path, options);
   const { parameterization, labels, ladder, shape, sde, warnings } = model;
   const { threads, provider = 'cpu', classifier, guide } = flags;
-  const guided = await guidedBy(flags, model);
-  await requireFed(guided);
+  const guided = await guidedBy(flags, model, options, prompt);
+  await requireFed(guided, path);
   return {
     model: guided,
-    warnings,
+    warnings: [...(prompt?.warnings ?? []), ...warnings],
     options: {
       model: path,
       ...(classifier !== undefined && { classifier: await classifierPath(classifier) }),
       ...(guide !== undefined && { guide }),
+      ...defined({ prompt: flags.prompt, negativePrompt: flags.negativePrompt }),
       ...(guided.guidance && { guidance: guided.guidance }),
       ...(guided.inputs && { inputs: guided.inputs.fed }),
       sdeConstants: sde.constants,
@@ -187,9 +196,15 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
 }
 
 /** @throws OptionError where an input has no value; the model is then closed. */
-async function requireFed(model: ScoreModel): Promise<void> {
+async function requireFed(model: ScoreModel, path: string): Promise<void> {
   const { requireInputs } = await import('../../score/inputs.js');
+  const { isFolder } = await import('../../io/atomic.js');
   try {
+    const [missing] = model.inputs?.missing ?? [];
+    if (missing && (await isFolder(path))) {
+      const expected = `a text, which the network in ${path} takes (or --input ${missing.name}=FILE.npy)`;
+      throw new OptionError('prompt', undefined, expected);
+    }
     requireInputs(model);
   } catch (cause) {
     await model.close();
@@ -206,11 +221,16 @@ async function embeddedFor(flags: ModelFlags): Promise<string> {
 }
 
 /** The model as the flags guide it; where they cannot, it is closed. */
-async function guidedBy(flags: ModelFlags, model: ScoreModel): Promise<ScoreModel> {
+async function guidedBy(
+  flags: ModelFlags,
+  model: ScoreModel,
+  options: LoadOptions,
+  prompt: EncodedPrompt | undefined,
+): Promise<ScoreModel> {
   const { guideAs } = await import('../../control/describe.js');
   try {
-    const guidance = await guidanceOf(flags, model);
-    return guidance ? await guideAs(model, guidance, await loadOptions(flags)) : model;
+    const guidance = await guidanceOf(flags, model, prompt?.unconditionalInputs);
+    return guidance ? await guideAs(model, guidance, options) : model;
   } catch (cause) {
     await model.close();
     throw cause;

@@ -18,7 +18,7 @@ export function reportOptions(): Option[] {
 export function modelArgument(): Argument {
   return new Argument(
     '[model]',
-    'ONNX file of a score network; without one, the embedded MNIST model (--sde vp or ve)',
+    'ONNX file of a score network, or a folder of diffusers; without one, the embedded MNIST model (--sde vp or ve)',
   );
 }
 

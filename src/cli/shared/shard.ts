@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
@@ -74,9 +73,14 @@ export async function originOf(
   };
 }
 
-async function hashOf(path: string): Promise<string> {
+/** The hash of a file, or of the networks in a folder of diffusers. */
+export async function hashOf(path: string): Promise<string> {
+  const { isFolder } = await import('../../io/atomic.js');
   const { openFile } = await import('../../io/read.js');
+  const { pipelineFiles } = await import('../../score/network/pipeline-folder.js');
   const hash = createHash('sha256');
-  await pipeline((await openFile(path)).createReadStream(), hash);
+  for (const file of (await isFolder(path)) ? await pipelineFiles(path) : [path]) {
+    for await (const bytes of (await openFile(file)).createReadStream()) hash.update(bytes as Buffer);
+  }
   return hash.digest('hex');
 }

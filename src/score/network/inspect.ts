@@ -2,7 +2,7 @@ import { FastsdeError } from '../../errors.js';
 import { readModel, type TensorInfo } from '../../onnx/file/model.js';
 import { elementCount } from '../../shape.js';
 import { inputValues } from './input-values.js';
-import { checkLoadOptions, fedWith, openNetwork, type LoadOptions } from './load.js';
+import { checkLoadOptions, fedWith, networkIn, openNetwork, type LoadOptions } from './load.js';
 import { probe, type ProbeReport } from './probe.js';
 import { typed } from './roles.js';
 
@@ -45,8 +45,9 @@ export interface ModelSummary {
  * Reads a model file and probes the network, as far as metadata and options allow.
  * @throws ModelError for a file that is not an ONNX model, OptionError for an option that cannot be used.
  */
-export async function inspectModel(path: string, options: LoadOptions = {}): Promise<Inspection> {
-  checkLoadOptions(options);
+export async function inspectModel(source: string, given: LoadOptions = {}): Promise<Inspection> {
+  checkLoadOptions(given);
+  const { source: path, options } = await networkIn(source, given);
   const file = await readModel(path);
   const facts = {
     inputs: file.inputs,

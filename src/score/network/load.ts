@@ -2,7 +2,8 @@ import { ModelError, OptionError } from '../../errors.js';
 import { vjp } from '../../autodiff/vjp.js';
 import { modelBytes, readModel, type Model } from '../../onnx/file/model.js';
 import { createSession, type Session, type SessionOptions } from '../../onnx/run/runtime.js';
-import { checkInteger, checkKnown, isRecord } from '../../options.js';
+import { isFolder } from '../../io/atomic.js';
+import { checkInteger, checkKnown, defined, isRecord } from '../../options.js';
 import type { Inputs } from '../model.js';
 import { describeModel, type DescriptionOptions, type ModelDescription } from './description.js';
 import { readMetadata, type ModelMetadata, type TensorNames } from './metadata.js';
@@ -10,6 +11,7 @@ import { inputValues, type InputValue } from './input-values.js';
 import { derivativeOnce, OnnxScoreModel } from './model.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
 import { probe, type ProbeReport } from './probe.js';
+import { readPipeline } from './pipeline-folder.js';
 import { inferRoles, type Roles } from './roles.js';
 
 export interface LoadOptions extends DescriptionOptions {
@@ -63,10 +65,11 @@ export function checkLoadOptions(options: LoadOptions): void {
 }
 
 /**
- * Loads a score network from an ONNX file, or from the bytes of one.
+ * Loads a score network from an ONNX file, from the bytes of one, or from a folder as diffusers' ONNX export writes it.
  *
- * What the network is comes from its metadata (`fastsde.*`) and from the options, which override it. A first
- * evaluation on noised synthetic data checks that the output is what they say; doubts are in `warnings`.
+ * What the network is comes from its metadata (`fastsde.*`) or the configs of its folder, and from the options, which override them. A
+ * first evaluation on noised synthetic data checks that the output is what they say; doubts are in `warnings`. A folder says more than the
+ * probe could find out, which is left out there unless it is asked for.
  *
  * @throws ModelError for a file that cannot be read, that does not say what it is, or whose output is clearly something
  *   else; OptionError for an option that cannot be used; LoadError where ONNX Runtime or the provider cannot start.
@@ -76,9 +79,15 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<OnnxScoreModel> {
   if (typeof source !== 'string' && !((source as unknown) instanceof Uint8Array)) {
-    throw new OptionError('model', source, 'the path of an ONNX file, or its bytes as a Uint8Array');
+    throw new OptionError(
+      'model',
+      source,
+      'the path of an ONNX file or a folder, or its bytes as a Uint8Array',
+    );
   }
   checkLoadOptions(options);
+  const found = await networkIn(source, options);
+  if (found.source !== source) return loadModel(found.source, { probe: false, ...found.options });
   const name = typeof source === 'string' ? source : 'the model';
   try {
     const file = await readModel(source);
@@ -103,6 +112,17 @@ export async function loadModel(
 /** @internal A network that is fed inputs, those of the first sample where it has several. */
 export function fedWith(inputs: readonly InputValue[], network: Network): Pick<Network, 'run'> {
   return { run: (rows, output) => network.run({ ...rows, inputs }, output) };
+}
+
+/** @internal The network in a folder, with what its configs say of it; what is no folder, as it is. */
+export async function networkIn<T extends string | Uint8Array>(
+  source: T,
+  options: LoadOptions,
+): Promise<{ readonly source: T | string; readonly options: LoadOptions }> {
+  if (typeof source !== 'string' || !(await isFolder(source))) return { source, options };
+  const { network, options: described } = await readPipeline(source);
+  const names = { ...described.names, ...options.names };
+  return { source: network.path, options: { ...described, ...defined(options), names } };
 }
 
 /** The parts of a score model, before the probe. */
