@@ -32,6 +32,7 @@ export {
   type FeatureNetwork,
   type FeatureNetworkOptions,
 } from './evaluation/feature-network.js';
+export type { EmbeddedData } from './embedded-file.js';
 export { extractFeatures, rawFeatures, type Extracted, type ExtractOptions } from './evaluation/extract.js';
 export { openSamples, samplesOf, type Piece, type Samples } from './evaluation/samples.js';
 export {

@@ -1,9 +1,9 @@
-"""The digits feature network of `fastsde evaluate`: a small classifier of clean digits, whose 64 values before the last layer are
-the features. It is another network than the judge (classifier.py), sees other shifts of the digits, and is never used as a judge.
+"""The feature networks of `fastsde evaluate`: small classifiers of clean digits or photographs, whose 64 values before the last
+layer are the features. They are other networks than the judges (classifier.py), and are never used as judges.
 
-    features.py --data FOLDER --output mnist-features.onnx [--epochs 8]
+    features.py --data FOLDER|ARCHIVE --output mnist-features.onnx [--epochs 8]
 
-Needs torch 2.13.0, numpy and onnx.
+Needs torch 2.13.0, numpy and onnx; for photographs Pillow as well.
 """
 
 import argparse
@@ -16,13 +16,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import mnist
 
 FEATURES = 64
 
 
-def network():
+def digits():
     return nn.Sequential(
         nn.Conv2d(1, 24, 5, stride=2, padding=2),
         nn.SiLU(),
@@ -37,30 +38,47 @@ def network():
     )
 
 
+def photographs():
+    def layer(inputs, outputs, stride=1):
+        return [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU()]
+
+    layers = [*layer(3, 32), *layer(32, 64, 2), *layer(64, 64), *layer(64, 128, 2), *layer(128, 128)]
+    head = [nn.Linear(128, FEATURES), nn.SiLU(), nn.Linear(FEATURES, 10)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *head)
+
+
 def shifted(images):
     """Each batch moved by up to two pixels: the features should not depend on where exactly a digit stands."""
     dy, dx = torch.randint(-2, 3, (2,)).tolist()
     return torch.roll(F.pad(images, (2, 2, 2, 2), value=-1), (dy, dx), (2, 3))[:, :, 2:-2, 2:-2]
 
 
-def train(data, epochs):
-    torch.manual_seed(1)
-    images, labels = mnist.images(data, "train"), mnist.labels(data, "train")
-    net = network()
+def train(net, images, labels, varied, epochs):
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
     steps = epochs * len(images) // 128
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
     for _ in range(steps):
         index = torch.randint(len(images), (128,))
-        loss = F.cross_entropy(net(shifted(images[index])), labels[index], label_smoothing=0.05)
+        loss = F.cross_entropy(net(varied(images[index])), labels[index], label_smoothing=0.05)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
-    return net.eval()
+    return folded(net.eval())
 
 
-def model(net):
+def folded(net):
+    """The network with its normalisations multiplied into the convolutions before them."""
+    layers = []
+    for layer in net:
+        if isinstance(layer, nn.BatchNorm2d):
+            layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+        else:
+            layers.append(layer)
+    return nn.Sequential(*layers)
+
+
+def model(net, shape):
     """The network as standard operators, by hand: nothing of an exporter's stays in the file."""
     nodes, weights = [], []
 
@@ -80,6 +98,8 @@ def model(net):
         elif isinstance(layer, nn.Linear):
             last = layer.out_features == 10
             x = node("Gemm", [x, weight(f"{name}.weight", layer.weight), weight(f"{name}.bias", layer.bias)], "logits" if last else name, transB=1)
+        elif isinstance(layer, nn.AdaptiveAvgPool2d):
+            x = node("GlobalAveragePool", [x], name)
         elif isinstance(layer, nn.Flatten):
             x = node("Flatten", [x], name)
         else:
@@ -88,8 +108,8 @@ def model(net):
         at += 1
     graph = helper.make_graph(
         nodes,
-        "digits",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 28, 28])],
+        "pictures",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", FEATURES]), helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 10])],
         weights,
     )
@@ -110,18 +130,23 @@ def model(net):
     return made
 
 
-def accuracy(net, data):
-    images, labels = mnist.images(data, "t10k"), mnist.labels(data, "t10k")
-    with torch.no_grad():
-        return (net(images).argmax(1) == labels).float().mean().item()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the four IDX files of MNIST, gzip")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the four IDX files of MNIST, gzip; or archive of the pictures of CIFAR-10 in folders SPLIT/CLASS/")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=8)
     args = parser.parse_args()
-    net = train(args.data, args.epochs)
-    onnx.save(model(net), args.output)
-    print(json.dumps({"test accuracy": accuracy(net, args.data), "bytes": args.output.stat().st_size}))
+    torch.manual_seed(1)
+    if args.data.is_dir():
+        images, labels = mnist.images(args.data, "train"), mnist.labels(args.data, "train")
+        test, truth = mnist.images(args.data, "t10k"), mnist.labels(args.data, "t10k")
+        net = train(digits(), images, labels, shifted, args.epochs)
+    else:
+        import cifar10
+
+        (images, labels), (test, truth) = cifar10.split(args.data, "train"), cifar10.split(args.data, "test")
+        net = train(photographs(), images, labels, cifar10.varied, args.epochs)
+    onnx.save(model(net, images.shape[1:]), args.output)
+    with torch.no_grad():
+        accuracy = torch.cat([net(part).argmax(1) for part in test.split(1000)]).eq(truth).float().mean().item()
+    print(json.dumps({"test accuracy": accuracy, "bytes": args.output.stat().st_size}))

@@ -1,9 +1,11 @@
-// Trains the embedded MNIST models with fastsde itself: one denoiser for every noise level, then a VP and a VE model tuned
-// from it (states of equal noise-to-signal ratio are the same state in other units), and a noise-conditional classifier.
+// Trains the embedded models with fastsde itself. Of digits: one denoiser for every noise level, then a VP and a VE model tuned
+// from it (states of equal noise-to-signal ratio are the same state in other units), and a noise-conditional classifier. Of
+// the colour photographs of CIFAR-10: a network with classes, and such a classifier.
 //
-//   FASTSDE_DATA=folder node scripts/models/train.mjs <denoiser | vp-fine | vp | conditional | ve | classifier> --output DIR
-//     [--images N] [--start MODEL.onnx] [--checkpoint FILE.safetensors]
+//   FASTSDE_DATA=folder node scripts/models/train.mjs STAGE --output DIR [--data FILE] [--images N] [--workers N]
+//     [--start MODEL.onnx] [--checkpoint FILE.safetensors]
 //
+// A stage is one of `stages` below; those of CIFAR-10 need --data, an archive of its pictures in folders train/CLASS/.
 // A run that was stopped goes on when it is started again; --checkpoint writes the averaged weights of one of its checkpoints
 // as the model, without training. models/README.md has the commands.
 
@@ -12,12 +14,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadData } from '../../dist/data.js';
 import { parameterValues, readModel, withParameters, writeModel } from '../../dist/onnx.js';
-import { buildNetwork, train } from '../../dist/training.js';
+import { buildNetwork, splitData, train } from '../../dist/training.js';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     output: { type: 'string' },
+    data: { type: 'string', default: 'mnist' },
+    workers: { type: 'string' },
     images: { type: 'string' },
     start: { type: 'string' },
     checkpoint: { type: 'string' },
@@ -34,6 +38,12 @@ const ve = {
   constants: { sigmaMax: 20 },
   parameterization: 'score',
   precondition: { mean: (moments.mean + 1) / 2, std: moments.std / 2 },
+};
+const photographs = {
+  shape: [3, 32, 32],
+  sde: 'vp',
+  classes: 10,
+  precondition: { mean: -0.0534, std: 0.5008 },
 };
 const fast = { beta2: 0.99, weightDecay: 0.01, decay: 'cosine', ema: { kind: 'warm-up', decay: 0.999 } };
 const littleNoise = { times: 'log-normal', logMean: -1.8, logDeviation: 2.2 };
@@ -94,13 +104,38 @@ const stages = {
     learningRate: 1e-3,
     ...fast,
   },
+  cifar10: {
+    network: {
+      ...photographs,
+      kind: 'unet',
+      parameterization: 'eps',
+      channels: [64, 112, 128],
+      blocks: [1, 1, 2],
+      attention: [1],
+    },
+    images: 464_000,
+    batch: 64,
+    flip: true,
+    objective: { weighting: 'edm', times: 'log-normal', logMean: -0.8, logDeviation: 1.3, dropLabels: 0.1 },
+    learningRate: 2e-3,
+    ...fast,
+  },
+  'cifar10-classifier': {
+    network: { ...photographs, kind: 'classifier', channels: [48, 64, 72], blocks: [1, 1, 2] },
+    images: 192_000,
+    batch: 64,
+    flip: true,
+    objective: { kind: 'classifier', times: 'log-normal', logMean: -0.4, logDeviation: 1.5 },
+    learningRate: 2e-3,
+    ...fast,
+  },
 };
 
 const [name] = positionals;
 const stage = stages[name];
 if (stage === undefined || flags.output === undefined) {
   console.error(
-    `usage: train.mjs <${Object.keys(stages).join(' | ')}> --output DIR [--images N] [--start MODEL] [--checkpoint FILE]`,
+    `usage: train.mjs <${Object.keys(stages).join(' | ')}> --output DIR [--data FILE] [--images N] [--workers N] [--start MODEL] [--checkpoint FILE]`,
   );
   process.exit(1);
 }
@@ -121,11 +156,18 @@ if (start) {
   model = withParameters(model, parameterValues(trained, shared));
 }
 const steps = Math.round(Number(flags.images ?? images) / options.batch);
-const training = train(model, await loadData('mnist', { split: 'train' }), {
+const data = await loadData(flags.data, { split: 'train' });
+// Digits are measured on the test set, photographs on a thousand that are left out of the training.
+const { trained, heldOut } =
+  flags.data === 'mnist'
+    ? { trained: data, heldOut: await loadData('mnist', { split: 'test' }) }
+    : splitData(data);
+const training = train(model, trained, {
   ...options,
   steps,
-  validation: await loadData('mnist', { split: 'test' }),
-  checkpoints: { folder, every: 1000 },
+  ...(flags.workers && { workers: Number(flags.workers) }),
+  validation: heldOut,
+  checkpoints: { folder, every: 500 },
 });
 let told = 0;
 for await (const { step, loss, learningRate, imagesPerSecond, remaining, validation } of training) {

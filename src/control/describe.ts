@@ -1,7 +1,6 @@
-import { join } from 'node:path';
+import { embeddedFile, type EmbeddedData } from '../embedded-file.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, isRecord } from '../options.js';
-import { packageRoot } from '../package-root.js';
 import { withKnownInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
 import { loadModel, type LoadOptions } from '../score/network/load.js';
@@ -19,13 +18,22 @@ type File = string | Uint8Array;
 /** A guidance as plain data: the options of {@link guide} with files in the place of what is loaded from them. */
 export type GuidanceDescription =
   | (Omit<ClassifierFreeOptions, 'unconditional'> & { readonly unconditional?: File | undefined })
-  /** Default: the embedded classifier of MNIST digits under VP. */
+  /** Default: the embedded classifier of pictures of that shape. */
   | (Omit<ClassifierOptions, 'classifier'> & { readonly classifier?: File | undefined })
   | (Omit<AutoguidanceOptions, 'guide'> & { readonly guide: File });
 
-/** Path of the classifier of noisy MNIST digits that comes with the package: VP, data in [-1, 1], 10 classes. */
-export function embeddedClassifier(): string {
-  return join(packageRoot(), 'models', 'mnist-classifier.onnx');
+/**
+ * Path of a classifier of noisy pictures that comes with the package: VP, data in [-1, 1], 10 classes. That of `cifar10` is in
+ * `@fastsde/models`.
+ * @throws LoadError where that package is not installed.
+ */
+export function embeddedClassifier(data: EmbeddedData = 'mnist'): string {
+  return embeddedFile(data, 'classifier');
+}
+
+/** The embedded classifier of pictures like those of a model, by their shape. */
+export function classifierFor({ shape }: Pick<ScoreModel, 'shape'>): string {
+  return embeddedClassifier(shape.join() === '3,32,32' ? 'cifar10' : 'mnist');
 }
 
 /**
@@ -55,7 +63,7 @@ export async function guideAs(
       );
     }
     case 'classifier': {
-      const { classifier = embeddedClassifier(), ...options } = description as GuidanceDescription & {
+      const { classifier = classifierFor(model), ...options } = description as GuidanceDescription & {
         kind: 'classifier';
       };
       return guided(await loadClassifier(classifier, load), (other) =>

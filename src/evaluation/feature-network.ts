@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { embeddedFile, type EmbeddedData } from '../embedded-file.js';
 import { DataError, FastsdeError, ModelError, OptionError } from '../errors.js';
 import { modelBytes, readModel, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { createSession, type Session } from '../onnx/run/runtime.js';
 import { checkChoice } from '../options.js';
-import { packageRoot } from '../package-root.js';
 import { elementCount, isImageShape } from '../shape.js';
 import { resizePictures, resizeRuleNames, type ResizeRule } from './resize.js';
 
@@ -44,9 +43,13 @@ export interface FeatureNetworkOptions {
 /** Pictures that go through the network at a time, where the file does not fix it; the last run is padded, so that all are alike. */
 const rowsOfRun = 64;
 
-/** Path of the network of digits that comes with the package: 64 features of MNIST pictures. */
-export function embeddedFeatures(): string {
-  return join(packageRoot(), 'models', 'mnist-features.onnx');
+/**
+ * Path of a feature network that comes with the package, 64 features of pictures like these; of `cifar10` it is in
+ * `@fastsde/models`.
+ * @throws LoadError where that package is not installed.
+ */
+export function embeddedFeatures(data: EmbeddedData = 'mnist'): string {
+  return embeddedFile(data, 'features');
 }
 
 /**

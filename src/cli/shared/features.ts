@@ -14,8 +14,8 @@ export interface FeatureFlags {
 export function featuresOption(): Option {
   return new Option(
     '--features <network>',
-    'an ONNX file with the metadata of a feature network, or raw: the values themselves (default: the embedded network for ' +
-      'mnist, else raw)',
+    'an ONNX file with the metadata of a feature network, cifar10 (in @fastsde/models), or raw: the values themselves ' +
+      '(default: the embedded network for mnist, else raw)',
   );
 }
 
@@ -29,7 +29,7 @@ export async function openFeatures({
   const { quietRuntime } = await import('./model.js');
   const { isAbsent, openFile } = await import('../../io/read.js');
   if (features === 'raw' || (features === undefined && data !== 'mnist')) return undefined;
-  const path = features ?? embeddedFeatures();
+  const path = features === undefined || features === 'cifar10' ? embeddedFeatures(features) : features;
   try {
     await (await openFile(path)).close();
   } catch (cause) {

@@ -24,7 +24,7 @@ export function addGuidanceOptions(command: Command): void {
     real('--guidance <scale>', 'weight of the class: 1 the class as it is, more an emphasis (default: 1)'),
     new Option(
       '--classifier [file]',
-      'guide a model without classes by a classifier of noisy data (without a file: the embedded one of digits)',
+      'guide a model without classes by a classifier of noisy data (without a file: the embedded one)',
     ).conflicts('guide'),
     new Option('--guide <file>', 'guide the model by a weaker one of the same data, away from its errors'),
     numbers(

@@ -106,7 +106,7 @@ export interface OpenModel {
 }
 
 /**
- * The model that the flags ask for: a mixture, a model file, or the embedded MNIST model of the SDE.
+ * The model that the flags ask for: a mixture, a model file, or one that comes with the package.
  *
  * @throws ModelError, DataError or OptionError for what cannot be loaded.
  */
@@ -159,7 +159,7 @@ async function ladderOf(flags: ModelFlags): Promise<Pick<LoadOptions, 'ladder' |
 async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {
   const { loadModel } = await import('../../score/network/load.js');
   await quietRuntime();
-  const path = given ?? (await embeddedFor(flags));
+  const path = await networkPath(given, flags);
   const prompt = await promptOf(path, flags);
   const asked = await loadOptions(flags);
   const options = prompt ? { ...asked, inputs: { ...prompt.inputs, ...asked.inputs } } : asked;
@@ -173,7 +173,7 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
     warnings: [...(prompt?.warnings ?? []), ...warnings],
     options: {
       model: path,
-      ...(classifier !== undefined && { classifier: await classifierPath(classifier) }),
+      ...(classifier !== undefined && { classifier: await classifierPath(classifier, model) }),
       ...(guide !== undefined && { guide }),
       ...defined({ prompt: flags.prompt, negativePrompt: flags.negativePrompt }),
       ...(guided.guidance && { guidance: guided.guidance }),
@@ -212,12 +212,17 @@ async function requireFed(model: ScoreModel, path: string): Promise<void> {
   }
 }
 
-/** The embedded network: with classes where one is asked for and no classifier tells them. */
-async function embeddedFor(flags: ModelFlags): Promise<string> {
+/** The network that is asked for: a file, or one that comes with the package. */
+async function networkPath(given: string | undefined, flags: ModelFlags): Promise<string> {
   const { embeddedModel } = await import('../../score/network/embedded.js');
+  if (given !== undefined) return given === 'cifar10' ? embeddedModel(given) : given;
+  const { sde } = flags;
+  if (sde !== undefined && sde !== 'vp' && sde !== 've')
+    throw new OptionError('sde', sde, 'vp or ve where no model file is given');
+  // With classes where one is asked for and no classifier tells them.
   const takesClass = flags.classifier === undefined && flags.class !== undefined;
-  const isConditional = flags.sde !== 've' && (takesClass || isClassifierFree(flags));
-  return embeddedModel(isConditional ? 'conditional' : flags.sde);
+  const isConditional = sde !== 've' && (takesClass || isClassifierFree(flags));
+  return embeddedModel(isConditional ? 'conditional' : sde);
 }
 
 /** The model as the flags guide it; where they cannot, it is closed. */
@@ -237,9 +242,9 @@ async function guidedBy(
   }
 }
 
-async function classifierPath(given: string | true): Promise<string> {
-  const { embeddedClassifier } = await import('../../control/describe.js');
-  return given === true ? embeddedClassifier() : given;
+async function classifierPath(given: string | true, model: ScoreModel): Promise<string> {
+  const { classifierFor } = await import('../../control/describe.js');
+  return given === true ? classifierFor(model) : given;
 }
 
 /** Keeps ONNX Runtime from printing what it also throws. */

@@ -18,7 +18,8 @@ export function reportOptions(): Option[] {
 export function modelArgument(): Argument {
   return new Argument(
     '[model]',
-    'ONNX file of a score network, or a folder of diffusers; without one, the embedded MNIST model (--sde vp or ve)',
+    'ONNX file of a score network, a folder of diffusers, or cifar10 (in @fastsde/models); without one, the embedded MNIST model ' +
+      '(--sde vp or ve)',
   );
 }
 
