@@ -6,11 +6,13 @@ import {
   embeddedClassifier,
   embeddedModel,
   encode,
+  encodePrompt,
   functionModel,
   GaussianMixture,
   guide,
   likelihood,
   loadClassifier,
+  loadDecoder,
   loadModel,
   matrixOperator,
   mixtureModel,
@@ -55,6 +57,7 @@ const classes = mixtureModel(new GaussianMixture({ weights: [1], means: [[0, 0]]
   conditional: true,
 });
 const wrong = (value: unknown) => value as never;
+const stableDiffusion = 'test/fixtures/stable-diffusion';
 
 type Call = (given: Record<string, unknown>) => unknown;
 const calls: Record<string, { names: string[]; call: Call }> = {
@@ -127,6 +130,17 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       const loaded = await loadModel(embeddedModel('vp'), wrong({ probe: false, threads: 1, ...given }));
       await loaded.close();
     },
+  },
+  loadDecoder: {
+    names: ['latentScale', 'latentShift', 'batch', 'threads', 'provider'],
+    call: async (given) => {
+      const decoder = await loadDecoder(stableDiffusion, wrong({ threads: 1, ...given }));
+      await decoder.close();
+    },
+  },
+  encodePrompt: {
+    names: ['negative', 'shape', 'threads', 'provider'],
+    call: (given) => encodePrompt(stableDiffusion, 'a cat', wrong({ threads: 1, ...given })),
   },
   restore: {
     names: [
@@ -207,7 +221,9 @@ const calls: Record<string, { names: string[]; call: Call }> = {
 for (const [name, { names, call }] of Object.entries(calls)) {
   test.serial(`strange options are an error of fastsde or do no harm: ${name}`, async (t) => {
     let refused = 0;
-    const runs = Math.ceil(numRuns / ({ loadModel: 5, loadClassifier: 20 }[name] ?? 1));
+    const runs = Math.ceil(
+      numRuns / ({ loadModel: 5, loadDecoder: 5, encodePrompt: 10, loadClassifier: 20 }[name] ?? 1),
+    );
     const property = fc.asyncProperty(options(names), async (given) => {
       try {
         await call(given);

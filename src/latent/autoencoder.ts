@@ -70,6 +70,11 @@ export interface Encoder {
   readonly latentScale: number;
   readonly latentShift: number;
   /**
+   * The shape of the pictures that give latents of this shape. Where the file leaves its sizes open, a small picture is encoded to find out.
+   * @throws OptionError (`encoder`) for latents that it does not give.
+   */
+  pictureShape(latent: readonly number[]): Promise<PictureShape>;
+  /**
    * The latents of pictures, a few at a time; of a distribution, its mean.
    *
    * @param pictures Bytes from 0 to 255, or floats in [-1, 1].
@@ -92,6 +97,9 @@ const VALUES = 2 ** 20;
 
 /** Height and width of the latent by which open sizes are found out. */
 const SMALL = 8;
+
+/** Height and width of the picture by which open sizes are found out. */
+const SMALL_PICTURE = 64;
 
 const optionNames = Object.keys({
   ...{ latentScale: 1, latentShift: 1, batch: 1, threads: 1, provider: 1 },
@@ -179,6 +187,7 @@ export async function loadEncoder(
   return {
     source: network.source,
     ...{ latentScale: scale, latentShift: shift },
+    pictureShape: (latent) => shapeOfSource(network, latent, channels),
     async encode(pictures, shape, { signal } = {}) {
       checkRows('pictures', pictures, shape);
       checkFits('encoder', network, shape.slice(1), 'pictures');
@@ -190,6 +199,29 @@ export async function loadEncoder(
     },
     close: () => network.release(),
   };
+}
+
+async function shapeOfSource(
+  network: ArrayNetwork,
+  latent: readonly number[],
+  channels: number | undefined,
+): Promise<PictureShape> {
+  const sizes = [1, 2, 3].map((axis) => network.input.shape?.[axis]);
+  const small = [
+    1,
+    ...sizes.map((size, i) => (typeof size === 'number' ? size : i === 0 ? 3 : SMALL_PICTURE)),
+  ];
+  const made = await network.run({ values: new Float32Array(elementCount(small)), shape: small }, 1);
+  const { shape } = latentsOf(network, made, channels, (encoded) => encoded);
+  const picture = [small[1]!, ...[1, 2].map((axis) => (small[axis + 1]! / shape[axis + 1]!) * latent[axis]!)];
+  const isFixed = sizes.slice(1).some((size, i) => typeof size === 'number' && size !== picture[i + 1]);
+  if (shape[1] === latent[0] && isImageShape(picture) && !isFixed) return picture;
+  const given = `[${shape.slice(1).join(', ')}] of a picture [${small.slice(1).join(', ')}]`;
+  throw new OptionError(
+    'encoder',
+    network.source,
+    `one of latents [${latent.join(', ')}]: it makes ${given}`,
+  );
 }
 
 /** The latents in what an encoder made: all of its channels, or the first half of them. */

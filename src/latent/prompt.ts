@@ -116,10 +116,15 @@ export async function encodePrompt(
   options: PromptOptions = {},
 ): Promise<EncodedPrompt> {
   checkKnown(options, ['negative', 'shape', 'threads', 'provider']);
-  const { negative, threads, provider } = options;
+  const { negative, shape, threads, provider } = options;
   for (const [option, text] of Object.entries({ prompt, negative }))
     if (text !== undefined && typeof (text as unknown) !== 'string')
       throw new OptionError(option, text, 'a text');
+  if (
+    shape !== undefined &&
+    !(isList(shape) && shape.length === 3 && shape.every((size) => Number.isSafeInteger(size) && size > 0))
+  )
+    throw new OptionError('shape', shape, '[channels, height, width] of a latent');
   if (!(await isFolder(folder))) {
     const expected = `left out: ${folder} is no folder with a tokenizer and a text encoder, as diffusers has them`;
     throw new OptionError('prompt', prompt, expected);

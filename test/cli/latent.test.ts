@@ -1,13 +1,13 @@
-import { mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
-import { decodeNpy } from '../../src/io/npy.js';
+import { decodeNpy, encodeNpy } from '../../src/io/npy.js';
 import { decodeNpz } from '../../src/io/npz.js';
 import { writeModel } from '../../src/onnx/file/model.js';
 import { fastsdeIn } from '../support/command-line.js';
-import { decoderNetwork, standardNormal } from '../support/latent-networks.js';
+import { decoderNetwork, encoderNetwork, standardNormal } from '../support/latent-networks.js';
 
 /** Random networks of Stable Diffusion's kind, see test/latent/diffusers.test.ts. */
 const stableDiffusion = resolve('test/fixtures/stable-diffusion');
@@ -177,3 +177,30 @@ for (const [args, message] of [
     t.notRegex(stderr, /Sampling/);
   });
 }
+
+test.serial('pictures become codes of a latent model', async (t) => {
+  const bytes = Uint8Array.from({ length: 2 * 3 * 16 * 16 }, (_, i) => (7 * i) % 256);
+  await writeFile(join(folder, 'bytes.npy'), encodeNpy({ data: bytes, shape: [2, 3, 16, 16] }));
+  const tolerances = ['--rtol', '0.1', '--atol', '0.1'];
+  const own = ['encode', stableDiffusion, '--prompt', 'a cat', '--data', 'bytes.npy', ...tolerances];
+  const { code, stderr } = await fastsde([...own, '--output', 'codes.npy']);
+  t.is(code, 0, stderr);
+  t.deepEqual(decodeNpy(await readFile(join(folder, 'codes.npy'))).shape, [2, 4, 8, 8]);
+  const wrong = await fastsde([
+    'encode',
+    'score.onnx',
+    '--no-probe',
+    '--data',
+    'bytes.npy',
+    '--latent-shift',
+    '1',
+  ]);
+  t.regex(wrong.stderr, /--latent-shift must be left out without an --encoder/);
+  await writeModel(encoderNetwork([[1, 0, 0]], 'latent_sample'), join(folder, 'encoder.onnx'));
+  const other = ['--encoder', 'encoder.onnx', '--latent-scale', '1'];
+  const misfit = await fastsde(['encode', 'score.onnx', '--no-probe', '--data', 'bytes.npy', ...other]);
+  t.regex(
+    misfit.stderr,
+    /--encoder must be one of latents of 2 channels, or of 4 with their variances: it makes 1/,
+  );
+});

@@ -59,6 +59,11 @@ test('an encoder makes latents of the means, and of bytes as of floats', async (
   // Sums over 2 x 2 pixels; the second half of the channels would be log-variances.
   const source = modelBytes(encoderNetwork([[1], [2], [7], [7]].map((row) => [...row, 0, 0])));
   const encoder = await loadEncoder(source, { latentScale: 0.5, latentShift: 1 });
+  t.deepEqual(await encoder.pictureShape([2, 5, 7]), [3, 10, 14]);
+  await t.throwsAsync(encoder.pictureShape([3, 5, 7]), {
+    instanceOf: OptionError,
+    message: /encoder must be one of latents \[3, 5, 7\]: it makes \[2, 32, 32\] of a picture \[3, 64, 64\]/,
+  });
   const bytes = Uint8Array.from({ length: 3 * 2 * 4 }, (_, i) => (i < 8 ? 51 * (i % 6) : 0));
   const floats = Float32Array.from(bytes, (byte) => (2 * byte) / 255 - 1);
   const { samples, shape: made } = await encoder.encode(bytes, [1, 3, 2, 4]);

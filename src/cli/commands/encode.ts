@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import type { Dataset } from '../../data/dataset.js';
 import { addOptions } from '../shared/arguments.js';
 import {
   addDataOptions,
@@ -9,6 +10,7 @@ import {
   type DataFlags,
   type RangeFlags,
 } from '../shared/data.js';
+import { addEncoderOptions, openEncoder, type EncoderFlags } from '../shared/autoencoder.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
@@ -19,11 +21,12 @@ import {
   reached,
   reportOptions,
   withModel,
+  type Opened,
   type ReportFlags,
 } from '../shared/report.js';
 import { run } from '../shared/run.js';
 
-interface EncodeFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags, ReportFlags {
+interface EncodeFlags extends ModelFlags, EncoderFlags, DataFlags, RangeFlags, OdeFlags, ReportFlags {
   readonly output: string;
 }
 
@@ -40,6 +43,7 @@ export function encodeCommand(): Command {
   addOdeOptions(command);
   addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
+  addEncoderOptions(command);
   addOptions(command, 'Output:', [
     new Option('--output <file>', 'where the codes go: .npz ("latents", "labels") or .npy').default(
       'latents.npz',
@@ -57,8 +61,31 @@ const help = `${dataHelp}
 Examples:
   $ fastsde encode --data mnist --count 16
   $ fastsde encode model.onnx --data digits/ --resize --rtol 1e-7 --atol 1e-7 --output codes.npy
+  $ fastsde encode stable-diffusion/ --prompt "a red house" --data photos/ --resize
   $ fastsde decode --latents latents.npz --temperature 0.8
 `;
+
+/** The data, or of a latent model what its encoder makes of them. */
+async function latentsIn(
+  path: string | undefined,
+  opened: Opened,
+  flags: EncodeFlags,
+  signal: AbortSignal,
+): Promise<Pick<Dataset, 'data' | 'labels'>> {
+  const { model, doubt } = opened;
+  const opens = await openEncoder(path, flags, model.shape);
+  if (!opens) return chosen(await openData(flags, opened, signal), flags);
+  const { encoder, pictures } = opens;
+  try {
+    const source = { model: { ...model, shape: pictures }, doubt };
+    const { data, shape, labels } = await chosen(await openData(flags, source, signal), flags);
+    const values = data instanceof Float64Array ? Float32Array.from(data) : data;
+    const latents = await encoder.encode(values, shape, { signal });
+    return { data: latents.samples, ...(labels && { labels }) };
+  } finally {
+    await encoder.close();
+  }
+}
 
 async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: AbortSignal): Promise<void> {
   const { encode } = await import('../../likelihood/latent.js');
@@ -67,7 +94,7 @@ async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: Ab
   await checkLatentsPath(output);
   await withModel(path, flags, async (opened) => {
     const { model, follow } = opened;
-    const set = await chosen(await openData(flags, opened, signal), flags);
+    const set = await latentsIn(path, opened, flags, signal);
     const { values, shape, evaluations, seconds, options } = await follow('Encoding', 'sample', (show) =>
       encode(model, set.data, {
         ...odeOptions(flags),

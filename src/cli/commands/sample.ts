@@ -4,7 +4,7 @@ import { OptionError } from '../../errors.js';
 import type { Decoder } from '../../latent/autoencoder.js';
 import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, integer } from '../shared/arguments.js';
-import { addDecoderOptions, decoderRecord, openDecoder, type DecoderFlags } from '../shared/decoder.js';
+import { addDecoderOptions, decoderRecord, openDecoder, type DecoderFlags } from '../shared/autoencoder.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
-import { decoderRecord } from './decoder.js';
+import { decoderRecord } from './autoencoder.js';
 import { fastsde } from './package.js';
 import type { Opened } from './report.js';
 

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { OptionError } from '../../errors.js';
-import type { Decoder } from '../../latent/autoencoder.js';
+import type { Decoder, Encoder } from '../../latent/autoencoder.js';
 import { defined } from '../../options.js';
 import { addOptions, real } from './arguments.js';
 import type { ModelFlags } from './model.js';
@@ -12,6 +12,28 @@ export interface DecoderFlags {
   readonly latentShift?: number;
   /** False where the latents are wanted. */
   readonly decode?: boolean;
+}
+
+/** Flags that make latents of the pictures of a latent model. */
+export interface EncoderFlags extends Pick<DecoderFlags, 'latentScale' | 'latentShift'> {
+  readonly encoder?: string;
+}
+
+/** Adds the flags of {@link EncoderFlags} to a command. */
+export function addEncoderOptions(command: Command): void {
+  const options = [
+    new Option(
+      '--encoder <file>',
+      "ONNX file that makes latents of pictures (default: a folder's vae_encoder)",
+    ),
+    real('--latent-scale <factor>', "factor of latents, such as 0.18215 (default: the encoder file's)"),
+    real(
+      '--latent-shift <number>',
+      "what latents are shifted by before it (default: the encoder file's, else 0)",
+    ),
+  ];
+  for (const option of options) option.conflicts('mixture');
+  addOptions(command, 'Latents:', options);
 }
 
 /** Adds the flags of {@link DecoderFlags} to a command. */
@@ -42,7 +64,7 @@ export async function openDecoder(
   shape: readonly number[],
 ): Promise<Decoder | undefined> {
   const { decoder: given, latentScale, latentShift, decode, threads, provider } = flags;
-  const source = decode === false ? undefined : (given ?? (await folderOfDecoder(model)));
+  const source = decode === false ? undefined : (given ?? (await folderWith('vae_decoder', model)));
   if (source === undefined) {
     const idle = Object.entries({ decoder: given, latentScale, latentShift }).find(
       ([, value]) => value !== undefined,
@@ -66,11 +88,41 @@ export async function openDecoder(
   }
 }
 
-async function folderOfDecoder(model: string | undefined): Promise<string | undefined> {
+/**
+ * The encoder that the flags ask for, or that lies beside the model in its folder, with the shape of the pictures that it takes; undefined where there
+ * is none.
+ * @throws OptionError for an encoder of other latents, and for flags that do nothing without one.
+ */
+export async function openEncoder(
+  model: string | undefined,
+  flags: EncoderFlags & Pick<ModelFlags, 'threads' | 'provider'>,
+  shape: readonly number[],
+): Promise<{ readonly encoder: Encoder; readonly pictures: readonly number[] } | undefined> {
+  const { encoder: given, latentScale, latentShift, threads, provider } = flags;
+  const source = given ?? (await folderWith('vae_encoder', model));
+  if (source === undefined) {
+    const idle = Object.entries({ latentScale, latentShift }).find(([, value]) => value !== undefined);
+    if (idle) throw new OptionError(idle[0], idle[1], 'left out without an --encoder');
+    return undefined;
+  }
+  const { loadEncoder } = await import('../../latent/autoencoder.js');
+  const [channels] = shape;
+  const options = defined({ channels, latentScale, latentShift, threads, provider });
+  const encoder = await loadEncoder(source, options);
+  try {
+    return { encoder, pictures: await encoder.pictureShape(shape) };
+  } catch (cause) {
+    await encoder.close();
+    throw cause;
+  }
+}
+
+/** The folder of a model, where it holds a part of this name. */
+async function folderWith(part: string, model: string | undefined): Promise<string | undefined> {
   if (model === undefined) return undefined;
   const { isFolder } = await import('../../io/atomic.js');
   const { readPart } = await import('../../score/network/pipeline-folder.js');
-  return (await isFolder(model)) && (await readPart(model, 'vae_decoder')) ? model : undefined;
+  return (await isFolder(model)) && (await readPart(model, part)) ? model : undefined;
 }
 
 /** What the record of a run says of a decoder. */
