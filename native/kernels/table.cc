@@ -47,6 +47,7 @@ const Kernels kernels = {
     .mirrorBytes = mirrorBytes,
     .adamw = adamw,
     .average = average,
+    .channelImages = channelImages,
     .silu = silu,
     .siluGradient = siluGradient,
     .groupNorm = groupNorm,

@@ -51,6 +51,14 @@ struct ErrorMeasure {
     bool largest;  // the error of a sample is that of its worst element, not the mean
 };
 
+/** Images [batch, channels, height, width] within frames [outHeight, outWidth], which begin `top` and `left` before them. */
+struct ChannelImages {
+    size_t batch, channels, height, width;
+    size_t top, left, outHeight, outWidth;
+    size_t block;   // 8 or 16, of which `batch` is a multiple
+    bool inBlocks;  // channels lie in blocks, too, of which `channels` is a multiple
+};
+
 /** A group normalisation of an image of `channels` times `positions` elements. */
 struct GroupNorm {
     size_t channels, groups, positions;
@@ -149,6 +157,9 @@ struct Kernels {
     // One AdamW step in place, and mean = decay mean + (1 - decay) p.
     void (*adamw)(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
     void (*average)(float* mean, const float* p, float decay, size_t n);
+
+    // out[channel, batch / block, outHeight, outWidth, block] = x[batch, channel, ...], with zeros around it.
+    void (*channelImages)(const ChannelImages& of, const float* x, float* out);
 
     // x sigmoid(x), and dy times its slope; in place too.
     void (*silu)(const float* x, float* y, size_t n);

@@ -112,6 +112,15 @@ void inferLike(ShapeContext* context, std::size_t index) {
     check(functions().ShapeInferContext_SetOutputTypeShape(context, 0, info));
 }
 
+constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+
+std::size_t attribute(const KernelInfo* info, const char* name) {
+    std::int64_t value = 0;
+    check(functions().KernelInfoGetAttribute_int64(info, name, &value));
+    require(value >= 0 && value <= std::numeric_limits<std::int32_t>::max(), "an attribute is out of range");
+    return static_cast<std::size_t>(value);
+}
+
 struct SiLU {
     static constexpr const char* name = "SiLU";
     static constexpr std::size_t inputs = 1, outputs = 1, like = 0;
@@ -182,13 +191,6 @@ class Normalization {
     std::size_t groups() const { return groups_; }
 
   private:
-    static std::size_t attribute(const KernelInfo* info, const char* name) {
-        std::int64_t value = 0;
-        check(functions().KernelInfoGetAttribute_int64(info, name, &value));
-        require(value >= 0 && value <= std::numeric_limits<std::int32_t>::max(), "an attribute is out of range");
-        return static_cast<std::size_t>(value);
-    }
-
     std::size_t groups_, block_;
     float epsilon_;
     bool silu_;
@@ -236,6 +238,40 @@ struct GroupNormalizationGradient : Normalization {
     }
 };
 
+class ChannelFrames {
+  public:
+    static constexpr const char* name = "ChannelImages";
+    static constexpr std::size_t inputs = 1, outputs = 1, like = none;
+
+    explicit ChannelFrames(const KernelInfo* info) : of_{} {
+        of_.block = attribute(info, "block");
+        of_.inBlocks = attribute(info, "inBlocks") != 0;
+        of_.top = attribute(info, "top");
+        of_.left = attribute(info, "left");
+        of_.outHeight = attribute(info, "height");
+        of_.outWidth = attribute(info, "width");
+        require(of_.block == 8 || of_.block == 16, "block must be 8 or 16");
+    }
+
+    void compute(KernelContext* context) const {
+        const Input x = input(context, 0);
+        require(x.shape.size() == 4, "ChannelImages: an image must have the shape [N, C, H, W]");
+        ChannelImages of = of_;
+        of.batch = static_cast<std::size_t>(x.shape[0]);
+        of.channels = static_cast<std::size_t>(x.shape[1]);
+        of.height = static_cast<std::size_t>(x.shape[2]);
+        of.width = static_cast<std::size_t>(x.shape[3]);
+        require(of.batch % of.block == 0 && (!of.inBlocks || of.channels % of.block == 0),
+                "ChannelImages: the batch, and channels in blocks, must be a multiple of block");
+        const Shape frame = {x.shape[1], x.shape[0], static_cast<std::int64_t>(of.outHeight),
+                             static_cast<std::int64_t>(of.outWidth)};
+        kernels().channelImages(of, x.data, output(context, 0, frame));
+    }
+
+  private:
+    ChannelImages of_;
+};
+
 template <typename Kernel>
 const Operator* operatorOf() {
     constexpr int float32 = 1, required = 0, defaultMemory = 0;
@@ -265,7 +301,9 @@ const Operator* operatorOf() {
             [](void* kernel, KernelContext* context) {
                 return guarded([&] { static_cast<const Kernel*>(kernel)->compute(context); });
             },
-        .inferShapes = [](const Operator*, ShapeContext* context) { return guarded([&] { inferLike(context, Kernel::like); }); },
+        .inferShapes = [](const Operator*, ShapeContext* context) { return guarded([&] {
+                if constexpr (Kernel::like != none) inferLike(context, Kernel::like);
+            }); },
         .firstVersion = [](const Operator*) { return 1; },
         .lastVersion = [](const Operator*) { return std::numeric_limits<int>::max(); },
     };
@@ -279,7 +317,7 @@ Operators* operators() {
         Operators* made = nullptr;
         check(functions().CreateCustomOpDomain("fastsde", &made));  // for as long as the library, which stays
         for (const Operator* each : {operatorOf<SiLU>(), operatorOf<SiLUGradient>(), operatorOf<GroupNormalization>(),
-                                     operatorOf<GroupNormalizationGradient>()})
+                                     operatorOf<GroupNormalizationGradient>(), operatorOf<ChannelFrames>()})
             check(functions().CustomOpDomain_Add(made, each));
         return made;
     }();

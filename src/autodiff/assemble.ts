@@ -1,6 +1,6 @@
 import { ModelError, OptionError } from '../errors.js';
 import { ancestors, makeValueInfo, reads, type TensorType } from '../onnx/graph/graph.js';
-import { OWN_OPERATORS } from '../onnx/graph/fuse.js';
+import { OWN_DOMAIN, withOwnOperators } from '../onnx/graph/fuse.js';
 import { spreadScales } from '../onnx/graph/lower.js';
 import { makeModel, withMetadata, type Model } from '../onnx/file/model.js';
 import type { ValueInfo } from '../onnx/file/proto.js';
@@ -46,11 +46,12 @@ export function assemble(model: Model, b: Builder, { inputs, outputs, descriptio
   const others = model.proto.opset_import.filter(
     ({ domain }) => (domain ?? '') !== '' && domain !== 'ai.onnx' && domains.has(domain ?? ''),
   );
+  const sets = [standard, ...others];
   const derived = makeModel(
     {
       ...model.proto,
       ir_version: Math.max(model.proto.ir_version ?? 0, 8),
-      opset_import: [standard, ...others, ...(domains.has(OWN_OPERATORS.domain) ? [OWN_OPERATORS] : [])],
+      opset_import: domains.has(OWN_DOMAIN) ? withOwnOperators(sets) : sets,
       functions: [],
       graph: {
         ...model.proto.graph,

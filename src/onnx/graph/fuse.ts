@@ -1,13 +1,19 @@
 import { groupNormalizations } from './group-normalization.js';
 import { makeNode, operatorOf, type TensorType } from './graph.js';
-import type { GraphProto, NodeProto } from '../file/proto.js';
+import type { GraphProto, NodeProto, OperatorSetId } from '../file/proto.js';
 
 /** Operators of fastsde's own sessions (`native/onnx/operators.h`), and the version of their set. */
 export const SILU = 'fastsde:SiLU';
 export const SILU_GRADIENT = 'fastsde:SiLUGradient';
 export const GROUP_NORMALIZATION = 'fastsde:GroupNormalization';
 export const GROUP_NORMALIZATION_GRADIENT = 'fastsde:GroupNormalizationGradient';
-export const OWN_OPERATORS = { domain: 'fastsde', version: 1 } as const;
+export const CHANNEL_IMAGES = 'fastsde:ChannelImages';
+export const OWN_DOMAIN = 'fastsde';
+
+/** Operator sets with that of fastsde's own sessions among them. */
+export function withOwnOperators(sets: readonly OperatorSetId[]): OperatorSetId[] {
+  return [...sets.filter(({ domain }) => domain !== OWN_DOMAIN), { domain: OWN_DOMAIN, version: 1 }];
+}
 
 /**
  * The graph with group normalisations, SiLU and the two behind each other as operators of fastsde's own sessions, which pass over

@@ -12,7 +12,7 @@ import {
   type Graph,
   type TensorType,
 } from './graph.js';
-import { fuseOperators, OWN_OPERATORS } from './fuse.js';
+import { fuseOperators, withOwnOperators } from './fuse.js';
 import { inferTypes } from './infer.js';
 import { lowerGroupNormalizations } from './lower-groups.js';
 import { lowerFunctions, lowerOperators } from './lower.js';
@@ -74,7 +74,7 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   // Of what was not fused, too.
   const grouped = training === undefined ? fused : lowerGroupNormalizations(fused, found);
   const lowered = lowerOperators(grouped, found);
-  const opset_import = training === 'fused' ? [...rest.opset_import, OWN_OPERATORS] : rest.opset_import;
+  const opset_import = training === 'fused' ? withOwnOperators(rest.opset_import) : rest.opset_import;
   const types = await inferTypes({ ...plain, opset_import, graph: lowered }, model.folder);
 
   const hidden = new Set(weights.map(({ name }) => name ?? ''));

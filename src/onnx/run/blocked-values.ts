@@ -60,6 +60,11 @@ export class BlockedValues {
     return this.#blocked.get(value) ?? this.#b.op(REORDER_INPUT, [value]);
   }
 
+  /** Whether a value is computed in blocks. */
+  has(value: Value): boolean {
+    return this.#blocked.has(value);
+  }
+
   /** Says that a value of the graph is computed in blocks, and writes it in order for those that want it so. */
   set(value: Value, blocked: Value): void {
     const channels = this.#sizes(value)![1]!;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { ModelError } from '../../errors.js';
 import { Builder, type Value } from '../graph/builder.js';
+import { CHANNEL_IMAGES, withOwnOperators } from '../graph/fuse.js';
 import { BLOCKED_CONV, BlockedValues, REORDER_INPUT, REORDER_OUTPUT } from './blocked-values.js';
 import {
   ancestors,
@@ -60,7 +61,11 @@ export async function blockConvolutions(model: Model, batch: number): Promise<Mo
     sorted,
     proto.graph.output.map(({ name }) => name ?? ''),
   );
-  return makeModel({ ...proto, graph: { ...proto.graph, node: used, initializer } }, model.folder);
+  const opset_import = withOwnOperators(proto.opset_import);
+  return makeModel(
+    { ...proto, opset_import, graph: { ...proto.graph, node: used, initializer } },
+    model.folder,
+  );
 }
 
 /** The model with a number in place of each symbolic first dimension of an input. */
@@ -246,25 +251,27 @@ class BlockedPass {
     const { b } = this;
     const block = this.#block;
     const { x, g, kernel, strides, dilations, pads } = found;
-    const [batch, channels, ...size] = this.#sizes(x) as [number, number, number, number];
+    const [batch, channels] = this.#sizes(x) as [number, number];
     const [, filters, ...reach] = this.#sizes(g) as [number, number, number, number];
     if (batch % block !== 0 || filters % 4 !== 0) return false;
     const o = this.#up(filters);
-    // Padding by hand: inside the convolution nearly every position would be one at the edge.
-    const blocked = [channels, batch / block, ...size, block];
-    const source = b.reshape(b.op(REORDER_INPUT, [b.transpose(x, [1, 0, 2, 3])]), blocked);
     const extent = kernel.map(
       (taps, axis) => (reach[axis]! - 1) * strides[axis]! + (taps - 1) * dilations[axis]! + 1,
-    );
-    const begin = pads.slice(0, 2);
-    const end = extent.map((each, axis) => each - size[axis]! - begin[axis]!);
-    const padded = [...begin, ...end].some((each) => each !== 0)
-      ? b.op('Pad', [source, b.ints([0, 0, ...begin, 0, 0, 0, ...end, 0]), b.scalar(0, x)])
-      : source;
+    ) as [number, number];
+    // Padding by hand: inside the convolution nearly every position would be one at the edge.
+    const inBlocks = this.#blocked.has(x);
+    const frames = b.op(CHANNEL_IMAGES, [inBlocks ? this.#blocked.of(x) : x], {
+      block,
+      inBlocks: inBlocks ? 1 : 0,
+      top: pads[0]!,
+      left: pads[1]!,
+      height: extent[0],
+      width: extent[1],
+    });
     const images = [batch / block, block, o / block, reach[0] * reach[1], block];
     const cotangents = b.transpose(b.reshape(this.#blocked.of(g), images), [2, 0, 3, 1, 4]);
     const weights = b.reshape(cotangents, [o, batch, ...reach]);
-    const product = b.op(BLOCKED_CONV, [b.reshape(padded, [channels, batch, ...extent]), weights], {
+    const product = b.op(BLOCKED_CONV, [b.reshape(frames, [channels, batch, ...extent]), weights], {
       kernel_shape: reach,
       strides: dilations,
       dilations: strides,
