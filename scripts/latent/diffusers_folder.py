@@ -12,6 +12,7 @@ Needs torch, diffusers, transformers, onnx and onnxscript.
 import argparse
 import json
 import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -370,7 +371,8 @@ def draw(folder, pipeline, architecture, count, steps):
     cut = {"padding": "max_length", "truncation": True}
     tokens = [{"text": text, "ids": pipeline.tokenizer(text, **cut).input_ids} for text in TEXTS]
     write(folder / "expected.json", {**options, "timesteps": timesteps, "tokens": tokens}, None)
-    print(folder, "latents", latents.std().item(), "pictures", pictures.std().item())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(folder, "latents", latents.std().item(), "pictures", pictures.std().item(), f"memory {memory:.0f} MB")
 
 
 if __name__ == "__main__":
