@@ -47,7 +47,7 @@ export class Combining {
   readonly #outputs: readonly Elements[];
   readonly #places = new Map<string, Elements>();
 
-  /** @param inputs one for every output: what `state` is multiplied with in it. */
+  /** @param inputs one for every output: what `state` is multiplied with in it; and what else the parts read. */
   constructor(blend: Blend, device: Device, inputs: readonly Elements[], outputs: readonly Elements[]) {
     this.#blend = blend;
     this.#device = device;

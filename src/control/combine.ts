@@ -1,7 +1,7 @@
 import { cpu } from '../device/cpu.js';
 import type { Device, Elements } from '../device/device.js';
 import { commandsOf, setCommands, setVjpCommands, vjpCommandsOf, type Commands } from '../score/commands.js';
-import type { ClosedForm, ScoreModel, Vjp } from '../score/model.js';
+import type { ClosedForm, Companions, ScoreModel, Vjp } from '../score/model.js';
 import type { Level } from '../sde/level.js';
 import { Combining, type Blend } from './blend.js';
 
@@ -19,22 +19,23 @@ export type Combined = Pick<ScoreModel, 'evaluate' | 'closedForm' | 'differentia
  * device where both parts are commands, so is the combination, and no value leaves it.
  */
 export function combine(first: ScorePart, second: ScorePart, blend: Blend): Combined {
-  const evaluate: ScoreModel['evaluate'] = async (x, levels, output, labels, signal) => {
-    await first.evaluate(x, levels, output, first.classes(labels, levels.length), signal);
-    const guided = new Combining(blend, cpu, [x], [output]).begin(levels);
+  const evaluate: ScoreModel['evaluate'] = async (x, levels, output, labels, signal, companions) => {
+    await first.evaluate(x, levels, output, first.classes(labels, levels.length), signal, companions);
+    const guided = new Combining(blend, cpu, withEstimate(x, companions), [output]).begin(levels);
     if (!guided) return;
-    const [[state], [other]] = [guided.inputs, guided.others] as [Float32Array[], Float32Array[]];
+    const [[state, estimate], [other]] = [guided.inputs, guided.others] as [Float32Array[], Float32Array[]];
     const classes = second.classes(guided.of(labels), guided.levels.length);
-    await second.evaluate(state!, guided.levels, other!, classes, signal);
+    await second.evaluate(state!, guided.levels, other!, classes, signal, { estimate });
     guided.mix();
   };
   const bound = [commandsOf(first), commandsOf(second)] as const;
   if (bound[0] && bound[1]) {
     const [bindFirst, bindSecond] = bound;
-    setCommands(evaluate, (device, x, output) => {
-      const combining = new Combining(blend, device, [x], [output]);
-      return inTurn(first, second, combining, bindFirst(device, x, output), ([state], [other]) =>
-        bindSecond(device, state!, other!),
+    setCommands(evaluate, (device, x, output, companions) => {
+      const combining = new Combining(blend, device, withEstimate(x, companions), [output]);
+      const run = bindFirst(device, x, output, companions);
+      return inTurn(first, second, combining, run, ([state, estimate], [other]) =>
+        bindSecond(device, state!, other!, { estimate }),
       );
     });
   }
@@ -45,6 +46,11 @@ export function combine(first: ScorePart, second: ScorePart, blend: Blend): Comb
     ...(closedForm && { closedForm }),
     ...(isDifferentiable && { differentiate: () => differentiate(first, second, blend) }),
   };
+}
+
+/** What both parts read. The variance is that of the first. */
+function withEstimate<T>(x: T, { estimate }: Companions<T> = {}): readonly T[] {
+  return estimate === undefined ? [x] : [x, estimate];
 }
 
 /** The commands of both parts, one after the other, and what makes one output of two. */

@@ -102,6 +102,8 @@ export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
     ...(sigmaData !== undefined && { sigmaData }),
     ...(ladder && { ladder }),
     ...(parts.classes !== undefined && { classes: parts.classes }),
+    ...(model.learnedVariance && { learnedVariance: true }),
+    ...((model.selfConditions || parts.other?.selfConditions) && { selfConditions: true }),
     ...(model.inputs && { inputs: inputsOf(model, model.inputs, parts, options) }),
     ...(model.moments && { moments: (label) => model.moments!(label) }),
     ...combine(parts.first, parts.second, blend),

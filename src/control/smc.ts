@@ -73,7 +73,14 @@ export async function particleFilter(
     (_, b) => new ParticleSystem(K, options.essThreshold, offsetOf(known, spectrum, b)),
   );
   const address = (step: number, stream: number): NoiseAddress => ({ seed, samples: first, step, stream });
-  const batch = new Batch(model, { size: rows, first, seed, labels: labels && repeated(labels, K), signal });
+  const batch = new Batch(model, {
+    size: rows,
+    first,
+    seed,
+    labels: labels && repeated(labels, K),
+    selfConditioned: false,
+    signal,
+  });
   try {
     // Rows are particle by particle, each with all samples: the noise of a particle has an address of its own.
     const x = new Float32Array(rows * d);
@@ -251,7 +258,7 @@ async function denoised(
   states: Float32Array,
   { levels, size, first, seed, labels, signal }: ParticleOptions,
 ): Promise<{ samples: State; networks: Record<string, number> }> {
-  const batch = new Batch(model, { size, first, seed, labels, signal });
+  const batch = new Batch(model, { size, first, seed, labels, selfConditioned: false, signal });
   try {
     batch.write(states);
     await denoise(batch, levels.at(-1)!, levels.length - 1);

@@ -2,7 +2,7 @@ import { cpu } from '../device/cpu.js';
 import type { Device, Elements } from '../device/device.js';
 import { Queue } from '../device/queue.js';
 import type { Level } from '../sde/level.js';
-import type { ScoreModel, Vjp } from './model.js';
+import type { Companions, ScoreModel, Vjp } from './model.js';
 
 /** Enqueues what was bound, for rows at these levels, and returns at once. */
 export type Commands = (levels: readonly Level[], labels?: Int32Array) => void;
@@ -11,7 +11,12 @@ export type Commands = (levels: readonly Level[], labels?: Int32Array) => void;
  * Binds an evaluation to arrays of a device, [rows, ...shape] each: F at x goes into `output`. Both are single, or, where the
  * model has a closed form, both double.
  */
-export type BindEvaluation = (device: Device, x: Elements, output: Elements) => Commands;
+export type BindEvaluation = (
+  device: Device,
+  x: Elements,
+  output: Elements,
+  companions?: Companions<Elements>,
+) => Commands;
 
 /** The same of a Jacobian product, all arrays single: F at x goes into `output`, (dF/dx)^T v into `product`. */
 export type BindVjp = (

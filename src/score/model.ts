@@ -105,6 +105,14 @@ export interface Guidance {
   readonly unconditionalInputs?: readonly FedInput[];
 }
 
+/** What an evaluation of a network takes and gives beside x and F, [batch, ...shape] each. */
+export interface Companions<T> {
+  /** Taken: the last estimate of x_0 of every row. Where it is absent, a network that wants it is fed 0. */
+  readonly estimate?: T | undefined;
+  /** Given: what the network says of the variance. */
+  readonly variance?: T | undefined;
+}
+
 /**
  * A score model: a network, a closed form or a user's function, in the form that the fused kernels take.
  *
@@ -123,6 +131,10 @@ export interface ScoreModel extends Process {
   readonly nullClass?: number | undefined;
   /** Present where the network takes more than a state, a time and a class. */
   readonly inputs?: ModelInputs | undefined;
+  /** Whether the network predicts the variance of a reverse step too, in as many channels more (Nichol and Dhariwal 2021). */
+  readonly learnedVariance?: boolean | undefined;
+  /** Whether the network takes its last estimate of x_0 (Chen et al. 2023, "Analog bits"). */
+  readonly selfConditions?: boolean | undefined;
   /** Present where the score is guided: what is drawn, scored or encoded is then the law of that guidance. */
   readonly guidance?: Guidance;
   /** Present where F is known in closed form: integrations in double precision then use it. */
@@ -140,6 +152,7 @@ export interface ScoreModel extends Process {
     output: Float32Array,
     labels?: Int32Array,
     signal?: AbortSignal,
+    companions?: Companions<Float32Array>,
   ): void | Promise<void>;
   /**
    * Makes the differentiated network, once. Absent where there is no graph to differentiate.

@@ -9,7 +9,7 @@ import type { Device, Elements, Precision, ScaledNoise } from '../device/device.
 import { NonFiniteScoreError, OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
 import { commandsOf, openDevice, type Commands } from '../score/commands.js';
-import type { ScoreModel } from '../score/model.js';
+import type { Companions, ScoreModel } from '../score/model.js';
 import { estimateCoefficients } from '../score/parameterization.js';
 import { levelAt, type Level } from '../sde/level.js';
 import { addRuns, costAt, noCounts, type Counts } from './counts.js';
@@ -47,6 +47,8 @@ export interface BatchOptions {
   /** Precision of the state. Default `single`. */
   readonly precision?: Precision | undefined;
   readonly constraints?: readonly Constraint[] | undefined;
+  /** Whether a network that takes its last estimate of x_0 gets it; else it gets 0, as where rows change their places. Default true. */
+  readonly selfConditioned?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -65,6 +67,8 @@ export class Batch {
   readonly x: Elements;
   /** Raw output F of the last evaluation, [size, ...shape]; the score is the model's `coefficients` applied to x and F. */
   readonly output: Elements;
+  /** What the last evaluation says of the variance of a reverse step, where the network predicts it. */
+  readonly variance: Elements | undefined;
   /** The level of the last evaluation. */
   level!: Level;
   readonly counts: Counts = noCounts();
@@ -80,6 +84,8 @@ export class Batch {
   readonly #rounded: Elements | undefined;
   /** The evaluation as commands, by the state that it is bound to; none where it has to be awaited. */
   readonly #commands = new Map<Elements, Commands>();
+  /** The last estimates of x_0, zero before the first, for a network that takes them. */
+  readonly #estimate: Elements | undefined;
   #placed: Elements | undefined;
   readonly #levels: Level[];
   readonly #tables = new Map<number, Float64Array>();
@@ -100,6 +106,9 @@ export class Batch {
     this.signal = options.signal;
     this.x = allocate(precision);
     this.output = allocate(model.closedForm ? precision : 'single');
+    this.variance = model.learnedVariance ? allocate('single') : undefined;
+    this.#estimate =
+      model.selfConditions && options.selfConditioned !== false ? allocate('single') : undefined;
     this.#options = options;
     this.#precision = precision;
     this.#rounded = precision === 'double' ? allocate('single') : undefined;
@@ -209,13 +218,33 @@ export class Batch {
     if (this.#rounded && !this.model.closedForm) this.device.copy(this.#rounded, state);
     commands(this.#levels.fill(this.level), this.labels);
     this.#requireFinite(step);
+    this.#remember(this.#rounded ?? state);
+  }
+
+  /** Keeps the estimate of x_0 for the next evaluation. Where no signal is left, there may be none. */
+  #remember(state: Elements): void {
+    if (!this.#estimate) return;
+    const score = this.model.coefficients(this.level);
+    const x0 = estimateCoefficients(this.model.parameterization, this.level, score);
+    if (Number.isFinite(x0.state) && Number.isFinite(x0.output))
+      this.combine(this.#estimate, [state, this.output], [x0.state, x0.output]);
+  }
+
+  /** What evaluations take and give beside the state and the output. */
+  get #companions(): Companions<Elements> {
+    return { estimate: this.#estimate, variance: this.variance };
+  }
+
+  /** Lets another estimate of x_0, clipped say, be that of the last evaluation. */
+  conditionOn(estimate: Elements): void {
+    if (this.#estimate) this.copy(this.#estimate, estimate);
   }
 
   #commandsFor(state: Elements): Commands | undefined {
     const input = this.model.closedForm ? state : (this.#rounded ?? state);
     let commands = this.#commands.get(input);
     if (!commands) {
-      commands = commandsOf(this.model)?.(this.device, input, this.output);
+      commands = commandsOf(this.model)?.(this.device, input, this.output, this.#companions);
       if (commands) this.#commands.set(input, commands);
     }
     return commands;
@@ -225,6 +254,7 @@ export class Batch {
   async #await(state: Elements, step: number): Promise<void> {
     await this.#evaluate(state);
     this.#requireFinite(step);
+    this.#remember(this.#rounded ?? state);
   }
 
   async #evaluate(state: Elements): Promise<void> {
@@ -238,8 +268,11 @@ export class Batch {
     if (this.#rounded) this.device.copy(this.#rounded, state);
     const x = (await this.read(this.#rounded ?? state)) as Float32Array;
     const output = new Float32Array(x.length);
-    await model.evaluate(x, levels, output, labels, signal);
+    const estimate = this.#estimate && ((await this.read(this.#estimate)) as Float32Array);
+    const variance = this.variance && new Float32Array(x.length);
+    await model.evaluate(x, levels, output, labels, signal, { estimate, variance });
     this.device.write(this.output, output);
+    if (variance) this.device.write(this.variance, variance);
   }
 
   #requireFinite(step: number): void {

@@ -25,5 +25,6 @@ export function estimator(clip: Clip): Estimator {
     batch.estimate(out, state);
     if (typeof clip === 'number') batch.threshold(out, dataRange, clip);
     else if (clip) batch.clip(out, ...dataRange);
+    if (clip !== false) batch.conditionOn(out);
   };
 }

@@ -34,6 +34,7 @@ export interface ModelFlags extends GuidanceFlags, PromptFlags {
   readonly stateInput?: string;
   readonly timeInput?: string;
   readonly classInput?: string;
+  readonly selfCondInput?: string;
   readonly outputName?: string;
   /** name=value each. */
   readonly input?: string[];
@@ -68,6 +69,7 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
     new Option('--state-input <name>', 'name of the input that takes x'),
     new Option('--time-input <name>', 'name of the input that takes the time label'),
     new Option('--class-input <name>', 'name of the input that takes the class'),
+    new Option('--self-cond-input <name>', 'name of the input that takes the last estimate of x_0'),
     new Option('--output-name <name>', 'name of the output'),
     list(
       '--input <pair>',
@@ -123,7 +125,8 @@ export async function openModel(path: string | undefined, flags: ModelFlags): Pr
 /** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder or an input that cannot be read. */
 export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
   const { sde, parameterization, sigmaData, labels, trainedLevels, classes, shape, dataRange } = flags;
-  const { stateInput, timeInput, classInput, outputName, probe, batch, threads, provider } = flags;
+  const { stateInput, timeInput, classInput, selfCondInput, outputName, probe, batch, threads, provider } =
+    flags;
   return defined({
     ...{ sde, constants: flags.sdeConstants, parameterization, sigmaData, labels, trainedLevels },
     ...{ classes, shape, dataRange, batch, threads, provider },
@@ -131,7 +134,10 @@ export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
     ...(probe === false && { probe }),
     ...defined(await ladderOf(flags)),
     ...(flags.input && { inputs: await inputsOf('input', flags.input) }),
-    names: defined({ state: stateInput, time: timeInput, class: classInput, output: outputName }),
+    names: defined({
+      ...{ state: stateInput, time: timeInput, class: classInput },
+      ...{ selfCondition: selfCondInput, output: outputName },
+    }),
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Device, Elements, ElementKind, Values } from '../../device/device.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Bound, BoundTensors, Session, Tensor } from '../../onnx/run/runtime.js';
-import { classTensor, isShared, timeTensor } from './feeds.js';
+import { classTensor, isShared, stateKind, timeTensor } from './feeds.js';
 import { inputTensor, type InputValue } from './input-values.js';
 import type { Roles } from './roles.js';
 
@@ -21,6 +21,10 @@ export interface NetworkArrays {
   /** Whether x is multiplied with the scale of its rows. */
   readonly isScaled: boolean;
   readonly output: Elements;
+  /** The last estimates of x_0; zero where absent. */
+  readonly estimate?: Elements | undefined;
+  /** The second half of the channels of the output; left out where absent. */
+  readonly variance?: Elements | undefined;
   readonly cotangent?: Elements | undefined;
   readonly product?: Elements | undefined;
   /** Of the other inputs. */
@@ -33,6 +37,8 @@ export interface NetworkForm {
   readonly roles: Roles;
   readonly shape: readonly number[];
   readonly elements: number;
+  /** 2 where the output has a variance in as many channels more. */
+  readonly parts: 1 | 2;
   readonly classes: number | undefined;
   /** Rows of every run; as many as there are where undefined. */
   readonly batch: number | undefined;
@@ -137,13 +143,21 @@ class BoundRange {
     this.#range = range;
     const { roles, cotangent, product } = form;
     this.#inputs = arrays.inputs;
-    this.#state = { [roles.state.name]: this.#feed(roles.state, arrays.x, arrays.isScaled) };
-    if (arrays.cotangent)
-      this.#cotangent = {
-        [cotangent]: this.#feed({ ...roles.output, name: cotangent }, arrays.cotangent, false),
-      };
+    const { selfCondition } = roles;
+    this.#state = {
+      [roles.state.name]: this.#feed(roles.state, arrays.x, arrays.isScaled),
+      ...(selfCondition && {
+        [selfCondition.name]: arrays.estimate
+          ? this.#feed(selfCondition, arrays.estimate, false)
+          : {
+              data: device.allocate(range.size * form.elements, stateKind(selfCondition)),
+              dims: this.#dims(),
+            },
+      }),
+    };
+    if (arrays.cotangent) this.#cotangent = { [cotangent]: this.#feedCotangent(arrays.cotangent) };
     this.#targets = {
-      [roles.output.name]: this.#fetch(roles.output, arrays.output),
+      [roles.output.name]: this.#fetchOutput(arrays),
       ...(arrays.product && { [product]: this.#fetch({ ...roles.state, name: product }, arrays.product) }),
     };
   }
@@ -162,8 +176,9 @@ class BoundRange {
     for (const command of this.#after) command();
   }
 
-  get #dims(): readonly number[] {
-    return [this.#range.size, ...this.#form.shape];
+  #dims(parts = 1): readonly number[] {
+    const [channels = 1, ...rest] = this.#form.shape;
+    return [this.#range.size, parts * channels, ...rest];
   }
 
   #rows(values: Elements): Elements {
@@ -172,7 +187,8 @@ class BoundRange {
   }
 
   /** Rows into the network: the array itself where nothing has to be scaled, repeated or converted. */
-  #feed({ name, type }: TensorInfo, values: Elements, isScaled: boolean): BoundTensors[string] {
+  #feed(info: TensorInfo, values: Elements, isScaled: boolean): BoundTensors[string] {
+    const { name } = info;
     const { start, end, size } = this.#range;
     const own = this.#rows(values);
     const length = size * this.#form.elements;
@@ -187,37 +203,76 @@ class BoundRange {
         if (isScaled) this.#device.scale(buffer, this.#repeated(scale!));
       });
     }
-    if (type === 'float16') {
-      const [half, single] = [this.#room.place(name, length, 'half'), data];
-      this.#before.push(() => {
-        this.#device.copy(half, single);
+    return { data: this.#converted(info, data), dims: this.#dims() };
+  }
+
+  /** The cotangent of F; that of a variance is 0. */
+  #feedCotangent(values: Elements): BoundTensors[string] {
+    const { roles, cotangent, parts, elements } = this.#form;
+    const info = { ...roles.output, name: cotangent };
+    if (parts === 1) return this.#feed(info, values, false);
+    const { start, end, size } = this.#range;
+    const [own, both] = [this.#rows(values), this.#device.allocate(2 * size * elements, 'single')];
+    const places = everySecond(end - start, 0);
+    this.#before.push(() => {
+      this.#device.scatter(both, own, places);
+    });
+    return { data: this.#converted(info, both), dims: this.#dims(2) };
+  }
+
+  /** Values in single precision as the network takes them. */
+  #converted({ name, type }: TensorInfo, single: Elements): Elements {
+    if (type === 'float32') return single;
+    const other = this.#room.place(name, single.length, stateKind({ name, type }));
+    this.#before.push(() => {
+      this.#device.copy(other, single);
+    });
+    return other;
+  }
+
+  /** F, and the variance beside it where it is wanted. */
+  #fetchOutput({ output, variance }: NetworkArrays): BoundTensors[string] {
+    const { roles, parts, elements } = this.#form;
+    if (parts === 1) return this.#fetch(roles.output, output);
+    const { start, end, size } = this.#range;
+    const both = this.#room.place(`${roles.output.name} parts`, 2 * size * elements, 'single');
+    const data = this.#unconverted(roles.output, both);
+    [output, variance].forEach((values, part) => {
+      if (!values) return;
+      const [own, places] = [this.#rows(values), everySecond(end - start, part)];
+      this.#after.push(() => {
+        this.#device.gather(own, both, places);
       });
-      data = half;
-    }
-    return { data, dims: this.#dims };
+    });
+    return { data, dims: this.#dims(2) };
+  }
+
+  /** Where the network writes what comes out in single precision. */
+  #unconverted({ name, type }: TensorInfo, single: Elements): Elements {
+    if (type === 'float32') return single;
+    const other = this.#room.place(name, single.length, stateKind({ name, type }));
+    this.#after.push(() => {
+      this.#device.copy(single, other);
+    });
+    return other;
   }
 
   /** Rows out of the network. */
-  #fetch({ name, type }: TensorInfo, values: Elements): BoundTensors[string] {
+  #fetch(info: TensorInfo, values: Elements): BoundTensors[string] {
+    const { name } = info;
     const { start, end, size } = this.#range;
     const { elements } = this.#form;
     const own = this.#rows(values);
     const length = size * elements;
     const result = size === end - start ? own : this.#room.place(`${name} rows`, length, 'single');
-    let data = result;
-    if (type === 'float16') {
-      const half = (data = this.#room.place(name, length, 'half'));
-      this.#after.push(() => {
-        this.#device.copy(result, half);
-      });
-    }
+    const data = this.#unconverted(info, result);
     if (result !== own) {
       const kept = this.#device.rows(result, elements, 0, end - start);
       this.#after.push(() => {
         this.#device.copy(own, kept);
       });
     }
-    return { data, dims: this.#dims };
+    return { data, dims: this.#dims() };
   }
 
   /** Times and classes, in small arrays of the device. */
@@ -262,6 +317,11 @@ class BoundRange {
     const { start, end, size } = this.#range;
     return Float64Array.from({ length: size }, (_, i) => values[Math.min(start + i, end - 1)]!);
   }
+}
+
+/** The places of a part of each of `count` rows of two parts. */
+function everySecond(count: number, part: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => 2 * i + part);
 }
 
 function kindOf(values: Values): ElementKind {

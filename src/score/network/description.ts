@@ -53,6 +53,8 @@ export interface ModelDescription {
   readonly classes?: number;
   /** The class label that stands for no class. */
   readonly nullClass?: number;
+  /** Whether the output has a variance in as many channels more; undefined where the file does not say. */
+  readonly learnedVariance?: boolean | undefined;
 }
 
 /** Levels of DDPM. */
@@ -119,7 +121,7 @@ export function describeModel(
   const ladder = known && integer ? { ...known, nearest: true } : known;
   const sde = ladder ? ladderSde(ladder, base) : base;
   const shape = resolveShape(options, metadata, roles.state);
-  checkOutput(roles, shape);
+  const learnedVariance = hasVariance(roles, shape);
   const classes = resolveClasses(options, metadata, roles);
   return {
     sde,
@@ -135,6 +137,7 @@ export function describeModel(
     shape,
     ...(classes !== undefined && { classes }),
     ...(classes !== undefined && metadata.nullClass !== undefined && { nullClass: metadata.nullClass }),
+    ...(learnedVariance !== false && { learnedVariance }),
   };
 }
 
@@ -215,18 +218,20 @@ function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, stat
   return sizes;
 }
 
-function checkOutput({ output, state }: Roles, shape: readonly number[]): void {
+/** @throws ModelError for an output of another shape than the state's, or that with twice as many channels. */
+function hasVariance({ output, state }: Roles, shape: readonly number[]): boolean | undefined {
   const dims = output.shape?.slice(1);
-  if (dims === undefined) return;
-  if (dims.length === shape.length && dims.every((size, i) => typeof size === 'string' || size === shape[i]))
-    return;
-  const learnedVariance = dims.length === shape.length && dims[0] === 2 * shape[0]!;
+  if (dims === undefined) return undefined;
+  const fits = (expected: readonly number[]) =>
+    dims.length === expected.length &&
+    dims.every((size, i) => typeof size === 'string' || size === expected[i]);
+  const doubled = [2 * shape[0]!, ...shape.slice(1)];
+  if (fits(shape)) return fits(doubled) ? undefined : false;
+  if (fits(doubled)) return true;
   throw new ModelError(
     `Its output "${output.name}" [${output.shape!.join(', ')}] does not have the shape of its input "${state.name}" ` +
-      `[N, ${shape.join(', ')}].` +
-      (learnedVariance
-        ? ' It seems to predict a variance too: export the first half of its channels alone.'
-        : ' Name another output with names.output (--output-name), or another input with names.state (--state-input).'),
+      `[N, ${shape.join(', ')}]. Name another output with names.output (--output-name), or another input with names.state ` +
+      '(--state-input).',
     { option: 'names.output', value: output.name },
   );
 }

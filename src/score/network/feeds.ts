@@ -1,3 +1,4 @@
+import type { ElementKind } from '../../device/device.js';
 import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Tensor } from '../../onnx/run/runtime.js';
@@ -19,9 +20,22 @@ export function statePort({ name, type }: TensorInfo, shape: readonly number[]):
       close: () => undefined,
     };
   }
+  if (type === 'float64') {
+    let data = new Float64Array(0);
+    return {
+      open(values, rows) {
+        data = Float64Array.from(values);
+        return { data, dims: [rows, ...shape] };
+      },
+      close: (values) => {
+        values.set(data);
+      },
+    };
+  }
   if (type !== 'float16') {
+    const why = type === 'bfloat16' ? ', which ONNX Runtime does not compute on a CPU' : '';
     throw new ModelError(
-      `Its tensor "${name}" is ${type}; fastsde takes float32 and float16. Export it in float32.`,
+      `Its tensor "${name}" is ${type}${why}; fastsde takes float32, float64 and float16. Export it in float32.`,
     );
   }
   let data = new Uint16Array(0);
@@ -35,6 +49,11 @@ export function statePort({ name, type }: TensorInfo, shape: readonly number[]):
       fromFloat16(data, values);
     },
   };
+}
+
+/** What the state and the like are on a device. */
+export function stateKind({ type }: TensorInfo): ElementKind {
+  return type === 'float16' ? 'half' : type === 'float64' ? 'double' : 'single';
 }
 
 /** Whether the time input holds one number for the whole batch. */

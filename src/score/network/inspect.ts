@@ -1,9 +1,8 @@
 import { FastsdeError } from '../../errors.js';
 import { readModel, type TensorInfo } from '../../onnx/file/model.js';
 import { elementCount } from '../../shape.js';
-import { inputValues } from './input-values.js';
-import { checkLoadOptions, fedWith, networkIn, openNetwork, type LoadOptions } from './load.js';
-import { probe, type ProbeReport } from './probe.js';
+import { checkLoadOptions, networkIn, openNetwork, type LoadOptions } from './load.js';
+import type { ProbeReport } from './probe.js';
 import { typed } from './roles.js';
 
 /** What there is to know of a model file before one samples from it. */
@@ -37,6 +36,8 @@ export interface ModelSummary {
   readonly classes?: number;
   /** Name of the tensor by role. */
   readonly names: Readonly<Record<string, string>>;
+  /** Where the network predicts a variance too. */
+  readonly learnedVariance?: string;
   /** Name, type and shape of every other input: it has to be given a value, without which there is no probe. */
   readonly inputs?: readonly string[];
 }
@@ -74,10 +75,10 @@ async function summarize(
   file: Awaited<ReturnType<typeof readModel>>,
   options: LoadOptions,
 ): Promise<Pick<Inspection, 'model' | 'probe' | 'problem'>> {
-  const { network, description } = await openNetwork(path, path, file, options);
+  const opened = await openNetwork(path, path, file, options);
+  const { network, description } = opened;
   const { sde, ladder, parameterization, labels, shape, classes } = description;
   const { inputs, ...roles } = network.roles;
-  const values = inputValues(network.roles, options.inputs ?? {});
   const model: ModelSummary = {
     sde: sde.name,
     constants: sde.constants,
@@ -88,11 +89,12 @@ async function summarize(
     ...(ladder && { trainedLevels: ladder.levels }),
     ...(classes !== undefined && { classes }),
     names: Object.fromEntries(Object.entries(roles).map(([role, { name }]) => [role, name])),
+    ...(description.learnedVariance && { learnedVariance: 'the second half of the channels of the output' }),
     ...(inputs.length > 0 && { inputs: inputs.map((info) => `${info.name} ${typed(info)}`) }),
   };
   try {
-    if (options.probe === false || values.length < inputs.length) return { model };
-    return { model, probe: await probe(fedWith(values, network), description) };
+    const probe = options.probe === false ? undefined : await opened.probe(description);
+    return { model, ...(probe && { probe }) };
   } catch (cause) {
     if (cause instanceof FastsdeError) return { model, problem: cause.message };
     throw cause;

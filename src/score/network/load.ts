@@ -9,6 +9,7 @@ import { describeModel, type DescriptionOptions, type ModelDescription } from '.
 import { readMetadata, type ModelMetadata, type TensorNames } from './metadata.js';
 import { inputValues, type InputValue } from './input-values.js';
 import { derivativeOnce, OnnxScoreModel } from './model.js';
+import { bakedBatch, triedOutput, type Tried } from './trial.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
 import { probe, type ProbeReport } from './probe.js';
 import { readPipeline } from './pipeline-folder.js';
@@ -61,7 +62,8 @@ export function checkLoadOptions(options: LoadOptions): void {
       options.inputs,
       'an object of numbers and arrays { data, shape } by name',
     );
-  if (options.names) checkKnown(options.names, ['state', 'time', 'class', 'output'], 'names');
+  if (options.names)
+    checkKnown(options.names, ['state', 'time', 'class', 'selfCondition', 'output'], 'names');
 }
 
 /**
@@ -91,12 +93,10 @@ export async function loadModel(
   const name = typeof source === 'string' ? source : 'the model';
   try {
     const file = await readModel(source);
-    const { metadata, network, description } = await openNetwork(name, source, file, options);
+    const opened = await openNetwork(name, source, file, options);
+    const { metadata, network, description, values } = opened;
     try {
-      const values = inputValues(network.roles, options.inputs ?? {});
-      const isWhole = values.length === network.roles.inputs.length;
-      const report =
-        options.probe === false || !isWhole ? undefined : await probe(fedWith(values, network), description);
+      const report = options.probe === false ? undefined : await opened.probe(description);
       refuse(report);
       const derivative = derivativeOnce(() => openDerivative(network, file, description, options));
       return new OnnxScoreModel({ file, network, metadata, description, report, derivative }, values);
@@ -107,11 +107,6 @@ export async function loadModel(
   } catch (cause) {
     throw nameSource(name, cause);
   }
-}
-
-/** @internal A network that is fed inputs, those of the first sample where it has several. */
-export function fedWith(inputs: readonly InputValue[], network: Network): Pick<Network, 'run'> {
-  return { run: (rows, output) => network.run({ ...rows, inputs }, output) };
 }
 
 /** @internal The network in a folder, with what its configs say of it; what is no folder, as it is. */
@@ -130,6 +125,41 @@ export interface OpenNetwork {
   readonly metadata: ModelMetadata;
   readonly network: Network;
   readonly description: ModelDescription;
+  /** Of the inputs that are given. */
+  readonly values: readonly InputValue[];
+  /** Undefined where an input has no value. */
+  probe(description: ModelDescription): Promise<ProbeReport | undefined>;
+}
+
+/** Whether an output whose channels the file leaves open has a variance in the second half of them. */
+async function hasTwoParts(tried: Tried, batch: number | undefined): Promise<boolean> {
+  if (!('learnedVariance' in tried.description)) return false;
+  const [, channels] = (await triedOutput(tried, batch ?? 1)) ?? [];
+  return channels === 2 * tried.description.shape[0]!;
+}
+
+/** @throws ModelError that names the batch, where the network takes one number of rows alone and the file does not say so. */
+async function probed(
+  tried: Tried,
+  network: Network,
+  batch: number | undefined,
+  description: ModelDescription,
+): Promise<ProbeReport | undefined> {
+  const { values, roles } = tried;
+  if (values.length < roles.inputs.length) return undefined;
+  const fed: Pick<Network, 'run'> = {
+    run: (rows, output) => network.run({ ...rows, inputs: values }, output),
+  };
+  try {
+    return await probe(fed, description);
+  } catch (cause) {
+    const baked = batch === undefined ? await bakedBatch(tried) : undefined;
+    if (baked === undefined) throw cause;
+    throw new ModelError(
+      `It takes batches of exactly ${baked}, though its file does not say so: a shape inside is fixed. Give batch (--batch ${baked}).`,
+      { option: 'batch', cause },
+    );
+  }
 }
 
 /** @internal Starts a session for a file, once it is clear what the network is. */
@@ -149,11 +179,24 @@ export async function openNetwork(
     );
   }
   const roles = rolesOf(file, { ...metadata.names, ...options.names }, options.inputs);
-  const description = describeModel(options, metadata, roles);
+  const described = describeModel(options, metadata, roles);
+  const values = inputValues(roles, options.inputs ?? {});
   if (options.batch !== undefined) checkInteger('batch', options.batch, 1);
   const batch = batchOf(roles.state, options.batch);
   const session = await createSession(source, sessionOptions(options));
-  return { metadata, description, network: new Network(name, session, roles, description, batch) };
+  const tried = { session, roles, description: described, values };
+  const description = {
+    ...described,
+    learnedVariance: described.learnedVariance ?? (await hasTwoParts(tried, batch)),
+  };
+  const network = new Network(name, session, roles, description, batch);
+  return {
+    metadata,
+    description,
+    network,
+    values,
+    probe: (declared) => probed(tried, network, batch, declared),
+  };
 }
 
 /** @throws OptionError where the network has no other state or time than what is to be fed. */

@@ -11,6 +11,8 @@ export interface TensorNames {
   state?: string;
   time?: string;
   class?: string;
+  /** Of the input that takes the last estimate of x_0. */
+  selfCondition?: string;
   output?: string;
 }
 
@@ -42,7 +44,11 @@ export interface ModelMetadata {
 
 const PREFIX = 'fastsde.';
 const FORMAT = '1';
-const roles = ['state', 'time', 'class', 'output'] as const;
+/** Their keys by role. */
+const tensorKeys: Readonly<Record<keyof TensorNames, string>> = {
+  ...{ state: 'input.state', time: 'input.time', class: 'input.class' },
+  ...{ selfCondition: 'input.self_condition', output: 'output' },
+};
 
 /**
  * Reads the `fastsde.*` entries of a model's metadata properties; other entries are somebody else's.
@@ -81,8 +87,8 @@ export function readMetadata(properties: ReadonlyMap<string, string>): ModelMeta
     checkChoice('zero_terminal_snr', text, ['true', 'false']),
   );
   const names: TensorNames = {};
-  for (const role of roles) {
-    const name = entry(role === 'output' ? role : `input.${role}`, (text) => text);
+  for (const role of Object.keys(tensorKeys) as (keyof TensorNames)[]) {
+    const name = entry(tensorKeys[role], (text) => text);
     if (name !== undefined) names[role] = name;
   }
   return present({
@@ -133,10 +139,9 @@ export function metadataProperties(metadata: ModelMetadata): Record<string, stri
     classes,
     null_class: nullClass,
     dropout,
-    'input.state': names?.state,
-    'input.time': names?.time,
-    'input.class': names?.class,
-    output: names?.output,
+    ...Object.fromEntries(
+      Object.entries(names ?? {}).map(([role, name]) => [tensorKeys[role as keyof TensorNames], name]),
+    ),
   };
   const present = Object.entries(entries).filter(([, value]) => value !== undefined);
   return Object.fromEntries(present.map(([key, value]) => [PREFIX + key, String(value)]));

@@ -66,6 +66,8 @@ export class OnnxScoreModel implements ScoreModel {
    * @throws ModelError after close(), and where ONNX Runtime fails; OptionError for arrays that do not fit.
    */
   readonly evaluate: ScoreModel['evaluate'];
+  readonly learnedVariance?: boolean;
+  readonly selfConditions?: boolean;
   /** Present where the network takes more than a state, a time and a class. */
   readonly inputs?: ModelInputs;
   readonly #parts: NetworkParts;
@@ -96,14 +98,23 @@ export class OnnxScoreModel implements ScoreModel {
     this.#network = network;
     if (network.roles.inputs.length > 0) this.inputs = this.#describeInputs();
     this.#elements = elementCount(description.shape);
-    this.evaluate = async (x, levels, output, labels, signal) => {
+    if (description.learnedVariance) this.learnedVariance = true;
+    if (network.roles.selfCondition) this.selfConditions = true;
+    this.evaluate = async (x, levels, output, labels, signal, { estimate, variance } = {}) => {
       this.#check(x, levels, output);
       const given = this.#given(levels.length, labels);
-      await network.run({ x, ...this.#fed(levels), ...given, inputs: values, signal }, output);
+      const rows = { x, ...this.#fed(levels), ...given, inputs: values, estimate, signal };
+      await network.run(rows, output, { variance });
     };
     if (network.binds) {
-      setCommands(this.evaluate, (device, x, output) => {
-        const enqueue = network.bind(device, { x, output, isScaled: this.#isScaled, inputs: values });
+      setCommands(this.evaluate, (device, x, output, companions) => {
+        const enqueue = network.bind(device, {
+          x,
+          output,
+          ...companions,
+          isScaled: this.#isScaled,
+          inputs: values,
+        });
         return (levels, labels) => {
           this.#check(x, levels, output);
           enqueue({ ...this.#fed(levels), ...this.#given(levels.length, labels) });
@@ -140,7 +151,9 @@ export class OnnxScoreModel implements ScoreModel {
       this.#check(x, levels, output);
       const { time, scale } = this.#fed(levels);
       const given = this.#given(levels.length, labels);
-      await network.run({ x, scale, time, ...given, inputs, cotangent: v, signal }, output, product);
+      await network.run({ x, scale, time, ...given, inputs, cotangent: v, signal }, output, {
+        product,
+      });
       // x enters the network multiplied with the scale.
       if (scale) for (let i = 0; i < x.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
     };

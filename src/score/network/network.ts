@@ -12,12 +12,20 @@ import { elementCount } from '../../shape.js';
 export interface Rows extends RowLabels {
   /** [rows, ...shape]. */
   readonly x: Float32Array;
+  /** The last estimates of x_0, [rows, ...shape], where the network takes them; zero where absent. */
+  readonly estimate?: Float32Array | undefined;
   /** What the transposed Jacobian of a differentiated network is multiplied with, [rows, ...shape]. */
   readonly cotangent?: Float32Array | undefined;
   /** Of the inputs beside state, time and class. */
   readonly inputs?: readonly InputValue[] | undefined;
   /** Ends the run at its next operator. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What a run gives beside the output, [rows, ...shape] each. */
+interface Results {
+  readonly product?: Float32Array | undefined;
+  readonly variance?: Float32Array | undefined;
 }
 
 /** Name of the input that a differentiated network has beside its own. */
@@ -34,8 +42,10 @@ export class Network {
   readonly #sharedTime: boolean;
   readonly #state: Inlet;
   readonly #cotangent: Inlet;
+  readonly #estimate: Inlet | undefined;
   readonly #output: Outlet;
   readonly #product: Outlet;
+  readonly #parts: 1 | 2;
   readonly #rooms = new WeakMap<Device, Room>();
   #session: Session | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -45,7 +55,11 @@ export class Network {
     source: string,
     session: Session,
     roles: Roles,
-    { shape, classes }: { shape: readonly number[]; classes?: number },
+    {
+      shape,
+      classes,
+      learnedVariance,
+    }: { shape: readonly number[]; classes?: number; learnedVariance?: boolean | undefined },
     batch: number | undefined,
   ) {
     this.source = source;
@@ -57,18 +71,22 @@ export class Network {
     this.#classes = classes;
     this.#sharedTime = isShared(roles.time, batch);
     this.#state = new Inlet(statePort(roles.state, shape), this.#elements);
-    this.#cotangent = new Inlet(statePort(roles.output, shape), this.#elements);
-    this.#output = new Outlet(statePort(roles.output, shape), this.#elements);
+    this.#parts = learnedVariance ? 2 : 1;
+    const outputShape = [this.#parts * (shape[0] ?? 1), ...shape.slice(1)];
+    const { selfCondition } = roles;
+    this.#estimate = selfCondition && new Inlet(statePort(selfCondition, shape), this.#elements);
+    this.#cotangent = new Inlet(statePort(roles.output, outputShape), this.#elements, this.#parts);
+    this.#output = new Outlet(statePort(roles.output, outputShape), this.#elements, this.#parts);
     this.#product = new Outlet(statePort(roles.state, shape), this.#elements);
   }
 
   /**
-   * Writes the network's output for the rows into `output`, and into `product` what a differentiated network makes of
-   * the cotangent. One run at a time; later calls wait.
+   * Writes the network's output for the rows into `output`, a variance beside it into `variance`, and into `product` what a
+   * differentiated network makes of the cotangent. One run at a time; later calls wait.
    * @throws ModelError after release(), and where ONNX Runtime fails.
    */
-  run(rows: Rows, output: Float32Array, product?: Float32Array): Promise<void> {
-    const running = this.#last.then(() => this.#run(rows, output, product));
+  run(rows: Rows, output: Float32Array, { product, variance }: Results = {}): Promise<void> {
+    const running = this.#last.then(() => this.#run(rows, output, { product, variance }));
     this.#last = running.catch(() => undefined);
     return running;
   }
@@ -91,6 +109,7 @@ export class Network {
       roles: this.roles,
       shape: this.#shape,
       elements: this.#elements,
+      parts: this.#parts,
       classes: this.#classes,
       batch: this.#batch,
       cotangent: COTANGENT,
@@ -120,7 +139,7 @@ export class Network {
     await session?.release();
   }
 
-  async #run(rows: Rows, output: Float32Array, product: Float32Array | undefined): Promise<void> {
+  async #run(rows: Rows, output: Float32Array, results: Results): Promise<void> {
     const count = rows.time.length;
     for (let start = 0; start < count;) {
       let end = Math.min(count, start + (this.#batch ?? count));
@@ -128,7 +147,7 @@ export class Network {
         const change = rows.time.subarray(start, end).findIndex((label) => label !== rows.time[start]);
         if (change > 0) end = start + change;
       }
-      await this.#runOnce(rows, output, product, start, end);
+      await this.#runOnce(rows, output, results, start, end);
       start = end;
     }
   }
@@ -137,7 +156,7 @@ export class Network {
   async #runOnce(
     rows: Rows,
     output: Float32Array,
-    product: Float32Array | undefined,
+    { product, variance }: Results,
     start: number,
     end: number,
   ): Promise<void> {
@@ -160,6 +179,10 @@ export class Network {
       );
       feeds[roles.class.name] = classTensor(roles.class, classes, this.#classes!);
     }
+    if (this.#estimate) {
+      const zero = () => new Float32Array(rows.x.length);
+      feeds[roles.selfCondition!.name] = this.#estimate.open(rows.estimate ?? zero(), range);
+    }
     if (rows.inputs?.length) {
       const samples = Int32Array.from(
         { length: size },
@@ -167,7 +190,7 @@ export class Network {
       );
       for (const input of rows.inputs) feeds[input.name] = inputTensor(input, size, samples);
     }
-    const fetches = { [roles.output.name]: this.#output.open(output, range) };
+    const fetches = { [roles.output.name]: this.#output.open(output, range, variance) };
     if (rows.cotangent) feeds[COTANGENT] = this.#cotangent.open(rows.cotangent, range);
     if (product) fetches[this.#productName] = this.#product.open(product, range);
     try {
@@ -187,55 +210,72 @@ interface Range {
   readonly size: number;
 }
 
-/** Rows on their way into a network: the array itself where nothing has to be scaled or repeated. */
+/**
+ * Rows on their way into a network: the array itself where nothing has to be scaled or repeated. Of rows of two parts they are the first,
+ * and the second is 0.
+ */
 class Inlet {
   readonly #port: Port;
   readonly #elements: number;
+  readonly #parts: number;
   #buffer = new Float32Array(0);
 
-  constructor(port: Port, elements: number) {
+  constructor(port: Port, elements: number, parts = 1) {
     this.#port = port;
     this.#elements = elements;
+    this.#parts = parts;
   }
 
   open(values: Float32Array, { start, end, size }: Range, scale?: Float64Array): Tensor {
-    const elements = this.#elements;
-    if (size === end - start && scale === undefined)
+    const [elements, parts] = [this.#elements, this.#parts];
+    if (size === end - start && scale === undefined && parts === 1)
       return this.#port.open(values.subarray(start * elements, end * elements), size);
-    const buffer = (this.#buffer = resized(this.#buffer, size * elements));
+    const buffer = (this.#buffer = resized(this.#buffer, size * elements * parts));
     for (let row = 0; row < size; row++) {
       const from = Math.min(start + row, end - 1);
       const factor = scale?.[from] ?? 1;
-      for (let i = 0; i < elements; i++) buffer[row * elements + i] = factor * values[from * elements + i]!;
+      for (let i = 0; i < elements; i++)
+        buffer[row * elements * parts + i] = factor * values[from * elements + i]!;
     }
     return this.#port.open(buffer, size);
   }
 }
 
-/** Rows on their way out of a network: into the array itself where none was repeated. */
+/** Rows on their way out of a network: into the array itself where none was repeated. Rows of two parts are taken apart. */
 class Outlet {
   readonly #port: Port;
   readonly #elements: number;
+  readonly #parts: number;
   #padded = new Float32Array(0);
   #result: Float32Array = this.#padded;
-  #own: Float32Array = this.#padded;
+  /** Where the parts belong. */
+  #own: readonly (Float32Array | undefined)[] = [];
 
-  constructor(port: Port, elements: number) {
+  constructor(port: Port, elements: number, parts = 1) {
     this.#port = port;
     this.#elements = elements;
+    this.#parts = parts;
   }
 
-  open(values: Float32Array, { start, end, size }: Range): Tensor {
-    this.#own = values.subarray(start * this.#elements, end * this.#elements);
-    if (size !== end - start) this.#padded = resized(this.#padded, size * this.#elements);
-    this.#result = size === end - start ? this.#own : this.#padded;
+  open(values: Float32Array, { start, end, size }: Range, second?: Float32Array): Tensor {
+    this.#own = [values, second].map((part) => part?.subarray(start * this.#elements, end * this.#elements));
+    const isWhole = size === end - start && this.#parts === 1;
+    if (!isWhole) this.#padded = resized(this.#padded, size * this.#elements * this.#parts);
+    this.#result = isWhole ? this.#own[0]! : this.#padded;
     return this.#port.open(this.#result, size);
   }
 
   /** After the run. */
   close(): void {
     this.#port.close(this.#result);
-    if (this.#result !== this.#own) this.#own.set(this.#result.subarray(0, this.#own.length));
+    if (this.#result === this.#own[0]) return;
+    const [width, stride] = [this.#elements, this.#elements * this.#parts];
+    this.#own.slice(0, this.#parts).forEach((own, part) => {
+      for (let row = 0; own && row * width < own.length; row++) {
+        const at = row * stride + part * width;
+        own.set(this.#result.subarray(at, at + width), row * width);
+      }
+    });
   }
 }
 

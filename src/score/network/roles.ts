@@ -9,6 +9,8 @@ export interface Roles {
   readonly state: TensorInfo;
   readonly time: TensorInfo;
   readonly class?: TensorInfo;
+  /** The input that takes the last estimate of x_0. */
+  readonly selfCondition?: TensorInfo;
   readonly output: TensorInfo;
   /** Inputs of other roles: text embeddings, pictures of low resolution, a guidance scale. */
   readonly inputs: readonly TensorInfo[];
@@ -34,6 +36,7 @@ const usual: Readonly<Record<Role, readonly string[]>> = {
     'noise',
     'labels',
   ],
+  selfCondition: ['x_self_cond', 'self_cond', 'x_self_condition', 'self_condition'],
   class: ['y', 'class', 'classes', 'class_labels', 'class_label', 'label', 'labels'],
   output: ['score', 'eps', 'epsilon', 'noise_pred', 'v', 'x0', 'out_sample', 'output', 'out'],
 };
@@ -53,9 +56,10 @@ export function inferRoles(
   let time = named('time', inputs, names);
   let classInfo = named('class', inputs, names);
   let state = named('state', inputs, names);
+  const selfCondition = named('selfCondition', inputs, names) ?? byName('selfCondition', inputs)[0];
   const free = () =>
     inputs.filter(
-      (info) => info !== time && info !== classInfo && info !== state && !fed.includes(info.name),
+      (info) => ![time, classInfo, state, selfCondition].includes(info) && !fed.includes(info.name),
     );
   if (state === undefined) {
     const images = free().filter(isImage);
@@ -64,8 +68,9 @@ export function inferRoles(
   }
   time ??= timeAmong(free().filter(isNumber), inputs, classInfo !== undefined);
   classInfo ??= classAmong(free());
-  const rest = inputs.filter((info) => info !== time && info !== classInfo && info !== state);
-  return { state, time, output, ...(classInfo && { class: classInfo }), inputs: rest };
+  const others = { ...(classInfo && { class: classInfo }), ...(selfCondition && { selfCondition }) };
+  const roles: readonly unknown[] = [state, time, ...Object.values(others)];
+  return { state, time, output, ...others, inputs: inputs.filter((info) => !roles.includes(info)) };
 }
 
 /** @throws ModelError for a network that takes more than its state, its time and a class. */
@@ -139,7 +144,10 @@ function choose(role: Role, candidates: readonly TensorInfo[], all: readonly Ten
   const usualOnes = byName(role, candidates);
   if (usualOnes.length > 0) return usualOnes[0]!;
   const kind = role === 'output' ? 'output' : 'input';
-  const what = { state: 'the state', time: 'the time', class: 'the class label', output: 'the output' }[role];
+  const what = {
+    ...{ state: 'the state', time: 'the time', class: 'the class label', output: 'the output' },
+    selfCondition: 'the last estimate of x_0',
+  }[role];
   const why =
     candidates.length === 0
       ? `It has no ${kind} that could be ${what}`
@@ -157,7 +165,7 @@ function byName(role: Role, candidates: readonly TensorInfo[]): TensorInfo[] {
 }
 
 function isImage({ type, shape }: TensorInfo): boolean {
-  return (type === 'float32' || type === 'float16') && (shape === undefined || shape.length >= 2);
+  return isFloat(type) && (shape === undefined || shape.length >= 2);
 }
 
 function isOneHot({ type, shape }: TensorInfo): boolean {

@@ -1,5 +1,9 @@
+import type { NoiseAddress } from '../../device/binding.js';
+import { OptionError } from '../../errors.js';
 import { checkChoice, checkKnown } from '../../options.js';
+import type { Step } from '../../sde/grid.js';
 import type { Sde } from '../../sde/sde.js';
+import type { Batch } from '../batch.js';
 import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions, variances } from '../names.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
@@ -7,7 +11,9 @@ import { linearPredictor, type LinearPredictor } from '../predictor.js';
 export interface AncestralOptions {
   /**
    * Variance of the reverse transition: `fixedlarge` is that of the forward step (beta_i), `fixedsmall` that of the
-   * posterior q(x_{i-1} | x_i, x_0). Default: fixedlarge for VP and fixedsmall elsewhere, as in Song et al. 2021.
+   * posterior q(x_{i-1} | x_i, x_0). `learned` is between the two, by the share (v + 1) / 2 in logarithms that the network predicts
+   * for every element (Nichol and Dhariwal 2021, equation 15); `learned-log` takes v for its logarithm itself. Default: fixedlarge for
+   * VP and fixedsmall elsewhere, as in Song et al. 2021.
    */
   readonly variance?: (typeof variances)[number] | undefined;
   /** How the estimate of x_0 is kept within the data range at every step. Default false. */
@@ -25,7 +31,7 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
   if (variance !== undefined) checkChoice('variance', variance, variances);
   const varianceFor = (sde: Sde) => variance ?? (sde.name === 'vp' ? 'fixedlarge' : 'fixedsmall');
   const predictor = linearPredictor('ancestral', ({ from, to, retain, spread }, sde) => {
-    const large = varianceFor(sde) === 'fixedlarge';
+    const large = varianceFor(sde) !== 'fixedsmall';
     return {
       state: 1 / retain,
       score: spread / retain,
@@ -34,20 +40,53 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
   });
   return {
     ...predictor,
-    resolve: ({ sde }) => ({ variance: varianceFor(sde), clip }),
+    resolve({ sde, learnedVariance }) {
+      if (variance?.startsWith('learned') && !learnedVariance) {
+        const expected =
+          "'fixedlarge' or 'fixedsmall': the network predicts no variance, in as many channels more";
+        throw new OptionError('variance', variance, expected);
+      }
+      return { variance: varianceFor(sde), clip };
+    },
     fromNoise: true,
     begin(batch, steps) {
-      if (!clip && steps[0]!.from.alpha > 0) return predictor.begin(batch, steps);
+      const isLearned = variance?.startsWith('learned');
+      if (!isLearned && !clip && steps[0]!.from.alpha > 0) return predictor.begin(batch, steps);
       const estimate = batch.like();
       const clipped = estimator(clip);
-      return (step, address) => {
+      return async (step, address) => {
         // The same step, written with the estimate of x_0 (Ho et al. 2020, equation 7).
         const { from, to, retain, spread } = step;
         const { noise } = predictor.update(step, batch.model.sde);
         clipped(batch, estimate);
         const coefficients = [retain * (to.sigma / from.sigma) ** 2, to.alpha * (spread / from.sigma ** 2)];
-        batch.combine(batch.x, [batch.x, estimate], coefficients, address && { scale: noise, address });
+        const fixed = isLearned ? undefined : address;
+        batch.combine(batch.x, [batch.x, estimate], coefficients, fixed && { scale: noise, address: fixed });
+        if (isLearned && address) await addLearnedNoise(batch, step, address, variance === 'learned');
       };
     },
   };
+}
+
+/** The least variance, of a step that leads to the data. */
+const LEAST = 1e-20;
+
+/** x <- x + sqrt(variance) z with the variance that the network predicts for every element. */
+async function addLearnedNoise(
+  batch: Batch,
+  { from, to, spread }: Step,
+  address: NoiseAddress,
+  isShare: boolean,
+): Promise<void> {
+  const z = batch.like();
+  batch.fill(z, 'normal', address);
+  const [v, noise] = await Promise.all([batch.read(batch.variance), batch.read(z)]);
+  const large = Math.log(spread);
+  const small = Math.log(Math.max(LEAST, (to.sigma / from.sigma) ** 2 * spread));
+  const logarithm = (value: number) => (isShare ? small + ((value + 1) / 2) * (large - small) : value);
+  batch.device.write(
+    z,
+    noise.map((value, i) => value * Math.exp(logarithm(v[i]!) / 2)),
+  );
+  batch.combine(batch.x, [batch.x, z], [1, 1]);
 }

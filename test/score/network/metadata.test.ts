@@ -25,7 +25,7 @@ test('metadata come back as they were written', (t) => {
     trainedLevels: 232,
     ladder: { name: 'scaled-linear', betaEnd: 0.02, zeroTerminalSnr: true },
     classes: 10,
-    names: { state: 'x', time: 'labels', class: 'y', output: 'score' },
+    names: { state: 'x', time: 'labels', class: 'y', selfCondition: 'last', output: 'score' },
   };
   t.deepEqual(readMetadata(new Map(Object.entries(metadataProperties(metadata)))), metadata);
   t.deepEqual(readMetadata(new Map([['author', 'somebody']])), {});
@@ -125,7 +125,11 @@ const refusals: Record<string, [file: string, options: LoadOptions, message: Reg
     { shape: [3, 8, 8] },
     /shape must be as in the network's input "x" \[N, 1, 8, 8\]/,
   ],
-  'a predicted variance': ['vp-variance', {}, /does not have the shape.*first half of its channels/],
+  'an output of another shape': [
+    'vp-eps',
+    { names: { output: 'eps', state: 't' } },
+    /no input that could be the time|shape/,
+  ],
   'another batch than the file fixes': ['vp-batch4', { batch: 8 }, /batch must be 4/],
   'an unknown label rule': ['vp-eps', { labels: 'sigmaa' }, /did you mean sigma\?/],
   'an unknown constant': ['vp-eps', { constants: { beta: 1 } }, /beta0, beta1/],
