@@ -353,10 +353,8 @@ def guided(n, x, t, y):
          "fastsde.null_class": "10",
      })  # fmt: skip
 def _(v):
-    # The class 10 stands for none.
-    call = lambda n, x, t, y: n(x, t, y.clamp(max=9), cond_drop_prob=0.0, cond_keep_mask=y < 10)
     model = GuidedUnet(8, num_classes=10, dim_mults=(1, 2), attn_dim_head=8, attn_heads=2)
-    return dict(network=model, call=call, inputs=dict(x=v.x, time=v.index, classes=torch.tensor([3, 3])), truth=guided)
+    return dict(diffusion=types.SimpleNamespace(model=model), classes=torch.tensor([3, 3]), truth=guided)
 
 
 def image_transformer():
