@@ -122,7 +122,7 @@ const stages = {
   },
   'cifar10-classifier': {
     network: { ...photographs, kind: 'classifier', channels: [48, 64, 72], blocks: [1, 1, 2] },
-    images: 192_000,
+    images: 112_000,
     batch: 64,
     flip: true,
     objective: { kind: 'classifier', times: 'log-normal', logMean: -0.4, logDeviation: 1.5 },
