@@ -29,6 +29,8 @@ export {
   respacedLevels,
   smldLadder,
 } from './sde/ladder.js';
+export { tableSde, type SdeTable, type TableOptions } from './sde/table.js';
+export { readSde } from './score/network/table-file.js';
 export { ladderSde } from './sde/ladder-sde.js';
 export { ladderFromName, ladderFromNumbers, zeroTerminalSnr, type NamedLadder } from './sde/named-ladder.js';
 export { readLadder, type LadderReading } from './score/network/ladder-file.js';

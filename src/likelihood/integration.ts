@@ -1,7 +1,7 @@
 import { checkInteger, checkSignal } from '../options.js';
 import { checkConditions } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
-import { checkEpsilon } from '../sde/constants.js';
+import { checkStop } from '../sde/constants.js';
 import { isImageShape } from '../shape.js';
 import { checkFlowTolerances, type FlowTolerances, type Variable } from '../solvers/ode/flow-integration.js';
 
@@ -51,7 +51,7 @@ export function planIntegration(model: ScoreModel, options: IntegrationOptions, 
   const { sde, shape } = model;
   return {
     tolerances: checkFlowTolerances(options, isImageShape(shape) ? 'lambda' : 't'),
-    epsilon: checkEpsilon(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde.T),
+    epsilon: checkStop(options.epsilon ?? sde.likelihoodEpsilon ?? sde.epsilon, sde),
     batch: Math.min(count, checkInteger('batch', options.batch ?? 64, 1)),
     labels: checkConditions(model, options.classLabel, count),
     signal: checkSignal(options.signal),

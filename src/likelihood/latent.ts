@@ -6,7 +6,7 @@ import { recordOfInputs } from '../score/inputs.js';
 import { priorMismatch } from '../score/doubts.js';
 import { openDevice } from '../score/commands.js';
 import type { ScoreModel } from '../score/model.js';
-import { betweenLevels, levelDoubts } from '../solvers/between-levels.js';
+import { betweenLevels, levelDoubts, startOf } from '../solvers/process-record.js';
 import { integrateFlow, jumpsOf } from '../solvers/ode/flow-integration.js';
 import { ProbabilityFlow } from '../solvers/ode/probability-flow-ode.js';
 import { elementCount } from '../shape.js';
@@ -225,6 +225,7 @@ async function flow(
       ...recordOfInputs(model),
       ...tolerances,
       ...{ epsilon, count, batch },
+      ...startOf(model),
       ...betweenLevels(model),
     },
   };

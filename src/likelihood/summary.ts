@@ -3,7 +3,7 @@ import { guidedDensity, priorMismatch } from '../score/doubts.js';
 import { recordOfInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
 import { noCounts, type Counts } from '../solvers/counts.js';
-import { betweenLevels, levelDoubts } from '../solvers/between-levels.js';
+import { betweenLevels, levelDoubts, startOf } from '../solvers/process-record.js';
 import type { LikelihoodJob, TraceMethod } from './job.js';
 import type { Passes } from './passes.js';
 
@@ -115,6 +115,7 @@ export function summarise(
       batch,
       seed: job.seed,
       first: job.first,
+      ...startOf(model),
       ...betweenLevels(model),
     },
   };

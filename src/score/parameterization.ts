@@ -68,7 +68,7 @@ export function inputScale(
 
 /**
  * The posterior mean of x_0 as `state * x + output * F` (Tweedie's formula), given the coefficients of the score. Where no signal is left,
- * it is what the network says, if it says it: not so the noise or the score, for which it is NaN.
+ * it is what the network says, if it says it ({@link saysData}); else it is NaN.
  */
 export function estimateCoefficients(
   parameterization: Parameterization,
@@ -77,6 +77,13 @@ export function estimateCoefficients(
 ): ScoreCoefficients {
   if (alpha === 0 && parameterization === 'v') return { state: 0, output: -1 / sigma };
   if (alpha === 0 && parameterization === 'x0') return { state: 0, output: 1 };
+  if (alpha === 0 && parameterization === 'flow') return { state: 1 / sigma, output: -1 };
+  if (alpha === 0 && parameterization === 'reversed-flow') return { state: 1 / sigma, output: 1 };
   const variance = sigma ** 2;
   return { state: (1 + variance * score.state) / alpha, output: (variance * score.output) / alpha };
+}
+
+/** Whether the output says something of x_0 where no signal is left: the noise and the score do not. */
+export function saysData(parameterization: Parameterization): boolean {
+  return ['v', 'x0', 'flow', 'reversed-flow'].includes(parameterization);
 }

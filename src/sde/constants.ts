@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkNumber, isList } from '../options.js';
+import type { Sde } from './sde.js';
 
 /** Settings that every SDE takes beside its own constants. */
 export interface CommonOptions {
@@ -16,6 +17,17 @@ export const LIKELIHOOD_EPSILON = 1e-5;
 export function checkEpsilon(epsilon: number, T: number): number {
   if (Number.isFinite(epsilon) && epsilon > 0 && epsilon < T) return epsilon;
   throw new OptionError('epsilon', epsilon, `between 0 and T (${T})`);
+}
+
+/**
+ * Throws unless sampling can stop at epsilon: above 0 and before T, and not below the first of the levels that a model was trained on.
+ */
+export function checkStop(epsilon: number, { T, ladder }: Pick<Sde, 'T' | 'ladder'>): number {
+  checkEpsilon(epsilon, T);
+  const least = ladder ? 1 / ladder.levels : 0;
+  if (epsilon >= least * (1 - 1e-9)) return epsilon;
+  const expected = `at least ${least}, the first of the ${ladder!.levels} levels that the model was trained on`;
+  throw new OptionError('epsilon', epsilon, expected);
 }
 
 export function checkSigmas(sigmaMin: number, sigmaMax: number): void {

@@ -3,12 +3,13 @@ import { checkDataRange, checkEpsilon, type CommonOptions } from './constants.js
 import { sdeOptions } from './names.js';
 import type { Sde } from './sde.js';
 
-/** Where sampling starts: at 1 no signal is left to divide by, and at 0.999 a thousandth of the data. */
+/** Where f and g are still of use: at 1 no signal is left to divide by, and at 0.999 a thousandth of the data. */
 const END = 1 - 1e-3;
 
 /**
  * The process of flow matching and rectified flow, alpha = 1 - t and sigma = t, as an SDE: dx = -x / (1 - t) dt + sqrt(2 t / (1 - t)) dw
- * (Lipman et al. 2023; Liu et al. 2023). T is 0.999. Defaults: epsilon 1e-3, data in [-1, 1].
+ * (Lipman et al. 2023; Liu et al. 2023). T is 0.999, and methods of
+ * alpha and sigma alone start at 1. Defaults: epsilon 1e-3, data in [-1, 1].
  */
 export function flow(options: CommonOptions = {}): Sde {
   checkKnown(options, sdeOptions.flow);
@@ -16,6 +17,7 @@ export function flow(options: CommonOptions = {}): Sde {
   return {
     name: 'flow',
     T: END,
+    noiseTime: 1,
     epsilon: checkEpsilon(epsilon, END),
     dataRange: checkDataRange(dataRange),
     constants: { epsilon },

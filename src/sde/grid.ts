@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkNumber, isList } from '../options.js';
-import { checkEpsilon } from './constants.js';
+import { checkStop } from './constants.js';
 import { ladderTransition, levelTime, respacedLevels } from './ladder.js';
 import { dataLevel, levelAt, type Level } from './level.js';
 import { gridNames, type GridName } from './names.js';
@@ -32,12 +32,14 @@ export interface GridOptions {
   readonly steps?: number | undefined;
   /** Default `uniform-t`. See {@link spacedTimes}; `reference` is the loop of the reference implementation of Song et al. 2021. */
   readonly grid?: Grid | undefined;
-  /** Exponent of `karras` (default 7), `power` (default 3) and `polyexponential` (default 1). */
+  /** Exponent of `karras` (default 7), `power` (default 3) and `polyexponential` (default 1); factor of `shifted` (default 3). */
   readonly rho?: number | undefined;
   /** Where sampling stops; default `sde.epsilon`. */
   readonly epsilon?: number | undefined;
   /** Standard deviation of the data, for `arctan`. Default 0.5. */
   readonly sigmaData?: number | undefined;
+  /** Start where no signal is left, where the SDE says where that is. Default false: at T. */
+  readonly fromNoise?: boolean | undefined;
 }
 
 /**
@@ -59,7 +61,10 @@ export function timeGrid(sde: Sde, options: GridOptions): Step[] {
 }
 
 /** Exponents of the grids that have one, where none is given. */
-const exponents: Partial<Record<GridName, number>> = { karras: 7, power: 3, polyexponential: 1 };
+const exponents: Partial<Record<GridName, number>> = { karras: 7, power: 3, polyexponential: 1, shifted: 3 };
+
+/** Grids in t, which need no signal at their start. */
+const timeGrids: readonly GridName[] = ['uniform-t', 'quadratic', 'power', 'shifted'];
 
 /**
  * `steps` + 1 times from T down to epsilon.
@@ -70,13 +75,21 @@ const exponents: Partial<Record<GridName, number>> = { karras: 7, power: 3, poly
  * - `power`: even in t^(1/rho); `quadratic` is rho = 2 (Song et al. 2020, DDIM);
  * - `karras`: even in (sigma / alpha)^(1/rho) (Karras et al. 2022, equation 5);
  * - `arctan`: even in arctan(sigma / (alpha sigmaData)). An Euler step in sigma / alpha, which is DDIM, then shrinks Gaussian data
- *   by the cosine of the step: no other grid shrinks them less.
+ *   by the cosine of the step: no other grid shrinks them less;
+ * - `shifted`: u even, t / T = rho u / (1 + (rho - 1) u), which multiplies the noise levels of a flow by rho (Esser et al. 2024, equation 23).
+ *
+ * With `fromNoise` grids in t start where no signal is left; those in noise levels have that time before them.
  */
 export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
   const { grid = 'uniform-t' } = options;
   if (typeof grid !== 'string') return givenTimes(sde, grid, options);
   const { steps, epsilon } = validated(sde, options, 1);
-  const { T } = sde;
+  const noiseTime = options.fromNoise ? sde.noiseTime : undefined;
+  const T = noiseTime ?? sde.T;
+  if (noiseTime !== undefined && !timeGrids.includes(grid)) {
+    const rest = { ...options, steps: steps - 1, fromNoise: false };
+    return Float64Array.of(noiseTime, ...(steps === 1 ? [epsilon] : spacedTimes(sde, rest)));
+  }
   checkChoice('grid', grid, gridNames);
   if (options.rho !== undefined && !(grid in exponents)) {
     const expected = `left out with grid '${grid}': it belongs to ${Object.keys(exponents).join(', ')}`;
@@ -91,6 +104,7 @@ export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
   const noise = (t: number) => Math.exp(-sde.lambda(t));
   const ofNoise = (level: number) => sde.timeOfLambda(-Math.log(level));
   const angle = (t: number) => Math.atan(noise(t) / sigmaData);
+  const shift = (t: number, factor: number) => T / (1 + (T / t - 1) / factor);
   const uniformLambda = (i: number) => sde.timeOfLambda(between(sde.lambda(T), sde.lambda(epsilon), i));
   const time: Record<Exclude<GridName, 'reference'>, (i: number) => number> = {
     'uniform-t': (i) => between(T, epsilon, i),
@@ -100,6 +114,7 @@ export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
     quadratic: (i) => power(T, epsilon, i),
     power: (i) => power(T, epsilon, i),
     karras: (i) => ofNoise(power(noise(T), noise(epsilon), i)),
+    shifted: (i) => shift(between(T, shift(epsilon, 1 / rho), i), rho),
     arctan: (i) => ofNoise(sigmaData * Math.tan(between(angle(T), angle(epsilon), i))),
   };
   if (grid === 'reference') throw new OptionError('grid', grid, 'one whose times are spread by a rule');
@@ -116,10 +131,11 @@ function givenTimes(sde: Sde, grid: readonly number[] | Float64Array, options: G
   if (!isList(grid) && !((grid as unknown) instanceof Float64Array))
     throw new OptionError('grid', grid, `one of ${gridNames.join(', ')}, or an array of times`);
   const times = Float64Array.from(grid);
-  const wrong = times.findIndex((t, i) => !(t > 0 && t <= sde.T && (i === 0 || t < times[i - 1]!)));
+  const most = (options.fromNoise ? sde.noiseTime : undefined) ?? sde.T;
+  const wrong = times.findIndex((t, i) => !(t > 0 && t <= most && (i === 0 || t < times[i - 1]!)));
   if (times.length < 2 || wrong >= 0) {
     const at = wrong >= 0 ? `; times[${wrong}] is ${times[wrong]}` : '';
-    throw new OptionError('grid', grid, `at least 2 times, descending, above 0 and at most ${sde.T}${at}`);
+    throw new OptionError('grid', grid, `at least 2 times, descending, above 0 and at most ${most}${at}`);
   }
   for (const name of ['rho', 'epsilon'] as const) {
     if (options[name] !== undefined)
@@ -166,14 +182,17 @@ function referenceGrid(sde: Sde, options: GridOptions): Step[] {
 export function ladderGrid(
   sde: Sde,
   ladder: Ladder,
-  options: Pick<GridOptions, 'steps' | 'rho' | 'sigmaData'> & { grid?: GridName | undefined } = {},
+  options: Pick<GridOptions, 'steps' | 'rho' | 'sigmaData' | 'fromNoise'> & {
+    grid?: GridName | undefined;
+  } = {},
 ): Step[] {
-  const { steps = ladder.levels, grid, rho, sigmaData } = options;
+  const known = options.fromNoise ? ladder : withSignal(ladder);
+  const { steps = known.levels, grid, rho, sigmaData } = options;
   checkInteger('steps', steps, 1, MOST_STEPS);
   const chosen =
-    grid === undefined || steps > ladder.levels
-      ? respacedLevels(ladder, steps)
-      : spacedLevels(ladder, { steps, grid, rho, sigmaData });
+    grid === undefined || steps > known.levels
+      ? respacedLevels(known, steps)
+      : spacedLevels(known, { steps, grid, rho, sigmaData });
   const levels = Array.from(chosen.reverse(), (index) =>
     levelAt({ sde, ladder }, levelTime(ladder, index), index),
   );
@@ -181,6 +200,13 @@ export function ladderGrid(
     h: from.t - to.t,
     ...transitionBetween(ladder, to, from),
   }));
+}
+
+/** The levels of a ladder but a last one without signal. */
+function withSignal(ladder: Ladder): Ladder {
+  const last = ladder.levels - 1;
+  if (ladder.alpha[last] !== 0) return ladder;
+  return { levels: last, alpha: ladder.alpha.subarray(0, last), sigma: ladder.sigma.subarray(0, last) };
 }
 
 /** One step between each two neighbours of descending levels. */
@@ -202,6 +228,6 @@ function validated(
 ): { steps: number; epsilon: number } {
   if (steps === undefined) throw new OptionError('steps', steps, 'a number of steps');
   checkInteger('steps', steps, least, MOST_STEPS);
-  checkEpsilon(epsilon, sde.T);
+  checkStop(epsilon, sde);
   return { steps, epsilon };
 }

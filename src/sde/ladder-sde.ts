@@ -7,7 +7,7 @@ import type { Ladder, Sde } from './sde.js';
  * The process of a ladder in continuous time, so that all that needs an SDE runs on trained levels too. Level i of N lies at
  * t = (i + 1) / N, as in Lu et al. 2022: a level is the N-th part of time, and the data lie at 0. In between, ln alpha is
  * interpolated where alpha^2 + sigma^2 = 1 (DDPM), else alpha and sigma are; both are exact at the levels. epsilon is the first level, below
- * which the network knows nothing. Where the last level has no signal (zero terminal SNR), T is the level before it.
+ * which the network knows nothing. Where the last level has no signal (zero terminal SNR), T is the level before it, and that one the `noiseTime`.
  *
  * @param base the SDE that the ladder discretises, for its name, its prior and the range of data.
  */
@@ -26,7 +26,13 @@ export function ladderSde(ladder: Ladder, base: Sde): Sde {
     priorSigma: alpha.at(-1) === 1 ? sigma.at(-1)! : base.priorSigma,
     dataRange: base.dataRange,
   });
-  return { ...sde, name: base.name, constants: { ...base.constants, epsilon: sde.epsilon }, ladder };
+  return {
+    ...sde,
+    name: base.name,
+    constants: { ...base.constants, epsilon: sde.epsilon },
+    ladder,
+    ...(known < levels && { noiseTime: levelTime(ladder, known) }),
+  };
 }
 
 /** alpha and sigma with alpha^2 + sigma^2 = 1, from ln alpha at the levels and 0 at the data. */

@@ -1,5 +1,5 @@
 /** A function through given points, with its slope. Outside of them it stays as it is at the ends. */
-export interface Curve {
+interface Curve {
   readonly value: (x: number) => number;
   readonly slope: (x: number) => number;
 }

@@ -29,6 +29,7 @@ export const gridNames = [
   'power',
   'karras',
   'arctan',
+  'shifted',
   'reference',
 ] as const;
 export type GridName = (typeof gridNames)[number];

@@ -29,6 +29,11 @@ export interface Sde {
   readonly name: 'vp' | 'subvp' | 've' | 'edm' | 'flow' | 'custom';
   /** End of the forward process. */
   readonly T: number;
+  /**
+   * Where no signal is left (alpha 0), at or after T: methods that go by alpha and sigma alone start there, those that divide by alpha or go
+   * by f and g at T. Absent where some signal is left everywhere.
+   */
+  readonly noiseTime?: number;
   /** Time at which sampling stops. */
   readonly epsilon: number;
   /** Time at which a likelihood takes the density of data, where it is not `epsilon`. */

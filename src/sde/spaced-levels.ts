@@ -31,7 +31,7 @@ export function spacedLevels(
   checkNumber('rho', rho, 0);
   const name = checkChoice('grid', grid, noiseGrids);
   if (rho !== 7 && name !== 'karras') throw new OptionError('rho', rho, `left out with grid '${name}'`);
-  const ends = alpha[levels - 1] === 0 && steps > 1 ? [levels - 1] : [];
+  const ends = alpha[levels - 1] === 0 ? [levels - 1] : [];
   const most = levels - 1 - ends.length;
   const count = steps - ends.length;
   const [even, noiseOf] = {

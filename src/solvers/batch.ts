@@ -183,12 +183,12 @@ export class Batch {
     return this.device.read(elements);
   }
 
-  /** Draws the state from the prior N(0, sigma(T)^2 I). */
-  drawPrior(): void {
+  /** Draws the state from the prior N(0, deviation^2 I). */
+  drawPrior(deviation: number = this.model.sde.priorSigma): void {
     // Solvers of both precisions start from the same points.
     const x = this.#rounded ?? this.x;
     this.device.fill(x, this.size, 'normal', this.noise(Stream.prior));
-    this.combine(x, [x], [this.model.sde.priorSigma]);
+    this.combine(x, [x], [deviation]);
     if (this.#rounded) this.copy(this.x, x);
   }
 

@@ -2,9 +2,9 @@ import { Stream } from '../device/binding.js';
 import type { Device, Elements } from '../device/device.js';
 import { IntegrationError, OptionError } from '../errors.js';
 import { checkChoice, checkKnown, checkNumber } from '../options.js';
-import { checkEpsilon } from '../sde/constants.js';
+import { checkStop } from '../sde/constants.js';
 import { levelAt } from '../sde/level.js';
-import { betweenLevels, levelDoubts } from './between-levels.js';
+import { betweenLevels, levelDoubts, startOf } from './process-record.js';
 import type { Batch } from './batch.js';
 import { BrownianPath, freshIncrements, type Increments } from './brownian-path.js';
 import { errorNorms, errorScales, extrapolations, rejections, solverOptions } from './names.js';
@@ -78,11 +78,11 @@ export function gottaGoFast(options: GottaGoFastOptions = {}): Solver {
         ...{ rtol, atol: options.atol ?? (high - low) / 256 },
         ...{ initialStep: options.initialStep ?? 0.01 * sde.T, safety, exponent },
         ...{ errorNorm, errorScale, extrapolation, reject },
-        ...{ epsilon: checkEpsilon(options.epsilon ?? sde.epsilon, sde.T), denoise },
+        ...{ epsilon: checkStop(options.epsilon ?? sde.epsilon, sde), denoise },
       };
       return {
         steps: PARTS,
-        options: { solver: 'ggf', ...settings, ...betweenLevels(model) },
+        options: { solver: 'ggf', ...settings, ...startOf(model), ...betweenLevels(model) },
         warnings: levelDoubts(model),
         async run(batch, observer) {
           const steps = new Steps(batch, settings, observer);

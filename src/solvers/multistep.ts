@@ -7,6 +7,7 @@ import type { Batch } from './batch.js';
 import { checkClip, estimator, type Clip, type Estimator } from './clipping.js';
 import { defined } from '../options.js';
 import type { Predictor, Resolved } from './predictor.js';
+import { ddimFromNoise } from './predictors/ddim.js';
 
 /** The scalars of a step: x_to = state x + sum_j weights[j] p_j + noise z with p_j the prediction at levels[j]. */
 export interface Combination {
@@ -65,13 +66,14 @@ export function multistep(
   name: string,
   method: Multistep,
   { clip = false, lowerOrderFinal }: MultistepOptions,
-): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'inner' | 'begin'> {
+): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'inner' | 'begin' | 'fromNoise'> {
   const { correct } = method;
   checkClip(clip);
   const correctsEnd = ({ k, to }: Step, steps: readonly Step[]): boolean =>
     correct?.last === true && k === steps.length - 1 && to.sigma > 0;
   return {
     name,
+    fromNoise: ddimFromNoise({ clip }),
     resolve: () => ({ ...method.options, clip, ...defined({ lowerOrderFinal }) }),
     ...(method.first && { blind: ({ k }: Step) => k === 0 }),
     inner: (step, { steps }) =>

@@ -3,11 +3,12 @@ import { OptionError } from '../errors.js';
 import { checkChoice, checkKnown } from '../options.js';
 import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
+import { saysData } from '../score/parameterization.js';
 import { ladderGrid, timeGrid, type Grid, type Step } from '../sde/grid.js';
 import type { GridName } from '../sde/names.js';
 import { noiseGrids } from '../sde/spaced-levels.js';
 import type { Batch } from './batch.js';
-import { betweenLevels, levelDoubts } from './between-levels.js';
+import { betweenLevels, levelDoubts, startOf } from './process-record.js';
 import { stepsWithin } from './budget.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
 import type { Corrector } from './corrector.js';
@@ -42,7 +43,7 @@ export interface WalkOptions {
    * is one in continuous time.
    */
   readonly grid?: Grid | undefined;
-  /** Exponent of the grids `karras` (default 7), `power` (default 3) and `polyexponential` (default 1). */
+  /** Exponent of the grids `karras` (default 7), `power` (default 3) and `polyexponential` (default 1); factor of `shifted` (default 3). */
   readonly rho?: number | undefined;
   /** Time at which sampling stops. Default: the SDE's (1e-3 for VP and sub-VP, 1e-5 for VE). */
   readonly epsilon?: number | undefined;
@@ -80,12 +81,13 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
     const ahead = sequence === 'predictor-first' || (predictor.still && !toData);
     const walked = sequence === 'predictor-first' && toData ? steps.slice(0, -1) : steps;
     const isNoisy = (k: number): boolean => !(denoise === 'mean' && k === walked.length - 1);
-    const costs = walked.map((step, k) => {
-      if (predictor.still) return corrector.steps;
-      const first = predictor.blind?.(step) ? 0 : 1;
-      const inner = predictor.inner?.(step, { model, steps: walked, noisy: isNoisy(k) }) ?? 0;
+    const costs = methodsOf(predictor, walked).map(({ method, step, steps }, k) => {
+      if (method.still) return corrector.steps;
+      const first = method.blind?.(step) ? 0 : 1;
+      const inner = method.inner?.(step, { model, steps, noisy: isNoisy(k) }) ?? 0;
       return first + inner + corrector.steps;
     });
+    const { from } = walked[0]!;
     return {
       steps: walked.length,
       evaluations: costs.reduce((sum, cost) => sum + cost, denoise === 'tweedie' ? 1 : 0),
@@ -102,6 +104,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         epsilon: end.t,
         sequence,
         denoise,
+        ...startOf(model, from.t),
         ...(!toData && betweenLevels(model)),
       },
       warnings: [
@@ -109,6 +112,12 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         ...scoreRounding(model, end.sigma),
         ...(predictor.continuous ? levelDoubts(model) : []),
       ],
+      // Where no signal is left, the law is known.
+      ...(from.alpha === 0 && {
+        start: (batch: Batch) => {
+          batch.drawPrior(from.sigma);
+        },
+      }),
       async run(batch, observer) {
         const predict = predicting(batch, predictor, walked);
         const correct = correcting(batch, corrector, walked);
@@ -155,18 +164,41 @@ function begun(kind: string, method: Predictor | Corrector, batch: Batch, steps:
   throw new OptionError(`${kind}.begin`, method, `a function that returns a move: (step, noise) => void`);
 }
 
+/** A step as the method that makes it counts it, and all that it makes. */
+interface OwnStep {
+  readonly method: Predictor;
+  readonly step: Step;
+  readonly steps: readonly Step[];
+}
+
+/** What makes each step: the first, from where no signal is left, is another method's, and the predictor begins behind it. */
+function methodsOf(predictor: Predictor, steps: readonly Step[]): OwnStep[] {
+  const [first, ...rest] = steps;
+  const { fromNoise } = predictor;
+  if (!fromNoise || first?.from.alpha !== 0) return steps.map((step) => ({ method: predictor, step, steps }));
+  const later = rest.map((step, k) => ({ ...step, k }));
+  return [
+    { method: fromNoise, step: first, steps: [first] },
+    ...later.map((step) => ({ method: predictor, step, steps: later })),
+  ];
+}
+
 /** The visit of a predictor over a step. */
 function predicting(
   batch: Batch,
   predictor: Predictor,
   steps: readonly Step[],
 ): (step: Step, noisy: boolean) => Visit[] {
-  const move = begun('predictor', predictor, batch, steps);
-  return (step, noisy) => {
-    if (predictor.still) return [];
-    const address = noisy ? batch.noise(Stream.predictor, step.k) : undefined;
-    const blind = predictor.blind?.(step);
-    return [{ at: step.from, to: step.to, move: () => move(step, address), blind }];
+  const methods = methodsOf(predictor, steps);
+  const moves = new Map<Predictor, Move>();
+  for (const { method, steps } of methods)
+    if (!moves.has(method)) moves.set(method, begun('predictor', method, batch, steps));
+  return ({ k }, noisy) => {
+    const { method, step } = methods[k]!;
+    if (method.still) return [];
+    const move = moves.get(method)!;
+    const address = noisy ? batch.noise(Stream.predictor, k) : undefined;
+    return [{ at: step.from, to: step.to, move: () => move(step, address), blind: method.blind?.(step) }];
   };
 }
 
@@ -191,24 +223,21 @@ function gridOf({ defaults }: Predictor, { grid }: WalkOptions): Grid {
 
 function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions): Step[] {
   const { rho, epsilon, steps } = options;
+  const { sigmaData } = model;
+  const fromNoise = predictor.fromNoise !== undefined && saysData(model.parameterization);
   if (options.grid === 'reference') checkReference(model, predictor);
   if (!model.ladder || isContinuous(predictor, options)) {
     const grid = gridOf(predictor, options);
     const most = model.ladder?.nearest ? model.ladder.levels - 1 : Infinity;
     const usual = Math.min(most, predictor.defaults?.steps ?? 1000);
     const number = steps ?? (typeof grid === 'string' ? usual : undefined);
-    return timeGrid(model.sde, { steps: number, grid, rho, epsilon, sigmaData: model.sigmaData });
+    return timeGrid(model.sde, { steps: number, grid, rho, epsilon, sigmaData, fromNoise });
   }
-  const { levels, alpha } = model.ladder;
-  if (alpha[levels - 1] === 0 && !predictor.fromNoise && !predictor.still) {
-    const expected =
-      "one that can start where no signal is left, such as 'ddim', 'ancestral' or 'dpmpp-2m': the ladder has zero terminal SNR";
-    throw new OptionError('predictor', predictor.name, expected);
-  }
+  const { levels } = model.ladder;
   const grid = ladderGridOf(predictor, options);
   return ladderGrid(model.sde, model.ladder, {
     steps: steps ?? Math.min(levels, predictor.defaults?.steps ?? levels),
-    ...{ grid, rho, sigmaData: model.sigmaData },
+    ...{ grid, rho, sigmaData, fromNoise },
   });
 }
 

@@ -41,8 +41,11 @@ export interface Predictor {
   inner?(step: Step, walked: Walked): number;
   /** Whether it evaluates between levels, and so needs a model in continuous time and an exact grid. Default false. */
   readonly continuous?: boolean;
-  /** Whether it can start where no signal is left (alpha = 0), as on a ladder of zero terminal SNR. Default false. */
-  readonly fromNoise?: boolean;
+  /**
+   * The method of a first step from where no signal is left (alpha = 0), for predictors that go by alpha and sigma alone. Without one it
+   * starts at T.
+   */
+  readonly fromNoise?: Predictor;
   /** Precision of the state; default `single`. */
   readonly precision?: Precision;
   /** Where these are not given for the run. */

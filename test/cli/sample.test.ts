@@ -6,6 +6,8 @@ import sharp from 'sharp';
 import { decodeNpy } from '../../src/io/npy.js';
 import { decodeNpz } from '../../src/io/npz.js';
 import { fastsdeIn } from '../support/command-line.js';
+import { moments } from '../support/gaussian.js';
+import { fixture } from '../support/gaussian-image.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-cli-'));
 const fastsde = fastsdeIn(folder);
@@ -44,6 +46,61 @@ test.serial('a class without a file means the embedded model that takes classes'
   const { options } = JSON.parse(stdout) as { options: { model: string; classLabel: number } };
   t.regex(options.model, /mnist-conditional\.onnx$/);
   t.is(options.classLabel, 3);
+});
+
+test.serial("a network of its own alpha and sigma is sampled by a table's file", async (t) => {
+  const sigma = (time: number) => Math.sqrt(Math.expm1(2 * time * Math.log(25)) / (2 * Math.log(25)));
+  const times = Array.from({ length: 1001 }, (_, i) => i / 1000);
+  await writeFile(join(folder, 'tutorial.json'), JSON.stringify(times.map((time) => [time, 1, sigma(time)])));
+  await writeFile(
+    join(folder, 'rectified.json'),
+    JSON.stringify(times.map((time) => [time, 1 - time, time])),
+  );
+  const common = ['--labels', 't', '--solver', 'rk45', '--count', '300', '--output', 'own.npy', '--json'];
+  for (const [table, network, parameterization, alpha, s] of [
+    ['tutorial', 'score-net', 'score', 1, sigma(1)],
+    ['rectified', 'rectified', 'x0', 1e-3, 0.999],
+  ] as const) {
+    const flags = [
+      '--sde',
+      `${table}.json`,
+      '--parameterization',
+      parameterization,
+      '--shape',
+      '1,8,8',
+      ...common,
+    ];
+    const { code, stdout, stderr } = await fastsde(['sample', fixture(network), ...flags]);
+    t.is(code, 0, stderr);
+    t.like(JSON.parse(stdout), { options: { sdeTable: `${table}.json`, sde: 'custom' } });
+    const { data } = decodeNpy(await readFile(join(folder, 'own.npy')), 'own.npy');
+    const means = Array.from({ length: 300 }, (_, i) =>
+      (data as Float32Array).subarray(64 * i, 64 * i + 64).reduce((sum, value) => sum + value / 64, 0),
+    );
+    // Means of images have the law N(-0.4, v) at 0; the ODE starts from N(0, s^2 / 64), without the mean that is left at T.
+    const v = 0.3 ** 2 + 0.1 ** 2 / 64;
+    const carried = Math.sqrt(v / (alpha ** 2 * v + s ** 2 / 64));
+    const exact = { mean: -0.4 + 0.4 * alpha * carried, std: (s / 8) * carried };
+    const { mean, std } = moments(means);
+    t.true(
+      Math.abs(mean - exact.mean) < (3 * exact.std) / Math.sqrt(300),
+      `${network}: ${mean} for ${exact.mean}`,
+    );
+    t.true(
+      Math.abs(std - exact.std) < (3 * exact.std) / Math.sqrt(600),
+      `${network}: ${std} for ${exact.std}`,
+    );
+  }
+  const wrong = await fastsde([
+    'sample',
+    fixture('rectified'),
+    '--sde',
+    'missing.json',
+    '--parameterization',
+    'x0',
+  ]);
+  t.is(wrong.code, 1);
+  t.regex(wrong.stderr, /missing\.json/);
 });
 
 test.serial('help lists the commands, and the flags with choices and defaults', async (t) => {

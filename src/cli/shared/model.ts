@@ -9,7 +9,7 @@ import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
 import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../sde/names.js';
 import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
-import { addOptions, choice, constants, integer, list, numbers, real } from './arguments.js';
+import { addOptions, choice, constants, integer, list, numbers, oneOf, real } from './arguments.js';
 import { inputsOf } from './inputs.js';
 import { addPromptOptions, promptOf, type PromptFlags } from './prompt.js';
 
@@ -18,7 +18,8 @@ export interface ModelFlags extends GuidanceFlags, PromptFlags {
   /** Of all samples: without a file, the embedded model that takes classes is meant. */
   readonly class?: number;
   readonly mixture?: string;
-  readonly sde?: SdeName;
+  /** A name, or a file. */
+  readonly sde?: string;
   readonly sdeConstants?: Readonly<Record<string, number>>;
   readonly parameterization?: Parameterization;
   readonly sigmaData?: number;
@@ -85,7 +86,10 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
   if (mixture) for (const option of [...network, provider]) option.conflicts('mixture');
   addOptions(command, 'Model:', [
     ...(mixture ? [mixtureFile] : []),
-    choice('--sde <name>', 'forward SDE', sdeNames, "the model file's, else vp"),
+    new Option(
+      '--sde <name>',
+      `forward SDE: ${sdeNames.join(', ')}; or a file of t, alpha and sigma (.npy, .json) (default: the model file's, else vp)`,
+    ).argParser((value: string) => (namesFile(value) ? value : oneOf(value, sdeNames))),
     constants('--sde-constants <list>', 'its constants, where not the defaults: sigmaMin=0.01,sigmaMax=50'),
   ]);
   addOptions(command, 'Model, where its file does not say or says otherwise:', network);
@@ -122,13 +126,30 @@ export async function openModel(path: string | undefined, flags: ModelFlags): Pr
   throw new OptionError('mixture', flags.mixture, 'left out where a model file is given');
 }
 
-/** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder or an input that cannot be read. */
+/** Whether what stands for a name is a file. */
+function namesFile(value: string): boolean {
+  return /[./\\]/.test(value);
+}
+
+/** The SDE, by its name and constants or as the table in a file. */
+async function sdeOf({
+  sde,
+  sdeConstants,
+  dataRange,
+}: ModelFlags): Promise<Pick<LoadOptions, 'sde' | 'constants'>> {
+  if (sde === undefined || !namesFile(sde)) return { sde: sde as SdeName, constants: sdeConstants! };
+  const { readSde } = await import('../../score/network/table-file.js');
+  return { sde: await readSde(sde, { ...sdeConstants, ...defined({ dataRange }) }) };
+}
+
+/** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder, a table or an input that cannot be read. */
 export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
-  const { sde, parameterization, sigmaData, labels, trainedLevels, classes, shape, dataRange } = flags;
+  const { parameterization, sigmaData, labels, trainedLevels, classes, shape, dataRange } = flags;
   const { stateInput, timeInput, classInput, selfCondInput, outputName, probe, batch, threads, provider } =
     flags;
   return defined({
-    ...{ sde, constants: flags.sdeConstants, parameterization, sigmaData, labels, trainedLevels },
+    ...defined(await sdeOf(flags)),
+    ...{ parameterization, sigmaData, labels, trainedLevels },
     ...{ classes, shape, dataRange, batch, threads, provider },
     // Without the flag it is the library that decides.
     ...(probe === false && { probe }),
@@ -144,8 +165,7 @@ export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
 /** The ladder of a network of trained levels, and what its output means where a file says so and no flag. */
 async function ladderOf(flags: ModelFlags): Promise<Pick<LoadOptions, 'ladder' | 'parameterization'>> {
   const { ladder, ladderConstants, zeroTerminalSnr, parameterization } = flags;
-  const isName = ladder === undefined || !/[./\\]/.test(ladder);
-  if (!isName) {
+  if (ladder !== undefined && namesFile(ladder)) {
     if (ladderConstants !== undefined)
       throw new OptionError('ladderConstants', ladderConstants, 'left out where the ladder is a file');
     const { readLadder } = await import('../../score/network/ladder-file.js');
@@ -192,6 +212,7 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
         ladder: flags.ladder,
         ladderConstants: flags.ladderConstants,
         zeroTerminalSnr: flags.zeroTerminalSnr,
+        sdeTable: flags.sde !== undefined && namesFile(flags.sde) ? flags.sde : undefined,
       }),
       shape,
       dataRange: sde.dataRange,
@@ -261,14 +282,15 @@ export async function quietRuntime(): Promise<void> {
   if ((await sessionKind()) === 'node') (await loadRuntime()).env.logLevel = 'fatal';
 }
 
-async function openMixture(path: string, { sde, sdeConstants }: ModelFlags): Promise<OpenModel> {
+async function openMixture(path: string, flags: ModelFlags): Promise<OpenModel> {
   const { GaussianMixture } = await import('../../score/mixture/mixture.js');
   const { mixtureModel } = await import('../../score/mixture/model.js');
   const { sdeFromName } = await import('../../sde/named.js');
   const { readJson } = await import('../../io/read.js');
   const json = await readJson(path);
   const law = parsed(path, () => GaussianMixture.fromJson(json));
-  const model = mixtureModel(law, sdeFromName(sde ?? 'vp', sdeConstants));
+  const { sde = 'vp', constants } = await sdeOf(flags);
+  const model = mixtureModel(law, typeof sde === 'string' ? sdeFromName(sde, constants) : sde);
   const options = { mixture: path, sdeConstants: model.sde.constants, shape: model.shape };
   return { model, law, options, warnings: [] };
 }

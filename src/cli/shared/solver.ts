@@ -102,7 +102,10 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
       'instead: network evaluations of a sample, all included; as many steps as they pay for',
     ),
     grid(),
-    real('--rho <exponent>', 'of the grids karras (default: 7), power (3) and polyexponential (1)'),
+    real(
+      '--rho <number>',
+      'of the grids karras (default: 7), power (3), polyexponential (1); shift of the grid shifted (3)',
+    ),
     real('--eps, --epsilon <t>', 'time to stop at, T is 1 (default: 1e-3 for vp and subvp, 1e-5 for ve)'),
     choice('--denoise <how>', 'removal of the last noise', denoises, 'tweedie; mean on the published grid'),
   ]);

@@ -11,7 +11,7 @@ import { elementCount } from '../../shape.js';
 import { defaultLabels, labelRule, type LabelRule } from './labels.js';
 import type { ModelMetadata, TensorNames } from './metadata.js';
 import type { Parameterization } from '../model.js';
-import { parameterizations, SIGMA_DATA } from '../parameterization.js';
+import { parameterizations, saysData, SIGMA_DATA } from '../parameterization.js';
 import type { Roles } from './roles.js';
 
 /** What a model is, where its file does not say or says otherwise. Every option overrides the file's metadata. */
@@ -172,7 +172,7 @@ function givenLadder(given: LadderName | NamedLadder | Ladder, sde: Sde, levels:
 
 /** Where no signal is left, the noise says nothing of the data. */
 function requireSignal(ladder: Ladder | undefined, parameterization: Parameterization): void {
-  if (ladder?.alpha.at(-1) !== 0 || parameterization === 'v' || parameterization === 'x0') return;
+  if (ladder?.alpha.at(-1) !== 0 || saysData(parameterization)) return;
   const expected = `'v' or 'x0': the last level of the ladder has no signal (zero terminal SNR), where ${parameterization} says nothing of x_0`;
   throw new OptionError('parameterization', parameterization, expected);
 }

@@ -44,6 +44,7 @@ export async function readLadder(path: string): Promise<LadderReading> {
   if (isList(json)) return { ladder: named(path, () => ladderFromNumbers(numbersIn(path, json))) };
   if (isRecord(json) && ('beta_schedule' in json || 'trained_betas' in json))
     return readScheduler(path, json);
+  if (isRecord(json) && 'shift' in json) throw flowScheduler(path, json);
   throw new DataError(
     `${path} holds no ladder: expected an array of betas or of falling alpha^2, or a scheduler_config.json of diffusers.`,
     { value: path },
@@ -72,6 +73,19 @@ function readScheduler(path: string, config: Readonly<Record<string, unknown>>):
   });
   const rescaled = config['rescale_betas_zero_snr'] === true ? zeroTerminalSnr(ladder) : ladder;
   return { ladder: rescaled, parameterization };
+}
+
+/** Flow matching has no ladder; what its scheduler says, flags say. */
+function flowScheduler(
+  path: string,
+  { shift, use_dynamic_shifting: dynamic }: Record<string, unknown>,
+): DataError {
+  const grid = dynamic === true ? 'the shift that belongs to the size of the picture' : JSON.stringify(shift);
+  return new DataError(
+    `${path} is the scheduler of a flow, which has no ladder. Give --sde flow --parameterization flow --labels 't*1000', and to sample with ` +
+      `its steps --solver ddim --grid shifted --rho with ${grid}.`,
+    { value: path },
+  );
 }
 
 function numbersIn(path: string, list: readonly unknown[]): number[] {

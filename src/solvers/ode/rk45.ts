@@ -1,6 +1,6 @@
 import { solverOptions } from '../names.js';
 import { checkChoice, checkKnown } from '../../options.js';
-import { checkEpsilon } from '../../sde/constants.js';
+import { checkStop } from '../../sde/constants.js';
 import {
   checkFlowTolerances,
   integrateFlow,
@@ -12,7 +12,7 @@ import { levelAt } from '../../sde/level.js';
 import { PARTS, parts } from './parts.js';
 import type { Plan, Solver } from '../solver.js';
 import { denoise as denoiseAt } from '../walk.js';
-import { betweenLevels, levelDoubts } from '../between-levels.js';
+import { betweenLevels, levelDoubts, startOf } from '../process-record.js';
 import { ProbabilityFlow } from './probability-flow-ode.js';
 
 export interface Rk45Options extends FlowTolerances {
@@ -39,10 +39,17 @@ export function rk45(options: Rk45Options = {}): Solver {
     name: 'rk45',
     plan(model): Plan {
       const { sde } = model;
-      const epsilon = checkEpsilon(options.epsilon ?? sde.epsilon, sde.T);
+      const epsilon = checkStop(options.epsilon ?? sde.epsilon, sde);
       return {
         steps: PARTS,
-        options: { solver: 'rk45', ...tolerances, epsilon, denoise, ...betweenLevels(model) },
+        options: {
+          solver: 'rk45',
+          ...tolerances,
+          epsilon,
+          denoise,
+          ...startOf(model),
+          ...betweenLevels(model),
+        },
         warnings: levelDoubts(model),
         async run(batch, observer) {
           const { device, first, labels, signal } = batch;

@@ -6,6 +6,7 @@ import type { Sde } from '../../sde/sde.js';
 import type { Batch } from '../batch.js';
 import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions, variances } from '../names.js';
+import { ddimFromNoise } from './ddim.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
 export interface AncestralOptions {
@@ -48,10 +49,10 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
       }
       return { variance: varianceFor(sde), clip };
     },
-    fromNoise: true,
+    fromNoise: ddimFromNoise({ eta: 1, clip }),
     begin(batch, steps) {
       const isLearned = variance?.startsWith('learned');
-      if (!isLearned && !clip && steps[0]!.from.alpha > 0) return predictor.begin(batch, steps);
+      if (!isLearned && !clip) return predictor.begin(batch, steps);
       const estimate = batch.like();
       const clipped = estimator(clip);
       return async (step, address) => {

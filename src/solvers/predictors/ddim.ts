@@ -2,7 +2,7 @@ import { checkKnown, checkNumber } from '../../options.js';
 import type { Step } from '../../sde/grid.js';
 import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions } from '../names.js';
-import { linearPredictor, type LinearPredictor } from '../predictor.js';
+import { linearPredictor, type LinearPredictor, type Predictor } from '../predictor.js';
 
 export interface DdimOptions {
   /** Noise, from 0 (default, the ODE) to 1 (the posterior of the Markov chain, as ancestral sampling) and more. */
@@ -35,22 +35,28 @@ export function ddim(options: DdimOptions = {}): LinearPredictor {
       noise: fresh(step),
     };
   });
+  /** The same step, written with the estimate of x_0. */
+  const beginInData: Predictor['begin'] = (batch) => {
+    const estimate = estimator(clip);
+    const data = batch.like();
+    return (step, address) => {
+      const { from, to } = step;
+      const state = (to.sigma * Math.exp(logKept(step))) / from.sigma;
+      estimate(batch, data);
+      const coefficients = [state, to.alpha - state * from.alpha];
+      batch.combine(batch.x, [batch.x, data], coefficients, address && { scale: fresh(step), address });
+    };
+  };
   return {
     ...predictor,
     resolve: () => ({ eta, clip }),
-    fromNoise: true,
+    fromNoise: { name: 'ddim', begin: beginInData },
     defaults: { steps: 50, grid: 'uniform-lambda' },
-    begin(batch, steps) {
-      if (!clip && steps[0]!.from.alpha > 0) return predictor.begin(batch, steps);
-      const estimate = estimator(clip);
-      const data = batch.like();
-      return (step, address) => {
-        const { from, to } = step;
-        const state = (to.sigma * Math.exp(logKept(step))) / from.sigma;
-        estimate(batch, data);
-        const coefficients = [state, to.alpha - state * from.alpha];
-        batch.combine(batch.x, [batch.x, data], coefficients, address && { scale: fresh(step), address });
-      };
-    },
+    begin: clip ? beginInData : (batch, steps) => predictor.begin(batch, steps),
   };
+}
+
+/** The step of DDIM from where no signal is left, with which methods of alpha and sigma alone start. */
+export function ddimFromNoise(options: DdimOptions): Predictor {
+  return ddim(options).fromNoise!;
 }

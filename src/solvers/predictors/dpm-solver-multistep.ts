@@ -3,6 +3,7 @@ import type { Level } from '../../sde/level.js';
 import { multistep, type Combination, type MultistepOptions } from '../multistep.js';
 import { predictorOptions, secondOrders, thirdOrders } from '../names.js';
 import type { Predictor } from '../predictor.js';
+import { ddimFromNoise } from './ddim.js';
 
 export interface SecondOrderOptions extends MultistepOptions {
   /**
@@ -70,8 +71,7 @@ function dpmpp(
     const from = levels[0]!;
     const h = to.lambda - from.lambda;
     const g = (1 + eta) * h;
-    // From where no signal is left, h is infinite.
-    const noised = eta === 0 ? 0 : eta * h;
+    const noised = eta * h;
     const first = -to.alpha * Math.expm1(-g);
     const weights = [first];
     if (levels.length > 1) {
@@ -100,7 +100,7 @@ function dpmpp(
   const resolved = defined({ variant, eta: name.endsWith('sde') ? eta : undefined });
   return {
     ...multistep(name, { options: resolved, order, predict }, options),
-    fromNoise: true,
+    fromNoise: ddimFromNoise({ eta: eta > 0 ? 1 : 0, clip: options.clip }),
     defaults: { steps: eta > 0 ? 39 : 20, grid: 'uniform-lambda' },
   };
 }

@@ -4,6 +4,7 @@ import { levelAt, trainedLevelAt, type Level } from '../../sde/level.js';
 import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
+import { ddimFromNoise } from './ddim.js';
 
 export interface SinglestepOptions {
   /** How the estimate of x_0 is kept within the data range at every evaluation. Default false. */
@@ -63,6 +64,7 @@ function singlestep(
     name,
     ...(nodes.length > 0 && { continuous: true }),
     defaults: { steps: nodes.length === 0 ? 50 : 20, grid: 'uniform-lambda' },
+    fromNoise: ddimFromNoise({ clip }),
     resolve: () => ({ clip }),
     inner: () => nodes.length,
     begin(batch) {

@@ -4,6 +4,7 @@ import { checkKnown, checkNumber } from '../../options.js';
 import { levelAt, type Level } from '../../sde/level.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
+import { ddimFromNoise } from './ddim.js';
 import { levelOfNoise, noiseToSignal, raiseNoise, secondEvaluations, secondOrder } from '../second-order.js';
 
 export interface EdmHeunOptions {
@@ -43,6 +44,7 @@ export function edmHeun(options: EdmHeunOptions = {}): Predictor {
     name: 'edm-heun',
     ...((churn > 0 || node !== 1) && { continuous: true }),
     precision: 'double',
+    fromNoise: ddimFromNoise({ clip }),
     defaults: { steps: 18, grid: 'karras' },
     resolve: () => ({ node, clip, churn, ...(churn > 0 && { churnLeast, churnMost, churnNoise }) }),
     blind: churns,

@@ -5,6 +5,7 @@ import type { ScoreModel } from '../../score/model.js';
 import type { Level } from '../../sde/level.js';
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
+import { ddimFromNoise } from './ddim.js';
 import { levelOfNoise, noiseToSignal, raiseNoise, secondEvaluations, secondOrder } from '../second-order.js';
 
 /** An interval of noise levels sigma / alpha that is gone through again and again. */
@@ -40,6 +41,7 @@ export function restart(options: RestartOptions = {}): Predictor {
     name: 'restart',
     continuous: true,
     precision: 'double',
+    fromNoise: ddimFromNoise({ clip }),
     defaults: { steps: 18, grid: 'karras' },
     resolve: () => ({ intervals, noise, clip }),
     inner({ from, to }, { noisy }) {

@@ -60,6 +60,7 @@ test('what is no ladder is refused with the name of the file', async (t) => {
     ['words.json', [0.1, 'b'], /entry 1 is "b"/],
     ['large.json', [0.1, 1.2], /betas\[1\] must be between 0 and 1/],
     ['rank.npy', encodeNpy({ data: new Float32Array(4), shape: [2, 2] }), /no list of numbers/],
+    ['flow.json', { shift: 3, num_train_timesteps: 1000 }, /--sde flow .*--grid shifted --rho with 3/],
     ['schedule.json', { beta_schedule: 'laplace' }, /beta_schedule "laplace" is none of linear/],
     ['prediction.json', { beta_schedule: 'linear', prediction_type: 'flow' }, /prediction_type "flow"/],
   ];

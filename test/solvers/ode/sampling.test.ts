@@ -15,6 +15,8 @@ import {
 } from '../../../src/solvers/predictor-corrector.js';
 import { heun } from '../../../src/solvers/predictors/runge-kutta.js';
 import { sample, type SampleOptions } from '../../../src/sampling/sample.js';
+import { ladderSde } from '../../../src/sde/ladder-sde.js';
+import { ddpmLadder, linearBetas } from '../../../src/sde/ladder.js';
 import { gaussianModel, moments } from '../../support/gaussian.js';
 import { planar } from '../../support/planar-mixture.js';
 
@@ -181,6 +183,12 @@ test('previews, trajectory and progress follow the time', async (t) => {
 });
 
 test('what does not fit is refused', (t) => {
+  const ladder = ddpmLadder(linearBetas(100));
+  const trained = gaussianModel(ladderSde(ladder, vp()), { change: { ladder } });
+  for (const name of ['rk45', 'ggf'] as const)
+    t.throws(() => sample(trained, { solver: { name, epsilon: 1e-3 } }), {
+      message: /^epsilon must be at least 0.01/,
+    });
   t.is(t.throws(() => rk45({ rtol: -1 }), { instanceOf: OptionError }).option, 'rtol');
   t.is(
     t.throws(() => sample(model, { solver: 'heun', steps: 0 }), { instanceOf: OptionError }).option,

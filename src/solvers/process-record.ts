@@ -12,3 +12,8 @@ export function levelDoubts({ ladder }: ScoreModel): string[] {
     `The network takes integers as its time: between two of its ${ladder.levels} levels it is evaluated at the nearer one.`,
   ];
 }
+
+/** Where a run starts, for its record: of a process that ends without signal not every method starts at that end. */
+export function startOf({ sde }: ScoreModel, t: number = sde.T): { start?: number } {
+  return sde.noiseTime === undefined ? {} : { start: t };
+}
