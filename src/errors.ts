@@ -156,7 +156,10 @@ function describeWithin(value: unknown, levels: number): string {
     return `[${value.map((element) => describeWithin(element, levels - 1)).join(', ')}]`;
   }
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return `a ${typeName(value)}`;
+  if (typeof value === 'object' && value !== null) {
+    const name = typeName(value);
+    return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+  }
   return String(value);
 }
 

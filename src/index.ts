@@ -172,7 +172,18 @@ export type { Manifest, Run, Shard } from './sampling/manifest.js';
 
 export { restore, type RestoreOptions, type RestoreProgress, type RestoreResult } from './control/restore.js';
 export { measure, type Measurement, type MeasureOptions } from './control/measurement.js';
-export type { LinearOperator, OrthonormalRows, Spectrum } from './control/operator.js';
+export type {
+  DifferentiableOperator,
+  LinearOperator,
+  Operator,
+  OrthonormalRows,
+  Spectrum,
+} from './control/operator.js';
+export {
+  differentiableOperator,
+  type DifferentiableOperatorOptions,
+} from './control/differentiable-operator.js';
+export { loadOperator, type OperatorLoadOptions } from './control/network-operator.js';
 export { linearOperator, type LinearOperatorOptions } from './control/linear-operator.js';
 export {
   blur,

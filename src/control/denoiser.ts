@@ -18,11 +18,13 @@ export interface Denoiser {
 }
 
 /** Throws unless a model can be differentiated: in closed form, or as a network in an ONNX file. */
-export function checkDifferentiable(model: ScoreModel, method: string): void {
+export function checkDifferentiable(
+  model: ScoreModel,
+  method: string,
+  others = "'replacement' or 'smc'",
+): void {
   if (model.closedForm || model.differentiate) return;
-  const expected =
-    "'replacement' or 'smc': the score of this model is neither known in closed form nor a network in an ONNX file, so that it " +
-    'cannot be differentiated';
+  const expected = `${others}: the score of this model is neither known in closed form nor a network in an ONNX file, so that it cannot be differentiated`;
   throw new OptionError('method', method, expected);
 }
 

@@ -3,16 +3,17 @@ import { ddim } from '../solvers/predictors/ddim.js';
 import type { Level } from '../sde/level.js';
 import type { Denoiser } from './denoiser.js';
 import { dot, type Known } from './measurement.js';
-import { joined, residualsOf } from './posterior.js';
+import { differentiable, type Operator } from './operator.js';
 
 /**
  * Diffusion posterior sampling (DPS, Chung et al. 2023, algorithm 1): an ancestral step, and a step of length `zeta` down the gradient
- * of |y - A x_0(x)|, in the scale of VP, where states have variance 1 if data have. The norm is that of each sample, so that samples do not
+ * of |y - A(x_0(x))|, in the scale of VP, where states have variance 1 if data have. The norm is that of each sample, so that samples do not
  * depend on their batch.
  *
  * @param known measurements of the samples of a batch, in order.
  */
-export function dps(denoiser: () => Promise<Denoiser>, known: Known, zeta: number): Predictor {
+export function dps(denoiser: () => Promise<Denoiser>, known: Known<Operator>, zeta: number): Predictor {
+  const operator = differentiable(known.operator);
   const inner = ddim({ eta: 1 });
   return {
     name: 'dps',
@@ -28,13 +29,17 @@ export function dps(denoiser: () => Promise<Denoiser>, known: Known, zeta: numbe
           zeta * Math.hypot(step.from.alpha, step.from.sigma) * Math.hypot(step.to.alpha, step.to.sigma);
         batch.estimate(place);
         const estimate = Float64Array.from(await batch.read(place));
-        const directions = residualsOf(known, estimate, size).map((residual) => {
+        const residuals = await operator.images(estimate, signal);
+        const m = residuals.length / size;
+        for (let row = 0; row < size; row++) {
+          const residual = residuals.subarray(row * m, (row + 1) * m);
+          known.of(row).forEach((value, i) => (residual[i] = value - residual[i]!));
           const norm = Math.sqrt(dot(residual, residual));
-          const scale = norm > 0 ? length / norm : 0;
-          return known.operator.adjoint(residual).map((value) => scale * value);
-        });
+          residual.forEach((value, i) => (residual[i] = norm > 0 ? (length * value) / norm : 0));
+        }
+        const directions = await operator.products(estimate, residuals, signal);
         const x = Float32Array.from(await batch.read());
-        const pull = await (await denoiser()).product(x, joined(directions), rows);
+        const pull = await (await denoiser()).product(x, directions, rows);
         await move(step, noise);
         batch.device.write(place, pull);
         batch.combine(batch.x, [batch.x, place], [1, 1]);

@@ -19,10 +19,10 @@ const operators: Readonly<Record<string, (number: number, shape: readonly number
  * @param shape of a sample.
  */
 export function operatorFromName(name: string, shape: readonly number[]): LinearOperator {
-  if (name === 'colorization') return colorization(shape);
+  if (name === 'colorization') return made(name, shape, () => colorization(shape));
   const [kind, number] = partsOf(name);
   if (Object.hasOwn(operators, kind) && number.trim() !== '' && Number.isFinite(Number(number)))
-    return made(name, () => operators[kind]!(Number(number), shape));
+    return made(name, shape, () => operators[kind]!(Number(number), shape));
   const near = nearest(kind, Object.keys(operators));
   const hint = near === undefined || near === kind ? '' : ` (did you mean ${near}?)`;
   throw new OptionError(
@@ -32,12 +32,18 @@ export function operatorFromName(name: string, shape: readonly number[]): Linear
   );
 }
 
-/** What is wrong with the number is told with the name. */
-function made(name: string, make: () => LinearOperator): LinearOperator {
+/** What is wrong with the number or the shape is told with the name. */
+function made(name: string, shape: readonly number[], make: () => LinearOperator): LinearOperator {
   try {
     return make();
   } catch (error) {
-    if (!(error instanceof OptionError) || error.option === 'shape') throw error;
+    if (!(error instanceof OptionError)) throw error;
+    if (error.option === 'shape')
+      throw new OptionError(
+        'operator',
+        name,
+        `one of samples [${shape.join(', ')}]: it takes ${error.expected}`,
+      );
     throw new OptionError('operator', name, `one whose ${error.option} is ${error.expected}`);
   }
 }
@@ -58,7 +64,11 @@ export function maskFromName(
   seed: bigint | number = 0,
 ): Float32Array {
   if (!isImageShape(shape))
-    throw new OptionError('shape', shape, '[1 or 3, height, width]: a mask is one of pictures');
+    throw new OptionError(
+      'mask',
+      name,
+      `left out: a mask is one of pictures, and samples are [${String(shape)}]`,
+    );
   const [, height, width] = shape;
   const [kind, value] = partsOf(name);
   const each = (isKnown: (row: number, column: number) => boolean) =>

@@ -1,6 +1,7 @@
 import { OptionError } from '../errors.js';
-import { checkKnown, isList } from '../options.js';
+import { checkKnown } from '../options.js';
 import { elementCount } from '../shape.js';
+import { numbersOf } from './differentiable-operator.js';
 import { productSpectrum } from './kronecker.js';
 import { checkShape, type LinearOperator, type Spectrum } from './operator.js';
 
@@ -64,11 +65,4 @@ function matrixOf(
     rows.set(adjoint(unit), j * d);
   }
   return rows;
-}
-
-function numbersOf(option: string, values: ArrayLike<number>, length: number): Float64Array {
-  const isArray = ArrayBuffer.isView(values) || isList(values);
-  if (!isArray || values.length !== length)
-    throw new OptionError(option, values, `a function that returns an array of ${length} numbers`);
-  return Float64Array.from(values);
 }

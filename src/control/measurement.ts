@@ -3,11 +3,17 @@ import { fillNormal } from '../device/kernels.js';
 import { OptionError } from '../errors.js';
 import { checkInteger, checkKnown, checkNumber, checkSeed } from '../options.js';
 import { elementCount } from '../shape.js';
-import { checkOperator, type LinearOperator } from './operator.js';
+import {
+  checkOperator,
+  isLinear,
+  type DifferentiableOperator,
+  type LinearOperator,
+  type Operator,
+} from './operator.js';
 
-/** y = A x + noise z with z standard normal. */
+/** y = A(x) + noise z with z standard normal. */
 export interface Measurement {
-  readonly operator: LinearOperator;
+  readonly operator: Operator;
   /** y in the model's own space: [count, ...measuredShape], or one for all samples. */
   readonly values: Float32Array | Float64Array;
   /** Standard deviation of the noise, in the unit of the values; 0 or more. Default 0. */
@@ -15,26 +21,29 @@ export interface Measurement {
 }
 
 /** What was measured of each sample, checked. */
-export interface Known {
-  readonly operator: LinearOperator;
+export interface Known<A extends Operator = LinearOperator> {
+  readonly operator: A;
   readonly noise: number;
   /** Measurements; one may be that of all samples. */
   readonly count: number;
-  /** The measurement of a sample. */
+  /** The measurement of a sample, without what a mask hides of it. */
   readonly of: (sample: number) => Float64Array;
 }
 
 /**
  * A measurement for samples of this shape.
  *
- * @throws OptionError for an operator whose adjoint is not its transpose, values that are no measurements or not finite, and noise
- *   below zero.
+ * @throws OptionError for an operator whose adjoint is not its transpose or whose products are not those of its derivative, values that
+ *   are no measurements or not finite, and noise below zero.
  */
-export function checkMeasurement(measurement: Measurement, shape: readonly number[]): Known {
+export async function checkMeasurement(
+  measurement: Measurement,
+  shape: readonly number[],
+): Promise<Known<Operator>> {
   checkKnown(measurement, ['operator', 'values', 'noise'], 'measurement');
   const { operator, values, noise = 0 } = measurement;
   checkOperator('measurement.operator', operator, shape);
-  checkNumber('measurement.noise', noise, 0, true);
+  checkNoise('measurement.noise', noise);
   const m = elementCount(operator.measuredShape);
   if (!((values as unknown) instanceof Float32Array || (values as unknown) instanceof Float64Array))
     throw new OptionError('measurement.values', values, 'a Float32Array or a Float64Array');
@@ -44,14 +53,27 @@ export function checkMeasurement(measurement: Measurement, shape: readonly numbe
   }
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) throw new OptionError(`measurement.values[${bad}]`, values[bad], 'a finite number');
-  checkAdjoint(operator);
+  if (isLinear(operator)) checkAdjoint(operator);
+  else await checkDerivative(operator);
+  const hides = isLinear(operator) && operator.rows !== undefined;
   const count = values.length / m;
   return {
     operator,
     noise,
     count,
-    of: (sample) => Float64Array.from(values.subarray((sample % count) * m, ((sample % count) + 1) * m)),
+    of(sample) {
+      const y = Float64Array.from(values.subarray((sample % count) * m, ((sample % count) + 1) * m));
+      return hides ? operator.apply(operator.adjoint(y)) : y;
+    },
   };
+}
+
+/** Measurements are float32. */
+const MOST_NOISE = 1e30;
+
+function checkNoise(option: string, noise: number): void {
+  checkNumber(option, noise, 0, true);
+  if (noise > MOST_NOISE) throw new OptionError(option, noise, `at most ${MOST_NOISE}`);
 }
 
 /** Share of |A x| |y| by which <A x, y> and <x, A^T y> may differ: what float32 leaves of them. */
@@ -79,6 +101,25 @@ function checkAdjoint(operator: LinearOperator): void {
     throw new OptionError('measurement.operator.apply', operator.name, 'linear: A (2 x) is not 2 A x');
 }
 
+/** Step of the difference that products are held against, for values of order 1, and the share by which they may differ. */
+const [STEP, CURVATURE] = [1e-2, 0.05];
+
+/** Throws unless <v, A(x + h u) - A(x - h u)> / 2h is near <(dA/dx)^T v, u> for random x, u and v. */
+async function checkDerivative(operator: DifferentiableOperator): Promise<void> {
+  const { name, shape, measuredShape } = operator;
+  const [d, m] = [elementCount(shape), elementCount(measuredShape)];
+  const [x, u, v] = [randomVector(d, 0), randomVector(d, 1), randomVector(m, 2)];
+  const shifted = (step: number) => operator.images(x.map((value, i) => value + step * u[i]!));
+  const [above, below] = [await shifted(STEP), await shifted(-STEP)];
+  const change = above.map((value, i) => (value - below[i]!) / (2 * STEP));
+  const product = await operator.products(x, v);
+  const [left, right] = [dot(change, v), dot(product, u)];
+  const size = Math.sqrt(dot(change, change) * dot(v, v));
+  if (Math.abs(left - right) <= CURVATURE * size) return;
+  const found = `v . (A(x + h u) - A(x - h u)) / 2h is ${left.toPrecision(4)} and vjp(x, v) . u is ${right.toPrecision(4)} for random x, u and v`;
+  throw new OptionError('measurement.operator.vjp', name, `(dA/dx)^T v of apply: ${found}`);
+}
+
 function randomVector(length: number, step: number): Float64Array {
   const out = new Float64Array(length);
   fillNormal(out, 1, { seed: 0n, samples: 0, step, stream: Stream.probeNormal });
@@ -101,7 +142,7 @@ export interface MeasureOptions {
 }
 
 /**
- * What would be measured of samples: A x + noise z for each.
+ * What would be measured of samples: A(x) + noise z for each; of an operator that is not linear, a promise of it.
  *
  * @param samples [count, ...shape].
  * @returns [count, ...measuredShape].
@@ -109,11 +150,21 @@ export interface MeasureOptions {
 export function measure(
   operator: LinearOperator,
   samples: Float32Array | Float64Array,
+  options?: MeasureOptions,
+): Float32Array;
+export function measure(
+  operator: Operator,
+  samples: Float32Array | Float64Array,
+  options?: MeasureOptions,
+): Float32Array | Promise<Float32Array>;
+export function measure(
+  operator: Operator,
+  samples: Float32Array | Float64Array,
   options: MeasureOptions = {},
-): Float32Array {
+): Float32Array | Promise<Float32Array> {
   checkKnown(options, ['noise', 'seed', 'first']);
   const { noise = 0, seed = 0, first = 0 } = options;
-  checkNumber('noise', noise, 0, true);
+  checkNoise('noise', noise);
   checkInteger('first', first, 0);
   const [d, m] = [elementCount(operator.shape), elementCount(operator.measuredShape)];
   if (samples.length === 0 || samples.length % d !== 0)
@@ -121,9 +172,15 @@ export function measure(
   const count = samples.length / d;
   const values = new Float32Array(count * m);
   fillNormal(values, count, { seed: checkSeed(seed), samples: first, step: 0, stream: Stream.data });
-  for (let i = 0; i < count; i++) {
-    const exact = operator.apply(Float64Array.from(samples.subarray(i * d, (i + 1) * d)));
-    exact.forEach((value, k) => (values[i * m + k] = value + noise * values[i * m + k]!));
-  }
+  const add = (exact: Float64Array, at: number): void => {
+    exact.forEach((value, k) => (values[at + k] = value + noise * values[at + k]!));
+  };
+  if (!isLinear(operator))
+    return operator.images(Float64Array.from(samples)).then((exact) => {
+      add(exact, 0);
+      return values;
+    });
+  for (let i = 0; i < count; i++)
+    add(operator.apply(Float64Array.from(samples.subarray(i * d, (i + 1) * d))), i * m);
   return values;
 }

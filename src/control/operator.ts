@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import { checkInteger, isList, isRecord } from '../options.js';
+import { elementCount } from '../shape.js';
 
 /**
  * The singular value decomposition A = U diag(s) V^T of an operator, singular values of zero left out. Coordinates of a sample are
@@ -49,6 +50,47 @@ export interface LinearOperator {
   readonly rows?: OrthonormalRows;
 }
 
+/** What is measured of a sample by a map A that need not be linear, with its derivative. Rows do not depend on each other. */
+export interface DifferentiableOperator {
+  readonly name: string;
+  /** What it is made of, for the record of a run. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Shape of a sample. */
+  readonly shape: readonly number[];
+  /** Shape of a measurement. */
+  readonly measuredShape: readonly number[];
+  /** A(x) of samples [rows, ...shape]: [rows, ...measuredShape]. */
+  images(x: Float64Array, signal?: AbortSignal): Promise<Float64Array>;
+  /** (dA/dx)^T v of samples [rows, ...shape] and vectors [rows, ...measuredShape]: [rows, ...shape]. */
+  products(x: Float64Array, v: Float64Array, signal?: AbortSignal): Promise<Float64Array>;
+  /** Releases what it was loaded into. */
+  close?(): Promise<void>;
+}
+
+export type Operator = LinearOperator | DifferentiableOperator;
+
+export function isLinear(operator: Operator): operator is LinearOperator {
+  return 'spectrum' in operator;
+}
+
+/** Either kind in the form of the second. */
+export function differentiable(operator: Operator): DifferentiableOperator {
+  if (!isLinear(operator)) return operator;
+  const { name, shape, measuredShape } = operator;
+  const [d, m] = [elementCount(shape), elementCount(measuredShape)];
+  const each = (values: Float64Array, from: number, to: number, map: (row: Float64Array) => Float64Array) => {
+    const out = new Float64Array((values.length / from) * to);
+    for (let i = 0; i * from < values.length; i++)
+      out.set(map(values.slice(i * from, (i + 1) * from)), i * to);
+    return Promise.resolve(out);
+  };
+  return {
+    ...{ name, shape, measuredShape },
+    images: (x) => each(x, d, m, (row) => operator.apply(row)),
+    products: (_, v) => each(v, m, d, (row) => operator.adjoint(row)),
+  };
+}
+
 /** Throws unless the value is a list of sizes. */
 export function checkShape(option: string, shape: unknown): asserts shape is readonly number[] {
   if (!isList(shape) || shape.length === 0) throw new OptionError(option, shape, 'a list of sizes');
@@ -60,11 +102,19 @@ export function checkOperator(
   option: string,
   operator: unknown,
   shape: readonly number[],
-): asserts operator is LinearOperator {
-  const isOperator = (value: unknown): value is LinearOperator =>
-    isRecord(value) && ['apply', 'adjoint', 'spectrum'].every((part) => typeof value[part] === 'function');
+): asserts operator is Operator {
+  const isOperator = (value: unknown): value is Operator =>
+    isRecord(value) &&
+    [
+      ['apply', 'adjoint', 'spectrum'],
+      ['images', 'products'],
+    ].some((parts) => parts.every((part) => typeof value[part] === 'function'));
   if (!isOperator(operator))
-    throw new OptionError(option, operator, 'a linear operator, such as inpainting(mask, shape) returns');
+    throw new OptionError(
+      option,
+      operator,
+      'an operator, such as inpainting(mask, shape) returns or loadOperator(path) resolves to',
+    );
   checkShape(`${option}.shape`, operator.shape);
   checkShape(`${option}.measuredShape`, operator.measuredShape);
   if (operator.shape.join() !== shape.join())

@@ -83,13 +83,11 @@ export function pseudoinverseGuidance(model: ScoreModel, denoiser: Denoiser, kno
 }
 
 /** y - A x_0 of every row. */
-export function residualsOf({ operator, of }: Known, estimate: Float64Array, rows: number): Float64Array[] {
+function residualsOf({ operator, of }: Known, estimate: Float64Array, rows: number): Float64Array[] {
   const d = estimate.length / rows;
   return Array.from({ length: rows }, (_, row) => {
     const image = operator.apply(estimate.slice(row * d, (row + 1) * d));
-    // What a mask hides of a measurement is ignored.
-    const y = operator.rows ? operator.apply(operator.adjoint(of(row))) : of(row);
-    return y.map((value, i) => value - image[i]!);
+    return of(row).map((value, i) => value - image[i]!);
   });
 }
 
@@ -103,7 +101,7 @@ function scaledRows(
 }
 
 /** Vectors one after the other. */
-export function joined(vectors: readonly Float64Array[]): Float64Array {
+function joined(vectors: readonly Float64Array[]): Float64Array {
   const [{ length } = new Float64Array(0)] = vectors;
   const out = new Float64Array(vectors.length * length);
   vectors.forEach((vector, row) => {

@@ -17,6 +17,7 @@ import type { Plan } from '../solvers/solver.js';
 import { checkDifferentiable, denoiserOf, type Denoiser } from './denoiser.js';
 import { dps } from './dps.js';
 import { checkMeasurement, type Known, type Measurement } from './measurement.js';
+import { isLinear, type Operator } from './operator.js';
 import {
   replacementLevels,
   restorationMethods,
@@ -26,13 +27,15 @@ import {
 import { momentMatching, pseudoinverseGuidance } from './posterior.js';
 import { repaint } from './repaint.js';
 import { replacement, type ReplacementLevel } from './replacement.js';
+import type { ParticleOptions } from './particles.js';
 import { particleFilter } from './smc.js';
+import { POINTS, twistedParticleFilter } from './twisted.js';
 
 /** How samples are drawn given a measurement of each, and how many. */
 export interface RestoreOptions extends SolverChoice {
   /**
-   * Default `replacement` where A has orthonormal rows over the channels (inpainting, colorization), else `mmps`, or `smc` where the model
-   * cannot be differentiated.
+   * Default `replacement` where A has orthonormal rows over the channels (inpainting, colorization), `dps` where A is not linear, else
+   * `mmps`, or `smc` where the model cannot be differentiated.
    */
   readonly method?: RestorationMethod | undefined;
   /** Number of samples; sample i is drawn for measurement i modulo their number. Default: one for each measurement. */
@@ -111,7 +114,7 @@ export interface RestoreResult {
 
 /** Some of the samples of a run. */
 interface Part {
-  readonly known: Known;
+  readonly known: Known<Operator>;
   readonly size: number;
   /** Global index of the first. */
   readonly first: number;
@@ -138,7 +141,7 @@ interface Restoration {
 }
 
 /**
- * Draws samples given a linear measurement of each, y = A x + noise: pictures with a hole, without their colours, blurred or small.
+ * Draws samples given a measurement of each, y = A(x) + noise: pictures with a hole, without their colours, blurred or small.
  * docs/restoration.md says what each method assumes, costs and gets wrong.
  *
  * @throws OptionError for measurements and options that cannot be used, before any network runs; NonFiniteScoreError when the
@@ -153,7 +156,7 @@ export async function restore(
   if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function')
     throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
   checkKnown(options, optionNames);
-  const known = checkMeasurement(measurement, model.shape);
+  const known = await checkMeasurement(measurement, model.shape);
   const method = checkChoice('method', options.method ?? defaultMethod(model, known), restorationMethods);
   for (const option of Object.values(restorationOptions).flat())
     checkTaken(option, options[option], option, 'method', method, restorationOptions[method]);
@@ -209,15 +212,22 @@ export async function restore(
   };
 }
 
-function defaultMethod(model: ScoreModel, { operator }: Known): RestorationMethod {
+function defaultMethod(model: ScoreModel, { operator }: Known<Operator>): RestorationMethod {
+  if (!isLinear(operator)) return 'dps';
   if (operator.rows) return 'replacement';
   return model.closedForm || model.differentiate ? 'mmps' : 'smc';
 }
 
+const noneLeft = 'a linear measurement';
+
 const restorations: Readonly<
-  Record<RestorationMethod, (model: ScoreModel, known: Known, options: RestoreOptions) => Restoration>
+  Record<
+    RestorationMethod,
+    (model: ScoreModel, known: Known<Operator>, options: RestoreOptions) => Restoration
+  >
 > = {
-  replacement(model, _, options) {
+  replacement(model, measured, options) {
+    linear('replacement', measured);
     const { replaceAt = 'arrived' } = options;
     checkChoice('replaceAt', replaceAt, replacementLevels);
     const choice = choiceOr('predictor-corrector', 200, model, options);
@@ -226,27 +236,31 @@ const restorations: Readonly<
       options: { ...plan.options, replaceAt },
       warnings: [...(plan.warnings ?? []), ...uncorrected(plan.options)],
       draw: (part) =>
-        drawBySampling(model, choice, part, { constraints: [replacement(part.known, replaceAt)] }),
+        drawBySampling(model, choice, part, {
+          constraints: [replacement(linear('replacement', part.known), replaceAt)],
+        }),
     };
   },
-  mmps(model, _, options) {
+  mmps(model, measured, options) {
     const { iterations = 3 } = options;
     checkInteger('iterations', iterations, 1, 1000);
-    return guidedBy(model, options, { iterations }, (denoiser, known) =>
+    return guidedBy('mmps', model, measured, options, { iterations }, (denoiser, known) =>
       momentMatching(model, denoiser, known, iterations),
     );
   },
-  pigdm: (model, _, options) =>
-    guidedBy(model, options, {}, (denoiser, known) => pseudoinverseGuidance(model, denoiser, known)),
+  pigdm: (model, measured, options) =>
+    guidedBy('pigdm', model, measured, options, {}, (denoiser, known) =>
+      pseudoinverseGuidance(model, denoiser, known),
+    ),
   dps(model, measured, options) {
     const { zeta = 1 } = options;
     checkNumber('zeta', zeta, 0, true);
-    checkDifferentiable(model, 'dps');
+    checkDifferentiable(model, 'dps', isLinear(measured.operator) ? undefined : noneLeft);
     const { solver, predictor, corrector, ...choice } = choiceOf(options);
     for (const [name, value] of Object.entries({ solver, predictor, corrector }))
       if (value !== undefined) throw new OptionError(name, value, 'left out: method dps makes its own steps');
     const derivative = () => denoiserOf(model);
-    const chosen = (known: Known) =>
+    const chosen = (known: Known<Operator>) =>
       ({ ...choice, predictor: dps(derivative, known, zeta), corrector: 'none' }) as const;
     const plan = gridPlan(model, chosen(measured));
     return {
@@ -255,7 +269,8 @@ const restorations: Readonly<
       draw: (part) => drawBySampling(model, chosen(part.known), part),
     };
   },
-  repaint(model, _, options) {
+  repaint(model, measured, options) {
+    linear('repaint', measured);
     refuseSolver('repaint', options);
     const { replaceAt = 'arrived', jumpLength, resamples, steps, grid, rho, epsilon } = options;
     checkChoice('replaceAt', replaceAt, replacementLevels);
@@ -265,30 +280,51 @@ const restorations: Readonly<
       options: { ...plan.options, replaceAt },
       warnings: plan.warnings ?? [],
       draw: (part) =>
-        drawBySampling(model, choice, part, { constraints: [replacement(part.known, replaceAt)] }),
+        drawBySampling(model, choice, part, {
+          constraints: [replacement(linear('repaint', part.known), replaceAt)],
+        }),
     };
   },
-  smc(model, _, options) {
+  smc(model, known, options) {
+    const { operator, noise } = known;
     refuseSolver('smc', options);
+    if (!isLinear(operator)) {
+      checkDifferentiable(model, 'smc', noneLeft);
+      if (noise === 0)
+        throw new OptionError('measurement.noise', noise, 'above 0 for method smc, where A is not linear');
+    }
     const { particles = 32, essThreshold = 0.5 } = options;
     checkInteger('particles', particles, 1, 2 ** 20);
     if (!(Number.isFinite(essThreshold) && essThreshold >= 0 && essThreshold <= 1))
       throw new OptionError('essThreshold', essThreshold, 'a share of the particles, from 0 to 1');
+    const rows = Math.max(
+      particles,
+      Math.min(options.batch ?? 64, particles * (options.count ?? known.count)),
+    );
+    checkFits(
+      options.batch === undefined || rows === particles ? 'particles' : 'batch',
+      rows,
+      particleBytes(model, known.operator),
+      `${rows} of them take ${gigabytes(rows * particleBytes(model, known.operator))}; more samples of fewer particles can be weighted by their evidence`,
+    );
     const levels = levelsOf(model, options);
     const resolved = { particles, essThreshold };
     return {
       options: { ...resolved, steps: levels.length - 1, epsilon: levels.at(-1)!.t },
       warnings: [],
       states: particles,
-      draw: ({ onFraction, known, ...part }) =>
-        particleFilter(model, known, {
+      async draw({ onFraction, known: { operator: A, ...values }, ...part }) {
+        const given: ParticleOptions = {
           ...resolved,
           ...part,
           levels,
           onStep: (step) => {
             onFraction(step / (levels.length - 1));
           },
-        }),
+        };
+        if (isLinear(A)) return particleFilter(model, { ...values, operator: A }, given);
+        return twistedParticleFilter(model, await denoiserOf(model), { ...values, operator: A }, given);
+      },
     };
   },
 };
@@ -306,20 +342,30 @@ function refuseSolver(method: RestorationMethod, options: RestoreOptions): void 
   }
 }
 
+/** @throws OptionError for a measurement that is not linear. */
+function linear(method: RestorationMethod, { operator, ...values }: Known<Operator>): Known {
+  if (isLinear(operator)) return { operator, ...values };
+  throw new OptionError('method', method, `'dps' or 'smc': what ${operator.name} measures is not linear`);
+}
+
 /** Sampling from a model that is made for the measurements of each batch. */
 function guidedBy(
+  method: RestorationMethod,
   model: ScoreModel,
+  measured: Known<Operator>,
   options: RestoreOptions,
   resolved: Readonly<Record<string, unknown>>,
   guided: (denoiser: Denoiser, known: Known) => ScoreModel,
 ): Restoration {
-  checkDifferentiable(model, options.method ?? 'mmps');
-  const choice = choiceOr({ name: 'ddim', eta: 1 }, 100, model, options);
+  linear(method, measured);
+  checkDifferentiable(model, method);
+  const choice = choiceOr('dpmpp-2m-sde', 39, model, options);
   const plan = gridPlan(model, choice);
   return {
     options: { ...plan.options, ...resolved },
     warnings: plan.warnings ?? [],
-    draw: async (part) => drawBySampling(guided(await denoiserOf(model), part.known), choice, part),
+    draw: async (part) =>
+      drawBySampling(guided(await denoiserOf(model), linear(method, part.known)), choice, part),
   };
 }
 
@@ -376,14 +422,24 @@ function uncorrected({ corrector, predictor }: Readonly<Record<string, unknown>>
   if (corrector !== 'none' || predictor === undefined) return [];
   return [
     'Replacement without a corrector does not draw from the posterior, in however many steps: what is unknown follows too late ' +
-      "what is known. Give a corrector, such as corrector 'langevin'.",
+      "what is known. Give a corrector: 'langevin' for pictures, 'ald' in few dimensions.",
   ];
+}
+
+/** What a particle takes beside the network: its state, estimates, means and noise, and what is measured of them. */
+function particleBytes({ shape }: ScoreModel, operator: Operator): number {
+  const [d, m] = [elementCount(shape), elementCount(operator.measuredShape)];
+  return isLinear(operator) ? 60 * d + 8 * m : (80 + 32 * POINTS) * d + 16 * POINTS * m;
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
 }
 
 /** The levels of a particle filter: those of a grid down to epsilon, or of a trained ladder. */
 function levelsOf(
   model: ScoreModel,
-  { steps = 200, grid = 'uniform-lambda', rho, epsilon }: RestoreOptions,
+  { steps = 100, grid = 'uniform-lambda', rho, epsilon }: RestoreOptions,
 ): Level[] {
   const given = Object.entries({ rho, epsilon }).find(([, value]) => value !== undefined);
   if (model.ladder && given) {

@@ -1,5 +1,4 @@
 import { Stream, type NoiseAddress, type State } from '../device/binding.js';
-import type { Elements } from '../device/device.js';
 import { fillNormal, fillUniform } from '../device/kernels.js';
 import { NonFiniteScoreError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
@@ -7,36 +6,21 @@ import { elementCount } from '../shape.js';
 import type { Level } from '../sde/level.js';
 import { Batch } from '../solvers/batch.js';
 import { addRuns, type Counts } from '../solvers/counts.js';
-import { denoise } from '../solvers/walk.js';
 import { dot, type Known } from './measurement.js';
 import type { Spectrum } from './operator.js';
 import { ParticleSystem } from './particle-system.js';
-
-export interface ParticleOptions {
-  /** Particles of each sample, K. */
-  readonly particles: number;
-  /** Share of K below which the effective sample size makes the particles be drawn anew. */
-  readonly essThreshold: number;
-  /** From the prior down to the level whose law stands for that of the data. */
-  readonly levels: readonly Level[];
-  /** Samples, each with particles of its own; the global index of the first. */
-  readonly size: number;
-  readonly first: number;
-  readonly seed: bigint;
-  readonly labels: Int32Array | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly onStep: (step: number) => void;
-}
-
-export interface Particles {
-  /** [size, ...shape]. */
-  readonly samples: State;
-  readonly counts: Counts;
-  /** Of each sample: the least effective number of particles on the way. */
-  readonly effectiveSampleSize: Float64Array;
-  /** Of each sample: the logarithm of an unbiased estimate of p(y). */
-  readonly logEvidence: Float64Array;
-}
+import {
+  chainStep,
+  denoised,
+  gathered,
+  logNormal,
+  repeated,
+  spreadOf,
+  squaredRatio,
+  stepMeans,
+  type ParticleOptions,
+  type Particles,
+} from './particles.js';
 
 /**
  * A particle filter for linear measurements, after MCGdiff (Cardoso, Janati, Le Corff and Moulines 2023). With rho = sigma / alpha and
@@ -49,8 +33,8 @@ export interface Particles {
  * whatever m and S; these make the weights equal. MCGdiff has S infinite, which spends particles where rho is above the spread of data,
  * and rho^2 - r^2 in place of g rho^2 + r^2 down to rho = r, so that its levels have to hold every r.
  *
- * A step of the model's chain (DDIM with eta = 1) has a mean and a variance in each coordinate. Particles are weighted by the mean of
- * the next G under it over the last G, drawn anew where the weights are too unequal, and moved by the step conditioned on y.
+ * A step of the model's chain has a mean and a variance in each coordinate. Particles are weighted by the mean of the next G under it
+ * over the last G, drawn anew where the weights are too unequal, and moved by the step conditioned on y.
  *
  * @param known measurements of these samples, in order.
  */
@@ -95,12 +79,12 @@ export async function particleFilter(
         });
     };
     /** x <- alpha (mean + sqrt(variance) z), but for what was measured, which moves given y. */
-    const move = (mean: Float32Array, variance: number, alpha: number, G: Potential): void => {
+    const move = (mean: Float64Array, variance: number, alpha: number, G: Potential): void => {
       const scale = Math.sqrt(variance);
       for (let row = 0; row < rows; row++) {
         const at = row * d;
         const noise = spectrum.coordinates(Float64Array.from(z.subarray(at, at + d)));
-        const centre = spectrum.coordinates(Float64Array.from(mean.subarray(at, at + d)));
+        const centre = spectrum.coordinates(mean.slice(at, at + d));
         const value = y[row % size]!;
         const change = centre.map((m, i) => {
           const [gain, spread] = [G.gain[i]!, G.variance[i]!];
@@ -135,33 +119,32 @@ export async function particleFilter(
       system.logEvidence += logPotential(b, new Float64Array(rank), G, prior);
     });
     draw(0, Stream.prior);
-    move(new Float32Array(rows * d), prior, top.alpha, G);
-    const mean = batch.like();
+    move(new Float64Array(rows * d), prior, top.alpha, G);
+    const place = batch.like();
+    let previous: Float64Array = new Float64Array(rows * d);
     for (const [k, to] of levels.slice(1).entries()) {
       const from = levels[k]!;
       batch.write(x);
       await evaluate(batch, from, k, size);
-      const kept = squaredRatio(to) / squaredRatio(from);
-      const variance = squaredRatio(to) * (1 - kept);
-      stepMean(batch, mean, from, kept);
-      const means = (await batch.read(mean)) as Float32Array;
+      batch.estimate(place);
+      const estimates = Float64Array.from(await batch.read(place));
+      const step = chainStep(levels, k);
+      const means = stepMeans(step, from.alpha, x, estimates, previous);
       const next = potentialAt(to);
       for (let row = 0; row < rows; row++) {
-        const centre = spectrum.coordinates(Float64Array.from(means.subarray(row * d, (row + 1) * d)));
+        const centre = spectrum.coordinates(means.slice(row * d, (row + 1) * d));
         const before = measured.subarray(row * rank, (row + 1) * rank);
-        const gain = logPotential(row, centre, next, variance) - logPotential(row, before, G, 0);
+        const gain = logPotential(row, centre, next, step.variance) - logPotential(row, before, G, 0);
         systems[row % size]!.weigh(Math.floor(row / size), gain);
       }
       fillUniform(uniforms, size, address(k, Stream.resampling));
-      const chosen = means.slice();
+      const parents = Int32Array.from({ length: rows }, (_, row) => row);
       systems.forEach((system, b) => {
-        system.resample(uniforms[b]!)?.forEach((parent, p) => {
-          const source = (parent * size + b) * d;
-          chosen.set(means.subarray(source, source + d), (p * size + b) * d);
-        });
+        system.resample(uniforms[b]!)?.forEach((parent, p) => (parents[p * size + b] = parent * size + b));
       });
+      previous = gathered(estimates, parents);
       draw(k, Stream.predictor);
-      move(chosen, variance, to.alpha, next);
+      move(gathered(means, parents), step.variance, to.alpha, next);
       G = next;
       options.onStep(k + 1);
     }
@@ -201,13 +184,9 @@ function potentials(
   spectrum: Spectrum,
   end: Level,
 ): (level: Level) => Potential {
-  const d = elementCount(model.shape);
-  const [low, high] = model.sde.dataRange;
-  const data = model.moments?.();
-  const means = spectrum.coordinates(data?.mean ?? new Float64Array(d).fill((low + high) / 2));
-  const deviations = spectrum.deviations(
-    data?.variances.map(Math.sqrt) ?? new Float64Array(d).fill((high - low) / 2),
-  );
+  const spread = spreadOf(model);
+  const means = spectrum.coordinates(spread.mean);
+  const deviations = spectrum.deviations(spread.deviations);
   return (level) => {
     const free = Math.max(0, squaredRatio(level) - squaredRatio(end));
     const gain = deviations.map((deviation) => deviation ** 2 / (deviation ** 2 + free));
@@ -241,33 +220,6 @@ async function evaluate(batch: Batch, level: Level, step: number, size: number):
   }
 }
 
-/** out <- kept x / alpha + (1 - kept) x_0, the mean of a step of the model's chain over alpha. */
-function stepMean(batch: Batch, out: Elements, { alpha, sigma }: Level, kept: number): void {
-  const s = batch.model.coefficients(batch.level);
-  const variance = (1 - kept) * sigma ** 2;
-  batch.combine(
-    out,
-    [batch.x, batch.output],
-    [(1 + variance * s.state) / alpha, (variance * s.output) / alpha],
-  );
-}
-
-/** The posterior mean of x_0 given each state at the last level. */
-async function denoised(
-  model: ScoreModel,
-  states: Float32Array,
-  { levels, size, first, seed, labels, signal }: ParticleOptions,
-): Promise<{ samples: State; networks: Record<string, number> }> {
-  const batch = new Batch(model, { size, first, seed, labels, selfConditioned: false, signal });
-  try {
-    batch.write(states);
-    await denoise(batch, levels.at(-1)!, levels.length - 1);
-    return { samples: await batch.read(), networks: batch.counts.networks };
-  } finally {
-    await batch.close();
-  }
-}
-
 /** Without noise, what was measured is as it was measured. */
 function keep(samples: State, { noise, of }: Known, spectrum: Spectrum, size: number): void {
   if (noise > 0) return;
@@ -280,20 +232,4 @@ function keep(samples: State, { noise, of }: Known, spectrum: Spectrum, size: nu
       .sample(u.map((value, i) => y[i]! / spectrum.values[i]! - value))
       .forEach((change, e) => (own[e]! += change));
   }
-}
-
-/** (sigma / alpha)^2. */
-function squaredRatio({ alpha, sigma }: Level): number {
-  return (sigma / alpha) ** 2;
-}
-
-function logNormal(x: number, variance: number): number {
-  return -0.5 * ((x * x) / variance + Math.log(2 * Math.PI * variance));
-}
-
-/** The labels of all samples for every particle. */
-function repeated(labels: Int32Array, times: number): Int32Array {
-  const out = new Int32Array(times * labels.length);
-  for (let p = 0; p < times; p++) out.set(labels, p * labels.length);
-  return out;
 }

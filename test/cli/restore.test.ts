@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
 import { decodeNpy, encodeNpy } from '../../src/io/npy.js';
+import { modelBytes } from '../../src/onnx/file/model.js';
+import { makeNode, makeValueInfo } from '../../src/onnx/graph/graph.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixturePosterior } from '../../src/score/mixture/posterior.js';
 import { fastsdeIn } from '../support/command-line.js';
 import { moments } from '../support/gaussian.js';
+import { onnxNetwork } from '../support/onnx-network.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-restore-'));
 test.after.always(() => rm(folder, { recursive: true }));
@@ -31,6 +34,10 @@ test.before(async () => {
   await write('A.npy', Float64Array.of(0.5, 1), [1, 2]);
   await write('wide.npy', Float64Array.of(0.5, 1, 2), [1, 3]);
   await write('zero.npy', Float64Array.of(0, 0), [1, 2]);
+  await write('two.npy', Float32Array.of(0.8, 0.3), [1, 2]);
+  const x = makeValueInfo('x', { type: 'float32', shape: ['N', 2] });
+  const square = onnxNetwork([makeNode('Mul', ['x', 'x'], ['y'])], [], [x]);
+  await writeFile(join(folder, 'square.onnx'), modelBytes(square));
   await write('nan.npy', Float64Array.of(0.5, NaN), [1, 2]);
   const white = sharp({ create: { width: 28, height: 28, channels: 3, background: '#fff' } });
   const hole = {
@@ -167,13 +174,26 @@ test.serial('restore: samples of the posterior of a mixture, a row for each meas
   }
 });
 
+test.serial('restore: a measurement by a network, which is not linear', async (t) => {
+  const flags = ['--mixture', 'mixture.json', '--data', 'two.npy', '--operator', 'square.onnx', '--measured'];
+  const method = ['--noise', '0.2', '--method', 'smc', '--particles', '8', '--steps', '30', '--count', '20'];
+  const run = await fastsde(['restore', ...flags, ...method, '--output', 'roots.npy', '--json', '--quiet']);
+  t.is(run.code, 0, run.stderr);
+  const { data } = decodeNpy(await readFile(join(folder, 'roots.npy')));
+  const roots = moments(Float32Array.from(data as Float32Array, (x) => x * x).filter((_, i) => i % 2 === 0));
+  t.true(Math.abs(roots.mean - 0.8) < 0.25, `${roots.mean}`);
+});
+
 const refused: Record<string, [string[], RegExp]> = {
   'a mask of another size': [['inpaint', '--data', 'digits.npy', '--mask', 'narrow.png'], /--mask .*20 x 28/],
   'a mask that is none': [
     ['inpaint', '--data', 'digits.npy', '--mask', 'half:up'],
     /--mask must be center:16/,
   ],
-  'a model of one channel': [['colorize', '--data', 'digits.npy'], /one channel have no colours/],
+  'a model of one channel': [
+    ['colorize', '--data', 'digits.npy'],
+    /error: --model must be one of colour pictures: samples of \[1, 28, 28\] have no colours/,
+  ],
   'an operator that is none': [
     ['restore', '--data', 'digits.npy', '--operator', 'blurr:3'],
     /did you mean blur\?/,
@@ -199,6 +219,37 @@ const refused: Record<string, [string[], RegExp]> = {
       '100000000000',
     ],
     /--count must be at most \d+ in the memory/,
+  ],
+  'noise beyond float32': [
+    ['restore', '--data', 'digits.npy', '--operator', 'blur:3', '--noise', '1e300'],
+    /--noise must be at most/,
+  ],
+  'a blur of what is no picture': [
+    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'blur:3'],
+    /--operator must be one of samples \[2\]: it takes \[1 or 3, height, width\]/,
+  ],
+  'a mask of what is no picture': [
+    ['inpaint', '--mixture', 'mixture.json', '--data', 'y.npy', '--mask', 'half:top'],
+    /--mask must be left out: a mask is one of pictures, and samples are \[2\]/,
+  ],
+  'a flag in the place of a value': [
+    ['sample', '--guide', '--guidance', '2'],
+    /--guide .*A value is missing/,
+  ],
+  'a method for linear measurements': [
+    [
+      'restore',
+      '--mixture',
+      'mixture.json',
+      '--data',
+      'two.npy',
+      '--operator',
+      'square.onnx',
+      '--measured',
+      '--method',
+      'mmps',
+    ],
+    /--method must be 'dps' or 'smc': what network measures is not linear/,
   ],
   'a matrix of zeros': [
     ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'zero.npy'],

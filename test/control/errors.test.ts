@@ -54,7 +54,7 @@ const cases: Record<string, [Partial<Measurement>, RestoreOptions, string, RegEx
     'measurement.operator.shape',
     /shape of the model's samples/,
   ],
-  'no operator': [{ operator: {} as never }, {}, 'measurement.operator', /linear operator/],
+  'no operator': [{ operator: {} as never }, {}, 'measurement.operator', /an operator, such as/],
   'a method that is none': [{}, { method: 'ddrm' as never }, 'method', /replacement, smc/],
   'an option of another method': [{}, { particles: 4 }, 'particles', /method replacement takes replaceAt/],
   'a solver for particles': [{}, { method: 'smc', solver: 'heun' }, 'solver', /makes its own steps/],
@@ -113,4 +113,20 @@ test('a mask has finite numbers', (t) => {
   mask[3] = NaN;
   const error = t.throws(() => inpainting(mask, shape), { instanceOf: OptionError });
   t.is(error.option, 'mask[3]');
+});
+
+test('refused: more particles than memory holds', async (t) => {
+  const pictures = [1, 256, 256];
+  const operator = inpainting(new Float32Array(65_536).fill(1), pictures);
+  const measurement = { operator, values: new Float32Array(65_536) };
+  const model = gaussianModel(vp(), { shape: pictures });
+  const error = await t.throwsAsync(restore(model, measurement, { method: 'smc', particles: 2 ** 20 }), {
+    instanceOf: OptionError,
+  });
+  t.is(error.option, 'particles');
+  t.regex(
+    error.message,
+    /at most \d+ in the memory of this machine \(1048576 of them take [\d.e+]+ GiB; more samples/,
+  );
+  t.is(model.calls.length, 0);
 });

@@ -1,6 +1,7 @@
 import test from 'ava';
+import { Matrix } from 'ml-matrix';
 import { denoiserOf, type Denoiser } from '../../src/control/denoiser.js';
-import { checkMeasurement, type Measurement } from '../../src/control/measurement.js';
+import { checkMeasurement, type Known, type Measurement } from '../../src/control/measurement.js';
 import { inpainting, matrixOperator } from '../../src/control/operators.js';
 import { momentMatching, pseudoinverseGuidance } from '../../src/control/posterior.js';
 import { restore } from '../../src/control/restore.js';
@@ -12,7 +13,8 @@ import { mixtureModel } from '../../src/score/mixture/model.js';
 import { mixturePosterior } from '../../src/score/mixture/posterior.js';
 import type { ScoreModel } from '../../src/score/model.js';
 import { edm } from '../../src/sde/edm.js';
-import { levelAt } from '../../src/sde/level.js';
+import { timeGrid } from '../../src/sde/grid.js';
+import { levelAt, type Level } from '../../src/sde/level.js';
 import { ve } from '../../src/sde/ve.js';
 import { vp } from '../../src/sde/vp.js';
 import { gaussianModel, moments } from '../support/gaussian.js';
@@ -47,7 +49,7 @@ const points = Float32Array.from({ length: 3 * d }, (_, i) => 2 * Math.sin(i * i
 for (const sde of [vp(), ve(), edm()]) {
   test(`moment matching has the exact score for normal data: ${sde.name}`, async (t) => {
     const model = mixtureModel(gaussian, sde);
-    const known = checkMeasurement(measurement, [d]);
+    const known = (await checkMeasurement(measurement, [d])) as Known;
     const exact = mixturePosterior(gaussian, { matrix: A, value: values, noise: noise ** 2 });
     const matched = momentMatching(model, await denoiserOf(model), known, 2);
     for (const share of [0.05, 0.3, 0.9]) {
@@ -65,11 +67,84 @@ for (const sde of [vp(), ve(), edm()]) {
   });
 }
 
+/** Mean and covariance of what the default solver, of order 2, makes of an affine score, step by step and without any noise being drawn. */
+async function lawOf(model: ScoreModel, steps: number): Promise<{ mean: Matrix; covariance: Matrix }> {
+  const { sde } = model;
+  const walk = timeGrid(sde, { steps, grid: 'uniform-lambda' });
+  const start = walk[0]!.from;
+  const square = (f: (i: number, j: number) => number) =>
+    new Matrix(Array.from({ length: 2 * d }, (_, i) => Array.from({ length: 2 * d }, (__, j) => f(i, j))));
+  // x / alpha, and the estimate of x_0 before the last step.
+  let mean = Matrix.zeros(2 * d, 1);
+  let covariance = square((i, j) => (i === j && i < d ? (sde.priorSigma / start.alpha) ** 2 : 0));
+  /** x_0 as gain x / alpha + offset. */
+  const estimate = async ({ t, alpha, sigma }: Level) => {
+    const at = Float32Array.from({ length: (d + 1) * d }, (_, i) =>
+      i % (d + 1) === 0 && i < d * d ? alpha : 0,
+    );
+    const scores = await scoreOf(model, at, t);
+    const found = Array.from(at, (x, i) => (x + sigma ** 2 * scores[i]!) / alpha);
+    const offset = found.slice(d * d);
+    return { offset, gain: (i: number, j: number) => found[j * d + i]! - offset[i]! };
+  };
+  let last = 0;
+  for (const { from, to } of walk) {
+    if (to.sigma === 0) continue;
+    const { gain, offset } = await estimate(from);
+    const kept = (to.sigma / to.alpha / (from.sigma / from.alpha)) ** 2;
+    const h = to.lambda - from.lambda;
+    const change = last === 0 ? 0 : h / (2 * last);
+    last = h;
+    const map = square((i, j) => {
+      if (i >= d) return j < d ? gain(i - d, j) : 0;
+      if (j >= d) return i === j - d ? -(1 - kept) * change : 0;
+      return (i === j ? kept : 0) + (1 - kept) * (1 + change) * gain(i, j);
+    });
+    const shift = new Matrix([
+      ...offset.map((b) => [(1 - kept) * (1 + change) * b]),
+      ...offset.map((b) => [b]),
+    ]);
+    mean = map.mmul(mean).add(shift);
+    const noise = (to.sigma / to.alpha) ** 2 * (1 - kept);
+    covariance = map.mmul(covariance).mmul(map.transpose());
+    for (let i = 0; i < d; i++) covariance.set(i, i, covariance.get(i, i) + noise);
+  }
+  const { gain, offset } = await estimate(walk.at(-1)!.to);
+  const map = new Matrix(offset.map((_, i) => offset.map((__, j) => gain(i, j))));
+  return {
+    mean: map.mmul(mean.subMatrix(0, d - 1, 0, 0)).add(new Matrix(offset.map((b) => [b]))),
+    covariance: map.mmul(covariance.subMatrix(0, d - 1, 0, d - 1)).mmul(map.transpose()),
+  };
+}
+
+test('the law of moment matching on normal data comes to the posterior as the square of the steps', async (t) => {
+  const sde = vp();
+  const model = mixtureModel(gaussian, sde);
+  const known = (await checkMeasurement(measurement, [d])) as Known;
+  const exact = mixturePosterior(gaussian, { matrix: A, value: values, noise: noise ** 2 });
+  const matched = momentMatching(model, await denoiserOf(model), known, 2);
+  const errors = [];
+  for (const steps of [39, 78]) {
+    const law = await lawOf(matched, steps);
+    const variances = exact.variances();
+    const off = Array.from(variances, (variance, i) => law.covariance.get(i, i) / variance - 1);
+    exact.mean().forEach((value, i) => t.true(Math.abs(law.mean.get(i, 0) - value) < 0.02));
+    errors.push(Math.max(...off.map(Math.abs)));
+  }
+  t.log(errors.join(' '));
+  t.true(errors[0]! < 0.03, String(errors[0]));
+  t.true(errors[0]! / errors[1]! > 3, errors.join(' '));
+});
+
 test('pseudoinverse guidance has the exact score for independent data of variance 1', async (t) => {
   const standard = new GaussianMixture({ weights: [1], means: [mean], covariances: [1] });
   const exact = mixturePosterior(standard, { matrix: A, value: values, noise: noise ** 2 });
   const model = mixtureModel(standard, vp());
-  const guided = pseudoinverseGuidance(model, await denoiserOf(model), checkMeasurement(measurement, [d]));
+  const guided = pseudoinverseGuidance(
+    model,
+    await denoiserOf(model),
+    (await checkMeasurement(measurement, [d])) as Known,
+  );
   for (const time of [0.05, 0.4, 1]) {
     const truth = exact.at(vp(), time).score(points);
     (await scoreOf(guided, points, time)).forEach((score, i) => {
@@ -129,7 +204,7 @@ test('samples of moment matching follow the posterior of normal data; a sample h
   const model = mixtureModel(gaussian, vp());
   const run = { method: 'mmps', count: 600, batch: 600, iterations: 2 } as const;
   const { samples, options, counts } = await restore(model, measurement, run);
-  t.like(options, { method: 'mmps', iterations: 2, predictor: 'ddim', eta: 1, steps: 100 });
+  t.like(options, { method: 'mmps', iterations: 2, predictor: 'dpmpp-2m-sde', steps: 39 });
   t.is(counts.networks['derivative'], 2 * (counts.score + counts.denoise));
   const truth = mixturePosterior(gaussian, { matrix: A, value: values, noise: noise ** 2 });
   for (let axis = 0; axis < d; axis++) {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { OptionError } from '../../errors.js';
 import { dataHelp } from '../shared/data.js';
 import {
   addRestorationOptions,
@@ -22,7 +23,14 @@ export function colorizeCommand(): Command {
     run((signal) =>
       restoreTo(model, flags, signal, async (opened) => {
         const { colorization } = await import('../../control/operators.js');
-        return measureData(colorization(opened.model.shape), flags, opened, signal);
+        const { shape } = opened.model;
+        if (shape[0] !== 3 || shape.length !== 3)
+          throw new OptionError(
+            'model',
+            model ?? 'the embedded one',
+            `one of colour pictures: samples of [${shape.join(', ')}] have no colours to find`,
+          );
+        return measureData(colorization(shape), flags, opened, signal);
       }),
     ),
   );

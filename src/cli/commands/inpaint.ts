@@ -28,7 +28,7 @@ export function inpaintCommand(): Command {
     new Option(
       '--mask <what>',
       'what is unknown: center:16 (a square of pixels), half:right (left, top, bottom), random:0.9 (a share of pixels), or a picture ' +
-        'of the size of the model that is black there',
+        'of the size of the model that is black or transparent there',
     ).makeOptionMandatory(),
   ]);
   return command.addHelpText('after', help).action((model: string | undefined, flags: InpaintFlags) =>

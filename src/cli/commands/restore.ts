@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { DataError, OptionError } from '../../errors.js';
+import { defined } from '../../options.js';
 import { elementCount } from '../../shape.js';
 import { dataHelp } from '../shared/data.js';
 import type { Opened } from '../shared/report.js';
@@ -27,14 +28,14 @@ export function restoreCommand(): Command {
   const command = new Command('restore')
     .summary('draw samples given blurred, small or otherwise measured ones')
     .description(
-      'Draws samples given y = A x + noise: pictures that were blurred or made smaller, or what a matrix measures. With a picture ' +
-        'operator the data are originals, of which y is made; with --measured, and with a matrix, they are y itself.',
+      'Draws samples given y = A(x) + noise: pictures that were blurred or made smaller, or what a matrix or a network measures. The ' +
+        'data are originals, of which y is made; with --measured, and with a matrix, they are y itself.',
     );
   addRestorationOptions(command, [
     new Option(
       '--operator <what>',
-      'A: blur:3 (means of 3 x 3 pixels), gaussian-blur:1.5 (deviation in pixels), downsample:4 (means of blocks), colorization, or a ' +
-        '.npy file with a row for every measured number',
+      'A: blur:3 (means of 3 x 3 pixels), gaussian-blur:1.5 (deviation in pixels), downsample:4 (means of blocks), colorization, a ' +
+        '.npy file with a row for every measured number, or an .onnx file of a network of samples, which need not be linear',
     ).makeOptionMandatory(),
     new Option('--measured', 'the data are measurements, and not originals'),
   ]);
@@ -56,6 +57,7 @@ Examples:
   $ fastsde restore --data mnist --operator blur:3 --noise 0.05
   $ fastsde restore model.onnx --data blurred/ --measured --operator gaussian-blur:1.5 --noise 0.02
   $ fastsde restore model.onnx --data small/ --measured --operator downsample:4 --output large/
+  $ fastsde restore model.onnx --data digits/ --operator contour.onnx --noise 0.1 --method dps
   $ fastsde restore --mixture m.json --data y.npy --operator A.npy --noise 0.3 \\
       --count 1000 --method smc --output posterior.npy
 `;
@@ -73,6 +75,11 @@ async function measured(flags: RestoreFlags, opened: Opened, signal: AbortSignal
         `a matrix of ${d} columns, one for each element of a sample`,
       );
     return measurements(matrixOperator(rows, shape), flags, opened, signal);
+  }
+  if (endsIn(flags.operator, '.onnx')) {
+    const { loadOperator } = await import('../../control/network-operator.js');
+    const operator = await loadOperator(flags.operator, { ...defined({ threads: flags.threads }), shape });
+    return (flags.measured ? measurements : measureData)(operator, flags, opened, signal);
   }
   const { operatorFromName } = await import('../../control/from-name.js');
   const operator = operatorFromName(flags.operator, shape);

@@ -4,8 +4,17 @@ import { nearest } from '../../options.js';
 /** Adds options to a command under a heading of its help. */
 export function addOptions(command: Command, heading: string, options: readonly Option[]): Command {
   command.optionsGroup(heading);
-  for (const option of options) command.addOption(option);
+  for (const option of options) {
+    if (option.required && !option.variadic && !option.parseArg) option.argParser(notAFlag);
+    command.addOption(option);
+  }
   return command;
+}
+
+/** A value that is left out would be the next flag. */
+function notAFlag(value: string): string {
+  if (!value.startsWith('--')) return value;
+  throw new InvalidArgumentError('A value is missing before it.');
 }
 
 /**

@@ -1,12 +1,13 @@
 import { extname } from 'node:path';
 import { Option, type Command } from 'commander';
-import type { LinearOperator } from '../../control/operator.js';
+import type { Operator } from '../../control/operator.js';
 import { replacementLevels, restorationMethods, type RestorationMethod } from '../../control/names.js';
 import type { RestoreOptions, RestoreResult } from '../../control/restore.js';
 import { DataError, OptionError } from '../../errors.js';
 import { checkFits } from '../../memory.js';
 import { defined, jsonSeed } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
+import { elementCount } from '../../shape.js';
 import type { SolverChoice } from '../../solvers/choice.js';
 import { addOptions, bigInteger, choice, integer, real } from './arguments.js';
 import { addSourceOptions, classesOf, openData, type DataFlags } from './data.js';
@@ -96,7 +97,7 @@ Output, by the ending of --output:
 
 /** What is known of each of the data, and their originals where these are given. */
 export interface Measured {
-  readonly operator: LinearOperator;
+  readonly operator: Operator;
   /** [pictures, ...measuredShape]. */
   readonly values: Float32Array;
   /** [pictures, ...shape]. */
@@ -106,7 +107,7 @@ export interface Measured {
 
 /** Data that are originals: what would be measured of them. */
 export async function measureData(
-  operator: LinearOperator,
+  operator: Operator,
   flags: RestorationFlags,
   opened: Opened,
   signal: AbortSignal,
@@ -118,7 +119,7 @@ export async function measureData(
   const originals = modelValues(set, opened.model);
   return {
     operator,
-    values: measure(operator, originals, defined({ noise, seed, first })),
+    values: await measure(operator, originals, defined({ noise, seed, first })),
     originals,
     labels: set.labels,
   };
@@ -158,13 +159,13 @@ export async function restoreTo(
     const count = flags.count ?? 4;
     if (!Number.isSafeInteger(count) || count < 1)
       throw new OptionError('count', count, 'an integer of at least 1');
-    const { length: m } = operator.apply(new Float64Array(elementsOf(model)));
+    const m = elementCount(operator.measuredShape);
     const pictures = values.length / m;
     checkCapacity(output, model.shape, pictures * (count + 2));
     checkFits(
       'count',
       count,
-      4 * pictures * (m + elementsOf(model)),
+      4 * pictures * (m + elementCount(model.shape)),
       'the data part by part with --first and --limit',
     );
     const result = await follow('Restoring', 'sample', (show) =>
@@ -237,10 +238,6 @@ function choiceOf(flags: RestorationFlags): SolverChoice {
   return defined({ ...solverChoice({ ...others, solver: 'predictor-corrector' }), predictor: undefined });
 }
 
-function elementsOf({ shape }: ScoreModel): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 /** Every row of m values, `times` times in a row. */
 function repeated(values: Float32Array, m: number, times: number): Float32Array {
   return Float32Array.from({ length: values.length * times }, (_, i) => {
@@ -259,7 +256,7 @@ function rowsOf(
   { samples }: Pick<RestoreResult, 'samples'>,
   count: number,
 ): { samples: Float32Array; shape: readonly number[] } {
-  const d = elementsOf({ shape } as ScoreModel);
+  const d = elementCount(shape);
   const pictures = samples.length / (d * count);
   const m = values.length / pictures;
   const columns = count + (originals ? 2 : 1);
@@ -274,17 +271,16 @@ function rowsOf(
   return { samples: out, shape: [pictures, columns, ...shape] };
 }
 
-/** A measurement as a picture: what is unknown is grey, a smaller picture is magnified. */
-function shownOf(
-  operator: LinearOperator,
-  y: Float64Array,
-  [low, high]: readonly [number, number],
-): Float64Array {
+/** A measurement as a picture: what is unknown is grey, as is what is no picture; a smaller picture is magnified. */
+function shownOf(operator: Operator, y: Float64Array, [low, high]: readonly [number, number]): Float64Array {
+  const isPicture = operator.measuredShape.join() === operator.shape.join();
+  if (!('spectrum' in operator))
+    return isPicture ? y : new Float64Array(elementCount(operator.shape)).fill((low + high) / 2);
   if (operator.name === 'inpainting') {
     const known = operator.apply(new Float64Array(y.length).fill(1));
     return y.map((value, i) => (known[i] === 1 ? value : (low + high) / 2));
   }
-  if (operator.measuredShape.join() === operator.shape.join()) return y;
+  if (isPicture) return y;
   const spectrum = operator.spectrum();
   return spectrum.sample(spectrum.measured(y).map((value, i) => value / spectrum.values[i]!));
 }
