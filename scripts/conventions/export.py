@@ -123,10 +123,12 @@ def expectations(row, reading):
         add("trajectory", "probability flow", flow, processes.flow_of_probability(process, reading.score_of, start, process.times))
     walk = dict(steps=steps.STEPS, denoise="none")
     if isinstance(process, processes.Flow):
-        times = [process.T + (process.epsilon - process.T) * k / steps.STEPS for k in range(steps.STEPS + 1)]
         sign = -1 if row.output == "reversed-flow" else 1
-        end = steps.flow_euler(process, lambda x, t: sign * reading.F(x, t), shape, times)
-        add("steps", "FlowMatchEuler", dict(walk, solver="ddim", grid="uniform-t"), end)
+        velocity = lambda x, t: sign * reading.F(x, t)
+        for shift, grid in ((1, dict(grid="uniform-t")), (3, dict(grid="shifted", rho=3))):
+            last = process.epsilon / (shift - (shift - 1) * process.epsilon)
+            times = [shift * u / (1 + (shift - 1) * u) for u in np.linspace(1, last, steps.STEPS + 1).tolist()]
+            add("steps", f"FlowMatchEuler, shift {shift}", dict(walk, solver="ddim", **grid), steps.flow_euler(velocity, shape, times))
     elif isinstance(process, processes.EDM):
         sigmas = steps.K.get_sigmas_karras(steps.STEPS + 1, process.epsilon, process.T).double().numpy()[:-1]
         for name, solver in (("euler", "ddim"), ("dpmpp_2m", dict(name="dpmpp-2m", lowerOrderFinal=False))):

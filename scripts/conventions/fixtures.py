@@ -1,10 +1,11 @@
 """Writes test/fixtures/conventions: a network of a few weights for every reading, and what PyTorch and diffusers make of it.
 
-    python scripts/conventions/fixtures.py        # needs what export.py says
+    python scripts/conventions/fixtures.py [file ...]        # needs what export.py says
 """
 
 import math
 import os
+import sys
 from pathlib import Path
 
 import export
@@ -66,6 +67,8 @@ def main():
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
     for row in FIXTURES:
+        if sys.argv[1:] and row.file not in sys.argv[1:]:
+            continue
         export.write(row)
         print(row.file, os.path.getsize(row.file), os.path.getsize(row.file + ".json"))
 

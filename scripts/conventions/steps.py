@@ -110,12 +110,12 @@ def by_k_diffusion(process, name, denoise, shape, sigmas):
     return getattr(K, f"sample_{name}")(model, torch.from_numpy(start), torch.from_numpy(sigmas), disable=True).numpy()
 
 
-def flow_euler(process, predict, shape, times):
-    """FlowMatchEulerDiscreteScheduler, whose sigma is our t."""
+def flow_euler(predict, shape, times):
+    """FlowMatchEulerDiscreteScheduler, whose sigma is our t, from noise at t = 1."""
     made = importlib.import_module("diffusers").FlowMatchEulerDiscreteScheduler()
     made.set_timesteps(sigmas=list(times[:-1]))
     made.sigmas = torch.tensor(times, dtype=torch.float64)
-    x = torch.from_numpy(drawn(shape)[0].astype(np.float64) * process.prior)
+    x = torch.from_numpy(drawn(shape)[0].astype(np.float64))
     for k, time in enumerate(made.timesteps):
         F = torch.from_numpy(predict(x.numpy(), times[k]))
         x = made.step(F, time, x.double()).prev_sample
