@@ -18,9 +18,7 @@ import { shareOfClass } from './share.mjs';
 
 const [folder, count = '1000', ...asked] = process.argv.slice(2);
 const runs =
-  asked.length > 0
-    ? asked
-    : ['classifier-free:1', 'classifier-free:2', 'classifier:1', 'classifier:2', 'classifier:3'];
+  asked.length > 0 ? asked : ['classifier-free:1', 'classifier-free:2', 'classifier:1', 'classifier:5'];
 const conditional = await loadModel(embeddedModel('conditional'));
 const unconditional = await loadModel(embeddedModel('vp'));
 const classifier = await loadClassifier(embeddedClassifier());
