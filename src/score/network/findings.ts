@@ -3,7 +3,17 @@ import type { Parameterization } from '../model.js';
 
 /** Something that the probe holds against a model. */
 export interface Finding {
-  readonly cause: 'parameterization' | 'sign' | 'labels' | 'data-range' | 'not-finite' | 'unrecognized';
+  readonly cause:
+    | 'parameterization'
+    | 'sign'
+    | 'labels'
+    | 'process'
+    | 'data-range'
+    | 'not-finite'
+    | 'unrecognized'
+    | 'random'
+    | 'rows'
+    | 'time';
   /** `error` where the output is clearly not what was said, `warning` for a doubt. */
   readonly severity: 'error' | 'warning';
   readonly message: string;
@@ -23,6 +33,11 @@ export interface LevelReading {
   readonly high: number;
 }
 
+/** The readings at the least noise, at about half the data range, and at the most. */
+export function ends(levels: readonly LevelReading[]): [LevelReading, LevelReading, LevelReading] {
+  return [levels[0]!, levels[3]!, levels.at(-1)!];
+}
+
 /** A way to read the network: with labels fed by one rule, and the output taken for one quantity, or its opposite. */
 export interface Reading {
   readonly labels: LabelRule;
@@ -35,6 +50,8 @@ export type Verdict = 'right' | 'doubtful' | 'wrong';
 
 /** Another reading that denoises, and how sure it is that the declared one is wrong. */
 export interface Repair extends Reading {
+  /** The flags of another process under which it does. */
+  readonly process?: string;
   readonly severity: Finding['severity'];
 }
 
@@ -44,10 +61,30 @@ export const notFinite: Finding = {
   message: 'Its output is NaN or infinite on noised data: check the labels (--labels) and the file itself.',
 };
 
+/** A time that the network does not look at. */
+export const idleTime: Finding = {
+  cause: 'time',
+  severity: 'warning',
+  message:
+    'Its time input changes nothing: the output is the same at every noise level. Check the export, and that --time-input names the time.',
+};
+
+/** The finding of a network whose rows are not computed each by itself. */
+export function coupledRows(difference: number): Finding {
+  return {
+    cause: 'rows',
+    severity: 'error',
+    message:
+      `The rows of a batch influence each other: an output changed by ${difference.toPrecision(2)} of its size with the other rows. ` +
+      'Batch normalisation in training mode does so, and attention along the batch: export the network in evaluation mode (model.eval()).',
+  };
+}
+
 /** The finding of a network that denoises under another reading. */
 export function describeMisreading(declared: Reading, found: Repair): Finding {
   const { severity } = found;
   const flags = [
+    ...(found.process === undefined ? [] : [found.process]),
     ...(found.labels.name === declared.labels.name ? [] : [`--labels '${found.labels.name}'`]),
     ...(found.parameterization === declared.parameterization
       ? []
@@ -61,6 +98,11 @@ export function describeMisreading(declared: Reading, found: Repair): Finding {
       severity,
       message: `The sign is flipped: ${read}; ${opposite}. No flag turns it: export the network with the other sign.`,
     };
+  }
+  if (found.process !== undefined) {
+    const flag = flags.join(' ');
+    const message = `The process looks wrong: ${read} as it should; with ${flag} it does. Give ${flag}, if that is what it was trained with.`;
+    return { cause: 'process', severity, message, flag };
   }
   const cause = found.labels.name === declared.labels.name ? 'parameterization' : 'labels';
   const what =
@@ -78,13 +120,13 @@ export function describeMisreading(declared: Reading, found: Repair): Finding {
 
 /** The finding of a network that denoises under no reading. */
 export function describeUnrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
-  const [, , large] = levels as [LevelReading, LevelReading, LevelReading];
+  const large = levels.at(-1)!;
   return {
     cause: 'unrecognized',
     severity: verdict === 'wrong' ? 'error' : 'warning',
     message:
-      `Its output ${verdict === 'wrong' ? 'does not denoise' : 'denoises poorly'} under any parameterization and labels ` +
-      `that were tried (at sigma / alpha = ${large.rho.toPrecision(3)} the estimate of x_0 carries ` +
+      `Its output ${verdict === 'wrong' ? 'does not denoise' : 'denoises poorly'} as it is read, and no other reading that was tried fits ` +
+      `(at sigma / alpha = ${large.rho.toPrecision(3)} the estimate of x_0 carries ` +
       `${large.leak.toPrecision(2)} times the noise). Check the SDE and its constants (--sde), the labels (--labels) ` +
       'and that the network is trained.',
   };
@@ -95,7 +137,7 @@ export function findUndrowned(
   levels: readonly LevelReading[],
   [low, high]: readonly [number, number],
 ): Finding | undefined {
-  const { rho } = levels[2]!;
+  const { rho } = levels.at(-1)!;
   if (rho >= (high - low) / 2) return undefined;
   return {
     cause: 'data-range',
@@ -112,7 +154,7 @@ export function findMisplaced(
   levels: readonly LevelReading[],
   range: readonly [number, number],
 ): Finding | undefined {
-  const [, middle, large] = levels as [LevelReading, LevelReading, LevelReading];
+  const [, middle, large] = ends(levels);
   const [low, high] = range;
   const relative = (value: number) => (value - low) / (high - low);
   const mean = relative((large.low + large.high) / 2);

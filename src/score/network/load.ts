@@ -11,7 +11,9 @@ import { inputValues, type InputValue } from './input-values.js';
 import { derivativeOnce, OnnxScoreModel } from './model.js';
 import { bakedBatch, triedOutput, type Tried } from './trial.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
+import type { Finding } from './findings.js';
 import { probe, type ProbeReport } from './probe.js';
+import { findRandomness } from './randomness.js';
 import { readPipeline } from './pipeline-folder.js';
 import { inferRoles, type Roles } from './roles.js';
 
@@ -144,6 +146,7 @@ async function probed(
   network: Network,
   batch: number | undefined,
   description: ModelDescription,
+  random: Finding | undefined,
 ): Promise<ProbeReport | undefined> {
   const { values, roles } = tried;
   if (values.length < roles.inputs.length) return undefined;
@@ -151,7 +154,7 @@ async function probed(
     run: (rows, output) => network.run({ ...rows, inputs: values }, output),
   };
   try {
-    return await probe(fed, description);
+    return await probe(fed, description, random);
   } catch (cause) {
     const baked = batch === undefined ? await bakedBatch(tried) : undefined;
     if (baked === undefined) throw cause;
@@ -195,7 +198,7 @@ export async function openNetwork(
     description,
     network,
     values,
-    probe: (declared) => probed(tried, network, batch, declared),
+    probe: (declared) => probed(tried, network, batch, declared, findRandomness(file, roles.output.name)),
   };
 }
 

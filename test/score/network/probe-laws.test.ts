@@ -7,18 +7,21 @@ import { parameterizations, scoreCoefficients } from '../../../src/score/paramet
 import { probe } from '../../../src/score/network/probe.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../../src/sde/ladder.js';
 import { sdeFromName } from '../../../src/sde/named.js';
+import { exactScore } from '../../support/gaussian-image.js';
+import { ModelError } from '../../../src/errors.js';
+import { ladderFromName } from '../../../src/sde/named-ladder.js';
 import { levelAt } from '../../../src/sde/level.js';
-import { sdeNames, type SdeName } from '../../../src/sde/names.js';
+import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../../src/sde/names.js';
 
-/**
- * A network that is right for white Gaussian data N(mean, std^2): the hardest data for the probe, since every level of
- * noise hides as much of them as their standard deviation allows. It recovers the point from its label.
- */
-function whiteGaussian(
-  description: ModelDescription,
-  mean: number,
-  std: number,
-): { run(rows: Rows, output: Float32Array): Promise<void> } {
+interface Runner {
+  run(rows: Rows, output: Float32Array): Promise<void>;
+}
+
+/** The score of one sample at a level. */
+type Score = (x: Float32Array, level: { alpha: number; sigma: number }) => ArrayLike<number>;
+
+/** A network with this score, which recovers the level from its label. */
+function exact(description: ModelDescription, score: Score): Runner {
   const elements = description.shape.reduce((product, size) => product * size, 1);
   const { sde, labels, levels, ladder, parameterization, sigmaData } = description;
   const pointOf = (label: number) => {
@@ -39,14 +42,29 @@ function whiteGaussian(
       time.forEach((label, row) => {
         const { alpha, sigma } = points.get(label)!;
         const { state, output: gain } = scoreCoefficients(parameterization, { alpha, sigma }, sigmaData);
-        for (let i = row * elements; i < (row + 1) * elements; i++) {
-          const score = -(x[i]! - alpha * mean) / ((alpha * std) ** 2 + sigma ** 2);
-          output[i] = (score - state * x[i]!) / gain;
-        }
+        const own = x.subarray(row * elements, (row + 1) * elements);
+        const values = score(own, { alpha, sigma });
+        for (const [i, value] of own.entries())
+          output[row * elements + i] = (values[i]! - state * value) / gain;
       });
       return Promise.resolve();
     },
   };
+}
+
+/**
+ * A network that is right for white Gaussian data N(mean, std^2): the hardest data for the probe, since every level of
+ * noise hides as much of them as their standard deviation allows.
+ */
+function whiteGaussian(own: ModelDescription, mean: number, std: number): Runner {
+  return exact(own, (x, { alpha, sigma }) =>
+    x.map((value) => -(value - alpha * mean) / ((alpha * std) ** 2 + sigma ** 2)),
+  );
+}
+
+/** A network that is right for pictures of one grey, with a little noise. */
+function greys(own: ModelDescription): Runner {
+  return exact(own, (x, level) => exactScore(x, { mean: 0, a: 0.7, s: 0.1 }, level));
 }
 
 function description(
@@ -77,6 +95,8 @@ for (const name of sdeNames) {
           const [low, high] = own.sde.dataRange;
           const std = (spread * (high - low)) / 2;
           for (const mean of [0.35, 0.5].map((u) => low + u * (high - low))) {
+            // The score of N(0, I) is -x at every time of VP.
+            if (name === 'vp' && parameterization === 'score' && std === 1 && mean === 0) continue;
             const report = await probe(whiteGaussian(own, mean, std), own);
             t.deepEqual(report.findings, [], `shape ${shape.join()}, std ${std}, mean ${mean}`);
           }
@@ -126,4 +146,97 @@ test('a flow that is read in the wrong direction, or at the wrong times, is told
     const report = await probe(network, { ...right, ...change });
     t.like(report.findings[0], { severity: 'error', flag });
   }
+});
+
+const square = [1, 8, 8];
+const onLadder = (name: LadderName): ModelDescription => ({
+  ...description('vp', 'eps', square, true),
+  ladder: ladderFromName({ name }),
+});
+
+test('a network that is read under another process is told which', async (t) => {
+  const flow = greys(description('flow', 'flow', square));
+  for (const [wrong, flag] of [
+    [description('vp', 'flow', square), /--sde flow.* --labels 't'$/],
+    [description('vp', 'eps', square), /--sde flow .*--parameterization flow$/],
+    [description('edm', 'x0', square), /--sde flow .*--parameterization flow$/],
+  ] as [ModelDescription, RegExp][]) {
+    const { findings } = await probe(flow, wrong);
+    t.is(findings[0]?.cause, 'process');
+    t.regex(findings[0]!.flag!, flag);
+  }
+});
+
+test('a network that is read on another ladder is told which', async (t) => {
+  for (const name of ladderNames) {
+    const right = onLadder(name);
+    t.deepEqual((await probe(greys(right), right)).findings, [], name);
+    for (const other of ladderNames) {
+      // The two differ by less than the noise of the data.
+      if (other === name || (name === 'cosine' && other === 'sigmoid') || name === 'sigmoid') continue;
+      const { findings } = await probe(greys(right), onLadder(other));
+      t.true(findings.length > 0, `${name} as ${other}`);
+      t.regex(findings[0]!.message, new RegExp(`--ladder ${name}|no other reading`), `${name} as ${other}`);
+    }
+  }
+});
+
+test('a network that fits no reading is told so, not the nearest one', async (t) => {
+  const own = description('vp', 'eps', square);
+  const squares: Runner = {
+    run({ x }, output) {
+      for (const [i, value] of x.entries()) output[i] = 5 * (value + 1) ** 2;
+      return Promise.resolve();
+    },
+  };
+  const { findings } = await probe(squares, own);
+  t.is(findings[0]?.cause, 'unrecognized');
+  t.is(findings[0]?.flag, undefined);
+});
+
+test('a reading that throws is no candidate', async (t) => {
+  const own = { ...description('vp', 'eps', square), labels: labelRule('t') };
+  const network = whiteGaussian(own, 0, 0.5);
+  const table: Runner = {
+    run(rows, output) {
+      if (rows.time.some((label) => !(label >= 0 && label <= 1)))
+        throw new ModelError('Gather: out of range');
+      return network.run(rows, output);
+    },
+  };
+  t.deepEqual((await probe(table, own)).findings, []);
+  const other = { ...own, parameterization: 'score' as const };
+  t.like((await probe(table, other)).findings[0], { flag: '--parameterization eps' });
+});
+
+test('rows that influence each other are an error, a time that changes nothing a warning', async (t) => {
+  const own = description('vp', 'eps', square);
+  const network = greys(own);
+  const coupled: Runner = {
+    async run(rows, output) {
+      await network.run(rows, output);
+      const mean = rows.x.reduce((sum, value) => sum + value / rows.x.length, 0);
+      for (const [i, value] of output.entries()) output[i] = value + 0.05 * mean;
+    },
+  };
+  t.like((await probe(coupled, own)).findings.at(-1), { cause: 'rows', severity: 'error' });
+  const idle: Runner = {
+    run: (rows, output) => network.run({ ...rows, time: rows.time.map(() => 500) }, output),
+  };
+  t.true((await probe(idle, own)).findings.some(({ cause }) => cause === 'time'));
+});
+
+test('a right network is evaluated twice', async (t) => {
+  const own = description('vp', 'eps', square);
+  const network = greys(own);
+  const rows: number[] = [];
+  const counted: Runner = {
+    run(given, output) {
+      rows.push(given.time.length);
+      return network.run(given, output);
+    },
+  };
+  await probe(counted, own);
+  // 512 elements or more of both images at six levels, and three rows again.
+  t.deepEqual(rows, [96, 3]);
 });

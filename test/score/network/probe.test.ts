@@ -26,7 +26,7 @@ const refused: [file: string, options: LoadOptions, message: RegExp][] = [
   [vp, { labels: 't', parameterization: 'score' }, /Give --labels 't\*999' --parameterization eps\./],
   [vp, { dataRange: [0, 1] }, /data range looks wrong.*mean of its data for -0/],
   [ve, { dataRange: [0, 255] }, /data range looks wrong/],
-  [vp, { sde: 've' }, /check --sde/],
+  [vp, { sde: 've' }, /process looks wrong.*Give --sde vp/],
 
   [fixture('vp-eps'), { parameterization: 'score' }, /Give --parameterization eps\./],
   [fixture('vp-eps'), { parameterization: 'v' }, /Give --parameterization eps\./],

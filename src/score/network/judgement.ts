@@ -1,0 +1,81 @@
+import { ends, type LevelReading, type Reading, type Verdict } from './findings.js';
+
+type Range = readonly [number, number];
+
+/** Whether the estimates of x_0 at the least, a middle and the most noise are those of a denoiser. */
+export function judge(
+  levels: readonly LevelReading[],
+  { parameterization }: Reading,
+  [low, high]: Range,
+): Verdict {
+  const [small, middle, large] = ends(levels);
+  const radius = (high - low) / 2;
+  // Where F is the noise up to a factor, its relative error is multiplied by rho in the estimate of x_0.
+  const noiseLike = parameterization === 'eps' || parameterization === 'score';
+  const unit = noiseLike ? large.rho : radius;
+  const leak = Math.abs(large.leak) / unit;
+  // White noise of the whole range is the worst that data can be: its estimate carries r^2 rho / (r^2 + rho^2).
+  const inherent = (radius ** 2 * large.rho) / (radius ** 2 + large.rho ** 2) / unit;
+  const lost = Math.abs((small.high - small.low) / (high - low) - 1);
+  const amplified = Math.max(-middle.leak / middle.rho, middle.leak / middle.rho - 1);
+  const within = (factor: number) =>
+    leak < inherent + factor * (noiseLike ? 0.06 : 0.2) && lost < factor * 0.4 && amplified < factor * 0.3;
+  return within(1) ? 'right' : within(2.5) ? 'doubtful' : 'wrong';
+}
+
+/** What is left at a level of the image (its contrast) and of the noise, each 1 where nothing was done and 0 where all was taken away. */
+function gains({ low, high, leak, rho }: LevelReading, range: Range): { image: number; noise: number } {
+  return { image: (high - low) / (range[1] - range[0]), noise: leak / rho };
+}
+
+/**
+ * Whether the estimates are those of a denoiser at every level: no noise is turned around, none is left beyond what the whitest data
+ * of the range hide, and of the image there is as much as of the noise at least, never more than there was, and less with more noise.
+ */
+export function isDenoiser(levels: readonly LevelReading[], range: Range, tolerance: number): boolean {
+  const radius = (range[1] - range[0]) / 2;
+  let before = 1;
+  return levels.every((level) => {
+    const { image, noise } = gains(level, range);
+    const most = radius ** 2 / (radius ** 2 + level.rho ** 2);
+    const right =
+      noise > -tolerance &&
+      noise < most + tolerance &&
+      image > noise - tolerance &&
+      image < before + tolerance;
+    before = Math.min(before, image);
+    return right;
+  });
+}
+
+/**
+ * How much of the image is lost and of the noise is left, over the levels where a denoiser of structured data does little of either.
+ * White data, whose noise looks like them, have 1 a level under every reading.
+ */
+export function imperfection(levels: readonly LevelReading[], range: Range): number {
+  return levels.slice(1, -1).reduce((sum, level) => {
+    const { image, noise } = gains(level, range);
+    return sum + Math.abs(1 - image) + Math.abs(noise);
+  }, 0);
+}
+
+/** How much of the noise is left, over the same levels. */
+export function noiseKept(levels: readonly LevelReading[], range: Range): number {
+  return levels.slice(1, -1).reduce((sum, level) => sum + Math.abs(gains(level, range).noise), 0);
+}
+
+/** Whether as much is kept of the image as of the noise, as by any affine map of x: that of white data, or none of the network's. */
+export function isIsotropic(levels: readonly LevelReading[], range: Range): boolean {
+  return levels.every((level) => {
+    const { image, noise } = gains(level, range);
+    return Math.abs(image - noise) < 0.03;
+  });
+}
+
+/** Logarithm of the noise left in the estimates, over the levels of {@link ends}. */
+export function noiseLeft(levels: readonly LevelReading[], [low, high]: Range): number {
+  return ends(levels).reduce(
+    (sum, { leak, rho }) => sum + Math.log(Math.abs(leak) / Math.min(rho, (high - low) / 2) + 1e-3),
+    0,
+  );
+}

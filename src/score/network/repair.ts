@@ -1,0 +1,201 @@
+import { FastsdeError } from '../../errors.js';
+import { geometricSigmas, smldLadder } from '../../sde/ladder.js';
+import { ladderFromName } from '../../sde/named-ladder.js';
+import { sdeFromName } from '../../sde/named.js';
+import { ladderNames, sdeNames } from '../../sde/names.js';
+import type { Sde } from '../../sde/sde.js';
+import { parameterizations } from '../parameterization.js';
+import type { ModelDescription } from './description.js';
+import type { LevelReading, Reading, Repair, Verdict } from './findings.js';
+import { imperfection, isDenoiser, isIsotropic, judge, noiseKept, noiseLeft } from './judgement.js';
+import { defaultLabels, labelRule, type LabelRule } from './labels.js';
+import { Trial, type Runner } from './denoising-trial.js';
+
+/** A denoiser is worth a look at other readings above, and good enough to look no further below. Data that are white noise have 4. */
+const DOUBTFUL = 2.5;
+const GOOD = 1.2;
+/** A network that says x_0 keeps alpha of the image under a process that scales data where its own does not. */
+const FAINT = 1.6;
+/** The same for the noise alone. */
+const NOISY = 0.75;
+
+/** A reading under which the network denoises, and how well. */
+interface Candidate {
+  readonly reading: Reading;
+  readonly process?: string;
+  readonly levels: readonly LevelReading[];
+  readonly left: number;
+  readonly rank: number;
+}
+
+/**
+ * The reading that makes the network a denoiser where the declared one does not, or a clearly better one; undefined where there is
+ * none. Readings that change little come first: the output, then the labels, then the process with its labels and output.
+ */
+export async function findRepair(
+  network: Runner,
+  trial: Trial,
+  declared: Reading,
+  levels: readonly LevelReading[],
+  verdict: Verdict,
+): Promise<Repair | undefined> {
+  const { description } = trial;
+  const range = description.sde.dataRange;
+  const imperfect = imperfection(levels, range);
+  const looksRight = verdict === 'right' && isDenoiser(levels, range, 0.05);
+  if (looksRight && (imperfect < GOOD || isWhite(declared, levels, range))) return undefined;
+  // What no denoiser does needs no much better one to be doubted.
+  const turned = !isDenoiser(levels, range, 0.1);
+  let best: Candidate | undefined;
+  const consider = async (on: Trial, reading: Reading, process: string | undefined, price: number) => {
+    const found = await attempt(on, reading);
+    const own = on.description.sde.dataRange;
+    if (!found || judge(found, reading, own) !== 'right' || !isDenoiser(found, own, 0.1)) return;
+    // Networks that say x_0 take away more under a process with less noise, which looks better.
+    const kept = imperfection(found, own);
+    const left = kept * (process === undefined ? 1 : reading.parameterization === 'x0' ? 2 : 1.3);
+    const much = process === undefined && smooths(reading, declared) ? 2 : 1.3;
+    const better = turned ? kept < imperfect + 0.3 : left < imperfect / much - 0.1;
+    if (verdict === 'right' && !better) return;
+    const rank = left + 0.05 * noiseLeft(found, own) + price;
+    if (best === undefined || rank < best.rank) {
+      best = { reading, levels: found, left, rank, ...(process !== undefined && { process }) };
+    }
+  };
+  const isPerfect = () => best !== undefined && best.left < GOOD;
+
+  // Another output costs nothing but where the input is scaled; labels and processes cost an evaluation each.
+  const most = declared.parameterization === 'x0' ? FAINT : DOUBTFUL;
+  const isCheap = looksRight && imperfect < most && noiseKept(levels, range) < NOISY;
+  for (const reading of outputs(declared, description.sde.name))
+    if (!looksRight || reading.parameterization !== 'edm') await consider(trial, reading, undefined, 0);
+  if (!isPerfect() && !isCheap) {
+    for (const labels of otherLabels(description.sde.name, declared)) {
+      const relabelled = { ...declared, labels };
+      await consider(trial, relabelled, undefined, 0.05);
+      for (const reading of outputs(relabelled, description.sde.name))
+        await consider(trial, reading, undefined, 0.15);
+    }
+  }
+  if (!isPerfect() && !isCheap) {
+    for (const { flag, process } of otherProcesses(description)) {
+      const on = new Trial(network, process);
+      for (const labels of labelsUnder(process, declared, verdict)) {
+        const own = { ...declared, labels };
+        const price = 0.3 + (labels.name === declared.labels.name ? 0 : 0.05);
+        for (const reading of [own, ...outputs(own, process.sde.name)])
+          await consider(on, reading, flag, price);
+      }
+    }
+  }
+  if (best === undefined) return undefined;
+  const { reading, process, levels: found } = best;
+  const clear = noiseLeft(found, range) < noiseLeft(levels, range) - Math.log(30);
+  const sure = verdict === 'wrong' || (verdict === 'doubtful' && clear);
+  return { ...reading, ...(process !== undefined && { process }), severity: sure ? 'error' : 'warning' };
+}
+
+/** Whether the data look like white noise, under which no reading is better than another. */
+function isWhite(
+  { parameterization }: Reading,
+  levels: readonly LevelReading[],
+  range: readonly [number, number],
+): boolean {
+  // With these an output of zero makes an affine denoiser too.
+  const alone = ['v', 'flow', 'reversed-flow', 'edm'].includes(parameterization);
+  return !alone && isIsotropic(levels, range);
+}
+
+/** Whether a network says x_0 under both readings: told of more noise than there is, it takes more away, which looks better. */
+function smooths(reading: Reading, declared: Reading): boolean {
+  return reading.parameterization === 'x0' && declared.parameterization === 'x0';
+}
+
+/** A reading that cannot be evaluated, such as one that leaves a table of the network, is no candidate. */
+async function attempt(trial: Trial, reading: Reading): Promise<LevelReading[] | undefined> {
+  try {
+    return await trial.read(reading);
+  } catch (cause) {
+    if (cause instanceof FastsdeError) return undefined;
+    throw cause;
+  }
+}
+
+/** The other quantities that the output may be. The opposite of a flow is a parameterization. */
+function outputs(reading: Reading, process: string): Reading[] {
+  const isFlow = process === 'flow';
+  return [
+    ...(reading.parameterization.endsWith('flow') ? [] : [{ ...reading, sign: -1 } as const]),
+    ...parameterizations
+      .filter((other) => other !== reading.parameterization && (isFlow || !other.endsWith('flow')))
+      .map((parameterization) => ({ ...reading, parameterization })),
+  ];
+}
+
+const flowLabels = ['t', 't*1000', '1-t', '(1-t)*1000'];
+const sdeLabels = ['t*999', 't', 'sigma', 'log-sigma', 'c-noise'];
+
+function labelNamesOf(process: string, discrete: boolean): readonly string[] {
+  return discrete ? ['index', 'reversed-index'] : process === 'flow' ? flowLabels : sdeLabels;
+}
+
+function otherLabels(process: string, { labels }: Reading): LabelRule[] {
+  return labelNamesOf(process, labels.discrete)
+    .map(labelRule)
+    .filter(({ name }) => name !== labels.name);
+}
+
+/** The labels that are tried under another process: the declared ones and those of its networks; of a network that denoises, the usual ones. */
+function labelsUnder(
+  { sde }: ModelDescription,
+  { labels, parameterization }: Reading,
+  verdict: Verdict,
+): LabelRule[] {
+  const usual = [parameterization, 'eps' as const].map((each) =>
+    defaultLabels(sde.name, each, labels.discrete),
+  );
+  const others = verdict === 'right' ? [...usual, 'c-noise'] : labelNamesOf(sde.name, labels.discrete);
+  const names = new Set(others.map((name) => labelRule(name).name));
+  names.delete(labels.name);
+  return [labels, ...[...names].map(labelRule)].filter(({ discrete }) => discrete === labels.discrete);
+}
+
+/** The other processes of which the network may be, with the flags that name them. */
+function otherProcesses(description: ModelDescription): { flag: string; process: ModelDescription }[] {
+  const { sde, ladder, labels, levels } = description;
+  const range = sde.dataRange;
+  if (!ladder || !labels.discrete) {
+    return sdeNames
+      .filter((name) => name !== sde.name)
+      .map((name) => {
+        const other = sdeFromName(name);
+        // A range that nobody gave is another one under another process.
+        if (isDefaultRange(sde)) return { flag: `--sde ${name}`, process: { ...description, sde: other } };
+        const isOwn = other.dataRange.join() === range.join();
+        const flag = `--sde ${name}${isOwn ? '' : ` --data-range ${range.join()}`}`;
+        return { flag, process: { ...description, sde: { ...other, dataRange: range } } };
+      });
+  }
+  const sameSde = sde.name === 'vp' ? '' : '--sde vp ';
+  const vp = sde.name === 'vp' ? sde : { ...sdeFromName('vp'), dataRange: range };
+  const named = ladderNames.flatMap((name) =>
+    [false, true].map((zeroTerminalSnr) => ({
+      flag: `${sameSde}--ladder ${name}${zeroTerminalSnr ? ' --zero-terminal-snr' : ''}`,
+      process: { ...description, sde: vp, ladder: ladderFromName({ name, levels, zeroTerminalSnr }) },
+    })),
+  );
+  if (sde.name === 've') return named;
+  const ve = sdeFromName('ve');
+  const { sigmaMin, sigmaMax } = ve.constants;
+  const process = {
+    ...description,
+    sde: { ...ve, dataRange: range },
+    ladder: smldLadder(geometricSigmas(levels, sigmaMin, sigmaMax)),
+  };
+  return [...named, { flag: `--sde ve --trained-levels ${levels} --data-range ${range.join()}`, process }];
+}
+
+function isDefaultRange({ name, dataRange }: Sde): boolean {
+  const known = sdeNames.find((each) => each === name);
+  return known !== undefined && sdeFromName(known).dataRange.join() === dataRange.join();
+}
