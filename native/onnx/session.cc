@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include <mutex>
+
 #include "operators.h"
 
 namespace fastsde::onnx {
@@ -24,6 +26,22 @@ OptionsPointer optionsOf(const Settings& settings) {
     for (const auto& [key, value] : settings.entries)
         check(f.AddSessionConfigEntry(options, key.c_str(), value.c_str()));
     return owner;
+}
+
+/**
+ * Makes a session, the first ones one after the other: with the first, ONNX Runtime enters the domain of our operators into a table of the
+ * process, which it does not guard.
+ */
+template <typename Create>
+ModelPointer create(const Create& make) {
+    static std::mutex entering;
+    static std::atomic<bool> isEntered = false;
+    std::unique_lock lock(entering, std::defer_lock);
+    if (!isEntered.load()) lock.lock();
+    Model* model = nullptr;
+    check(make(&model));
+    isEntered.store(true);
+    return ModelPointer(model);
 }
 
 std::string takeName(char* name, Allocator* allocator) {
@@ -124,17 +142,17 @@ Result Call::output(std::size_t i) const {
 }
 
 Session::Session(const std::string& path, const Settings& settings) {
-    Model* model = nullptr;
-    check(functions().CreateSession(library().environment, path.c_str(), optionsOf(settings).get(), &model));
-    model_.reset(model);
+    model_ = create([&](Model** model) {
+        return functions().CreateSession(library().environment, path.c_str(), optionsOf(settings).get(), model);
+    });
     describe();
 }
 
 Session::Session(std::span<const std::byte> bytes, const Settings& settings) {
-    Model* model = nullptr;
-    check(functions().CreateSessionFromArray(library().environment, bytes.data(), bytes.size(),
-                                             optionsOf(settings).get(), &model));
-    model_.reset(model);
+    model_ = create([&](Model** model) {
+        return functions().CreateSessionFromArray(library().environment, bytes.data(), bytes.size(),
+                                                  optionsOf(settings).get(), model);
+    });
     describe();
 }
 
