@@ -84,7 +84,7 @@ export class Trial {
 
   /**
    * The first row of the middle level again, in other company, and under the labels of the least and the most noise. The largest
-   * differences to what it was, in units of its output's root mean square.
+   * differences to what it was, in units of its output's root mean square; that of time is NaN where the output is 0.
    */
   async again(reading: Reading): Promise<{ company: number; time: number }> {
     const before = await this.#output(reading);
@@ -107,7 +107,8 @@ export class Trial {
     const same = after.subarray(0, elements);
     return {
       company: difference(0, own),
-      time: Math.max(difference(elements, same), difference(2 * elements, same)),
+      // An output of zeros, such as F of an untrained network, says nothing of it.
+      time: size === 0 ? NaN : Math.max(difference(elements, same), difference(2 * elements, same)),
     };
   }
 
