@@ -48,6 +48,36 @@ test.serial('a class without a file means the embedded model that takes classes'
   t.is(options.classLabel, 3);
 });
 
+for (const { file, reading, values } of [
+  {
+    file: 'schedule.json',
+    reading: [fixture('rectified'), '--parameterization', 'x0', '--labels', 't', '--sde', 'schedule.json'],
+    values: (end: number) => [0, 0.25, 0.5, 0.75, 1].map((time) => [time, 1 - end * time, end * time]),
+  },
+  {
+    file: 'betas.json',
+    reading: [
+      ...[fixture('vp-eps'), '--sde', 'vp', '--parameterization', 'eps', '--labels', 't*999'],
+      ...['--ladder', 'betas.json', '--no-probe'],
+    ],
+    values: (end: number) => Array.from({ length: 50 }, (_, i) => 1e-3 + (0.3 * end * i) / 49),
+  },
+]) {
+  test.serial(`a folder belongs to what ${file} held, not to its name`, async (t) => {
+    const into = ['--solver', 'ddim', '--steps', '3', '--count', '2', '--output', `of-${file}/`];
+    const flags = ['sample', ...reading, '--shape', '1,8,8', ...into];
+    await writeFile(join(folder, file), JSON.stringify(values(0.95)));
+    const first = await fastsde(flags);
+    t.is(first.code, 0, first.stderr);
+    const again = await fastsde(flags);
+    t.is(again.code, 0, again.stderr);
+    await writeFile(join(folder, file), JSON.stringify(values(0.9)));
+    const changed = await fastsde(flags);
+    t.is(changed.code, 1);
+    t.regex(changed.stderr, /is of another run: origin\.(ladder|sdeTable) is "[0-9a-f]{64}" there/);
+  });
+}
+
 test.serial("a network of its own alpha and sigma is sampled by a table's file", async (t) => {
   const sigma = (time: number) => Math.sqrt(Math.expm1(2 * time * Math.log(25)) / (2 * Math.log(25)));
   const times = Array.from({ length: 1001 }, (_, i) => i / 1000);

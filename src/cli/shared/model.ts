@@ -127,7 +127,7 @@ export async function openModel(path: string | undefined, flags: ModelFlags): Pr
 }
 
 /** Whether what stands for a name is a file. */
-function namesFile(value: string): boolean {
+export function namesFile(value: string): boolean {
   return /[./\\]/.test(value);
 }
 

@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
 import { decoderRecord } from './autoencoder.js';
+import { namesFile } from './model.js';
 import { fastsde } from './package.js';
 import type { Opened } from './report.js';
 
@@ -62,12 +63,16 @@ export async function sampleInto(
 export async function originOf(
   modelOptions: Readonly<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {
-  const { model, mixture, classifier, guide, ...rest } = modelOptions as Readonly<Record<string, string>>;
+  const { model, mixture, classifier, guide, ladder, sdeTable, ...rest } = modelOptions as Readonly<
+    Record<string, string>
+  >;
   const second = classifier ?? guide;
   return {
     fastsde: fastsde.version,
     sha256: await hashOf((model ?? mixture)!),
     ...(second !== undefined && { second: await hashOf(second) }),
+    ...(ladder !== undefined && { ladder: namesFile(ladder) ? await hashOf(ladder) : ladder }),
+    ...(sdeTable !== undefined && { sdeTable: await hashOf(sdeTable) }),
     ...rest,
     threads: undefined,
   };
