@@ -35,14 +35,8 @@ export {
 export type { EmbeddedData } from './embedded-file.js';
 export { extractFeatures, rawFeatures, type Extracted, type ExtractOptions } from './evaluation/extract.js';
 export { openSamples, samplesOf, type Piece, type Samples } from './evaluation/samples.js';
-export {
-  compare,
-  type CompareOptions,
-  type CompareProgress,
-  type Comparing,
-  type Comparison,
-  type ComparisonRow,
-} from './evaluation/compare.js';
+export { compare, type Comparing, type Comparison, type ComparisonRow } from './evaluation/compare.js';
+export type { CompareOptions, CompareProgress } from './evaluation/comparison-job.js';
 export { writeComparison, writeComparisonCsv } from './evaluation/comparison-files.js';
 export type { Sampler } from './evaluation/cells.js';
 export type { Distance, DistanceName, Distances, ExactLaw, ReferenceData } from './evaluation/distances.js';

@@ -170,7 +170,8 @@ export { findGrid, type FindGridOptions, type GridCost } from './sampling/find-g
 export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './sampling/manifest.js';
 
-export { restore, type RestoreOptions, type RestoreProgress, type RestoreResult } from './control/restore.js';
+export { restore, type RestoreResult } from './control/restore.js';
+export type { RestoreOptions, RestoreProgress } from './control/restore-options.js';
 export { measure, type Measurement, type MeasureOptions } from './control/measurement.js';
 export type {
   DifferentiableOperator,

@@ -2,25 +2,12 @@
 // (of its classes) and with one (below).
 //
 //   npm run build && node scripts/guidance/picture.mjs docs/images/guidance.png
-import {
-  embeddedClassifier,
-  embeddedModel,
-  guide,
-  loadClassifier,
-  loadModel,
-  sample,
-  writeImageGrid,
-} from 'fastsde';
+import { sample, writeImageGrid } from '../../dist/index.js';
+import { guided } from './guided.mjs';
 
 const [path = 'guidance.png'] = process.argv.slice(2);
 const scales = [1, 2, 5];
-const conditional = await loadModel(embeddedModel('conditional'));
-const unconditional = await loadModel(embeddedModel('vp'));
-const classifier = await loadClassifier(embeddedClassifier());
-const rows = [
-  ...scales.map((scale) => guide(conditional, { kind: 'classifier-free', scale })),
-  ...scales.map((scale) => guide(unconditional, { kind: 'classifier', classifier, scale })),
-];
+const rows = ['classifier-free', 'classifier'].flatMap((kind) => scales.map((scale) => guided(kind, scale)));
 const classLabel = Int32Array.from({ length: 10 }, (_, digit) => digit);
 const samples = new Float32Array(rows.length * 10 * 784);
 for (const [i, model] of rows.entries()) {
@@ -28,5 +15,4 @@ for (const [i, model] of rows.entries()) {
   samples.set(drawn.samples, i * 10 * 784);
 }
 const shape = [rows.length * 10, 1, 28, 28];
-await writeImageGrid(path, { samples, shape, range: conditional.sde.dataRange }, { columns: 10 });
-await Promise.all([conditional, unconditional, classifier].map((part) => part.close()));
+await writeImageGrid(path, { samples, shape, range: rows[0].sde.dataRange }, { columns: 10 });

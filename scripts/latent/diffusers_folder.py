@@ -199,6 +199,19 @@ def scheduler_of(folder, levels):
     return scheduler
 
 
+def export_unet(folder, unet, width, timestep, more, call, external):
+    """Exports a text-conditional U-Net: `width` is that of the text's tokens, `more` its other inputs."""
+    enlarge(unet)
+    inputs = {
+        "sample": (torch.randn(2, 4, 8, 8), PICTURE),
+        "timestep": (timestep, None),
+        "encoder_hidden_states": (torch.randn(2, MAX_TOKENS, width), BATCH),
+        **more,
+    }
+    export(folder / "unet", unet, call, inputs, ["out_sample"], external)
+    unet.save_config(folder / "unet")
+
+
 def make_sd(folder, external, levels):
     from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 
@@ -215,15 +228,8 @@ def make_sd(folder, external, levels):
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     ).eval()
-    enlarge(unet)
-    inputs = {
-        "sample": (torch.randn(2, 4, 8, 8), PICTURE),
-        "timestep": (torch.tensor([3], dtype=torch.int64), None),
-        "encoder_hidden_states": (torch.randn(2, MAX_TOKENS, 8), BATCH),
-    }
     call = lambda m, x, t, c: m(x, t, c).sample  # noqa: E731
-    export(folder / "unet", unet, call, inputs, ["out_sample"], external)
-    unet.save_config(folder / "unet")
+    export_unet(folder, unet, 8, torch.tensor([3], dtype=torch.int64), {}, call, external)
     scheduler = scheduler_of(folder, levels)
     return StableDiffusionPipeline(
         vae=vae,
@@ -260,20 +266,12 @@ def make_sdxl(folder, external, levels):
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     ).eval()
-    enlarge(unet)
-    inputs = {
-        "sample": (torch.randn(2, 4, 8, 8), PICTURE),
-        "timestep": (torch.tensor(3, dtype=torch.int64), None),
-        "encoder_hidden_states": (torch.randn(2, MAX_TOKENS, 40), BATCH),
-        "text_embeds": (torch.randn(2, 24), BATCH),
-        "time_ids": (torch.randn(2, 6), BATCH),
-    }
+    more = {"text_embeds": (torch.randn(2, 24), BATCH), "time_ids": (torch.randn(2, 6), BATCH)}
 
     def call(m, x, t, c, pooled, ids):
         return m(x, t, c, added_cond_kwargs={"text_embeds": pooled, "time_ids": ids}).sample
 
-    export(folder / "unet", unet, call, inputs, ["out_sample"], external)
-    unet.save_config(folder / "unet")
+    export_unet(folder, unet, 40, torch.tensor(3, dtype=torch.int64), more, call, external)
     scheduler = scheduler_of(folder, levels)
     return StableDiffusionXLPipeline(
         vae=vae,

@@ -11,3 +11,19 @@ export type RestorationMethod = keyof typeof restorationOptions;
 export const restorationMethods = Object.keys(restorationOptions) as readonly RestorationMethod[];
 
 export const replacementLevels = ['arrived', 'departed'] as const;
+
+/** Options of `sample` that methods take which do not make their own steps. */
+export const samplingOptions = [
+  'solver',
+  'predictor',
+  'corrector',
+  'snr',
+  'correctorSteps',
+  'norm',
+  'sequence',
+  'denoise',
+  'evaluations',
+] as const;
+
+/** Options of `sample` that all methods take. */
+export const gridOptions = ['steps', 'grid', 'rho', 'epsilon'] as const;

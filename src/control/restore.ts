@@ -1,99 +1,18 @@
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
-import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed, checkSignal } from '../options.js';
-import { planOf, sample } from '../sampling/sample.js';
+import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
 import { checkConditions } from '../score/class-label.js';
-import { recordOfInputs } from '../score/inputs.js';
 import { priorMismatch } from '../score/doubts.js';
+import { recordOfInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
-import { ladderGrid, timeGrid } from '../sde/grid.js';
-import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
-import { defined } from '../options.js';
-import type { SolverChoice } from '../solvers/choice.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import { checkTaken } from '../solvers/named.js';
-import type { Plan } from '../solvers/solver.js';
-import { checkDifferentiable, denoiserOf, type Denoiser } from './denoiser.js';
-import { dps } from './dps.js';
 import { checkMeasurement, type Known, type Measurement } from './measurement.js';
+import { restorationMethods, restorationOptions, type RestorationMethod } from './names.js';
 import { isLinear, type Operator } from './operator.js';
-import {
-  replacementLevels,
-  restorationMethods,
-  restorationOptions,
-  type RestorationMethod,
-} from './names.js';
-import { momentMatching, pseudoinverseGuidance } from './posterior.js';
-import { repaint } from './repaint.js';
-import { replacement, type ReplacementLevel } from './replacement.js';
-import type { ParticleOptions } from './particles.js';
-import { particleFilter } from './smc.js';
-import { POINTS, twistedParticleFilter } from './twisted.js';
-
-/** How samples are drawn given a measurement of each, and how many. */
-export interface RestoreOptions extends SolverChoice {
-  /**
-   * Default `replacement` where A has orthonormal rows over the channels (inpainting, colorization), `dps` where A is not linear, else
-   * `mmps`, or `smc` where the model cannot be differentiated.
-   */
-  readonly method?: RestorationMethod | undefined;
-  /** Number of samples; sample i is drawn for measurement i modulo their number. Default: one for each measurement. */
-  readonly count?: number | undefined;
-  /** States that go through the network at once, the particles of a sample together. Default: at most 64. */
-  readonly batch?: number | undefined;
-  /** Unsigned 64-bit seed. Default 0. A sample is a function of the model, its measurement, the seed, its index and the options. */
-  readonly seed?: bigint | number | undefined;
-  /** Global index of the first sample. Default 0. */
-  readonly first?: number | undefined;
-  /** Class of every sample, or one class per sample, for a model with a class input. */
-  readonly classLabel?: number | Int32Array | undefined;
-  /**
-   * `replacement` and `repaint`: the level that what is known is put at after a move. Default `arrived`, that which the move led to; `departed`,
-   * that which it came from, is the published code's.
-   */
-  readonly replaceAt?: ReplacementLevel | undefined;
-  /** `smc`: particles of every sample. Default 32. */
-  readonly particles?: number | undefined;
-  /** `smc`: share of the particles below which the effective sample size makes them be drawn anew. Default 0.5. */
-  readonly essThreshold?: number | undefined;
-  /** `mmps`: iterations of GMRES, each of one product with the Jacobian. Default 3. */
-  readonly iterations?: number | undefined;
-  /** `dps`: length of a step down the gradient of the norm of the residual. Default 1. */
-  readonly zeta?: number | undefined;
-  /** `repaint`: steps that are gone back over at once. Default 10. */
-  readonly jumpLength?: number | undefined;
-  /** `repaint`: how often each step is made. Default 10. */
-  readonly resamples?: number | undefined;
-  /** Stops between two steps, or at the next operator of a network; the promise then rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the share of the run that is done, from 0 to 1, and the number of samples. */
-  readonly onProgress?: ((progress: RestoreProgress) => void) | undefined;
-}
-
-export interface RestoreProgress {
-  readonly fraction: number;
-  readonly count: number;
-}
-
-const solverNames = [
-  'solver',
-  'predictor',
-  'corrector',
-  'snr',
-  'correctorSteps',
-  'norm',
-  'sequence',
-  'denoise',
-  'evaluations',
-];
-const gridNames = ['steps', 'grid', 'rho', 'epsilon'];
-const optionNames = [
-  ...['method', 'count', 'batch', 'seed', 'first', 'classLabel', 'signal', 'onProgress'],
-  ...Object.values(restorationOptions).flat(),
-  ...solverNames,
-  ...gridNames,
-];
+import { restoreOptionNames, type RestoreOptions } from './restore-options.js';
+import { restorations } from './restorations.js';
 
 export interface RestoreResult {
   /** [count, ...shape], in the model's own space. */
@@ -112,34 +31,6 @@ export interface RestoreResult {
   readonly warnings: readonly string[];
 }
 
-/** Some of the samples of a run. */
-interface Part {
-  readonly known: Known<Operator>;
-  readonly size: number;
-  /** Global index of the first. */
-  readonly first: number;
-  readonly seed: bigint;
-  readonly labels: Int32Array | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly onFraction: (fraction: number) => void;
-}
-
-interface Drawn {
-  readonly samples: ArrayLike<number>;
-  readonly counts: Counts;
-  readonly effectiveSampleSize?: Float64Array;
-  readonly logEvidence?: Float64Array;
-}
-
-/** A method with its options resolved for a model. */
-interface Restoration {
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly warnings: readonly string[];
-  /** States that go through the network for every sample. Default 1. */
-  readonly states?: number;
-  draw(part: Part): Promise<Drawn>;
-}
-
 /**
  * Draws samples given a measurement of each, y = A(x) + noise: pictures with a hole, without their colours, blurred or small.
  * docs/restoration.md says what each method assumes, costs and gets wrong.
@@ -155,7 +46,7 @@ export async function restore(
   const began = performance.now();
   if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function')
     throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
-  checkKnown(options, optionNames);
+  checkKnown(options, restoreOptionNames);
   const known = await checkMeasurement(measurement, model.shape);
   const method = checkChoice('method', options.method ?? defaultMethod(model, known), restorationMethods);
   for (const option of Object.values(restorationOptions).flat())
@@ -216,238 +107,4 @@ function defaultMethod(model: ScoreModel, { operator }: Known<Operator>): Restor
   if (!isLinear(operator)) return 'dps';
   if (operator.rows) return 'replacement';
   return model.closedForm || model.differentiate ? 'mmps' : 'smc';
-}
-
-const noneLeft = 'a linear measurement';
-
-const restorations: Readonly<
-  Record<
-    RestorationMethod,
-    (model: ScoreModel, known: Known<Operator>, options: RestoreOptions) => Restoration
-  >
-> = {
-  replacement(model, measured, options) {
-    linear('replacement', measured);
-    const { replaceAt = 'arrived' } = options;
-    checkChoice('replaceAt', replaceAt, replacementLevels);
-    const choice = choiceOr('predictor-corrector', 200, model, options);
-    const plan = gridPlan(model, choice);
-    return {
-      options: { ...plan.options, replaceAt },
-      warnings: [...(plan.warnings ?? []), ...uncorrected(plan.options)],
-      draw: (part) =>
-        drawBySampling(model, choice, part, {
-          constraints: [replacement(linear('replacement', part.known), replaceAt)],
-        }),
-    };
-  },
-  mmps(model, measured, options) {
-    const { iterations = 3 } = options;
-    checkInteger('iterations', iterations, 1, 1000);
-    return guidedBy('mmps', model, measured, options, { iterations }, (denoiser, known) =>
-      momentMatching(model, denoiser, known, iterations),
-    );
-  },
-  pigdm: (model, measured, options) =>
-    guidedBy('pigdm', model, measured, options, {}, (denoiser, known) =>
-      pseudoinverseGuidance(model, denoiser, known),
-    ),
-  dps(model, measured, options) {
-    const { zeta = 1 } = options;
-    checkNumber('zeta', zeta, 0, true);
-    checkDifferentiable(model, 'dps', isLinear(measured.operator) ? undefined : noneLeft);
-    const { solver, predictor, corrector, ...choice } = choiceOf(options);
-    for (const [name, value] of Object.entries({ solver, predictor, corrector }))
-      if (value !== undefined) throw new OptionError(name, value, 'left out: method dps makes its own steps');
-    const derivative = () => denoiserOf(model);
-    const chosen = (known: Known<Operator>) =>
-      ({ ...choice, predictor: dps(derivative, known, zeta), corrector: 'none' }) as const;
-    const plan = gridPlan(model, chosen(measured));
-    return {
-      options: { ...plan.options, zeta },
-      warnings: plan.warnings ?? [],
-      draw: (part) => drawBySampling(model, chosen(part.known), part),
-    };
-  },
-  repaint(model, measured, options) {
-    linear('repaint', measured);
-    refuseSolver('repaint', options);
-    const { replaceAt = 'arrived', jumpLength, resamples, steps, grid, rho, epsilon } = options;
-    checkChoice('replaceAt', replaceAt, replacementLevels);
-    const choice = { solver: repaint({ jumpLength, resamples, steps, grid, rho, epsilon }) };
-    const plan = planOf(model, choice);
-    return {
-      options: { ...plan.options, replaceAt },
-      warnings: plan.warnings ?? [],
-      draw: (part) =>
-        drawBySampling(model, choice, part, {
-          constraints: [replacement(linear('repaint', part.known), replaceAt)],
-        }),
-    };
-  },
-  smc(model, known, options) {
-    const { operator, noise } = known;
-    refuseSolver('smc', options);
-    if (!isLinear(operator)) {
-      checkDifferentiable(model, 'smc', noneLeft);
-      if (noise === 0)
-        throw new OptionError('measurement.noise', noise, 'above 0 for method smc, where A is not linear');
-    }
-    const { particles = 32, essThreshold = 0.5 } = options;
-    checkInteger('particles', particles, 1, 2 ** 20);
-    if (!(Number.isFinite(essThreshold) && essThreshold >= 0 && essThreshold <= 1))
-      throw new OptionError('essThreshold', essThreshold, 'a share of the particles, from 0 to 1');
-    const rows = Math.max(
-      particles,
-      Math.min(options.batch ?? 64, particles * (options.count ?? known.count)),
-    );
-    checkFits(
-      options.batch === undefined || rows === particles ? 'particles' : 'batch',
-      rows,
-      particleBytes(model, known.operator),
-      `${rows} of them take ${gigabytes(rows * particleBytes(model, known.operator))}; more samples of fewer particles can be weighted by their evidence`,
-    );
-    const levels = levelsOf(model, options);
-    const resolved = { particles, essThreshold };
-    return {
-      options: { ...resolved, steps: levels.length - 1, epsilon: levels.at(-1)!.t },
-      warnings: [],
-      states: particles,
-      async draw({ onFraction, known: { operator: A, ...values }, ...part }) {
-        const given: ParticleOptions = {
-          ...resolved,
-          ...part,
-          levels,
-          onStep: (step) => {
-            onFraction(step / (levels.length - 1));
-          },
-        };
-        if (isLinear(A)) return particleFilter(model, { ...values, operator: A }, given);
-        return twistedParticleFilter(model, await denoiserOf(model), { ...values, operator: A }, given);
-      },
-    };
-  },
-};
-
-/** @throws OptionError where a solver is given to a method that is one. */
-function refuseSolver(method: RestorationMethod, options: RestoreOptions): void {
-  for (const name of solverNames) {
-    const value = (options as Readonly<Record<string, unknown>>)[name];
-    if (value !== undefined)
-      throw new OptionError(
-        name,
-        value,
-        `left out: method ${method} makes its own steps (it takes ${gridNames.join(', ')})`,
-      );
-  }
-}
-
-/** @throws OptionError for a measurement that is not linear. */
-function linear(method: RestorationMethod, { operator, ...values }: Known<Operator>): Known {
-  if (isLinear(operator)) return { operator, ...values };
-  throw new OptionError('method', method, `'dps' or 'smc': what ${operator.name} measures is not linear`);
-}
-
-/** Sampling from a model that is made for the measurements of each batch. */
-function guidedBy(
-  method: RestorationMethod,
-  model: ScoreModel,
-  measured: Known<Operator>,
-  options: RestoreOptions,
-  resolved: Readonly<Record<string, unknown>>,
-  guided: (denoiser: Denoiser, known: Known) => ScoreModel,
-): Restoration {
-  linear(method, measured);
-  checkDifferentiable(model, method);
-  const choice = choiceOr('dpmpp-2m-sde', 39, model, options);
-  const plan = gridPlan(model, choice);
-  return {
-    options: { ...plan.options, ...resolved },
-    warnings: plan.warnings ?? [],
-    draw: async (part) =>
-      drawBySampling(guided(await denoiserOf(model), linear(method, part.known)), choice, part),
-  };
-}
-
-/** The solver that is chosen, or else this one with so many steps, where nothing else counts them. */
-function choiceOr(
-  solver: NonNullable<SolverChoice['solver']>,
-  steps: number,
-  { ladder }: ScoreModel,
-  options: RestoreOptions,
-): SolverChoice {
-  const choice = choiceOf(options);
-  if (choice.solver !== undefined || choice.predictor !== undefined) return choice;
-  const { evaluations, grid = '' } = choice;
-  const isCounted = ladder !== undefined || evaluations !== undefined || typeof grid !== 'string';
-  return { solver, ...(!isCounted && { steps }), ...choice };
-}
-
-/** @throws OptionError for a solver that evaluates some samples of a batch without the others. */
-function gridPlan(model: ScoreModel, choice: SolverChoice): Plan {
-  const plan = planOf(model, choice);
-  if (plan.constrains) return plan;
-  throw new OptionError('solver', choice.solver, 'one on a grid, such as a predictor');
-}
-
-/** The options of `sample` among those of a restoration. */
-function choiceOf(options: RestoreOptions): SolverChoice {
-  const { solver, predictor, corrector, snr, correctorSteps, norm, sequence, denoise } = options;
-  const { steps, evaluations, grid, rho, epsilon } = options;
-  return defined({
-    ...{ solver, predictor, corrector, snr, correctorSteps, norm, sequence, denoise },
-    ...{ steps, evaluations, grid, rho, epsilon },
-  });
-}
-
-async function drawBySampling(
-  model: ScoreModel,
-  choice: SolverChoice,
-  { size, first, seed, labels, signal, onFraction }: Part,
-  more: Pick<Parameters<typeof sample>[1] & object, 'constraints'> = {},
-): Promise<Drawn> {
-  return sample(model, {
-    ...choice,
-    ...more,
-    ...defined({ classLabel: labels, signal }),
-    ...{ count: size, batch: size, first, seed },
-    onProgress: ({ fraction }) => {
-      onFraction(fraction);
-    },
-  });
-}
-
-/** Without a corrector, replacement has the wrong law in however many steps. */
-function uncorrected({ corrector, predictor }: Readonly<Record<string, unknown>>): string[] {
-  if (corrector !== 'none' || predictor === undefined) return [];
-  return [
-    'Replacement without a corrector does not draw from the posterior, in however many steps: what is unknown follows too late ' +
-      "what is known. Give a corrector: 'langevin' for pictures, 'ald' in few dimensions.",
-  ];
-}
-
-/** What a particle takes beside the network: its state, estimates, means and noise, and what is measured of them. */
-function particleBytes({ shape }: ScoreModel, operator: Operator): number {
-  const [d, m] = [elementCount(shape), elementCount(operator.measuredShape)];
-  return isLinear(operator) ? 60 * d + 8 * m : (80 + 32 * POINTS) * d + 16 * POINTS * m;
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
-}
-
-/** The levels of a particle filter: those of a grid down to epsilon, or of a trained ladder. */
-function levelsOf(
-  model: ScoreModel,
-  { steps = 100, grid = 'uniform-lambda', rho, epsilon }: RestoreOptions,
-): Level[] {
-  const given = Object.entries({ rho, epsilon }).find(([, value]) => value !== undefined);
-  if (model.ladder && given) {
-    const expected = `left out: the model was trained on ${model.ladder.levels} discrete levels`;
-    throw new OptionError(given[0], given[1], expected);
-  }
-  const made = model.ladder
-    ? ladderGrid(model.sde, model.ladder, { steps: Math.min(steps, model.ladder.levels) })
-    : timeGrid(model.sde, { steps, grid, rho, epsilon, sigmaData: model.sigmaData });
-  return [made[0]!.from, ...made.map(({ to }) => to)].filter(({ sigma }) => sigma > 0);
 }

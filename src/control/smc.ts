@@ -1,5 +1,4 @@
-import { Stream, type NoiseAddress, type State } from '../device/binding.js';
-import { fillNormal, fillUniform } from '../device/kernels.js';
+import { Stream, type State } from '../device/binding.js';
 import { NonFiniteScoreError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
@@ -8,7 +7,7 @@ import { Batch } from '../solvers/batch.js';
 import { addRuns, type Counts } from '../solvers/counts.js';
 import { dot, type Known } from './measurement.js';
 import type { Spectrum } from './operator.js';
-import { ParticleSystem } from './particle-system.js';
+import { ParticleSystems } from './particle-systems.js';
 import {
   chainStep,
   denoised,
@@ -52,11 +51,6 @@ export async function particleFilter(
   const y = Array.from({ length: size }, (_, b) =>
     spectrum.measured(known.of(b)).map((value, i) => value / spectrum.values[i]!),
   );
-  const systems = Array.from(
-    { length: size },
-    (_, b) => new ParticleSystem(K, options.essThreshold, offsetOf(known, spectrum, b)),
-  );
-  const address = (step: number, stream: number): NoiseAddress => ({ seed, samples: first, step, stream });
   const batch = new Batch(model, {
     size: rows,
     first,
@@ -66,18 +60,9 @@ export async function particleFilter(
     signal,
   });
   try {
-    // Rows are particle by particle, each with all samples: the noise of a particle has an address of its own.
     const x = new Float32Array(rows * d);
     const z = new Float32Array(rows * d);
-    const uniforms = new Float32Array(size);
     const measured = new Float64Array(rows * rank);
-    const draw = (step: number, stream: number): void => {
-      for (let p = 0; p < K; p++)
-        fillNormal(z.subarray(p * size * d, (p + 1) * size * d), size, {
-          ...address(step, stream),
-          particle: p,
-        });
-    };
     /** x <- alpha (mean + sqrt(variance) z), but for what was measured, which moves given y. */
     const move = (mean: Float64Array, variance: number, alpha: number, G: Potential): void => {
       const scale = Math.sqrt(variance);
@@ -115,10 +100,14 @@ export async function particleFilter(
     const top = levels[0]!;
     const prior = (model.sde.priorSigma / top.alpha) ** 2;
     let G = potentialAt(top);
-    systems.forEach((system, b) => {
-      system.logEvidence += logPotential(b, new Float64Array(rank), G, prior);
-    });
-    draw(0, Stream.prior);
+    const systems = new ParticleSystems(
+      options,
+      Float64Array.from(
+        y,
+        (_, b) => offsetOf(known, spectrum, b) + logPotential(b, new Float64Array(rank), G, prior),
+      ),
+    );
+    systems.drawNormals(z, 0, Stream.prior);
     move(new Float64Array(rows * d), prior, top.alpha, G);
     const place = batch.like();
     let previous: Float64Array = new Float64Array(rows * d);
@@ -135,36 +124,21 @@ export async function particleFilter(
         const centre = spectrum.coordinates(means.slice(row * d, (row + 1) * d));
         const before = measured.subarray(row * rank, (row + 1) * rank);
         const gain = logPotential(row, centre, next, step.variance) - logPotential(row, before, G, 0);
-        systems[row % size]!.weigh(Math.floor(row / size), gain);
+        systems.weigh(row, gain);
       }
-      fillUniform(uniforms, size, address(k, Stream.resampling));
-      const parents = Int32Array.from({ length: rows }, (_, row) => row);
-      systems.forEach((system, b) => {
-        system.resample(uniforms[b]!)?.forEach((parent, p) => (parents[p * size + b] = parent * size + b));
-      });
+      const parents = systems.parents(k);
       previous = gathered(estimates, parents);
-      draw(k, Stream.predictor);
+      systems.drawNormals(z, k, Stream.predictor);
       move(gathered(means, parents), step.variance, to.alpha, next);
       G = next;
       options.onStep(k + 1);
     }
-    fillUniform(uniforms, size, address(levels.length, Stream.resampling));
-    const picked = new Float32Array(size * d);
-    systems.forEach((system, b) => {
-      const row = system.pick(uniforms[b]!) * size + b;
-      picked.set(x.subarray(row * d, (row + 1) * d), b * d);
-    });
-    const { samples, networks } = await denoised(model, picked, options);
+    const { samples, networks } = await denoised(model, systems.pick(x, levels.length), options);
     keep(samples, known, spectrum, size);
     const counts: Counts = { ...batch.counts, score: K * batch.counts.score, denoise: 1, networks };
     for (const [network, runs] of Object.entries(batch.counts.networks))
       addRuns(networks, { [network]: K * runs });
-    return {
-      samples,
-      counts,
-      effectiveSampleSize: Float64Array.from(systems, ({ least }) => least),
-      logEvidence: Float64Array.from(systems, ({ logEvidence }) => logEvidence),
-    };
+    return { samples, counts, ...systems.figures };
   } finally {
     await batch.close();
   }

@@ -1,5 +1,5 @@
 import { Stream } from '../device/binding.js';
-import { fillNormal, fillUniform } from '../device/kernels.js';
+import { fillNormal } from '../device/kernels.js';
 import { NonFiniteScoreError, OptionError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
@@ -8,7 +8,7 @@ import { addRuns, costAt, noCounts } from '../solvers/counts.js';
 import type { Denoiser } from './denoiser.js';
 import type { Known } from './measurement.js';
 import type { DifferentiableOperator } from './operator.js';
-import { ParticleSystem } from './particle-system.js';
+import { ParticleSystems } from './particle-systems.js';
 import {
   chainStep,
   denoised,
@@ -51,7 +51,7 @@ export async function twistedParticleFilter(
   known: Known<DifferentiableOperator>,
   options: ParticleOptions,
 ): Promise<Particles> {
-  const { particles: K, levels, size, first, seed, labels, signal } = options;
+  const { particles: K, levels, size, first, labels, signal } = options;
   const { operator, noise, of } = known;
   const d = elementCount(model.shape);
   const m = elementCount(operator.measuredShape);
@@ -60,7 +60,7 @@ export async function twistedParticleFilter(
   const { deviations } = spreadOf(model);
   const classes = labels && repeated(labels, K);
   const y = Array.from({ length: size }, (_, b) => of(b));
-  const systems = y.map(() => new ParticleSystem(K, options.essThreshold, 0));
+  const systems = new ParticleSystems(options, new Float64Array(size));
   const directions = new Float64Array((POINTS / 2) * d);
   fillNormal(directions, POINTS / 2, { seed: 0n, samples: 0, step: 0, stream: Stream.probeNormal });
 
@@ -114,26 +114,17 @@ export async function twistedParticleFilter(
     return { estimates, logs, shifts };
   };
 
-  // Rows are particle by particle, each with all samples: the noise of a particle has an address of its own.
   const z = new Float32Array(rows * d);
-  const draw = (step: number, stream: number): void => {
-    for (let p = 0; p < K; p++)
-      fillNormal(z.subarray(p * size * d, (p + 1) * size * d), size, {
-        ...{ seed, samples: first, step, stream },
-        particle: p,
-      });
-  };
-  const uniforms = new Float32Array(size);
   const x = new Float32Array(rows * d);
   /** The value of each particle at the last level, and what its step was off the model's own. */
   const [worth, drift] = [new Float64Array(rows), new Float64Array(rows)];
   const weigh = (logs: Float64Array): void => {
     logs.forEach((log, row) => {
-      systems[row % size]!.weigh(Math.floor(row / size), log - worth[row]! + drift[row]!);
+      systems.weigh(row, log - worth[row]! + drift[row]!);
     });
   };
 
-  draw(0, Stream.prior);
+  systems.drawNormals(z, 0, Stream.prior);
   x.set(z.map((value) => model.sde.priorSigma * value));
   const counts = noCounts();
   let previous: Float64Array = new Float64Array(rows * d);
@@ -143,16 +134,12 @@ export async function twistedParticleFilter(
     const { estimates, logs, shifts } = await twist(x, from, k);
     addRuns(counts.networks, { ...costAt(model, from), derivative: 1 }, K);
     weigh(logs);
-    fillUniform(uniforms, size, { seed, samples: first, step: k, stream: Stream.resampling });
-    const parents = Int32Array.from({ length: rows }, (_, row) => row);
-    systems.forEach((system, b) => {
-      system.resample(uniforms[b]!)?.forEach((parent, p) => (parents[p * size + b] = parent * size + b));
-    });
+    const parents = systems.parents(k);
     const step = chainStep(levels, k);
     const scale = Math.sqrt(step.variance);
     const means = gathered(stepMeans(step, from.alpha, x, estimates, previous), parents);
     previous = gathered(estimates, parents);
-    draw(k, Stream.predictor);
+    systems.drawNormals(z, k, Stream.predictor);
     parents.forEach((parent, row) => {
       let [off, along] = [0, 0];
       for (let e = 0; e < d; e++) {
@@ -175,18 +162,11 @@ export async function twistedParticleFilter(
       return value.reduce((sum, v, k) => sum + logNormal(v - images[row * m + k]!, noise ** 2), 0);
     }),
   );
-  fillUniform(uniforms, size, { seed, samples: first, step: levels.length, stream: Stream.resampling });
-  const picked = new Float32Array(size * d);
-  systems.forEach((system, b) => {
-    const row = system.pick(uniforms[b]!) * size + b;
-    picked.set(x.subarray(row * d, (row + 1) * d), b * d);
-  });
-  const { samples, networks } = await denoised(model, picked, options);
+  const { samples, networks } = await denoised(model, systems.pick(x, levels.length), options);
   addRuns(counts.networks, networks);
   return {
     samples,
     counts: { ...counts, score: K * (levels.length - 1), denoise: 1 },
-    effectiveSampleSize: Float64Array.from(systems, ({ least }) => least),
-    logEvidence: Float64Array.from(systems, ({ logEvidence }) => logEvidence),
+    ...systems.figures,
   };
 }

@@ -9,7 +9,8 @@ import {
   inpainting,
   matrixOperator,
 } from '../../src/control/operators.js';
-import { restore, type RestoreOptions } from '../../src/control/restore.js';
+import { restore } from '../../src/control/restore.js';
+import type { RestoreOptions } from '../../src/control/restore-options.js';
 import { OptionError } from '../../src/errors.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
 import { vp } from '../../src/sde/vp.js';

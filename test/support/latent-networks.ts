@@ -1,6 +1,7 @@
 import { makeNode, makeValueInfo } from '../../src/onnx/graph/graph.js';
-import { makeModel, type Model } from '../../src/onnx/file/model.js';
+import { withMetadata, type Model } from '../../src/onnx/file/model.js';
 import { makeTensor } from '../../src/onnx/file/tensor.js';
+import { smallModel } from './onnx-network.js';
 
 type Shape = readonly (number | string)[];
 
@@ -13,19 +14,11 @@ function network(
 ): Model {
   const [rows, columns, values] = weight;
   const spread = values.flatMap((value) => Array<number>(4).fill(value));
-  return makeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 18 }],
-    metadata_props: [],
-    functions: [],
-    graph: {
-      name: 'test',
-      node: [makeNode(operator, [input[0], 'w'], [output[0]], attributes)],
-      initializer: [makeTensor('w', 'float32', [rows, columns, 2, 2], spread)],
-      input: [makeValueInfo(input[0], { type: 'float32', shape: input[1] })],
-      output: [makeValueInfo(output[0], { type: 'float32', shape: output[1] })],
-      value_info: [],
-    },
+  return smallModel({
+    node: [makeNode(operator, [input[0], 'w'], [output[0]], attributes)],
+    initializer: [makeTensor('w', 'float32', [rows, columns, 2, 2], spread)],
+    input: [makeValueInfo(input[0], { type: 'float32', shape: input[1] })],
+    output: [makeValueInfo(output[0], { type: 'float32', shape: output[1] })],
   });
 }
 
@@ -62,21 +55,11 @@ export function encoderNetwork(values: readonly (readonly number[])[], output = 
 /** The score of standard normal data under VP, -x at any time. */
 export function standardNormal(shape: readonly number[]): Model {
   const value = (name: string) => makeValueInfo(name, { type: 'float32', shape: ['N', ...shape] });
-  return makeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 18 }],
-    metadata_props: [
-      { key: 'fastsde.sde', value: 'vp' },
-      { key: 'fastsde.parameterization', value: 'score' },
-    ],
-    functions: [],
-    graph: {
-      name: 'test',
-      node: [makeNode('Neg', ['x'], ['score'])],
-      initializer: [],
-      input: [value('x'), makeValueInfo('t', { type: 'float32', shape: ['N'] })],
-      output: [value('score')],
-      value_info: [],
-    },
+  const scores = smallModel({
+    node: [makeNode('Neg', ['x'], ['score'])],
+    initializer: [],
+    input: [value('x'), makeValueInfo('t', { type: 'float32', shape: ['N'] })],
+    output: [value('score')],
   });
+  return withMetadata(scores, { 'fastsde.sde': 'vp', 'fastsde.parameterization': 'score' });
 }

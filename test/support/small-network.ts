@@ -1,7 +1,8 @@
-import { makeModel, type Model } from '../../src/onnx/file/model.js';
+import type { Model } from '../../src/onnx/file/model.js';
 import { makeTensor, type DataType } from '../../src/onnx/file/tensor.js';
 import { makeNode, makeValueInfo } from '../../src/onnx/graph/graph.js';
 import type { NodeProto } from '../../src/onnx/file/proto.js';
+import { smallModel } from './onnx-network.js';
 
 /** The pictures of {@link smallNetwork}: [2, 2, 3]. */
 export const SHAPE = [2, 2, 3] as const;
@@ -46,34 +47,26 @@ export function smallNetwork({
     node.push(makeNode('Concat', ['eps', 'variance'], ['both'], { axis: 1 }));
   }
   node.push(makeNode('Cast', [variance ? 'both' : 'eps'], ['out'], { to }));
-  return makeModel({
-    ir_version: 8,
-    opset_import: [{ domain: '', version: 18 }],
-    metadata_props: [],
-    functions: [],
-    graph: {
-      name: 'small',
-      node,
-      initializer: [
-        makeTensor('slope', 'float32', [], [0.9]),
-        makeTensor('share', 'float32', [], [0.3]),
-        makeTensor('nothing', 'float32', [], [0]),
-        makeTensor('axes', 'int64', [3], [1, 2, 3]),
-        makeTensor('rows', 'int64', [4], [batch === 'N' ? -1 : batch, ...SHAPE]),
-        makeTensor(
-          'v',
-          'float32',
-          [1, ...SHAPE],
-          Array.from({ length: ELEMENTS }, (_, i) => varianceAt(i)),
-        ),
-      ],
-      input: [
-        makeValueInfo('x', { type, shape }),
-        makeValueInfo('t', { type: 'float32', shape: ['N'] }),
-        ...(selfCondition ? [makeValueInfo('x_self_cond', { type, shape })] : []),
-      ],
-      output: [makeValueInfo('out', { type, shape: ['N', 'channels', 'height', 'width'] })],
-      value_info: [],
-    },
+  return smallModel({
+    node,
+    initializer: [
+      makeTensor('slope', 'float32', [], [0.9]),
+      makeTensor('share', 'float32', [], [0.3]),
+      makeTensor('nothing', 'float32', [], [0]),
+      makeTensor('axes', 'int64', [3], [1, 2, 3]),
+      makeTensor('rows', 'int64', [4], [batch === 'N' ? -1 : batch, ...SHAPE]),
+      makeTensor(
+        'v',
+        'float32',
+        [1, ...SHAPE],
+        Array.from({ length: ELEMENTS }, (_, i) => varianceAt(i)),
+      ),
+    ],
+    input: [
+      makeValueInfo('x', { type, shape }),
+      makeValueInfo('t', { type: 'float32', shape: ['N'] }),
+      ...(selfCondition ? [makeValueInfo('x_self_cond', { type, shape })] : []),
+    ],
+    output: [makeValueInfo('out', { type, shape: ['N', 'channels', 'height', 'width'] })],
   });
 }
