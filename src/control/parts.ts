@@ -37,7 +37,7 @@ interface Unconditional {
 export function classifierFree(model: ScoreModel, options: Unconditional): Parts {
   const { unconditional } = options;
   requireCondition(model, options);
-  const second = unconditional ?? withInputs(model, options.unconditionalInputs ?? {});
+  const second = unconditional ?? withOthers(model, options.unconditionalInputs ?? {});
   const { classes } = model;
   const samples = samplesOf(model, second);
   return {
@@ -53,6 +53,20 @@ export function classifierFree(model: ScoreModel, options: Unconditional): Parts
     cost: runsOf(second),
     ...(unconditional && { close: () => unconditional.close() }),
   };
+}
+
+/** The model with other inputs, of which errors speak by the name of this option. */
+function withOthers(model: ScoreModel, inputs: Inputs): ScoreModel {
+  try {
+    return withInputs(model, inputs);
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new OptionError(
+      cause.option.replace(/^inputs/, 'unconditionalInputs'),
+      cause.value,
+      cause.expected,
+    );
+  }
 }
 
 /** @throws OptionError where there is nothing that guidance could emphasise, or two ways are given of being without it. */

@@ -20,7 +20,7 @@ export interface FindGridOptions {
   readonly steps: number;
   /** Trajectories that are looked at. Default 32. */
   readonly count?: number | undefined;
-  /** Steps of each, from whose times those of the grid are taken. Default 60. */
+  /** Steps of each, from whose times those of the grid are taken. Default 60, or as many as a ladder has, where a network takes its levels alone. */
   readonly fineSteps?: number | undefined;
   /**
    * `deviation` (default): how much farther from the straight line between start and end the step leads than the trajectory.
@@ -59,7 +59,10 @@ const MOST_BYTES = 2 ** 28;
 export async function findGrid(model: ScoreModel, options: FindGridOptions): Promise<number[]> {
   checkKnown(options, optionNames);
   const { cost = 'deviation', epsilon, signal, onProgress } = options;
-  const fineSteps = checkInteger('fineSteps', options.fineSteps ?? 60, 1, 1000);
+  const { ladder } = model.sde;
+  // Between trained levels there is nowhere to step.
+  const most = ladder?.nearest ? ladder.levels - 1 : 1000;
+  const fineSteps = checkInteger('fineSteps', options.fineSteps ?? Math.min(60, most), 1, most);
   const steps = checkInteger('steps', options.steps, 1, fineSteps);
   const count = checkInteger('count', options.count ?? 32, 1, 100_000);
   const gamma = checkNumber('gamma', options.gamma ?? 1.15, 0);

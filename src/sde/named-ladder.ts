@@ -100,7 +100,14 @@ export function zeroTerminalSnr({ levels, alpha }: Ladder): Ladder {
  */
 export function ladderFromNumbers(values: ArrayLike<number>): Ladder {
   const list = Array.from(values);
-  if (list.length < 2 || !list.every((value, i) => i === 0 || value < list[i - 1]!)) return ddpmLadder(list);
+  if (list.length < 2 || !list.every((value, i) => i === 0 || value < list[i - 1]!)) {
+    const ladder = ddpmLadder(list);
+    // The last beta may be 1, which leaves nothing.
+    const end = (ladder.alpha.at(-2) ?? 1) ** 2;
+    if (end >= 1e-20) return ladder;
+    const expected = 'betas that leave some of the data, or alpha^2, which falls from level to level';
+    throw new OptionError('betas', `${list.length} numbers whose alpha^2 fall to ${end}`, expected);
+  }
   const wrong = list.findIndex((value) => !(value >= 0 && value < 1));
   if (wrong >= 0) throw new OptionError(`alphaBars[${wrong}]`, list[wrong], 'at least 0 and below 1');
   return {

@@ -119,6 +119,10 @@ const refused: [flags: string[], message: RegExp][] = [
   ],
   [[...fed, '--guidance', '2'], /--unconditional-input.*NAME=FILE\.npy/],
   [
+    [...fed, '--guidance', '2', '--unconditional-input', 'tekst=0'],
+    /--unconditional-input tekst must be absent/,
+  ],
+  [
     [...fed, '--unconditional-input', 'text=0'],
     /--unconditional-input must be left out unless --guidance is given/,
   ],

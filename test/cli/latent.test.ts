@@ -159,6 +159,14 @@ for (const [args, message] of [
     ['sample', stableDiffusion, '--steps', '2'],
     /--prompt must be a text, which the network in .* takes \(or --input encoder_hidden_states=FILE\.npy\)/,
   ],
+  [
+    [...text, '--input', 'encoder_hidden_states=0'],
+    /--input encoder_hidden_states must be left out with --prompt, whose text it is fed; got 0/,
+  ],
+  [
+    [...text, '--guidance', '2', '--unconditional-input', 'encoder_hidden_states=0'],
+    /--unconditional-input encoder_hidden_states must be left out with --prompt/,
+  ],
   [[...plain, '--prompt', 'a cat'], /--prompt must be left out: score\.onnx is no folder with a tokenizer/],
   [
     [...text, '--negative-prompt', 'a dog'],

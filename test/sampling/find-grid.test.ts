@@ -5,6 +5,8 @@ import { OptionError } from '../../src/errors.js';
 import { findGrid, type FindGridOptions, type GridCost } from '../../src/sampling/find-grid.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
+import { ladderSde } from '../../src/sde/ladder-sde.js';
+import { ddpmLadder } from '../../src/sde/ladder.js';
 import { spacedTimes } from '../../src/sde/grid.js';
 import { shortestGrid } from '../../src/sde/shortest-grid.js';
 import { subvp } from '../../src/sde/subvp.js';
@@ -100,5 +102,17 @@ test('a signal ends the search', async (t) => {
   await t.throwsAsync(
     findGrid(mixtureModel(gaussian, vp()), { steps: 2, signal: AbortSignal.abort(reason) }),
     { is: reason },
+  );
+});
+
+test('a grid of a ladder of few levels leads from level to level', async (t) => {
+  const ladder = { ...ddpmLadder(Array.from({ length: 12 }, (_, i) => 0.02 + 0.05 * i)), nearest: true };
+  const model = mixtureModel(gaussian, ladderSde(ladder, vp()));
+  const times = await findGrid(model, { steps: 4, count: 5 });
+  const levels = times.map((time) => 12 * time - 1);
+  t.is(levels.length, 5);
+  t.true(
+    levels.every((level) => Math.abs(level - Math.round(level)) < 1e-9),
+    String(levels),
   );
 });

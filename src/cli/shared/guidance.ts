@@ -4,7 +4,7 @@ import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import type { Inputs, ScoreModel } from '../../score/model.js';
 import { addOptions, list, numbers, real } from './arguments.js';
-import { inputsOf } from './inputs.js';
+import { besidePrompt, inputsOf } from './inputs.js';
 
 /** Flags that guide the score of a model. */
 export interface GuidanceFlags {
@@ -97,6 +97,6 @@ export async function guidanceOf(
     );
   }
   const given = unconditionalInput && (await inputsOf('unconditionalInput', unconditionalInput));
-  const unconditionalInputs = (given ?? withoutPrompt) && { ...withoutPrompt, ...given };
+  const unconditionalInputs = besidePrompt('unconditionalInputs', withoutPrompt, given);
   return { kind: 'classifier-free', ...strength, ...(unconditionalInputs && { unconditionalInputs }) };
 }

@@ -19,3 +19,24 @@ export async function inputsOf(option: string, pairs: readonly string[]): Promis
   }
   return Object.fromEntries(inputs);
 }
+
+/**
+ * Inputs of a network that are given beside a prompt: only those that it does not feed itself.
+ * @throws OptionError naming an input that both would feed, and one of them without a word.
+ */
+export function besidePrompt(
+  option: 'inputs' | 'unconditionalInputs',
+  told: Inputs | undefined,
+  given: Inputs | undefined,
+): Inputs | undefined {
+  const [name] = Object.keys(given ?? {}).filter((each) => told?.[each] !== undefined);
+  if (name !== undefined) {
+    const value = given![name];
+    throw new OptionError(
+      `${option}.${name}`,
+      typeof value === 'number' ? value : `[${value!.shape.join(', ')}]`,
+      'left out with --prompt, whose text it is fed',
+    );
+  }
+  return (told ?? given) && { ...told, ...given };
+}

@@ -10,7 +10,7 @@ import { parameterizations } from '../../score/parameterization.js';
 import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../sde/names.js';
 import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
 import { addOptions, choice, constants, integer, list, numbers, oneOf, real } from './arguments.js';
-import { inputsOf } from './inputs.js';
+import { besidePrompt, inputsOf } from './inputs.js';
 import { addPromptOptions, promptOf, type PromptFlags } from './prompt.js';
 
 /** Flags that say which model is used and what a model file leaves open. */
@@ -188,7 +188,7 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
   const path = await networkPath(given, flags);
   const prompt = await promptOf(path, flags);
   const asked = await loadOptions(flags);
-  const options = prompt ? { ...asked, inputs: { ...prompt.inputs, ...asked.inputs } } : asked;
+  const options = { ...asked, ...defined({ inputs: besidePrompt('inputs', prompt?.inputs, asked.inputs) }) };
   const model = await loadModel(path, options);
   const { parameterization, labels, ladder, shape, sde, warnings } = model;
   const { threads, provider = 'cpu', classifier, guide } = flags;

@@ -164,7 +164,7 @@ function givenLadder(given: LadderName | NamedLadder | Ladder, sde: Sde, levels:
   if (sde.name !== 'vp')
     throw new OptionError(
       'ladder',
-      given,
+      typeof given === 'string' ? given : given.name,
       `left out with the ${sde.name} SDE: names are those of DDPM's (vp)`,
     );
   return ladderFromName({ levels, ...(typeof given === 'string' ? { name: given } : given) });

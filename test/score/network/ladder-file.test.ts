@@ -69,3 +69,9 @@ test('what is no ladder is refused with the name of the file', async (t) => {
     t.true(error.message.includes(name));
   }
 });
+
+test('alpha^2 in rising order are no betas', async (t) => {
+  const kept = Array.from(ladderFromName({ name: 'linear', levels: 100 }).alpha, (a) => a * a);
+  const error = await t.throwsAsync(read('rising.json', kept.toReversed()), { instanceOf: DataError });
+  t.regex(error.message, /rising\.json.*betas that leave some of the data, or alpha\^2, which falls/);
+});
