@@ -6,7 +6,7 @@
 //
 // Stopped at any moment and started again, it goes on with the job at the batch where it was, and the samples get the same bits.
 // On SIGTERM or Ctrl-C it stops within one evaluation of the network. What is no fault of the job, such as a full disk, is tried
-// again later. Several workers may share a folder: a job that one has is passed over by the others.
+// again later. Several workers may share a folder: they draw the batches of a job together, and those of a worker that died.
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

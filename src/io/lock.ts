@@ -9,7 +9,7 @@ import { outputError } from './atomic.js';
 const TOUCH_EVERY = 15_000;
 const GIVEN_UP_AFTER = 60_000;
 
-/** A folder that this process has for itself until it is released or the process ends. */
+/** A folder, or a part of the work in it, that this process has for itself until it is released or the process ends. */
 export interface FolderLock {
   release(): Promise<void>;
 }
@@ -25,39 +25,55 @@ export interface LockOptions {
 /**
  * Takes a folder, or a part of the work in it, for this process alone.
  *
- * Each process makes a file whose name says which process it is, and then looks for those of others: one that was killed leaves
- * a file that names a process which no longer runs, and that is removed. No file is ever taken over, so that there is no moment
- * in which two processes can both have the folder; two that start at the same moment may both be refused.
- *
- * Of another host's processes it is only seen whether they still touch their files, as all do now and then; the clock is
- * that of the file system, which both see.
- *
- * @throws OutputError that names the process which has the folder.
+ * @throws OutputError that names the process which has the folder, or where no file can be made in it.
  */
 export async function lockFolder(
   folder: string,
   { option, part = 'process' }: LockOptions,
 ): Promise<FolderLock> {
+  const taken = await takePart(folder, part);
+  if ('release' in taken) return taken;
+  throw new OutputError(
+    `${folder} is in use by ${taken.holder}. Wait for it or stop it, or choose another folder; ` +
+      `where that process no longer runs, remove ${join(folder, taken.file)}.`,
+    { option, value: folder },
+  );
+}
+
+/** Who has what was wanted, and the file that says so. */
+interface Taken {
+  readonly holder: string;
+  readonly file: string;
+}
+
+/**
+ * Takes a part of the work in a folder for this process, where no other process has it.
+ *
+ * Each process makes a file whose name says which process it is, and then looks for those of others: one that was killed leaves
+ * a file that names a process which no longer runs, and that is removed. No file is ever taken over, so that there is no moment
+ * in which two processes can both have the part; two that start at the same moment may both be refused.
+ *
+ * Of another host's processes it is only seen whether they still touch their files, as all do now and then; the clock is
+ * that of the file system, which both see.
+ *
+ * @throws OutputError where no file can be made in the folder.
+ */
+export async function takePart(folder: string, part: string): Promise<FolderLock | Taken> {
   const host = encodeURIComponent(hostname());
   const { start = '0' } = (await processOf(process.pid)) ?? {};
   const own = `${part}-${process.pid}-${start}-${host}.lock`;
   const path = join(folder, own);
-  const inUse = (name: string, holder: string): OutputError =>
-    new OutputError(
-      `${folder} is in use by ${holder}. Wait for it or stop it, or choose another folder; ` +
-        `where that process no longer runs, remove ${join(folder, name)}.`,
-      { option, value: folder },
-    );
   try {
     await (await open(path, 'wx')).close();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw code === 'EEXIST' ? inUse(own, 'this process') : outputError(path, cause);
+    if (code === 'EEXIST') return { holder: 'this process', file: own };
+    throw outputError(path, cause);
   }
   const leave = (): void => {
     rmSync(path, { force: true });
   };
-  process.once('exit', leave);
+  process.on('exit', leave);
   const touching = setInterval(() => void touch(path), TOUCH_EVERY).unref();
   const release = async (): Promise<void> => {
     process.off('exit', leave);
@@ -65,22 +81,32 @@ export async function lockFolder(
     await rm(path, { force: true });
   };
   try {
-    for (const name of await readdir(folder)) {
-      const holder = holderOf(name, part);
-      if (holder === undefined || name === own) continue;
-      const other = join(folder, name);
-      if (holder.host === host) {
-        if (await isRunning(holder)) throw inUse(name, `process ${holder.pid}`);
-      } else if ((await touched(path)) - (await touched(other)) < GIVEN_UP_AFTER) {
-        throw inUse(name, `process ${holder.pid} of the host ${holder.host}`);
+    for (const file of await readdir(folder)) {
+      const other = holderOf(file, part);
+      if (other === undefined || file === own) continue;
+      const holder = await livingHolder(folder, { ...other, file }, { path, host });
+      if (holder !== undefined) {
+        await release();
+        return { holder, file };
       }
-      await rm(other, { force: true });
+      await rm(join(folder, file), { force: true });
     }
   } catch (cause) {
     await release();
     throw cause;
   }
   return { release };
+}
+
+/** How a process that has left a file is called, where it still runs. */
+async function livingHolder(
+  folder: string,
+  other: Holder & { readonly file: string },
+  own: { readonly path: string; readonly host: string },
+): Promise<string | undefined> {
+  if (other.host === own.host) return (await isRunning(other)) ? `process ${other.pid}` : undefined;
+  const silence = (await touched(own.path)) - (await touched(join(folder, other.file)));
+  return silence < GIVEN_UP_AFTER ? `process ${other.pid} of the host ${other.host}` : undefined;
 }
 
 /** Writes, since the time that is then kept is the file system's. */

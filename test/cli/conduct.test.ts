@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -77,18 +77,6 @@ test('what a terminal would obey is shown as escapes', async (t) => {
   const { code, stderr } = await fastsde(['inspect', 'absent\x1b[31m.onnx']);
   t.is(code, 1);
   t.true(stderr.includes('absent\\u001b[31m.onnx'));
-});
-
-test('two processes do not draw the same part of a folder', async (t) => {
-  const args = ['sample', ...mixture, '--count', '64', '--steps', '1000000', '--output', 'parts/'];
-  const first = spawn(process.execPath, [main, ...args], { cwd: folder });
-  await once(first.stderr, 'data');
-  for (;;) if ((await readdir(join(folder, 'parts')).catch(() => [])).length > 0) break;
-  const { code, stderr } = await fastsde(args);
-  first.kill('SIGTERM');
-  await once(first, 'exit');
-  t.is(code, 1);
-  t.regex(stderr, new RegExp(`parts/? is in use by process ${first.pid!}\\.`));
 });
 
 test('without sharp, a picture is refused before the run', async (t) => {

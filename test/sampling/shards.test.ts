@@ -71,6 +71,33 @@ test('parts of a job array, drawn at the same time, make the same files, and mer
   }
 });
 
+test('processes at one folder share the batches, each drawn once, and end together', async (t) => {
+  const outcomes = await Promise.all([1, 2, 3].map(() => fastsde([...run, '--output', 'shared/'])));
+  const drawn = outcomes.map(({ code, stderr }) => {
+    t.is(code, 0, stderr);
+    const others = [...stderr.matchAll(/(\d+) samples? were (?:there already|drawn by other processes)/g)];
+    return 42 - others.reduce((sum, [, count]) => sum + Number(count), 0);
+  });
+  t.is(
+    drawn.reduce((a, b) => a + b),
+    42,
+    String(drawn),
+  );
+  t.deepEqual(await contents('shared'), await contents('whole'));
+});
+
+test('what a process that is killed had taken is drawn by another that runs', async (t) => {
+  const taken = async (): Promise<boolean> =>
+    (await readdir(join(folder, 'bereft')).catch(() => [])).some((name) => /^samples.*\.lock$/.test(name));
+  const slow = [...mixture, '--count', '12', '--batch', '3', '--steps', '3000', '--output'];
+  const killed = fastsde([...slow, 'bereft/'], { signal: 'SIGKILL', when: taken });
+  const { code, stderr } = await fastsde([...slow, 'bereft/']);
+  t.is((await killed).code, null);
+  t.is(code, 0, stderr);
+  await fastsde([...slow, 'alone/']);
+  t.deepEqual(await contents('bereft'), await contents('alone'));
+});
+
 test('parts in folders of their own merge, and a part that is missing is named', async (t) => {
   for (const part of [0, 1]) await fastsde([...run, '--output', `part-${part}/`, '--shard', `${part}/2`]);
   t.is((await fastsde(['merge', 'part-0', 'part-1'])).code, 0);
@@ -122,7 +149,8 @@ test('where a file cannot be written, the error says why, and what was complete 
   // A limit on the size of files fails in the middle of one, as a full disk does: here in that of 12 blocks of 512 bytes.
   const large = [...mixture, '--count', '1100', '--batch', '550', '--steps', '5', '--output', 'full/'];
   await fastsde([...large, '--shard', '0/2']);
-  const before = await contents('full');
+  // The manifest of a part is begun before its first batch.
+  const before = { ...(await contents('full')), 'manifest-1-of-2.json': undefined };
   const limited = ['-c', 'ulimit -f 8; exec "$@"', 'sh', process.execPath, main, ...large, '--shard', '1/2'];
   const { code, stderr } = await start(folder, 'sh', limited);
   t.is(code, 1, stderr);
@@ -130,7 +158,7 @@ test('where a file cannot be written, the error says why, and what was complete 
     stderr,
     /Cannot write full\/samples-000550-001099\.npy: .*\. Batches that are complete stay in full\//,
   );
-  t.deepEqual(await contents('full'), before);
+  t.deepEqual({ ...(await contents('full')), 'manifest-1-of-2.json': undefined }, before);
 
   const nowhere = await fastsde([...run, '--output', 'mixture.json/samples/']);
   t.is(nowhere.code, 1);

@@ -15,7 +15,7 @@ import {
   type Opened,
   type ReportFlags,
 } from '../shared/report.js';
-import { shardOption, type Part } from '../shared/shard.js';
+import { shardOption, type ShardFlag } from '../shared/shard.js';
 import { run } from '../shared/run.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
 import { tell } from '../shared/terminal.js';
@@ -26,7 +26,7 @@ interface SampleFlags extends ModelFlags, DecoderFlags, SolverFlags, ReportFlags
   readonly first?: number;
   readonly class?: number;
   readonly output?: string;
-  readonly shard?: Part;
+  readonly shard?: ShardFlag;
   readonly trajectory?: number;
 }
 
@@ -180,8 +180,9 @@ async function toFolder(
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
   const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
   const options = { ...solver, ...runOptions(flags), ...defined({ shard, decoder }), signal };
-  const { found, ...result } = await sampleInto(output, opened, options);
+  const { found, elsewhere, ...result } = await sampleInto(output, opened, options);
   if (!quiet && found > 0) tell(`${counted(found, 'sample')} were there already`);
+  if (!quiet && elsewhere > 0) tell(`${counted(elsewhere, 'sample')} were drawn by other processes`);
   return { ...result, output };
 }
 

@@ -1,23 +1,22 @@
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
+import type { Part } from '../../sampling/parts.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
 import { decoderRecord } from './autoencoder.js';
 import { namesFile } from './model.js';
 import { fastsde } from './package.js';
 import type { Opened } from './report.js';
 
-/** Part `index` of `of` parts of a run, and how it was written. */
-export interface Part {
-  readonly index: number;
-  readonly of: number;
+/** A part of a run, and how it was written. */
+export interface ShardFlag extends Part {
   readonly text: string;
 }
 
 /** `--shard i/n`: one of the parts of a run, for the jobs of an array. */
 export function shardOption(): Option {
   return new Option('--shard <i/n>', 'draw part i, from 0, of n parts of the run, into a folder').argParser(
-    (text: string): Part => {
+    (text: string): ShardFlag => {
       const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
       if (index !== undefined && Number(index) < Number(of))
         return { index: Number(index), of: Number(of), text };
