@@ -168,7 +168,7 @@ export { encodePrompt, type EncodedPrompt, type PromptOptions } from './latent/p
 export { sampleShards, type ShardsOptions, type ShardsResult } from './sampling/shards.js';
 export { findGrid, type FindGridOptions, type GridCost } from './sampling/find-grid.js';
 export { mergeShards, type Merged } from './sampling/merge.js';
-export type { Manifest, Run, Shard } from './sampling/manifest.js';
+export type { Manifest, Run, Shard } from './shards/manifest.js';
 
 export { restore, type RestoreResult } from './control/restore.js';
 export type { RestoreOptions, RestoreProgress } from './control/restore-options.js';
@@ -200,6 +200,11 @@ export { restorationMethods, type RestorationMethod } from './control/names.js';
 export type { ReplacementLevel } from './control/replacement.js';
 
 export { likelihood } from './likelihood/likelihood.js';
+export {
+  likelihoodShards,
+  type LikelihoodShardsOptions,
+  type LikelihoodShardsResult,
+} from './likelihood/shards.js';
 export type { LikelihoodOptions, TraceMethod } from './likelihood/job.js';
 export type { LikelihoodResult, MeanBits } from './likelihood/summary.js';
 export type { IntegrationOptions, IntegrationProgress } from './likelihood/integration.js';

@@ -7,7 +7,7 @@ import { decodeNpy, encodeNpy } from '../io/npy.js';
 import { isAbsent, readBytes, readJson } from '../io/read.js';
 import { isList, isRecord } from '../options.js';
 import { elementCount } from '../shape.js';
-import { sha256 } from '../sampling/manifest.js';
+import { sha256 } from '../shards/manifest.js';
 import type { Distances } from './distances.js';
 
 const FORMAT = 'fastsde comparison 1';

@@ -6,7 +6,7 @@ import { decodePixels, encodePixels } from '../io/image.js';
 import { isFolder } from '../io/atomic.js';
 import { decodeNpy } from '../io/npy.js';
 import { locateShards } from '../sampling/merge.js';
-import { readManifests, readShard } from '../sampling/manifest.js';
+import { readManifests, readShard } from '../shards/manifest.js';
 import { isList } from '../options.js';
 import { elementCount } from '../shape.js';
 

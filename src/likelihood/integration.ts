@@ -28,7 +28,7 @@ export const integrationOptions: readonly string[] = Object.keys({
 } satisfies Record<keyof IntegrationOptions, 1>);
 
 export interface IntegrationProgress {
-  /** Samples that are finished in this pass, of `count`. */
+  /** Samples that are finished, of `count`. */
   readonly done: number;
   readonly count: number;
   /** Time that the current batch has reached. */

@@ -3,7 +3,7 @@ import { scoreDerivative, type ScoreDerivative } from '../score/derivative.js';
 import type { ScoreModel } from '../score/model.js';
 import { largestMagnitude, type Data } from './data-space.js';
 import { planLikelihood, type LikelihoodJob, type LikelihoodOptions } from './job.js';
-import { runPasses } from './passes.js';
+import { joinPasses, runPasses, type Passes } from './passes.js';
 import { summarise, type LikelihoodResult } from './summary.js';
 
 /**
@@ -22,17 +22,34 @@ export async function likelihood(
   options: LikelihoodOptions = {},
 ): Promise<LikelihoodResult> {
   const began = performance.now();
-  const job = planLikelihood(model, data, options);
-  const derivative = await scoreDerivative(model, options.derivative);
-  checkDifferences(model, derivative, data, job);
-  const run = await runPasses(model, derivative, data, job, (done, time, fraction) => {
-    options.onProgress?.({ done, count: job.count, time, fraction });
-  });
+  const { job, derivative } = await prepareLikelihood(model, data, options);
+  const { count, batch } = job;
+  const parts: Passes[] = [];
+  for (let start = 0; start < count; start += batch) {
+    const end = Math.min(start + batch, count);
+    const part = await runPasses(model, derivative, data, { start, end }, job, (time, share) => {
+      options.onProgress?.({ done: start, count, time, fraction: (start + share * (end - start)) / count });
+    });
+    parts.push(part);
+  }
+  const run = joinPasses(parts);
   return {
     ...summarise(model, derivative, job, run),
     ...(options.latents && { latents: run.ends.map((value) => value / model.sde.priorSigma) }),
     seconds: (performance.now() - began) / 1000,
   };
+}
+
+/** Resolves the options, and how the score is differentiated. */
+export async function prepareLikelihood(
+  model: ScoreModel,
+  data: Data,
+  options: LikelihoodOptions,
+): Promise<{ job: LikelihoodJob; derivative: ScoreDerivative }> {
+  const job = planLikelihood(model, data, options);
+  const derivative = await scoreDerivative(model, options.derivative);
+  checkDifferences(model, derivative, data, job);
+  return { job, derivative };
 }
 
 /** The least sigma, relative to the data, at which float32 tells the values of x_0 at x + 0.003 sigma and x - 0.003 sigma apart. */

@@ -43,48 +43,87 @@ export interface Passes {
   readonly extra: number;
 }
 
-/** A run of consecutive samples in one pass. */
-interface Part {
+/** Consecutive samples of the data. */
+export interface DataRange {
   readonly start: number;
   readonly end: number;
+}
+
+/** Those of one pass. */
+interface Part extends DataRange {
   readonly repeat: number;
 }
 
-/** Integrates the samples, batch by batch and pass by pass. */
+/** Integrates samples that go through the network at once, pass by pass; `fraction` is of their work. */
 export async function runPasses(
   model: ScoreModel,
   derivative: ScoreDerivative,
   data: Data,
+  { start, end }: DataRange,
   job: LikelihoodJob,
-  onProgress: (done: number, time: number, fraction: number) => void,
+  onProgress: (time: number, fraction: number) => void,
 ): Promise<Passes> {
-  const { count, dimension: d, repeats, batch } = job;
-  const passes = Array.from({ length: repeats }, () => emptyPass(count));
-  const ends = new Float64Array(count * d);
+  const count = end - start;
+  const passes: Pass[] = [];
   const evaluations = new Int32Array(count);
   const rejected = new Int32Array(count);
   const networks = Array.from({ length: count }, (): Record<string, number> => ({}));
+  let ends: Float64Array = new Float64Array();
   let cost: DerivativeCost = { score: 0, jvp: 0, vjp: 0 };
   let extra = 0;
-  for (const [repeat, pass] of passes.entries()) {
-    for (let start = 0; start < count; start += batch) {
-      const end = Math.min(start + batch, count);
-      const part = await integrate(model, derivative, data, { start, end, repeat }, job, (time, share) => {
-        const fraction = (repeat * count + start + share * (end - start)) / (repeats * count);
-        onProgress(start, time, fraction);
-      });
-      for (const name of Object.keys(pass) as (keyof Pass)[]) pass[name].set(part.found[name], start);
-      if (repeat === 0) ends.set(part.x, start * d);
-      part.evaluations.forEach((n, i) => (evaluations[start + i]! += n));
-      part.rejected.forEach((n, i) => (rejected[start + i]! += n));
-      part.networks.forEach((runs, i) => {
-        addRuns(networks[start + i]!, runs);
-      });
-      cost = part.cost;
-      extra += start === 0 ? part.extra : 0;
-    }
+  for (let repeat = 0; repeat < job.repeats; repeat++) {
+    const part = await integrate(model, derivative, data, { start, end, repeat }, job, (time, share) => {
+      onProgress(time, (repeat + share) / job.repeats);
+    });
+    passes.push(part.found);
+    if (repeat === 0) ends = part.x;
+    part.evaluations.forEach((n, i) => (evaluations[i]! += n));
+    part.rejected.forEach((n, i) => (rejected[i]! += n));
+    part.networks.forEach((runs, i) => {
+      addRuns(networks[i]!, runs);
+    });
+    cost = part.cost;
+    extra += part.extra;
   }
   return { passes, ends, evaluations, rejected, cost, networks, extra };
+}
+
+/** The passes over consecutive parts of the data as those over all of it. */
+export function joinPasses(parts: readonly Passes[]): Passes {
+  const floats = (pick: (part: Passes) => Float64Array) => concatenate(parts.map(pick), Float64Array);
+  const integers = (pick: (part: Passes) => Int32Array) => concatenate(parts.map(pick), Int32Array);
+  const passes = parts[0]!.passes.map((_, repeat): Pass => {
+    const of = (name: keyof Pass) => floats(({ passes }) => passes[repeat]![name]);
+    return {
+      logDensity: of('logDensity'),
+      variance: of('variance'),
+      derivativeError: of('derivativeError'),
+      bound: of('bound'),
+      boundError: of('boundError'),
+    };
+  });
+  return {
+    passes,
+    ends: floats(({ ends }) => ends),
+    evaluations: integers(({ evaluations }) => evaluations),
+    rejected: integers(({ rejected }) => rejected),
+    networks: parts.flatMap(({ networks }) => networks),
+    cost: parts[0]!.cost,
+    extra: parts[0]!.extra,
+  };
+}
+
+function concatenate<A extends Float64Array | Int32Array>(
+  parts: readonly A[],
+  Array: new (length: number) => A,
+): A {
+  const whole = new Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** One part, on a device of its own. */

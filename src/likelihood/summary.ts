@@ -64,7 +64,7 @@ export function summarise(
 ): Omit<LikelihoodResult, 'latents' | 'seconds'> {
   const { sde } = model;
   const { method, reason } = derivative;
-  const { dimension, offset, repeats, bins, elboDraws, epsilon, trace, probes, count, batch } = job;
+  const { dimension, offset, repeats, bins, elboDraws, epsilon, trace } = job;
   const nats = dimension * Math.LN2;
   const toBits = (value: number) => -value / nats + offset;
   const logDensity = mean(passes.map((pass) => pass.logDensity));
@@ -99,25 +99,35 @@ export function summarise(
       ...guidedDensity(model),
       ...doubtsOf(found),
     ],
-    options: {
-      sde: sde.name,
-      ...(model.guidance && { guidance: model.guidance }),
-      ...recordOfInputs(model),
-      ...job.tolerances,
-      epsilon,
-      trace,
-      ...(trace !== 'exact' && { probes }),
-      derivative: method,
-      repeats,
-      ...(bins !== undefined && { bins }),
-      ...(elboDraws > 0 && { elboDraws }),
-      count,
-      batch,
-      seed: job.seed,
-      first: job.first,
-      ...startOf(model),
-      ...betweenLevels(model),
-    },
+    options: resolvedOptions(model, derivative, job),
+  };
+}
+
+/** Every option as resolved. */
+export function resolvedOptions(
+  model: ScoreModel,
+  derivative: ScoreDerivative,
+  job: LikelihoodJob,
+): Record<string, unknown> {
+  const { bins, elboDraws, epsilon, trace, probes } = job;
+  return {
+    sde: model.sde.name,
+    ...(model.guidance && { guidance: model.guidance }),
+    ...recordOfInputs(model),
+    ...job.tolerances,
+    epsilon,
+    trace,
+    ...(trace !== 'exact' && { probes }),
+    derivative: derivative.method,
+    repeats: job.repeats,
+    ...(bins !== undefined && { bins }),
+    ...(elboDraws > 0 && { elboDraws }),
+    count: job.count,
+    batch: job.batch,
+    seed: job.seed,
+    first: job.first,
+    ...startOf(model),
+    ...betweenLevels(model),
   };
 }
 

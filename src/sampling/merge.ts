@@ -4,7 +4,7 @@ import { writeAtomically } from '../io/atomic.js';
 import { decodeNpy, npyHeader } from '../io/npy.js';
 import { checkSignal, isList } from '../options.js';
 import { elementCount } from '../shape.js';
-import { readManifests, readShard, type Run, type Shard } from './manifest.js';
+import { readManifests, readShard, type Run, type Shard } from '../shards/manifest.js';
 
 /** What {@link mergeShards} found. */
 export interface Merged {
@@ -57,6 +57,11 @@ export async function locateShards(
     if (manifests.size === 0)
       throw new DataError(`${folder} holds no manifest of samples.`, { value: folder });
     for (const manifest of manifests.values()) {
+      if (manifest.run.contents === 'likelihood')
+        throw new DataError(
+          `${folder} holds log-densities, not samples: the command that began them reads them again.`,
+          { value: folder },
+        );
       const differs = run && difference(run, manifest.run);
       if (differs !== undefined)
         throw new DataError(

@@ -11,10 +11,10 @@ import type { ScoreModel } from '../score/model.js';
 import { recordOfInputs } from '../score/inputs.js';
 import { isImageShape } from '../shape.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
-import { manifestName, sha256, shardName, type Run } from './manifest.js';
-import { batchesOf, checkPart, samplesIn, type Part, type Range } from './parts.js';
+import { manifestName, recordedRun, sha256, shardName } from '../shards/manifest.js';
+import { batchesOf, checkPart, samplesIn, type Part, type Range } from '../shards/parts.js';
 import { planOf, sample, warningsOf, type SampleOptions, type SampleResult } from './sample.js';
-import { completeShards } from './shard-folder.js';
+import { completeShards } from '../shards/complete.js';
 
 export interface ShardsOptions extends Omit<
   SampleOptions,
@@ -86,7 +86,7 @@ export async function sampleShards(
     seed,
     ...(classLabel !== undefined && { classLabel }),
   };
-  const run = asJson({ origin, options: settings, first, count, shape: model.shape });
+  const run = recordedRun({ origin, options: settings, first, count, shape: model.shape });
   const parts = batchesOf({ first, count }, batch, shard);
   const conditions = model.inputs && checkConditions(model, classLabel, count);
   const conditionsOf = (part: Range) =>
@@ -121,7 +121,7 @@ export async function sampleShards(
       } else if (isImageShape(model.shape))
         await writeImageFolder(folder, { samples, shape, range: model.sde.dataRange }, part.first);
       const bytes = encodeNpy({ data: samples, shape });
-      const file = shardName(part.first, part.count);
+      const file = shardName(part);
       await writeAtomically(join(folder, file), bytes);
       return { file, ...part, sha256: sha256(bytes), counts };
     },
@@ -144,11 +144,4 @@ function isPictureOf(name: string, { first, count }: Range): boolean {
 
 function larger(a: Counts, b: Counts): Counts {
   return evaluationsOf(a) >= evaluationsOf(b) ? a : b;
-}
-
-/** What a manifest keeps of a run, so that it can be compared with one that was read. */
-function asJson(run: Run): Run {
-  const exact = (_: string, value: unknown): unknown =>
-    typeof value === 'bigint' ? (value <= Number.MAX_SAFE_INTEGER ? Number(value) : String(value)) : value;
-  return JSON.parse(JSON.stringify(run, exact)) as Run;
 }

@@ -15,7 +15,7 @@ import { decodeNpy, encodeNpy } from '../../src/io/npy.js';
 import { decodeNpz, encodeNpz } from '../../src/io/npz.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/io/safetensors.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
-import { encodeManifest, readManifests } from '../../src/sampling/manifest.js';
+import { encodeManifest, readManifests } from '../../src/shards/manifest.js';
 import { mutateBytes } from '../support/onnx-mutations.js';
 import { member, tar } from '../support/tar.js';
 

@@ -75,7 +75,7 @@ test('processes at one folder share the batches, each drawn once, and end togeth
   const outcomes = await Promise.all([1, 2, 3].map(() => fastsde([...run, '--output', 'shared/'])));
   const drawn = outcomes.map(({ code, stderr }) => {
     t.is(code, 0, stderr);
-    const others = [...stderr.matchAll(/(\d+) samples? were (?:there already|drawn by other processes)/g)];
+    const others = [...stderr.matchAll(/(\d+) samples? were (?:there already|done by other processes)/g)];
     return 42 - others.reduce((sum, [, count]) => sum + Number(count), 0);
   });
   t.is(

@@ -1,7 +1,10 @@
 import { Command } from 'commander';
 import { defined, jsonSeed } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
+import { OptionError } from '../../errors.js';
+import type { Data } from '../../likelihood/data-space.js';
 import type { LikelihoodOptions } from '../../likelihood/job.js';
+import type { LikelihoodResult } from '../../likelihood/summary.js';
 import { addOptions, bigInteger, choice, integer, list, real } from '../shared/arguments.js';
 import {
   addDataOptions,
@@ -16,7 +19,14 @@ import type { Scored } from '../shared/likelihood-results.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
-import { modelArgument, reached, reportOptions, withModel, type ReportFlags } from '../shared/report.js';
+import {
+  modelArgument,
+  reached,
+  reportOptions,
+  withModel,
+  type Opened,
+  type ReportFlags,
+} from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print } from '../shared/terminal.js';
 
@@ -80,6 +90,9 @@ Output, by the ending of --output:
                  log_density (nats), bits_per_dim, standard_error, evaluations
   results.npz    the same columns as arrays
   results.png    a histogram of bits/dim
+  results/       a folder with a file per batch: a run that was stopped goes on when it is
+                 started again, and several processes may do one run; with it, other outputs
+                 are written at the end
 
 Examples:
   $ fastsde likelihood --data mnist --count 100 --probes 2
@@ -94,24 +107,19 @@ async function scoreData(
   flags: LikelihoodFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const { likelihood } = await import('../../likelihood/likelihood.js');
   const results = await import('../shared/likelihood-results.js');
   const { output = [] } = flags;
-  for (const file of output) await results.checkResultPath(file);
+  const { folder, files } = await placesOf(output);
+  for (const file of files) await results.checkResultPath(file);
   await withModel(path, flags, async (opened) => {
-    const { model, follow } = opened;
+    const { model } = opened;
     const { data, labels } = await chosen(await openData(flags, opened, signal), flags);
-    const result = await follow('Scoring', 'sample', (show) =>
-      likelihood(model, data, {
-        ...likelihoodOptions(flags, model, labels),
-        signal,
-        onProgress: ({ fraction, count, time }) => {
-          show(fraction, count, reached(time));
-        },
-      }),
-    );
+    const options = { ...likelihoodOptions(flags, model, labels), signal };
+    const result = await (folder === undefined
+      ? inMemory(opened, data, options)
+      : inFolder(folder, opened, data, options, flags));
     const scored = { result, first: flags.first ?? 0, ...(labels && { labels }) };
-    for (const file of output) await results.writeResults(file, scored);
+    for (const file of files) await results.writeResults(file, scored);
     if (!flags.json && output.length === 0) {
       const { encodeCsv } = await import('../../io/csv.js');
       print(encodeCsv(results.resultColumns(scored)));
@@ -123,6 +131,56 @@ async function scoreData(
       summary: [results.summaryOf(result), ...output].join('\n'),
     };
   });
+}
+
+/** Where results go: files, and at most one folder. */
+async function placesOf(
+  output: readonly string[],
+): Promise<{ readonly folder: string | undefined; readonly files: readonly string[] }> {
+  const { namesFolder } = await import('../shared/outputs.js');
+  const folders: string[] = [];
+  const files: string[] = [];
+  for (const path of output) ((await namesFolder(path)) ? folders : files).push(path);
+  if (folders.length > 1) throw new OptionError('output', folders.join(' '), 'one folder at most');
+  return { folder: folders[0], files };
+}
+
+async function inMemory(
+  { model, follow }: Opened,
+  data: Data,
+  options: LikelihoodOptions,
+): Promise<LikelihoodResult> {
+  const { likelihood } = await import('../../likelihood/likelihood.js');
+  return follow('Scoring', 'sample', (show) => likelihood(model, data, { ...options, ...showing(show) }));
+}
+
+async function inFolder(
+  folder: string,
+  { model, options: modelOptions, follow }: Opened,
+  data: Data,
+  options: LikelihoodOptions,
+  { quiet }: LikelihoodFlags,
+): Promise<LikelihoodResult> {
+  const { likelihoodShards } = await import('../../likelihood/shards.js');
+  const { keeping, originOf, tellShared } = await import('../shared/shard.js');
+  const { assertWritable } = await import('../../io/atomic.js');
+  await assertWritable(folder);
+  const origin = await originOf(modelOptions);
+  const { found, elsewhere, ...result } = await keeping(folder, options.signal, () =>
+    follow('Scoring', 'sample', (show) =>
+      likelihoodShards(model, data, folder, { ...options, origin, ...showing(show) }),
+    ),
+  );
+  if (!quiet) tellShared(found, elsewhere);
+  return result;
+}
+
+function showing(show: (fraction: number, count: number, where: string) => void): LikelihoodOptions {
+  return {
+    onProgress: ({ fraction, count, time }) => {
+      show(fraction, count, reached(time));
+    },
+  };
 }
 
 function likelihoodOptions(

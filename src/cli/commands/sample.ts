@@ -18,7 +18,6 @@ import {
 import { shardOption, type ShardFlag } from '../shared/shard.js';
 import { run } from '../shared/run.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
-import { tell } from '../shared/terminal.js';
 
 interface SampleFlags extends ModelFlags, DecoderFlags, SolverFlags, ReportFlags {
   readonly count?: number;
@@ -172,7 +171,7 @@ async function toFolder(
   flags: SampleFlags,
   signal: AbortSignal,
 ): Promise<Sampled> {
-  const { sampleInto } = await import('../shared/shard.js');
+  const { sampleInto, tellShared } = await import('../shared/shard.js');
   const { withGridFound } = await import('../shared/grids.js');
   const { trajectory, shard, quiet } = flags;
   const output = flags.output!;
@@ -181,8 +180,7 @@ async function toFolder(
   const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
   const options = { ...solver, ...runOptions(flags), ...defined({ shard, decoder }), signal };
   const { found, elsewhere, ...result } = await sampleInto(output, opened, options);
-  if (!quiet && found > 0) tell(`${counted(found, 'sample')} were there already`);
-  if (!quiet && elsewhere > 0) tell(`${counted(elsewhere, 'sample')} were drawn by other processes`);
+  if (!quiet) tellShared(found, elsewhere);
   return { ...result, output };
 }
 

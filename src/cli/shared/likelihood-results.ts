@@ -14,7 +14,11 @@ import { counted, evaluationRange } from './report.js';
 export async function checkResultPath(path: string): Promise<void> {
   const ending = extname(path).toLowerCase();
   if (!['.csv', '.npz', '.png'].includes(ending)) {
-    throw new OptionError('output', path, 'a file ending in .csv, .npz or .png');
+    throw new OptionError(
+      'output',
+      path,
+      'a file ending in .csv, .npz or .png, or a folder, such as results/',
+    );
   }
   await assertWritable(path);
   if (ending === '.png') await (await import('../../io/sharp.js')).loadSharp();

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError, Option } from 'commander';
 import { FastsdeError, OutputError } from '../../errors.js';
-import type { Part } from '../../sampling/parts.js';
+import type { Part } from '../../shards/parts.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
 import { decoderRecord } from './autoencoder.js';
 import { namesFile } from './model.js';
 import { fastsde } from './package.js';
-import type { Opened } from './report.js';
+import { counted, type Opened } from './report.js';
+import { tell } from './terminal.js';
 
 /** A part of a run, and how it was written. */
 export interface ShardFlag extends Part {
@@ -39,8 +40,8 @@ export async function sampleInto(
     ...(await originOf(modelOptions)),
     ...(decoder && { ...decoderRecord(decoder), decoder: await hashOf(decoder.source) }),
   };
-  try {
-    return await follow('Sampling', 'sample', (show) =>
+  return keeping(folder, options.signal, () =>
+    follow('Sampling', 'sample', (show) =>
       sampleShards(model, folder, {
         ...options,
         origin,
@@ -48,14 +49,30 @@ export async function sampleInto(
           show(fraction, count, `step ${step}/${steps}`);
         },
       }),
-    );
+    ),
+  );
+}
+
+/** Runs what fills a folder batch by batch; errors say that what is complete is kept. */
+export async function keeping<T>(
+  folder: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
   } catch (cause) {
     const kept = `Batches that are complete stay in ${folder}; the same command goes on from there.`;
-    if (options.signal?.aborted)
-      throw new FastsdeError('ERR_FASTSDE_INTERRUPTED', `Interrupted. ${kept}`, { cause });
+    if (signal?.aborted) throw new FastsdeError('ERR_FASTSDE_INTERRUPTED', `Interrupted. ${kept}`, { cause });
     if (cause instanceof OutputError) throw new OutputError(`${cause.message} ${kept}`, { cause });
     throw cause;
   }
+}
+
+/** Says how much of a folder was there already, and how much other processes did. */
+export function tellShared(found: number, elsewhere: number): void {
+  if (found > 0) tell(`${counted(found, 'sample')} were there already`);
+  if (elsewhere > 0) tell(`${counted(elsewhere, 'sample')} were done by other processes`);
 }
 
 /** What makes samples what they are beside the options of the sampler; not where files lie, nor the threads. */

@@ -18,7 +18,7 @@ export interface ShardWork {
   /** Called now and then while other processes have all that is missing. */
   readonly onWait: (progress: ShardProgress) => void;
   /** Whether a file of this name, other than the shard, belongs to a part. */
-  readonly isPictureOf: (name: string, part: Range) => boolean;
+  readonly isPictureOf?: (name: string, part: Range) => boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -51,7 +51,7 @@ const PART_FREE = 250;
  * @throws DataError where the folder holds another run or a damaged manifest; OutputError; what `draw` throws.
  */
 export async function completeShards(folder: string, work: ShardWork): Promise<Completed> {
-  const { parts, draw, onWait, isPictureOf, signal } = work;
+  const { run, parts, draw, onWait, isPictureOf, signal } = work;
   let shards = await openShards(folder, work);
   const isMissing = (part: Range): boolean => !shards.has(part.first);
   const open = samplesIn(parts.filter(isMissing));
@@ -62,14 +62,14 @@ export async function completeShards(folder: string, work: ShardWork): Promise<C
     for (const part of parts.filter(isMissing)) {
       // Another process may have recorded it since.
       if (!isMissing(part)) continue;
-      const file = shardName(part.first, part.count);
+      const file = shardName(part, run.contents);
       const taken = await takePart(folder, file);
       if (!('release' in taken)) continue;
       try {
         shards = await readShards(folder, work);
         if (!isMissing(part)) continue;
         took = true;
-        await removeLeftovers(folder, (name) => name === file || isPictureOf(name, part));
+        await removeLeftovers(folder, (name) => name === file || isPictureOf?.(name, part) === true);
         const shard = await draw(part, progress());
         shards = await record(folder, work, (kept) => kept.set(part.first, shard));
         drawn += part.count;

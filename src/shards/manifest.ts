@@ -4,14 +4,20 @@ import { DataError } from '../errors.js';
 import { readBytes, readFolder, readJson } from '../io/read.js';
 import { isRecord } from '../options.js';
 import type { Counts } from '../solvers/counts.js';
+import type { Range } from './parts.js';
 
 const FORMAT = 'fastsde shards 1';
 
-/** What a folder of samples holds, the same in the manifest of every part of the run. */
+/** What the files of a run hold: their names begin with it. */
+export type Contents = 'samples' | 'likelihood';
+
+/** What a folder holds, the same in the manifest of every part of the run. */
 export interface Run {
+  /** Default samples. */
+  readonly contents?: Contents;
   /** What the caller said of the model: for the command line its hash, its options and the version of fastsde. */
   readonly origin: Readonly<Record<string, unknown>>;
-  /** Every option of the sampler as resolved, with `seed` and `batch`. */
+  /** Every option as resolved, with `seed` and `batch`. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Index of the first sample. */
   readonly first: number;
@@ -20,14 +26,14 @@ export interface Run {
   readonly shape: readonly number[];
 }
 
-/** A file of consecutive samples: float32 [count, ...shape]. */
+/** A file of consecutive samples: float32 [count, ...shape], or what was found of them. */
 export interface Shard {
   readonly file: string;
   readonly first: number;
   readonly count: number;
   /** Of the whole file, in hexadecimal. */
   readonly sha256: string;
-  /** Evaluations of each sample. */
+  /** Evaluations of each sample; of the one that took the most where they differ. */
   readonly counts: Counts;
 }
 
@@ -39,13 +45,20 @@ export interface Manifest {
 }
 
 /** The name of a shard; indices have six digits or more, so that names sort as indices do. */
-export function shardName(first: number, count: number): string {
+export function shardName({ first, count }: Range, contents: Contents = 'samples'): string {
   const [from, to] = [first, first + count - 1].map((index) => String(index).padStart(6, '0'));
-  return `samples-${from}-${to}.npy`;
+  return `${contents}-${from}-${to}.${contents === 'samples' ? 'npy' : 'npz'}`;
 }
 
 export function manifestName(shard: { index: number; of: number } | undefined): string {
   return shard ? `manifest-${shard.index}-of-${shard.of}.json` : 'manifest.json';
+}
+
+/** What a manifest keeps of a run, so that it can be compared with one that was read. */
+export function recordedRun(run: Run): Run {
+  const exact = (_: string, value: unknown): unknown =>
+    typeof value === 'bigint' ? (value <= Number.MAX_SAFE_INTEGER ? Number(value) : String(value)) : value;
+  return JSON.parse(JSON.stringify(run, exact)) as Run;
 }
 
 export function encodeManifest({ run, shards }: Manifest): string {
@@ -76,7 +89,8 @@ function checkManifest(parsed: unknown, path: string): Manifest {
       value: path,
     });
   // Names are derived, so that a manifest cannot point out of its folder.
-  const stray = parsed.shards.find(({ file, first, count }) => file !== shardName(first, count));
+  const { contents } = parsed.run;
+  const stray = parsed.shards.find((shard) => shard.file !== shardName(shard, contents));
   if (stray) throw new DataError(`${path} is damaged: it names a file ${JSON.stringify(stray.file)}.`);
   return { run: parsed.run, shards: parsed.shards };
 }
@@ -86,7 +100,8 @@ function isManifest(value: object): value is Manifest {
   return isRecord(run) && isRun(run) && Array.isArray(shards) && shards.every(isShard);
 }
 
-function isRun({ origin, options, first, count, shape }: Record<string, unknown>): boolean {
+function isRun({ contents, origin, options, first, count, shape }: Record<string, unknown>): boolean {
+  if (contents !== undefined && contents !== 'likelihood') return false;
   const counted = isCount(first) && isCount(count) && Array.isArray(shape) && shape.every(isCount);
   return counted && isRecord(origin) && isRecord(options);
 }
