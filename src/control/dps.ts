@@ -18,7 +18,7 @@ export function dps(denoiser: () => Promise<Denoiser>, known: Known<Operator>, z
   return {
     name: 'dps',
     resolve: () => ({ zeta }),
-    defaults: { steps: 1000, grid: 'uniform-t' },
+    defaults: { steps: 1000 },
     begin(batch, steps) {
       const move = inner.begin(batch, steps);
       const place = batch.like();

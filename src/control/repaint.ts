@@ -22,7 +22,7 @@ export interface RepaintOptions extends Omit<GridOptions, 'sigmaData'> {
  * follows its law given what is known.
  */
 export function repaint(options: RepaintOptions = {}): Solver {
-  const { jumpLength = 10, resamples = 10, steps = 250, grid = 'uniform-t', rho, epsilon } = options;
+  const { jumpLength = 10, resamples = 10, steps = 250, grid, rho, epsilon } = options;
   checkInteger('jumpLength', jumpLength, 1);
   checkInteger('resamples', resamples, 1);
   return {
@@ -39,7 +39,7 @@ export function repaint(options: RepaintOptions = {}): Solver {
       const made = ladder
         ? ladderGrid(model.sde, ladder, { steps: Math.min(steps, ladder.levels) })
         : timeGrid(model.sde, {
-            steps: typeof grid === 'string' ? steps : options.steps,
+            steps: grid === undefined || typeof grid === 'string' ? steps : options.steps,
             grid,
             rho,
             epsilon,

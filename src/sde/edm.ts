@@ -29,6 +29,8 @@ export function edm(options: EdmOptions = {}): Sde {
     epsilon: sigmaMin,
     dataRange: checkDataRange(dataRange),
     constants: { sigmaMin, sigmaMax, sigmaData },
+    // Even steps of the noise level would lead from far above the deviation of the data to far below it in one.
+    usualGrid: 'karras',
     priorSigma: sigmaMax,
     drift: () => 0,
     diffusion: (t) => Math.sqrt(2 * t),

@@ -30,7 +30,7 @@ export type Grid = GridName | readonly number[] | Float64Array;
 export interface GridOptions {
   /** Number of steps; the model is evaluated once at the start of each. As many as there are, where times are given. */
   readonly steps?: number | undefined;
-  /** Default `uniform-t`. See {@link spacedTimes}; `reference` is the loop of the reference implementation of Song et al. 2021. */
+  /** Default `uniform-t`, and `karras` for EDM. See {@link spacedTimes}; `reference` is the loop of the reference implementation of Song et al. 2021. */
   readonly grid?: Grid | undefined;
   /** Exponent of `karras` (default 7), `power` (default 3) and `polyexponential` (default 1); factor of `shifted` (default 3). */
   readonly rho?: number | undefined;
@@ -81,7 +81,7 @@ const timeGrids: readonly GridName[] = ['uniform-t', 'quadratic', 'power', 'shif
  * With `fromNoise` grids in t start where no signal is left; those in noise levels have that time before them.
  */
 export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
-  const { grid = 'uniform-t' } = options;
+  const { grid = usualGrid(sde) } = options;
   if (typeof grid !== 'string') return givenTimes(sde, grid, options);
   const { steps, epsilon } = validated(sde, options, 1);
   const noiseTime = options.fromNoise ? sde.noiseTime : undefined;
@@ -124,6 +124,11 @@ export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
   if (times.every((t, i) => i === 0 || t < times[i - 1]!)) return times;
   const expected = `nearer to 1, or fewer steps: not all ${steps + 1} times of the grid can be told apart`;
   throw new OptionError('rho', rho, expected);
+}
+
+/** The grid where neither a method nor a user names one. */
+export function usualGrid(sde: Sde): GridName {
+  return sde.usualGrid ?? 'uniform-t';
 }
 
 /** A user's own times. */

@@ -1,3 +1,5 @@
+import type { GridName } from './names.js';
+
 /** A Gaussian transition of the forward process: x_to | x_from ~ N(retain x_from, spread I). */
 export interface Transition {
   readonly retain: number;
@@ -57,6 +59,8 @@ export interface Sde {
    * spread = sigma(to)^2 - retain^2 sigma(from)^2, in a form that does not cancel for close times.
    */
   transition(from: number, to: number): Transition;
+  /** The grid of methods that have none of their own. Default `uniform-t`, which is for times in which noise does not grow by orders. */
+  readonly usualGrid?: GridName;
   /** Standard deviation of the (centred, isotropic) prior p_T. */
   readonly priorSigma: number;
   /**

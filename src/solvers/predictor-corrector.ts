@@ -4,7 +4,7 @@ import { checkChoice, checkKnown } from '../options.js';
 import { scoreRounding } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { saysData } from '../score/parameterization.js';
-import { ladderGrid, timeGrid, type Grid, type Step } from '../sde/grid.js';
+import { ladderGrid, timeGrid, usualGrid, type Grid, type Step } from '../sde/grid.js';
 import type { GridName } from '../sde/names.js';
 import { noiseGrids } from '../sde/spaced-levels.js';
 import type { Batch } from './batch.js';
@@ -37,7 +37,7 @@ export interface WalkOptions {
   /** Instead of steps: the evaluations that each sample may take, for every purpose; as many steps are made as they pay for. */
   readonly evaluations?: number | undefined;
   /**
-   * Default: that of the predictor, mostly `uniform-t`. A name of times from T to epsilon, the times themselves, or `reference`,
+   * Default: that of the predictor, mostly `uniform-t` (`karras` for EDM). A name of times from T to epsilon, the times themselves, or `reference`,
    * the published loop. A model with trained levels walks those down to the data, evenly spread or nearest to the noise levels of
    * `uniform-lambda`, `exponential`, `karras` or `arctan`; on other grids, with `epsilon`, and by methods that evaluate within their steps it
    * is one in continuous time.
@@ -100,7 +100,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         corrector: corrector.name,
         ...corrector.resolve?.(model),
         steps: steps.length,
-        grid: model.ladder && toData ? 'ladder' : gridOf(predictor, way),
+        grid: model.ladder && toData ? 'ladder' : gridOf(model, predictor, way),
         epsilon: end.t,
         sequence,
         denoise,
@@ -217,8 +217,8 @@ function correcting(
     }));
 }
 
-function gridOf({ defaults }: Predictor, { grid }: WalkOptions): Grid {
-  return grid ?? defaults?.grid ?? 'uniform-t';
+function gridOf({ sde }: ScoreModel, { defaults }: Predictor, { grid }: WalkOptions): Grid {
+  return grid ?? defaults?.grid ?? usualGrid(sde);
 }
 
 function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions): Step[] {
@@ -227,7 +227,7 @@ function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions):
   const fromNoise = predictor.fromNoise !== undefined && saysData(model.parameterization);
   if (options.grid === 'reference') checkReference(model, predictor);
   if (!model.ladder || isContinuous(predictor, options)) {
-    const grid = gridOf(predictor, options);
+    const grid = gridOf(model, predictor, options);
     const most = model.ladder?.nearest ? model.ladder.levels - 1 : Infinity;
     const usual = Math.min(most, predictor.defaults?.steps ?? 1000);
     const number = steps ?? (typeof grid === 'string' ? usual : undefined);

@@ -187,7 +187,7 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
 function grid(): Option {
   const text =
     `times: ${gridNames.join(', ')} (the published loop), auto (found for the model, see "fastsde grid"), or times with ` +
-    'commas between them (default: uniform-t)';
+    'commas between them (default: uniform-t; karras for edm)';
   return new Option('--grid <name>', text).argParser((value: string) =>
     /^[\d.]/.test(value) ? numbersIn(value) : oneOf(value, [...gridNames, 'auto']),
   );
