@@ -31,8 +31,16 @@ export type { ImplicitOptions } from './training/implicit.js';
 export type { ConditionOptions } from './training/conditions.js';
 export { chooseRecipe, splitData, type Recipe, type RecipeOptions } from './training/recipe.js';
 export { train, type Training } from './training/train.js';
-export type { CheckpointOptions, ObjectiveOptions, TrainOptions, TrainSettings } from './training/options.js';
+export type {
+  CheckpointOptions,
+  ObjectiveOptions,
+  SnapshotOptions,
+  TrainOptions,
+  TrainSettings,
+} from './training/options.js';
 export type { TimeBucket, TrainProgress, TrainResult } from './training/run.js';
 export type { Validation } from './training/checkpoint.js';
+export { heldOutLoss, type HeldOutLossOptions } from './training/held-out.js';
+export { postHocAverage, type PostHocAverage, type PostHocOptions } from './training/snapshots.js';
 export type { Ema } from './training/ema.js';
 export type { ScheduleOptions } from './training/schedule.js';

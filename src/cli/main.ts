@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { averageCommand } from './commands/average.js';
 import { colorizeCommand } from './commands/colorize.js';
 import { compareCommand } from './commands/compare.js';
 import { decodeCommand } from './commands/decode.js';
@@ -32,6 +33,7 @@ const program = new Command('fastsde')
   .addCommand(decodeCommand())
   .addCommand(interpolateCommand())
   .addCommand(trainCommand())
+  .addCommand(averageCommand())
   .addCommand(mergeCommand())
   .addCommand(evaluateCommand())
   .addCommand(gridCommand())

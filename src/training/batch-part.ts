@@ -1,8 +1,9 @@
-import { pick, slice, type Dataset } from '../data/dataset.js';
+import { pick, type Dataset } from '../data/dataset.js';
 import { stayOnThisThread } from '../device/addon.js';
 import { affine } from '../device/kernels.js';
 import { Queue } from '../device/queue.js';
 import type { TrainingGraph } from '../autodiff/training.js';
+import type { Ema } from './ema.js';
 import { GraphRuns, type FedRows, type RowLosses } from './graph-runs.js';
 import { GraphSessions } from './graph-sessions.js';
 import { arraysOf, type Memory } from './memory.js';
@@ -32,6 +33,7 @@ export interface PartJob {
   readonly data: Dataset;
   readonly validation?: Dataset;
   readonly settings: ResolvedSettings;
+  readonly averages: readonly Ema[];
 }
 
 /** The losses of one part of a batch: of each of its runs, and the milliseconds of these. */
@@ -58,7 +60,7 @@ export class BatchPart {
   #fed: FedRows | undefined;
 
   constructor(job: PartJob, memory: Memory, index: number, signal: AbortSignal) {
-    const { graph, settings, data } = job;
+    const { graph, settings, averages, data } = job;
     const { batch, accumulation } = settings;
     this.#job = job;
     this.#index = index;
@@ -66,7 +68,7 @@ export class BatchPart {
     this.queue = new Queue(signal);
     stayOnThisThread(this.queue.number);
     for (const array of [...arraysOf(memory), ...memory.gradients]) this.queue.hold(array);
-    this.optimizer = new Optimizer(memory, settings, index, this.queue);
+    this.optimizer = new Optimizer(memory, settings, averages, index, this.queue);
     this.#order = new DataOrder(data.shape[0]!, settings.seed);
     this.#rows = partOf({ first: 0, count: batch }, index, memory.gradients.length);
     const counts = Array.from({ length: accumulation }, (_, k) => partOf(this.#rows, k, accumulation).count);
@@ -122,22 +124,7 @@ export class BatchPart {
     const total = data.shape[0]!;
     const rows = partOf({ first: 0, count: total }, this.#index, parts);
     const size = Math.ceil(batch / (parts * accumulation));
-    const feed = async (done: number): Promise<FedRows | undefined> => {
-      if (done >= rows.count) return undefined;
-      const first = rows.first + done;
-      const { data: x0, labels } = slice(data, first, Math.min(size, rows.count - done));
-      return runs.feed({ x0, ...(labels && { labels }), first, step: 0, seed });
-    };
-    let sum = 0;
-    let fed = await feed(0);
-    for (let done = 0; fed !== undefined; done += size) {
-      if (isStopped()) return NaN;
-      runs.run(fed);
-      const [next] = await Promise.all([feed(done + size), this.queue.settled()]);
-      sum += (fed.times.length / total) * runs.losses(fed).loss;
-      fed = next;
-    }
-    return sum;
+    return runs.shareOfLoss(data, rows, size, seed, isStopped);
   }
 
   async close(): Promise<void> {

@@ -12,18 +12,11 @@ import {
   type Float32Tensor,
   type Safetensors,
 } from '../io/safetensors.js';
-import type { TrainingState } from './memory.js';
-import { elementCount } from '../shape.js';
+import { tensorsOf, type ParameterShape, type TrainingState } from './memory.js';
 
 const FORMAT = 'fastsde training 2';
 const BEST = 'best.safetensors';
 const NUMBERED = /^step-(\d{8,})\.safetensors$/;
-
-/** A trained tensor, in the order in which they lie in memory. */
-export interface ParameterShape {
-  readonly name: string;
-  readonly shape: readonly number[];
-}
 
 /** The loss of a checkpoint on held-out data. */
 export interface Validation {
@@ -190,14 +183,9 @@ export class Checkpoints {
     const parts: Record<string, Float32Array> = { parameters, firstMoments, secondMoments };
     averages.forEach((values, k) => (parts[`averages.${k}`] = values));
     const tensors = new Map<string, Float32Tensor>();
-    for (const [part, values] of Object.entries(parts)) {
-      let begin = 0;
-      for (const { name, shape } of this.#parameters) {
-        const end = begin + elementCount(shape);
-        tensors.set(`${part}.${name}`, { shape, data: values.subarray(begin, end) });
-        begin = end;
-      }
-    }
+    for (const [part, values] of Object.entries(parts))
+      for (const [name, tensor] of tensorsOf(this.#parameters, values))
+        tensors.set(`${part}.${name}`, tensor);
     return tensors;
   }
 }

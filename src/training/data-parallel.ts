@@ -1,9 +1,9 @@
 import { totalmem } from 'node:os';
 
 import { readTrainingGraph, type TrainingGraph } from '../autodiff/training.js';
-import { LoadError, ModelError, OptionError } from '../errors.js';
-import { sessionKind } from '../onnx/run/runtime.js';
+import { ModelError, OptionError } from '../errors.js';
 import { BatchPart, type PartLosses } from './batch-part.js';
+import { requireOwnSessions } from './graph-sessions.js';
 import type { Memory, TrainingState } from './memory.js';
 import { objective } from './objective.js';
 import type { TrainingJob } from './plan.js';
@@ -32,12 +32,7 @@ export class DataParallel {
     made: number,
     signal: AbortSignal,
   ): Promise<DataParallel> {
-    if ((await sessionKind()) === 'node') {
-      throw new LoadError(
-        'Training needs sessions of the addon: here onnxruntime-node runs networks (FASTSDE_SESSIONS=node, or a system without ' +
-          'them). Unset FASTSDE_SESSIONS, or see the warning for what is missing.',
-      );
-    }
+    await requireOwnSessions();
     const goal = objective(job.model, job.objective);
     const derived = job.graph ? readTrainingGraph(job.graph) : await goal.trainingGraph(job.parameters);
     const graph = inOrder(derived, job.parameters);

@@ -104,10 +104,15 @@ export function checkEma(ema: Ema, option: string): Ema {
       if (ema.decay !== undefined) checkDecay(`${option}.decay`, ema.decay);
       break;
     case 'power-function':
-      if (!(ema.deviation > 0 && ema.deviation < UNIFORM_DEVIATION))
-        throw new OptionError(`${option}.deviation`, ema.deviation, 'between 0 and 0.288 (1 / sqrt(12))');
+      checkDeviation(`${option}.deviation`, ema.deviation);
   }
   return ema;
+}
+
+/** @throws OptionError for what is no relative standard deviation of a power-function average. */
+export function checkDeviation(option: string, deviation: number): number {
+  if (deviation > 0 && deviation < UNIFORM_DEVIATION) return deviation;
+  throw new OptionError(option, deviation, 'between 0 and 0.288 (1 / sqrt(12))');
 }
 
 function checkDecay(option: string, decay: number): void {

@@ -1,3 +1,4 @@
+import { slice, type Dataset } from '../data/dataset.js';
 import type { TrainingGraph } from '../autodiff/training.js';
 import type { ElementKind } from '../device/device.js';
 import type { Queue } from '../device/queue.js';
@@ -91,6 +92,38 @@ export class GraphRuns {
   /** What the last run found, once the queue has made it. */
   losses({ times, run: { loss, losses } }: FedRows): RowLosses {
     return { times, loss: loss[0]!, ...(losses && { losses: losses.slice() }) };
+  }
+
+  /**
+   * The part that consecutive rows of data have in the mean loss over all of these, at times and with noise that depend on the row
+   * alone.
+   * @param size rows of a run
+   * @param isStopped ends it early, with NaN
+   */
+  async shareOfLoss(
+    data: Dataset,
+    { first: begin, count }: { readonly first: number; readonly count: number },
+    size: number,
+    seed: bigint,
+    isStopped: () => boolean,
+  ): Promise<number> {
+    const feed = async (done: number): Promise<FedRows | undefined> => {
+      if (done >= count) return undefined;
+      const first = begin + done;
+      const { data: x0, labels } = slice(data, first, Math.min(size, count - done));
+      return this.feed({ x0, ...(labels && { labels }), first, step: 0, seed });
+    };
+    const total = data.shape[0]!;
+    let sum = 0;
+    let fed = await feed(0);
+    for (let done = 0; fed !== undefined; done += size) {
+      if (isStopped()) return NaN;
+      this.run(fed);
+      const [next] = await Promise.all([feed(done + size), this.#queue.settled()]);
+      sum += (fed.times.length / total) * this.losses(fed).loss;
+      fed = next;
+    }
+    return sum;
   }
 
   async #open(rows: number, tensors: Readonly<Record<string, Tensor>>): Promise<Run> {

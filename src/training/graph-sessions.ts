@@ -1,11 +1,13 @@
+import { LoadError } from '../errors.js';
 import { blockConvolutions } from '../onnx/run/blocked.js';
 import { modelBytes, type Model } from '../onnx/file/model.js';
-import { createSession, type Session } from '../onnx/run/runtime.js';
+import { createSession, sessionKind, type Session } from '../onnx/run/runtime.js';
 
-/** Sessions for a training graph, of one thread each, by the number of rows that they are run on, opened when first asked for. */
+/** Sessions for a training graph, of one thread each where nothing else is said, by the number of rows that they are run on, opened when first asked for. */
 export class GraphSessions {
   readonly #model: Model;
   readonly #trained: ReadonlySet<number>;
+  readonly #threads: number;
   readonly #open = new Map<number, Promise<Session>>();
   #plain: Promise<Session> | undefined;
 
@@ -13,9 +15,10 @@ export class GraphSessions {
    * @param trained numbers of rows of a training step: for each of them convolutions are blocked. It is faster from 4 rows on,
    *   and is no matter of timing, so that a resumed run rounds as the first one did.
    */
-  constructor(model: Model, trained: ReadonlySet<number>) {
+  constructor(model: Model, trained: ReadonlySet<number>, threads = 1) {
     this.#model = model;
     this.#trained = trained;
+    this.#threads = threads;
   }
 
   /** The session for so many rows. */
@@ -36,18 +39,27 @@ export class GraphSessions {
 
   async #blocked(rows: number): Promise<Session> {
     const blocked = await blockConvolutions(this.#model, rows);
-    return blocked === undefined ? this.#asItIs() : openSession(blocked);
+    return blocked === undefined ? this.#asItIs() : this.#session(blocked);
   }
 
   #asItIs(): Promise<Session> {
-    this.#plain ??= openSession(this.#model);
+    this.#plain ??= this.#session(this.#model);
     return this.#plain;
+  }
+
+  #session(model: Model): Promise<Session> {
+    return createSession(modelBytes(model), {
+      threads: this.#threads,
+      ...(model.folder !== undefined && { folder: model.folder }),
+    });
   }
 }
 
-function openSession(model: Model): Promise<Session> {
-  return createSession(modelBytes(model), {
-    threads: 1,
-    ...(model.folder !== undefined && { folder: model.folder }),
-  });
+/** @throws LoadError where only onnxruntime-node could run networks. */
+export async function requireOwnSessions(): Promise<void> {
+  if ((await sessionKind()) !== 'node') return;
+  throw new LoadError(
+    'Training needs sessions of the addon: here onnxruntime-node runs networks (FASTSDE_SESSIONS=node, or a system without ' +
+      'them). Unset FASTSDE_SESSIONS, or see the warning for what is missing.',
+  );
 }

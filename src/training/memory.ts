@@ -1,3 +1,6 @@
+import type { Float32Tensor } from '../io/safetensors.js';
+import { elementCount } from '../shape.js';
+
 /** The state of a run: all that a step changes. Parameters of all tensors lie in one array, in the order of the names. */
 export interface TrainingState {
   readonly parameters: Float32Array;
@@ -5,6 +8,12 @@ export interface TrainingState {
   readonly secondMoments: Float32Array;
   /** One for each moving average. */
   readonly averages: readonly Float32Array[];
+}
+
+/** A trained tensor, in the order in which they lie in memory. */
+export interface ParameterShape {
+  readonly name: string;
+  readonly shape: readonly number[];
 }
 
 /** What the queues of a run share. */
@@ -39,4 +48,18 @@ export function arraysOf({
 
 function zeros(length: number, count: number): Float32Array[] {
   return Array.from({ length: count }, () => new Float32Array(new SharedArrayBuffer(4 * length)));
+}
+
+/** The tensors that lie in one array, by name, as views. */
+export function tensorsOf(
+  parameters: readonly ParameterShape[],
+  values: Float32Array,
+): Map<string, Float32Tensor> {
+  let begin = 0;
+  return new Map(
+    parameters.map(({ name, shape }) => {
+      const data = values.subarray(begin, (begin += elementCount(shape)));
+      return [name, { shape, data }];
+    }),
+  );
 }

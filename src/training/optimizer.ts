@@ -1,7 +1,7 @@
 import { adamw, sumOfSquares } from '../device/adamw.js';
 import { affine, copy } from '../device/kernels.js';
 import type { Queue } from '../device/queue.js';
-import { emaDecay } from './ema.js';
+import { emaDecay, type Ema } from './ema.js';
 import { arraysOf, type Memory, type TrainingState } from './memory.js';
 import type { ResolvedSettings } from './options.js';
 import { learningRateAt } from './schedule.js';
@@ -13,16 +13,24 @@ const MAX_OPERANDS = 8;
 export class Optimizer {
   readonly #memory: Memory;
   readonly #settings: ResolvedSettings;
+  readonly #averages: readonly Ema[];
   readonly #queue: Queue;
   readonly #begin: number;
   readonly #end: number;
   readonly #squares: Float64Array;
 
-  constructor(memory: Memory, settings: ResolvedSettings, part: number, queue: Queue) {
+  constructor(
+    memory: Memory,
+    settings: ResolvedSettings,
+    averages: readonly Ema[],
+    part: number,
+    queue: Queue,
+  ) {
     const { length } = memory.parameters;
     const parts = memory.gradients.length;
     this.#memory = memory;
     this.#settings = settings;
+    this.#averages = averages;
     this.#queue = queue;
     this.#begin = Math.floor((part * length) / parts);
     this.#end = Math.floor(((part + 1) * length) / parts);
@@ -49,14 +57,17 @@ export class Optimizer {
   /** AdamW and the averages, with the gradient scaled down to the norm `clip` where its own, `norm`, is larger. */
   update(step: number, norm: number): void {
     if (this.#begin === this.#end) return;
-    const { beta1, beta2, epsilon, weightDecay, clip, ema, batch } = this.#settings;
+    const { beta1, beta2, epsilon, weightDecay, clip, batch } = this.#settings;
     const { parameters, gradients, firstMoments, secondMoments, averages } = this.#memory;
     adamw(
       this.#slice(parameters),
       this.#slice(gradients[0]!),
       this.#slice(firstMoments),
       this.#slice(secondMoments),
-      averages.map((values, k) => ({ values: this.#slice(values), decay: emaDecay(ema[k]!, step, batch) })),
+      averages.map((values, k) => ({
+        values: this.#slice(values),
+        decay: emaDecay(this.#averages[k]!, step, batch),
+      })),
       {
         ...{ beta1, beta2, epsilon, weightDecay, step },
         learningRate: learningRateAt(this.#settings, step),

@@ -63,6 +63,8 @@ export interface TrainOptions extends TrainSettings {
   readonly graph?: Model | undefined;
   /** Where the state of the run is kept; a run that finds a checkpoint of its own there goes on from it. Default: nowhere. */
   readonly checkpoints?: CheckpointOptions | undefined;
+  /** Snapshots of two averages on the way, of which {@link postHocAverage} makes others. Default: none. */
+  readonly snapshots?: SnapshotOptions | undefined;
   /** Held-out data, on which the first average is evaluated with every checkpoint, always with the same times and noise. */
   readonly validation?: Dataset | undefined;
   /** Steps between two reports of progress. Default: as many as take half a second. */
@@ -83,6 +85,18 @@ export interface CheckpointOptions {
   readonly every?: number | undefined;
   /** How many of the last ones stay, beside the best one by validation loss. Default 2. */
   readonly keep?: number | undefined;
+}
+
+export interface SnapshotOptions {
+  /** Created where it does not exist; the folder above it has to. A snapshot holds the parameters once for each average. */
+  readonly folder: string;
+  /** Steps between two snapshots; the last step makes one too. Some 50 in a run give averages of all widths. */
+  readonly every: number;
+  /**
+   * The standard deviations, over the length of the run, of the power-function averages that are kept up for them (sigma_rel).
+   * Default [0.05, 0.1].
+   */
+  readonly deviations?: readonly number[] | undefined;
 }
 
 /**
@@ -310,6 +324,7 @@ const others: Readonly<Record<Exclude<keyof TrainOptions, keyof TrainSettings>, 
   parameters: true,
   graph: true,
   checkpoints: true,
+  snapshots: true,
   validation: true,
   progressEvery: true,
   modelEvery: true,
@@ -320,4 +335,5 @@ const others: Readonly<Record<Exclude<keyof TrainOptions, keyof TrainSettings>, 
 export function checkTrainOptions(options: TrainOptions): void {
   checkKnown(options, [...Object.keys(settingRules), ...Object.keys(others)]);
   if (options.checkpoints) checkKnown(options.checkpoints, ['folder', 'every', 'keep'], 'checkpoints');
+  if (options.snapshots) checkKnown(options.snapshots, ['folder', 'every', 'deviations'], 'snapshots');
 }

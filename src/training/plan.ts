@@ -3,8 +3,9 @@ import { DataError, OptionError } from '../errors.js';
 import { parameterNames } from '../autodiff/parameters.js';
 import { readTrainingGraph } from '../autodiff/training.js';
 import { modelBytes, type Model } from '../onnx/file/model.js';
-import { checkInteger, checkSignal } from '../options.js';
-import type { ParameterShape } from './checkpoint.js';
+import { checkInteger, checkSignal, isList } from '../options.js';
+import { checkDeviation, type Ema } from './ema.js';
+import type { ParameterShape } from './memory.js';
 import { checkFreeRows, objective, type Objective } from './objective.js';
 import { timesOf } from './times.js';
 import {
@@ -12,6 +13,7 @@ import {
   resolveSettings,
   type ObjectiveOptions,
   type ResolvedSettings,
+  type SnapshotOptions,
   type TrainOptions,
 } from './options.js';
 
@@ -27,6 +29,8 @@ export interface TrainingJob {
   readonly parameters: readonly string[];
   readonly objective: ObjectiveOptions;
   readonly settings: ResolvedSettings;
+  /** All averages that are kept up: those of the settings, then those of the snapshots. */
+  readonly averages: readonly Ema[];
   readonly data: Dataset;
   readonly validation?: Dataset;
   /** Ends of the buckets of times, ascending. */
@@ -45,14 +49,23 @@ export interface TrainingPlan {
   readonly parameters: readonly ParameterShape[];
   readonly checkpoints:
     { readonly folder: string; readonly every: number; readonly keep: number } | undefined;
+  readonly snapshots: Snapshots | undefined;
   /** Every option, as plain data. */
   readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Where snapshots go, how often, and which averages they hold. */
+export interface Snapshots {
+  readonly folder: string;
+  readonly every: number;
+  readonly deviations: readonly number[];
 }
 
 /** @throws OptionError, DataError or ModelError for what cannot be used. */
 export function planTraining(model: Model, data: Dataset, options: TrainOptions): TrainingPlan {
   checkTrainOptions(options);
   const { validation, graph, checkpoints: kept, objective: aim = {} } = options;
+  const snapshots = options.snapshots && resolveSnapshots(options.snapshots);
   const settings = resolveSettings(options);
   const goal = objective(model, aim);
   checkData('data', data, goal);
@@ -78,16 +91,26 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
     ? made.parameters.map(({ name }) => name)
     : parameterNames(model, options.parameters ?? 'all');
 
+  const { deviations = [] } = snapshots ?? {};
   return {
     parameters: shapesOf(model, names),
     checkpoints,
-    options: { objective: aim, ...settings },
+    snapshots,
+    options: {
+      objective: aim,
+      ...settings,
+      ...(snapshots && { snapshots: { deviations: snapshots.deviations } }),
+    },
     job: {
       model,
       ...(graph && { graph }),
       parameters: names,
       objective: aim,
       settings,
+      averages: [
+        ...settings.ema,
+        ...deviations.map((deviation): Ema => ({ kind: 'power-function', deviation })),
+      ],
       data,
       ...(validation && { validation }),
       edges: timeEdges(goal, aim),
@@ -111,6 +134,20 @@ export async function runRecord({ job, options }: TrainingPlan): Promise<object>
     ...(job.validation && { validation: await hashes(job.validation) }),
     parameters: job.parameters,
     options: Object.fromEntries(kept),
+  };
+}
+
+function resolveSnapshots({ folder, every, deviations = [0.05, 0.1] }: SnapshotOptions): Snapshots {
+  if (!isList(deviations) || deviations.length === 0 || new Set(deviations).size < deviations.length)
+    throw new OptionError(
+      'snapshots.deviations',
+      deviations,
+      'a list of different numbers, such as [0.05, 0.1]',
+    );
+  return {
+    folder,
+    every: checkInteger('snapshots.every', every, 1),
+    deviations: deviations.map((each, k) => checkDeviation(`snapshots.deviations[${k}]`, each)),
   };
 }
 

@@ -5,11 +5,12 @@ import { withMetadata, type Model } from '../onnx/file/model.js';
 import type { PartLosses } from './batch-part.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
 import { DataParallel } from './data-parallel.js';
-import { allocate, allocateState, arraysOf, type Memory, type TrainingState } from './memory.js';
+import { allocate, allocateState, arraysOf, tensorsOf, type Memory, type TrainingState } from './memory.js';
 import { Recorder, type StepReport } from './recorder.js';
 import { elementCount } from '../shape.js';
 import { learningRateAt } from './schedule.js';
 import { runRecord, type TrainingPlan } from './plan.js';
+import { openSnapshots, writeSnapshot } from './snapshots.js';
 
 /** Where a run is, with means over the steps since the previous report. */
 export interface TrainProgress {
@@ -107,8 +108,8 @@ export class TrainingRun {
     this.#signal = signal;
     this.#progress = progress;
     const count = plan.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-    const { ema, workers } = plan.job.settings;
-    this.#memory = allocate(count, ema.length, workers);
+    const { averages, settings } = plan.job;
+    this.#memory = allocate(count, averages.length, settings.workers);
   }
 
   /** Trains to the last step. */
@@ -153,7 +154,7 @@ export class TrainingRun {
 
   /** Fills the memory with the state of the last checkpoint, or with that of the beginning. */
   async #restore(): Promise<void> {
-    const { parameters, checkpoints } = this.#plan;
+    const { parameters, checkpoints, snapshots } = this.#plan;
     const names = parameters.map(({ name }) => name);
     const values = parameterValues(this.#network, names);
     let begin = 0;
@@ -162,8 +163,12 @@ export class TrainingRun {
       for (const part of [this.#memory.parameters, ...this.#memory.averages]) part.set(tensor, begin);
       begin += tensor.length;
     }
-    if (checkpoints === undefined) return;
-    const { folder, keep } = checkpoints;
+    if (checkpoints) await this.#resume(checkpoints);
+    if (snapshots) await openSnapshots(snapshots.folder, this.#made);
+  }
+
+  async #resume({ folder, keep }: Exclude<TrainingPlan['checkpoints'], undefined>): Promise<void> {
+    const { parameters } = this.#plan;
     this.#checkpoints = await Checkpoints.open(folder, await runRecord(this.#plan), parameters, keep);
     this.#made = this.#step = await this.#checkpoints.restore(this.#memory);
     if (this.#made > this.#steps) {
@@ -200,6 +205,7 @@ export class TrainingRun {
   /** Step after step, until the last one or the one in which the run is stopped. */
   async #repeat(parallel: DataParallel, givenUp: AbortSignal): Promise<void> {
     const { edges, reportEvery, modelEvery, checkpointEvery } = this.#plan.job;
+    const snapshotEvery = this.#plan.snapshots?.every ?? 0;
     const recorder = new Recorder(edges, this.#made, reportEvery);
     for (let stop = false; this.#step < this.#steps && !stop;) {
       givenUp.throwIfAborted();
@@ -210,6 +216,8 @@ export class TrainingRun {
       stop = this.#signal?.aborted ?? false;
       const last = stop || step === this.#steps;
       if (checkpointEvery > 0 && (last || step % checkpointEvery === 0)) await this.#checkpoint(parallel);
+      if (snapshotEvery > 0 && (step === this.#steps || step % snapshotEvery === 0))
+        await this.#snapshot(parallel);
       if (this.#writeFailure) throw this.#writeFailure.error;
       if (this.#waiting.length > 0) {
         await parallel.settled();
@@ -280,6 +288,27 @@ export class TrainingRun {
     const step = this.#step;
     const isStopped = (): boolean => this.#signal?.aborted ?? false;
     const loss = this.#plan.job.validation && (await parallel.validate(isStopped));
+    if (loss !== undefined) this.#validation = { step, loss };
+    await this.#write(parallel, (saved) => this.#checkpoints!.write(step, saved, loss));
+  }
+
+  async #snapshot(parallel: DataParallel): Promise<void> {
+    const step = this.#step;
+    const { parameters, snapshots, job } = this.#plan;
+    const { folder, deviations } = snapshots!;
+    const first = job.settings.ema.length;
+    await this.#write(parallel, ({ averages }) =>
+      writeSnapshot(
+        folder,
+        step,
+        parameters,
+        new Map(deviations.map((deviation, k) => [deviation, averages[first + k]!])),
+      ),
+    );
+  }
+
+  /** Begins to write a copy of the state, once what was written before is on the disk. */
+  async #write(parallel: DataParallel, write: (saved: TrainingState) => Promise<void>): Promise<void> {
     await this.#writing;
     if (this.#writeFailure) return;
     if (this.#saved === undefined) {
@@ -287,8 +316,7 @@ export class TrainingRun {
       parallel.hold(arraysOf(this.#saved));
     }
     await parallel.save(this.#saved);
-    if (loss !== undefined) this.#validation = { step, loss };
-    this.#writing = this.#checkpoints!.write(step, this.#saved, loss).catch((error: unknown) => {
+    this.#writing = write(this.#saved).catch((error: unknown) => {
       this.#writeFailure = { error };
     });
   }
@@ -320,8 +348,8 @@ export class TrainingRun {
 
   #result(): TrainResult {
     const seconds = (performance.now() - this.#start) / 1000;
-    const averages = this.#memory.averages.map((_, k) => this.#export(k));
-    const { batch } = this.#plan.job.settings;
+    const { batch, ema } = this.#plan.job.settings;
+    const averages = ema.map((_, k) => this.#export(k));
     const { all, network } = this.#reported;
     const checkpoint = this.#checkpoints?.last;
     const best = this.#checkpoints?.best;
@@ -348,13 +376,8 @@ export class TrainingRun {
   #export(k: number): Model {
     const { objective, settings } = this.#plan.job;
     const { seed, batch, ema } = settings;
-    const values = new Map<string, Float32Array>();
-    let begin = 0;
-    for (const { name, shape } of this.#plan.parameters) {
-      const end = begin + elementCount(shape);
-      values.set(name, this.#memory.averages[k]!.slice(begin, end));
-      begin = end;
-    }
+    const tensors = tensorsOf(this.#plan.parameters, this.#memory.averages[k]!.slice());
+    const values = new Map([...tensors].map(([name, { data }]) => [name, data]));
     const inference = withoutDropout(withParameters(this.#network, values));
     return withMetadata(inference, {
       'fastsde.training.steps': String(this.#step),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { CommanderError, type Command } from 'commander';
 import fc from 'fast-check';
+import { averageCommand } from '../../src/cli/commands/average.js';
 import { compareCommand } from '../../src/cli/commands/compare.js';
 import { decodeCommand } from '../../src/cli/commands/decode.js';
 import { encodeCommand } from '../../src/cli/commands/encode.js';
@@ -151,6 +152,11 @@ const commands: Record<string, { make: () => Command; args: readonly string[]; s
     args: ['--mixture', 'mixture.json', '--count', '8', '--samplers', 'ddim', '--evaluations', '2,3'],
     share: 0.03,
   },
+  average: {
+    make: averageCommand,
+    args: ['run', '--sigma-rel', '0.1', '--output', 'average.onnx'],
+    share: 0.1,
+  },
   merge: { make: mergeCommand, args: ['parts', '--output', 'merged.npy'], share: 0.2 },
   grad: { make: gradCommand, args: ['mlp.onnx', '--output', 'gradient.onnx'], share: 0.05 },
   inspect: { make: inspectCommand, args: [fixture('vp-eps')], share: 0.2 },
@@ -184,6 +190,19 @@ async function outcome(command: Command, args: readonly string[]): Promise<{ cod
 test.before(async (t) => {
   const parts = ['--mixture', 'mixture.json', '--count', '2', '--steps', '2', '--output', 'parts/'];
   t.is((await outcome(sampleCommand(), parts)).code, 0);
+  const trained = [
+    '--data',
+    'points.npy',
+    '--steps',
+    '2',
+    '--batch',
+    '2',
+    '--workers',
+    '1',
+    '--sample-count',
+    '2',
+  ];
+  t.is((await outcome(trainCommand(), [...trained, '--snapshot-every', '1', '--output', 'run'])).code, 0);
 });
 
 for (const [name, { make, args, share = 0.1 }] of Object.entries(commands)) {

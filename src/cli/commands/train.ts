@@ -69,6 +69,7 @@ const help = `${dataHelp}
 Output, in the folder --output:
   model.onnx            the network with averaged weights and all metadata
   checkpoints/          the state of the run; the same command goes on from there
+  snapshots/            with --snapshot-every: averages, of which "fastsde average" makes others
   samples-001000.png    samples of the averaged weights at a step
   density.png           for points of the plane, from 250 steps on: density and score field at the end
   loss.csv              the loss by step and by time, with loss.png, loss-by-time.png
@@ -87,6 +88,7 @@ const flagNames: Readonly<Record<string, string>> = {
   ...Object.fromEntries([...options].map(([path, { long }]) => [path, long!])),
   'checkpoints.every': '--checkpoint-every',
   'checkpoints.keep': '--keep',
+  'snapshots.every': '--snapshot-every',
   kind: '--objective',
 };
 

@@ -27,6 +27,7 @@ export interface TrainConfig extends Omit<RecipeOptions, 'model' | 'graph' | 'pa
   readonly output?: string;
   readonly checkpointEvery?: number;
   readonly keep?: number;
+  readonly snapshotEvery?: number;
   readonly sampleEvery?: number;
   readonly sampleCount?: number;
 }

@@ -85,6 +85,12 @@ export const groups: Readonly<Record<string, Rules>> = {
       help: 'checkpoints kept beside the best one',
       standard: '2',
     },
+    snapshotEvery: {
+      type: 'integer',
+      flag: '--snapshot-every <n>',
+      help: 'steps between snapshots of two averages, for "fastsde average"',
+      standard: 'none',
+    },
     sampleEvery: {
       type: 'integer',
       flag: '--sample-every <n>',

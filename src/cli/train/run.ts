@@ -1,27 +1,21 @@
 import { join } from 'node:path';
 import { untrainedNames, parameterNames, parameterValues } from '../../autodiff/parameters.js';
 import type { Dataset } from '../../data/dataset.js';
-import { loadData } from '../../data/load.js';
 import { FastsdeError, ModelError, OptionError } from '../../errors.js';
 import { assertWritable, ensureFolder, removeLeftovers, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
-import { defined, jsonSeed } from '../../options.js';
+import { jsonSeed } from '../../options.js';
 import { readMetadata } from '../../score/network/metadata.js';
 import { nameSource } from '../../score/network/network.js';
 import { settingRules, type TrainOptions } from '../../training/options.js';
-import {
-  chooseRecipe,
-  momentsOf,
-  splitData,
-  type Recipe,
-  type RecipeOptions,
-} from '../../training/recipe.js';
+import { chooseRecipe, type Recipe, type RecipeOptions } from '../../training/recipe.js';
 import type { TrainProgress, TrainResult } from '../../training/run.js';
 import { train } from '../../training/train.js';
 import { counted } from '../shared/report.js';
 import { print, warn } from '../shared/terminal.js';
 import type { TrainConfig } from './config.js';
+import { openSets, SNAPSHOTS } from './data.js';
 import { LossHistory } from './loss-history.js';
 import { TrainingPictures } from './pictures.js';
 import { TrainingLine } from './progress.js';
@@ -41,7 +35,7 @@ export async function trainTo(config: TrainConfig, signal: AbortSignal, reportin
   const { output = 'training', model } = config;
   await ensureFolder(output);
   await assertWritable(join(output, 'model.onnx'));
-  const { trained, heldOut } = splitData(await openSet(config, signal, reporting), config.holdOut);
+  const { trained, heldOut } = await openSets(config, signal, reporting);
   signal.throwIfAborted();
   try {
     const recipe = chooseRecipe(trained, await recipeOptions(config));
@@ -96,10 +90,11 @@ class TrainingSession {
 
   async run(): Promise<void> {
     const { model, options } = this.#recipe;
-    const { checkpointEvery, keep } = this.#config;
+    const { checkpointEvery, keep, snapshotEvery: every } = this.#config;
     const training = train(model, this.#trained, {
       ...options,
       checkpoints: { folder: join(this.#output, 'checkpoints'), every: checkpointEvery, keep },
+      ...(every !== undefined && { snapshots: { folder: join(this.#output, SNAPSHOTS), every } }),
       validation: this.#heldOut,
       progressEvery: 1,
       modelEvery: this.#sampleEvery,
@@ -204,18 +199,6 @@ class TrainingSession {
 const isOwnFile =
   /^(train\.json|model(-average-\d+)?\.onnx|loss(-by-time)?\.(csv|png)|samples-\d+\.(png|npy)|density\.png)$/;
 
-async function openSet(config: TrainConfig, signal: AbortSignal, { quiet }: Reporting): Promise<Dataset> {
-  const { data = '', split = 'train', dataLabels, resize, channels, skipCorrupted } = config;
-  const set = await loadData(data, {
-    split,
-    signal,
-    ...defined({ labels: dataLabels, size: resize, channels }),
-    ...(skipCorrupted && { onCorrupted: () => undefined }),
-  });
-  if (!quiet) warn([...(set.warnings ?? []), ...scaleWarnings(data, set)]);
-  return set;
-}
-
 /** What the library chooses a recipe by: files are read, and what is about files alone is left out. */
 async function recipeOptions(config: TrainConfig): Promise<RecipeOptions> {
   const { model, graph, parameters, network, conditional, objective, seed = 0 } = config;
@@ -242,17 +225,6 @@ function untrainedWarnings({ model, options }: Recipe): string[] {
   const few = names.length > 8 ? [...names.slice(0, 8), `and ${names.length - 8} more`] : names;
   return [
     `Not trained: ${few.join(', ')}. "parameters" of a configuration file selects tensors by a pattern.`,
-  ];
-}
-
-/** Points have to fit between the least and the largest noise of the SDEs. */
-function scaleWarnings(name: string, { data, shape }: Dataset): string[] {
-  if (shape.length !== 2 || !(data instanceof Float32Array)) return [];
-  const { mean, std } = momentsOf(data);
-  if (std >= 0.1 && Math.abs(mean) + std <= 10) return [];
-  return [
-    `${name} has mean ${mean} and standard deviation ${std} over all values; scale each feature to about 0 and 1, ` +
-      'for which the noise is meant.',
   ];
 }
 
