@@ -171,6 +171,11 @@ export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './shards/manifest.js';
 
 export { restore, type RestoreResult } from './control/restore.js';
+export {
+  restoreShards,
+  type RestoreShardsOptions,
+  type RestoreShardsResult,
+} from './control/restore-shards.js';
 export type { RestoreOptions, RestoreProgress } from './control/restore-options.js';
 export { measure, type Measurement, type MeasureOptions } from './control/measurement.js';
 export type {

@@ -120,7 +120,8 @@ async function checkDerivative(operator: DifferentiableOperator): Promise<void> 
   throw new OptionError('measurement.operator.vjp', name, `(dA/dx)^T v of apply: ${found}`);
 }
 
-function randomVector(length: number, step: number): Float64Array {
+/** Normal numbers, the same ones always. */
+export function randomVector(length: number, step: number): Float64Array {
   const out = new Float64Array(length);
   fillNormal(out, 1, { seed: 0n, samples: 0, step, stream: Stream.probeNormal });
   return out;

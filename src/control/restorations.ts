@@ -34,7 +34,7 @@ interface Part {
   readonly onFraction: (fraction: number) => void;
 }
 
-interface Drawn {
+export interface Drawn {
   readonly samples: ArrayLike<number>;
   readonly counts: Counts;
   readonly effectiveSampleSize?: Float64Array;

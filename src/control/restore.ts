@@ -12,7 +12,7 @@ import { checkMeasurement, type Known, type Measurement } from './measurement.js
 import { restorationMethods, restorationOptions, type RestorationMethod } from './names.js';
 import { isLinear, type Operator } from './operator.js';
 import { restoreOptionNames, type RestoreOptions } from './restore-options.js';
-import { restorations } from './restorations.js';
+import { restorations, type Drawn } from './restorations.js';
 
 export interface RestoreResult {
   /** [count, ...shape], in the model's own space. */
@@ -31,6 +31,65 @@ export interface RestoreResult {
   readonly warnings: readonly string[];
 }
 
+/** What a run draws, with every option resolved. */
+export interface RestoreJob {
+  readonly count: number;
+  /** Global index of the first sample. */
+  readonly first: number;
+  /** Most samples at once. */
+  readonly most: number;
+  readonly known: Known<Operator>;
+  readonly labels: Int32Array | undefined;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly string[];
+  /** Samples from the one at `done` on, counted from the first; told how much of them is there. */
+  draw(done: number, size: number, onFraction: (fraction: number) => void): Promise<Drawn>;
+}
+
+/** @throws OptionError for measurements and options that cannot be used. */
+export async function prepareRestore(
+  model: ScoreModel,
+  measurement: Measurement,
+  options: RestoreOptions,
+): Promise<RestoreJob> {
+  if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function')
+    throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
+  checkKnown(options, restoreOptionNames);
+  const known = await checkMeasurement(measurement, model.shape);
+  const method = checkChoice('method', options.method ?? defaultMethod(model, known), restorationMethods);
+  for (const option of Object.values(restorationOptions).flat())
+    checkTaken(option, options[option], option, 'method', method, restorationOptions[method]);
+  const count = checkInteger('count', options.count ?? known.count, 1);
+  const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
+  const seed = checkSeed(options.seed ?? 0);
+  const signal = checkSignal(options.signal);
+  const labels = checkConditions(model, options.classLabel, count);
+  const restoration = restorations[method](model, known, options);
+  const { states = 1 } = restoration;
+  const batch = checkInteger('batch', options.batch ?? Math.min(64, count * states), 1);
+  const { operator, noise } = known;
+  return {
+    ...{ count, first, known, labels },
+    most: Math.max(1, Math.floor(batch / states)),
+    draw: (done, size, onFraction) =>
+      restoration.draw({
+        known: { ...known, of: (sample) => known.of(done + sample) },
+        ...{ size, first: first + done, seed, signal, onFraction },
+        labels: labels?.subarray(done, done + size),
+      }),
+    options: {
+      sde: model.sde.name,
+      ...recordOfInputs(model),
+      method,
+      operator: { name: operator.name, ...operator.options },
+      noise,
+      ...restoration.options,
+      ...{ count, batch, seed, first },
+    },
+    warnings: [...restoration.warnings, ...priorMismatch(model, labels)],
+  };
+}
+
 /**
  * Draws samples given a measurement of each, y = A(x) + noise: pictures with a hole, without their colours, blurred or small.
  * docs/restoration.md says what each method assumes, costs and gets wrong.
@@ -44,38 +103,18 @@ export async function restore(
   options: RestoreOptions = {},
 ): Promise<RestoreResult> {
   const began = performance.now();
-  if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function')
-    throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
-  checkKnown(options, restoreOptionNames);
-  const known = await checkMeasurement(measurement, model.shape);
-  const method = checkChoice('method', options.method ?? defaultMethod(model, known), restorationMethods);
-  for (const option of Object.values(restorationOptions).flat())
-    checkTaken(option, options[option], option, 'method', method, restorationOptions[method]);
+  const job = await prepareRestore(model, measurement, options);
+  const { count, most } = job;
   const d = elementCount(model.shape);
-  const count = checkInteger('count', options.count ?? known.count, 1);
-  checkFits('count', count, 4 * d, 'one part after the other by first');
-  const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
-  const seed = checkSeed(options.seed ?? 0);
-  const signal = checkSignal(options.signal);
-  const labels = checkConditions(model, options.classLabel, count);
-  const restoration = restorations[method](model, known, options);
-  const { states = 1 } = restoration;
-  const batch = checkInteger('batch', options.batch ?? Math.min(64, count * states), 1);
-  const most = Math.max(1, Math.floor(batch / states));
-
+  checkFits('count', count, 4 * d, 'one part after the other by first, or into a folder by restoreShards');
   const samples = new Float32Array(count * d);
   const [sizes, evidence] = [new Float64Array(count), new Float64Array(count)];
   let counts = noCounts();
   let hasParticles = false;
   for (let done = 0; done < count; done += most) {
     const size = Math.min(most, count - done);
-    const drawn = await restoration.draw({
-      known: { ...known, of: (sample) => known.of(done + sample) },
-      ...{ size, first: first + done, seed, signal },
-      labels: labels?.subarray(done, done + size),
-      onFraction(fraction) {
-        options.onProgress?.({ fraction: (done + size * fraction) / count, count });
-      },
+    const drawn = await job.draw(done, size, (fraction) => {
+      options.onProgress?.({ fraction: (done + size * fraction) / count, count });
     });
     samples.set(drawn.samples, done * d);
     if (evaluationsOf(drawn.counts) > evaluationsOf(counts)) counts = drawn.counts;
@@ -83,23 +122,14 @@ export async function restore(
     if (drawn.effectiveSampleSize) sizes.set(drawn.effectiveSampleSize, done);
     if (drawn.logEvidence) evidence.set(drawn.logEvidence, done);
   }
-  const { operator, noise } = known;
   return {
     samples,
     shape: [count, ...model.shape],
     counts,
     seconds: (performance.now() - began) / 1000,
     ...(hasParticles && { effectiveSampleSize: sizes, logEvidence: evidence }),
-    options: {
-      sde: model.sde.name,
-      ...recordOfInputs(model),
-      method,
-      operator: { name: operator.name, ...operator.options },
-      noise,
-      ...restoration.options,
-      ...{ count, batch, seed, first },
-    },
-    warnings: [...restoration.warnings, ...priorMismatch(model, labels)],
+    options: job.options,
+    warnings: job.warnings,
   };
 }
 

@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../device/addon.js';
+import type { Measurement } from '../control/measurement.js';
+import { restore, type RestoreResult } from '../control/restore.js';
+import type { RestoreOptions } from '../control/restore-options.js';
 import { EngineError, QueueFullError } from '../errors.js';
 import type { Data } from '../likelihood/data-space.js';
 import type { IntegrationOptions } from '../likelihood/integration.js';
@@ -149,6 +152,15 @@ export class Engines {
     return this.#request(copied(options), (model, given) => likelihood(model, own, given));
   }
 
+  /** As the function `restore`. */
+  async restore(
+    measurement: Measurement,
+    options: RestoreOptions & RequestOptions = {},
+  ): Promise<RestoreResult> {
+    const own = { ...measurement, values: ownOf(measurement.values) as Measurement['values'] };
+    return this.#request(copied(options), (model, given) => restore(model, own, given));
+  }
+
   /** As the function `encode`. */
   async encode(data: Data, options: IntegrationOptions & RequestOptions = {}): Promise<LatentResult> {
     const own = data.slice();
@@ -273,5 +285,7 @@ function copied<Options extends RequestOptions>(options: Options): Options {
 }
 
 function ownOf(value: unknown): unknown {
-  return value instanceof Float32Array || value instanceof Int32Array ? value.slice() : value;
+  const isArray =
+    value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array;
+  return isArray ? value.slice() : value;
 }

@@ -11,7 +11,7 @@ import type { ScoreModel } from '../score/model.js';
 import { recordOfInputs } from '../score/inputs.js';
 import { isImageShape } from '../shape.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
-import { manifestName, recordedRun, sha256, shardName } from '../shards/manifest.js';
+import { isPictureOf, manifestName, recordedRun, sha256, shardName } from '../shards/manifest.js';
 import { batchesOf, checkPart, samplesIn, type Part, type Range } from '../shards/parts.js';
 import { planOf, sample, warningsOf, type SampleOptions, type SampleResult } from './sample.js';
 import { completeShards } from '../shards/complete.js';
@@ -135,11 +135,6 @@ export async function sampleShards(
     found,
     elsewhere,
   };
-}
-
-function isPictureOf(name: string, { first, count }: Range): boolean {
-  const index = Number(/^(\d{6,})\.png$/.exec(name)?.[1]);
-  return index >= first && index < first + count;
 }
 
 function larger(a: Counts, b: Counts): Counts {

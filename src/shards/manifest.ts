@@ -35,6 +35,14 @@ export interface Shard {
   readonly sha256: string;
   /** Evaluations of each sample; of the one that took the most where they differ. */
   readonly counts: Counts;
+  /** Of each sample, where particles were drawn. */
+  readonly particles?: ParticleFigures;
+}
+
+/** What `smc` says of samples. */
+export interface ParticleFigures {
+  readonly effectiveSampleSize: readonly number[];
+  readonly logEvidence: readonly number[];
 }
 
 /** The record of a run, or of one part of it, as far as it has come. */
@@ -48,6 +56,12 @@ export interface Manifest {
 export function shardName({ first, count }: Range, contents: Contents = 'samples'): string {
   const [from, to] = [first, first + count - 1].map((index) => String(index).padStart(6, '0'));
   return `${contents}-${from}-${to}.${contents === 'samples' ? 'npy' : 'npz'}`;
+}
+
+/** Whether a file is the picture of one of these samples. */
+export function isPictureOf(name: string, { first, count }: Range): boolean {
+  const index = Number(/^(\d{6,})\.png$/.exec(name)?.[1]);
+  return index >= first && index < first + count;
 }
 
 export function manifestName(shard: { index: number; of: number } | undefined): string {

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { measure } from '../../src/control/measurement.js';
+import { blur } from '../../src/control/operators.js';
+import { restore } from '../../src/control/restore.js';
 import { guideAs } from '../../src/control/describe.js';
 import { openEngines } from '../../src/engine/engines.js';
 import { EngineError, ModelError, OptionError, QueueFullError } from '../../src/errors.js';
@@ -39,6 +42,18 @@ test('every function gives the same bits as on the calling thread', async (t) =>
   };
   const [here, there] = [await sample(model, options), await engines.sample(options)];
   t.deepEqual({ ...there, seconds: 0 }, { ...here, seconds: 0 });
+
+  // Two at once, each with measurements of its own.
+  const operator = blur(3, model.shape);
+  const known = [data, data.toReversed()].map((x) => ({
+    operator,
+    values: measure(operator, x),
+    noise: 0.1,
+  }));
+  const run = { method: 'smc', particles: 3, steps: 5, count: 4, seed: 3 } as const;
+  const restored = await Promise.all(known.map((measurement) => engines.restore(measurement, run)));
+  for (const [i, measurement] of known.entries())
+    t.deepEqual({ ...restored[i]!, seconds: 0 }, { ...(await restore(model, measurement, run)), seconds: 0 });
 
   const tolerances = { rtol: 1e-2, atol: 1e-2 };
   const pairs = [

@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { Option, type Command } from 'commander';
+import type { Measurement } from '../../control/measurement.js';
 import type { Operator } from '../../control/operator.js';
 import { replacementLevels, restorationMethods, type RestorationMethod } from '../../control/names.js';
 import type { RestoreResult } from '../../control/restore.js';
@@ -93,7 +94,9 @@ Output, by the ending of --output:
   restored.png   a row for each picture: itself, what is known of it, and samples
   restored.npy   float32 [pictures, count, ...shape], in the model's own space
   restored.npz   the same as "samples"
-  restored/      a folder with one PNG per sample, at the size of the model
+  restored/      a folder with a .npy file per batch, a manifest, and for pictures a
+                 PNG per sample, at the size of the model; a run that was stopped
+                 goes on when it is started again, "fastsde merge" joins the files
 `;
 
 /** What is known of each of the data, and their originals where these are given. */
@@ -140,6 +143,9 @@ export async function limited<T extends Parameters<typeof import('../../data/dat
   return { ...set, ...slice(set, first, limit ?? Math.min(8, total - first)) };
 }
 
+/** Shows which share of how many samples is there, and where the run is. */
+type Show = (fraction: number, count: number, where: string) => void;
+
 /** The body of a command that draws samples given what `measuredBy` says is known. */
 export async function restoreTo(
   path: string | undefined,
@@ -147,57 +153,79 @@ export async function restoreTo(
   signal: AbortSignal,
   measuredBy: (opened: Opened) => Promise<Measured>,
 ): Promise<void> {
-  const { restore } = await import('../../control/restore.js');
-  const { checkCapacity, resolveOutput, writePaths } = await import('./outputs.js');
+  const { checkCapacity, namesFolder, resolveOutput, writePaths } = await import('./outputs.js');
+  const folder = flags.output !== undefined && (await namesFolder(flags.output)) ? flags.output : undefined;
   await withModel(path, flags, async (opened) => {
     const { model, follow } = opened;
-    const output = await resolveOutput(flags.output, {
-      shape: model.shape,
-      stem: 'restored',
-      animation: false,
-    });
+    const output = folder
+      ? undefined
+      : await resolveOutput(flags.output, { shape: model.shape, stem: 'restored', animation: false });
     const { operator, values, originals, labels } = await measuredBy(opened);
     const count = flags.count ?? 4;
     if (!Number.isSafeInteger(count) || count < 1)
       throw new OptionError('count', count, 'an integer of at least 1');
     const m = elementCount(operator.measuredShape);
     const pictures = values.length / m;
-    checkCapacity(output, model.shape, pictures * (count + 2));
     checkFits(
       'count',
       count,
-      4 * pictures * (m + elementCount(model.shape)),
+      4 * pictures * (m + (folder === undefined ? elementCount(model.shape) : 0)),
       'the data part by part with --first and --limit',
     );
-    const result = await follow('Restoring', 'sample', (show) =>
-      restore(
-        model,
-        { operator, values: repeated(values, m, count), ...defined({ noise: flags.noise }) },
-        {
-          ...restoreOptions(flags, model, labels && repeatedLabels(labels, count)),
-          first: (flags.first ?? 0) * count,
-          signal,
-          onProgress: ({ fraction, count: all }) => {
-            show(fraction, all, '');
-          },
-        },
-      ),
-    );
+    const measurement = { operator, values: repeated(values, m, count), ...defined({ noise: flags.noise }) };
     const shape = [pictures, count, ...model.shape];
+    const options = (show: Show): RestoreOptions => ({
+      ...restoreOptions(flags, model, labels && repeatedLabels(labels, count)),
+      first: (flags.first ?? 0) * count,
+      signal,
+      onProgress: ({ fraction, count: all }) => {
+        show(fraction, all, '');
+      },
+    });
+    if (folder) {
+      const result = await restoreInto(folder, opened, measurement, options, flags, signal);
+      return reportOf(result, shape, folder);
+    }
+    checkCapacity(output!, model.shape, pictures * (count + 2));
+    const { restore } = await import('../../control/restore.js');
+    const result = await follow('Restoring', 'sample', (show) => restore(model, measurement, options(show)));
     const drawn =
-      output.form === 'grid'
+      output!.form === 'grid'
         ? rowsOf(model, { operator, values, originals }, result, count)
         : { samples: result.samples, shape };
-    await writePaths(output, drawn, model.sde);
-    return reportOf(result, shape, output.path);
+    await writePaths(output!, drawn, model.sde);
+    return reportOf(result, shape, output!.path);
   });
 }
 
-function reportOf(result: RestoreResult, shape: readonly number[], output: string) {
+/** Draws into a folder, or goes on with that. */
+async function restoreInto(
+  folder: string,
+  { model, options: modelOptions, follow }: Opened,
+  measurement: Measurement,
+  options: (show: Show) => RestoreOptions,
+  { quiet }: RestorationFlags,
+  signal: AbortSignal,
+): Promise<Omit<RestoreResult, 'samples'>> {
+  const { restoreShards } = await import('../../control/restore-shards.js');
+  const { keeping, originOf, tellShared } = await import('./shard.js');
+  const { assertWritable } = await import('../../io/atomic.js');
+  await assertWritable(folder);
+  const origin = await originOf(modelOptions);
+  const { found, elsewhere, ...result } = await keeping(folder, signal, () =>
+    follow('Restoring', 'sample', (show) =>
+      restoreShards(model, measurement, folder, { ...options(show), origin }),
+    ),
+  );
+  if (!quiet) tellShared(found, elsewhere);
+  return result;
+}
+
+function reportOf(result: Omit<RestoreResult, 'samples'>, shape: readonly number[], output: string) {
   const { counts, seconds, options, effectiveSampleSize, logEvidence } = result;
   const seed = jsonSeed(options['seed'] as bigint);
   const evaluations = counts.score + counts.denoise + counts.jvp + counts.vjp;
-  const least = effectiveSampleSize && Math.min(...effectiveSampleSize).toPrecision(3);
+  const least = effectiveSampleSize?.reduce((a, b) => Math.min(a, b)).toPrecision(3);
   return {
     record: {
       ...{ counts, seed, shape, output, seconds },
