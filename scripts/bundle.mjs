@@ -18,7 +18,7 @@ await rm('dist', { recursive: true, force: true });
 // What several entry points use lies in chunks that they share: a class is the same object in all of them.
 await build({
   ...options,
-  entryPoints: ['src/index.ts', 'src/training.ts', 'src/onnx.ts', 'src/data.ts', 'src/evaluation.ts'],
+  entryPoints: ['index', 'training', 'onnx', 'data', 'evaluation', 'queue'].map((name) => `src/${name}.ts`),
   splitting: true,
 });
 await build({

@@ -138,6 +138,13 @@ export class QueueFullError extends FastsdeError {
   }
 }
 
+/** The server that keeps a queue of jobs cannot be reached or used, or a run in the queue failed. */
+export class QueueError extends FastsdeError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super('ERR_FASTSDE_QUEUE', message, detail);
+  }
+}
+
 /** A value as an error message shows it: short, and never a page of array elements. */
 export function describe(value: unknown): string {
   return describeWithin(value, 2);

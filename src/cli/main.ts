@@ -16,7 +16,9 @@ import { likelihoodCommand } from './commands/likelihood.js';
 import { mergeCommand } from './commands/merge.js';
 import { restoreCommand } from './commands/restore.js';
 import { sampleCommand } from './commands/sample.js';
+import { submitCommand } from './commands/submit.js';
 import { trainCommand } from './commands/train.js';
+import { workerCommand } from './commands/worker.js';
 import { fastsde } from './shared/package.js';
 import { outliveClosedPipes, tell } from './shared/terminal.js';
 
@@ -35,6 +37,8 @@ const program = new Command('fastsde')
   .addCommand(trainCommand())
   .addCommand(averageCommand())
   .addCommand(mergeCommand())
+  .addCommand(submitCommand())
+  .addCommand(workerCommand())
   .addCommand(evaluateCommand())
   .addCommand(gridCommand())
   .addCommand(compareCommand())

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ensureFolder, writeAtomically } from '../io/atomic.js';
 import { OptionError } from '../errors.js';
 import { manifestName, readShard, recordedRun, sha256, shardName } from '../shards/manifest.js';
-import { batchesOf } from '../shards/parts.js';
+import { batchesOf, chosenBatches } from '../shards/parts.js';
 import { completeShards } from '../shards/complete.js';
 import type { ScoreModel } from '../score/model.js';
 import type { Data } from './data-space.js';
@@ -13,6 +13,8 @@ import { decodePasses, encodePasses } from './passes-file.js';
 import { resolvedOptions, summarise, type LikelihoodResult } from './summary.js';
 
 export interface LikelihoodShardsOptions extends Omit<LikelihoodOptions, 'latents'> {
+  /** Do only these batches of the run, by their number from 0: the figures are then theirs. Default: all that are missing. */
+  readonly batches?: readonly number[];
   /** Facts about the model for the manifest. A run that is continued has to give the same. */
   readonly origin?: Readonly<Record<string, unknown>>;
 }
@@ -41,7 +43,7 @@ export async function likelihoodShards(
   options: LikelihoodShardsOptions = {},
 ): Promise<LikelihoodShardsResult> {
   const began = performance.now();
-  const { origin = {}, ...rest } = options;
+  const { origin = {}, batches, ...rest } = options;
   if ('latents' in rest) throw new OptionError('latents', rest.latents, 'left out: a folder keeps none');
   const { job, derivative } = await prepareLikelihood(model, data, rest);
   const { first, count, batch } = job;
@@ -57,7 +59,7 @@ export async function likelihoodShards(
     count,
     shape: model.shape,
   });
-  const parts = batchesOf({ first, count }, batch);
+  const parts = chosenBatches(batchesOf({ first, count }, batch), batches);
   const report = (done: number, time: number, fraction: number): void => {
     options.onProgress?.({ done, count, time, fraction });
   };

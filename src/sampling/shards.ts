@@ -12,7 +12,7 @@ import { recordOfInputs } from '../score/inputs.js';
 import { isImageShape } from '../shape.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import { isPictureOf, manifestName, recordedRun, sha256, shardName } from '../shards/manifest.js';
-import { batchesOf, checkPart, samplesIn, type Part, type Range } from '../shards/parts.js';
+import { batchesOf, checkPart, chosenBatches, samplesIn, type Part, type Range } from '../shards/parts.js';
 import { planOf, sample, warningsOf, type SampleOptions, type SampleResult } from './sample.js';
 import { completeShards } from '../shards/complete.js';
 
@@ -24,6 +24,8 @@ export interface ShardsOptions extends Omit<
   readonly classLabel?: number;
   /** Draw only part `index`, from 0, of `of` nearly equal parts, cut between batches. Default: all. */
   readonly shard?: Part;
+  /** Draw only these batches of the run, by their number from 0, for who divides the work. Default: all that are missing. */
+  readonly batches?: readonly number[];
   /** Makes the pictures of a model of latents; the arrays are those of the latents. */
   readonly decoder?: Decoder;
   /** Facts about the model for the manifest. A run that is continued has to give the same. */
@@ -64,7 +66,7 @@ export async function sampleShards(
   options: ShardsOptions = {},
 ): Promise<ShardsResult> {
   const start = performance.now();
-  const { shard, decoder, origin = {}, ...sampling } = options;
+  const { shard, batches, decoder, origin = {}, ...sampling } = options;
   const count = checkInteger('count', options.count ?? 16, 1);
   const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
   const batch = Math.min(checkInteger('batch', options.batch ?? 64, 1), count);
@@ -87,7 +89,7 @@ export async function sampleShards(
     ...(classLabel !== undefined && { classLabel }),
   };
   const run = recordedRun({ origin, options: settings, first, count, shape: model.shape });
-  const parts = batchesOf({ first, count }, batch, shard);
+  const parts = chosenBatches(batchesOf({ first, count }, batch, shard), batches);
   const conditions = model.inputs && checkConditions(model, classLabel, count);
   const conditionsOf = (part: Range) =>
     conditions && { classLabel: conditions.subarray(part.first - first, part.first - first + part.count) };

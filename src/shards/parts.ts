@@ -24,6 +24,24 @@ export function batchesOf(run: Range, batch: number, { index, of }: Part = { ind
   });
 }
 
+/**
+ * Those of these numbers; all without any.
+ *
+ * @throws OptionError for a number that there is not.
+ */
+export function chosenBatches(
+  batches: readonly Range[],
+  numbers: readonly number[] | undefined,
+): readonly Range[] {
+  return (
+    numbers?.map((number) => {
+      const batch = batches[number];
+      if (batch) return batch;
+      throw new OptionError('batches', number, `numbers from 0 to ${batches.length - 1}`);
+    }) ?? batches
+  );
+}
+
 export function samplesIn(ranges: readonly Range[]): number {
   return ranges.reduce((sum, { count }) => sum + count, 0);
 }

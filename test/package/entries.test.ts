@@ -4,9 +4,10 @@ import * as data from '../../src/data.js';
 import * as evaluation from '../../src/evaluation.js';
 import * as main from '../../src/index.js';
 import * as onnx from '../../src/onnx.js';
+import * as queue from '../../src/queue.js';
 import * as training from '../../src/training.js';
 
-const entries = { index: main, training, onnx, data, evaluation };
+const entries = { index: main, training, onnx, data, evaluation, queue };
 
 /** Values and types that an entry point exports by name. */
 async function namesOf(entry: string): Promise<string[]> {

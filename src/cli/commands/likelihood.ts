@@ -4,6 +4,7 @@ import type { ScoreModel } from '../../score/model.js';
 import { OptionError } from '../../errors.js';
 import type { Data } from '../../likelihood/data-space.js';
 import type { LikelihoodOptions } from '../../likelihood/job.js';
+import type { LikelihoodShardsOptions } from '../../likelihood/shards.js';
 import type { LikelihoodResult } from '../../likelihood/summary.js';
 import { addOptions, bigInteger, choice, integer, list, real } from '../shared/arguments.js';
 import {
@@ -30,7 +31,7 @@ import {
 import { run } from '../shared/run.js';
 import { print } from '../shared/terminal.js';
 
-interface LikelihoodFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags, ReportFlags {
+export interface LikelihoodFlags extends ModelFlags, DataFlags, RangeFlags, OdeFlags, ReportFlags {
   readonly trace?: 'rademacher' | 'gaussian' | 'exact';
   readonly probes?: number;
   readonly repeats?: number;
@@ -107,34 +108,57 @@ async function scoreData(
   flags: LikelihoodFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const results = await import('../shared/likelihood-results.js');
+  const { checkResultPath, resultColumns, summaryOf, writeResults } =
+    await import('../shared/likelihood-results.js');
   const { output = [] } = flags;
   const { folder, files } = await placesOf(output);
-  for (const file of files) await results.checkResultPath(file);
+  for (const file of files) await checkResultPath(file);
   await withModel(path, flags, async (opened) => {
-    const { model } = opened;
-    const { data, labels } = await chosen(await openData(flags, opened, signal), flags);
-    const options = { ...likelihoodOptions(flags, model, labels), signal };
-    const result = await (folder === undefined
-      ? inMemory(opened, data, options)
-      : inFolder(folder, opened, data, options, flags));
-    const scored = { result, first: flags.first ?? 0, ...(labels && { labels }) };
-    for (const file of files) await results.writeResults(file, scored);
+    const scored = await score(opened, await dataOf(opened, flags, signal), flags, signal, folder);
+    for (const file of files) await writeResults(file, scored);
     if (!flags.json && output.length === 0) {
       const { encodeCsv } = await import('../../io/csv.js');
-      print(encodeCsv(results.resultColumns(scored)));
+      print(encodeCsv(resultColumns(scored)));
     }
+    const { result } = scored;
     const seed = jsonSeed(result.options['seed'] as bigint);
     return {
       record: { ...recordOf(scored), seed },
       options: { ...result.options, seed, output },
-      summary: [results.summaryOf(result), ...output].join('\n'),
+      summary: [summaryOf(result), ...output].join('\n'),
     };
   });
 }
 
+/** Samples, and their classes where they have some. */
+interface Labelled {
+  readonly data: Data;
+  readonly labels?: Int32Array | undefined;
+}
+
+/** The data that the flags choose. */
+export async function dataOf(opened: Opened, flags: LikelihoodFlags, signal: AbortSignal): Promise<Labelled> {
+  return chosen(await openData(flags, opened, signal), flags);
+}
+
+/** Scores data: in a folder what is missing there, or of that so many batches. */
+export async function score(
+  opened: Opened,
+  { data, labels }: Labelled,
+  flags: LikelihoodFlags,
+  signal: AbortSignal,
+  folder?: string,
+  batches?: readonly number[],
+): Promise<Scored> {
+  const options = { ...likelihoodOptions(flags, opened.model, labels), signal };
+  const result = await (folder === undefined
+    ? inMemory(opened, data, options)
+    : inFolder(folder, opened, data, { ...options, ...defined({ batches }) }, flags));
+  return { result, first: flags.first ?? 0, ...(labels && { labels }) };
+}
+
 /** Where results go: files, and at most one folder. */
-async function placesOf(
+export async function placesOf(
   output: readonly string[],
 ): Promise<{ readonly folder: string | undefined; readonly files: readonly string[] }> {
   const { namesFolder } = await import('../shared/outputs.js');
@@ -158,7 +182,7 @@ async function inFolder(
   folder: string,
   { model, options: modelOptions, follow }: Opened,
   data: Data,
-  options: LikelihoodOptions,
+  options: LikelihoodShardsOptions,
   { quiet }: LikelihoodFlags,
 ): Promise<LikelihoodResult> {
   const { likelihoodShards } = await import('../../likelihood/shards.js');
@@ -197,7 +221,7 @@ function likelihoodOptions(
 }
 
 /** What --json prints of a result. */
-function recordOf({ result, first, labels }: Scored): object {
+export function recordOf({ result, first, labels }: Scored): object {
   const { derivative, elbo, evaluations, logDensity, bitsPerDim, standardError } = result;
   const { mean, offset, epsilon, trace, counts, seconds } = result;
   return {

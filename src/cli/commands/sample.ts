@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { SampleResult } from '../../sampling/sample.js';
+import type { ShardsResult } from '../../sampling/shards.js';
 import { OptionError } from '../../errors.js';
 import type { Decoder } from '../../latent/autoencoder.js';
 import { defined, jsonSeed } from '../../options.js';
@@ -19,7 +20,7 @@ import { shardOption, type ShardFlag } from '../shared/shard.js';
 import { run } from '../shared/run.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
 
-interface SampleFlags extends ModelFlags, DecoderFlags, SolverFlags, ReportFlags {
+export interface SampleFlags extends ModelFlags, DecoderFlags, SolverFlags, ReportFlags {
   readonly count?: number;
   readonly seed?: bigint;
   readonly first?: number;
@@ -171,17 +172,33 @@ async function toFolder(
   flags: SampleFlags,
   signal: AbortSignal,
 ): Promise<Sampled> {
-  const { sampleInto, tellShared } = await import('../shared/shard.js');
+  const { tellShared } = await import('../shared/shard.js');
+  const { found, elsewhere, ...result } = await drawInto(opened, decoder, flags, signal);
+  if (!flags.quiet) tellShared(found, elsewhere);
+  return { ...result, output: flags.output! };
+}
+
+/** Draws what is missing in the folder of --output, or of that so many batches. */
+export async function drawInto(
+  opened: Opened,
+  decoder: Decoder | undefined,
+  flags: SampleFlags,
+  signal: AbortSignal,
+  batches?: readonly number[],
+): Promise<ShardsResult> {
+  const { sampleInto } = await import('../shared/shard.js');
   const { withGridFound } = await import('../shared/grids.js');
-  const { trajectory, shard, quiet } = flags;
+  const { trajectory, shard } = flags;
   const output = flags.output!;
   if (trajectory !== undefined)
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
   const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
-  const options = { ...solver, ...runOptions(flags), ...defined({ shard, decoder }), signal };
-  const { found, elsewhere, ...result } = await sampleInto(output, opened, options);
-  if (!quiet) tellShared(found, elsewhere);
-  return { ...result, output };
+  return sampleInto(output, opened, {
+    ...solver,
+    ...runOptions(flags),
+    ...defined({ shard, decoder, batches }),
+    signal,
+  });
 }
 
 /** The options of `sample` that say which samples are drawn. */
@@ -199,6 +216,6 @@ async function networksOf(path: string | undefined, { json }: SampleFlags): Prom
 }
 
 /** One picture of a text, unless more are asked for. */
-function countOf({ count, prompt }: SampleFlags): number | undefined {
+export function countOf({ count, prompt }: SampleFlags): number | undefined {
   return count ?? (prompt === undefined ? undefined : 1);
 }

@@ -91,6 +91,20 @@ export async function withModel(
   }
 }
 
+/** A model for work that no terminal follows; what share of it is done goes to `onProgress`. */
+export function unfollowed(
+  { model, law, options }: OpenModel,
+  onProgress: (fraction: number) => void,
+): Opened {
+  return {
+    model,
+    ...(law && { law }),
+    options,
+    doubt: () => undefined,
+    follow: (_label, _unit, work) => Promise.resolve(work(onProgress)),
+  };
+}
+
 /** How a progress bar tells the time that a run has reached. */
 export function reached(time: number): string {
   return `t ${time.toPrecision(3)}`;

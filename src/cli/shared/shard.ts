@@ -4,6 +4,7 @@ import { FastsdeError, OutputError } from '../../errors.js';
 import type { Part } from '../../shards/parts.js';
 import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
 import { decoderRecord } from './autoencoder.js';
+import { partOfLauncher } from './launcher.js';
 import { namesFile } from './model.js';
 import { fastsde } from './package.js';
 import { counted, type Opened } from './report.js';
@@ -16,14 +17,22 @@ export interface ShardFlag extends Part {
 
 /** `--shard i/n`: one of the parts of a run, for the jobs of an array. */
 export function shardOption(): Option {
-  return new Option('--shard <i/n>', 'draw part i, from 0, of n parts of the run, into a folder').argParser(
-    (text: string): ShardFlag => {
-      const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
-      if (index !== undefined && Number(index) < Number(of))
-        return { index: Number(index), of: Number(of), text };
-      throw new InvalidArgumentError('Expected i/n with i from 0 to n - 1, such as 0/8.');
-    },
-  );
+  return new Option(
+    '--shard <i/n>',
+    'draw part i, from 0, of n parts of the run, into a folder; auto: as Slurm, MPI or Kubernetes say',
+  ).argParser((text: string): ShardFlag => {
+    const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+    if (index !== undefined && Number(index) < Number(of))
+      return { index: Number(index), of: Number(of), text };
+    if (text !== 'auto')
+      throw new InvalidArgumentError('Expected i/n with i from 0 to n - 1, such as 0/8, or auto.');
+    const part = partOfLauncher(process.env);
+    if (part) return { ...part, text };
+    throw new InvalidArgumentError(
+      'Nothing says which part this process is to draw: there is no array or task of Slurm, no rank of MPI, and no Indexed Job of ' +
+        'Kubernetes with FASTSDE_SHARDS. Several processes may also draw into one folder without --shard.',
+    );
+  });
 }
 
 /** Draws samples into a folder, or goes on with that, and shows how far it is. */

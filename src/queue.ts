@@ -1,0 +1,11 @@
+/** Runs divided among workers on many machines, by a queue on a Redis server. */
+export {
+  cancelRun,
+  submitRun,
+  waitForRun,
+  type SubmitOptions,
+  type WaitOptions,
+} from './cli/queue/submit.js';
+export { work, type WorkOptions } from './cli/queue/worker.js';
+export type { QueuedRun } from './cli/queue/run.js';
+export { QueueError } from './errors.js';
