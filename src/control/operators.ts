@@ -31,7 +31,11 @@ export function inpainting(mask: ArrayLike<number>, shape: readonly number[]): L
   const places = Int32Array.from([...known.keys()].filter((i) => known[i] === 1));
   if (places.length === 0) throw new OptionError('mask', mask, 'not 0 somewhere: nothing is known');
   const masked = (x: Float64Array) => x.map((value, i) => (known[i] === 1 ? value : 0));
-  const taken = (x: Float64Array) => Float64Array.from(places, (i) => x[i]!);
+  const taken = (x: Float64Array) => {
+    const out = new Float64Array(places.length);
+    for (let i = 0; i < out.length; i++) out[i] = x[places[i]!]!;
+    return out;
+  };
   return {
     name: 'inpainting',
     options: { known: places.length },

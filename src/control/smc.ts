@@ -1,4 +1,5 @@
 import { Stream, type State } from '../device/binding.js';
+import type { Elements } from '../device/device.js';
 import { NonFiniteScoreError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
@@ -11,12 +12,10 @@ import { ParticleSystems } from './particle-systems.js';
 import {
   chainStep,
   denoised,
-  gathered,
   logNormal,
   repeated,
   spreadOf,
   squaredRatio,
-  stepMeans,
   type ParticleOptions,
   type Particles,
 } from './particles.js';
@@ -60,31 +59,49 @@ export async function particleFilter(
     signal,
   });
   try {
-    const x = new Float32Array(rows * d);
-    const z = new Float32Array(rows * d);
-    const measured = new Float64Array(rows * rank);
+    const { device } = batch;
+    const [estimates, previous, means, parted] = [batch.like(), batch.like(), batch.like(), batch.like()];
+    /** Coordinates that were measured, of all rows: of the means of a step, and of the states. */
+    const [centres, measured] = [new Float64Array(rows * rank), new Float64Array(rows * rank)];
     /** x <- alpha (mean + sqrt(variance) z), but for what was measured, which moves given y. */
-    const move = (mean: Float64Array, variance: number, alpha: number, G: Potential): void => {
+    const move = async (
+      mean: Elements,
+      parents: Int32Array,
+      variance: number,
+      { alpha }: Level,
+      G: Potential,
+      place: { readonly step: number; readonly stream: number },
+    ): Promise<void> => {
       const scale = Math.sqrt(variance);
+      const coefficients = Float64Array.from(
+        { length: 2 * size },
+        (_, i) => alpha * (i % 2 === 0 ? 1 : scale),
+      );
+      for (let particle = 0; particle < K; particle++) {
+        const own = (of: Elements) => device.rows(of, d, particle * size, size);
+        const address = { seed, samples: first, particle, ...place };
+        device.affine(own(batch.x), [own(mean)], coefficients, address);
+      }
+      const x = await batch.read();
       for (let row = 0; row < rows; row++) {
-        const at = row * d;
-        const noise = spectrum.coordinates(Float64Array.from(z.subarray(at, at + d)));
-        const centre = spectrum.coordinates(mean.slice(at, at + d));
+        const state = x.subarray(row * d, (row + 1) * d);
+        const free = spectrum.coordinates(Float64Array.from(state));
         const value = y[row % size]!;
-        const change = centre.map((m, i) => {
+        const change = free.map((coordinate, i) => {
+          const m = centres[parents[row]! * rank + i]!;
           const [gain, spread] = [G.gain[i]!, G.variance[i]!];
           const total = gain * gain * variance + spread;
           const k = (gain * variance) / total;
+          const noise = (coordinate / alpha - m) / scale;
           const u =
-            m +
-            k * (value[i]! - G.offset[i]! - gain * m) +
-            Math.sqrt((variance * spread) / total) * noise[i]!;
+            m + k * (value[i]! - G.offset[i]! - gain * m) + Math.sqrt((variance * spread) / total) * noise;
           measured[row * rank + i] = u;
-          return u - m - scale * noise[i]!;
+          return alpha * u - coordinate;
         });
         const shift = spectrum.sample(change);
-        for (let e = 0; e < d; e++) x[at + e] = alpha * (mean[at + e]! + scale * z[at + e]! + shift[e]!);
+        for (let e = 0; e < d; e++) state[e]! += shift[e]!;
       }
+      batch.write(x);
     };
     /** The logarithm of the mean of G over N(u, variance), of a row. */
     const logPotential = (row: number, u: Float64Array, G: Potential, variance: number): number => {
@@ -107,33 +124,35 @@ export async function particleFilter(
         (_, b) => offsetOf(known, spectrum, b) + logPotential(b, new Float64Array(rank), G, prior),
       ),
     );
-    systems.drawNormals(z, 0, Stream.prior);
-    move(new Float64Array(rows * d), prior, top.alpha, G);
-    const place = batch.like();
-    let previous: Float64Array = new Float64Array(rows * d);
+    const own = Int32Array.from({ length: rows }, (_, row) => row);
+    await move(means, own, prior, top, G, { step: 0, stream: Stream.prior });
     for (const [k, to] of levels.slice(1).entries()) {
       const from = levels[k]!;
-      batch.write(x);
       await evaluate(batch, from, k, size);
-      batch.estimate(place);
-      const estimates = Float64Array.from(await batch.read(place));
-      const step = chainStep(levels, k);
-      const means = stepMeans(step, from.alpha, x, estimates, previous);
+      batch.estimate(estimates);
+      const { kept, variance, extrapolated } = chainStep(levels, k);
+      batch.combine(
+        means,
+        [batch.x, estimates, previous],
+        [kept / from.alpha, (1 - kept) * (1 + extrapolated), -(1 - kept) * extrapolated],
+      );
       const next = potentialAt(to);
+      const mean = await batch.read(means);
       for (let row = 0; row < rows; row++) {
-        const centre = spectrum.coordinates(means.slice(row * d, (row + 1) * d));
+        const centre = spectrum.coordinates(Float64Array.from(mean.subarray(row * d, (row + 1) * d)));
+        centres.set(centre, row * rank);
         const before = measured.subarray(row * rank, (row + 1) * rank);
-        const gain = logPotential(row, centre, next, step.variance) - logPotential(row, before, G, 0);
-        systems.weigh(row, gain);
+        systems.weigh(row, logPotential(row, centre, next, variance) - logPotential(row, before, G, 0));
       }
       const parents = systems.parents(k);
-      previous = gathered(estimates, parents);
-      systems.drawNormals(z, k, Stream.predictor);
-      move(gathered(means, parents), step.variance, to.alpha, next);
+      device.gather(previous, estimates, parents);
+      device.gather(parted, means, parents);
+      await move(parted, parents, variance, to, next, { step: k, stream: Stream.predictor });
       G = next;
       options.onStep(k + 1);
     }
-    const { samples, networks } = await denoised(model, systems.pick(x, levels.length), options);
+    const last = (await batch.read()) as Float32Array;
+    const { samples, networks } = await denoised(model, systems.pick(last, levels.length), options);
     keep(samples, known, spectrum, size);
     const counts: Counts = { ...batch.counts, score: K * batch.counts.score, denoise: 1, networks };
     for (const [network, runs] of Object.entries(batch.counts.networks))
