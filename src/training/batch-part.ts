@@ -11,19 +11,7 @@ import type { Objective } from './objective.js';
 import { Optimizer } from './optimizer.js';
 import type { ResolvedSettings } from './options.js';
 import { DataOrder, drawFlips } from './order.js';
-
-/** Consecutive rows of a batch. */
-export interface RowRange {
-  readonly first: number;
-  readonly count: number;
-}
-
-/** Part `index` of `parts` of a range, the parts being as equal as can be. */
-export function partOf({ first, count }: RowRange, index: number, parts: number): RowRange {
-  const begin = Math.floor((index * count) / parts);
-  const end = Math.floor(((index + 1) * count) / parts);
-  return { first: first + begin, count: end - begin };
-}
+import { partOf, type RowRange } from './row-range.js';
 
 /** What a run is made of, beside the state. */
 export interface PartJob {
@@ -54,7 +42,7 @@ export class BatchPart {
   readonly #runs: GraphRuns;
   readonly #validation: GraphRuns | undefined;
   readonly #rows: RowRange;
-  /** The gradient of one run. */
+  /** The gradient of one run: the part's own, or with several runs what is added to that. */
   readonly #gradient: Float32Array;
   /** Rows that are in place already: those of the next run. */
   #fed: FedRows | undefined;
@@ -73,7 +61,10 @@ export class BatchPart {
     this.#rows = partOf({ first: 0, count: batch }, index, memory.gradients.length);
     const counts = Array.from({ length: accumulation }, (_, k) => partOf(this.#rows, k, accumulation).count);
     this.#sessions = new GraphSessions(graph.model, new Set(counts));
-    this.#gradient = this.queue.allocate(memory.parameters.length, 'single') as Float32Array;
+    this.#gradient =
+      accumulation === 1
+        ? memory.gradients[index]!
+        : (this.queue.allocate(memory.parameters.length, 'single') as Float32Array);
     const runs = (parameters: Float32Array, gradient?: Float32Array): GraphRuns =>
       new GraphRuns(graph, this.#sessions, job.objective(this.queue), this.queue, parameters, gradient);
     this.#runs = runs(memory.parameters, this.#gradient);
@@ -86,8 +77,8 @@ export class BatchPart {
   }
 
   /**
-   * Writes the gradient of the mean loss of the batch over this part's rows, and meanwhile puts the rows of the next step in their
-   * places. It ends early with a run whose loss is not finite.
+   * Writes this part's gradient, of the mean loss of its rows (with several runs, of the batch), and meanwhile puts the rows of the next
+   * step in their places. A part alone makes the sum, too. It ends early with a run whose loss is not finite.
    */
   async differentiate(step: number): Promise<PartLosses> {
     const { batch, accumulation, steps } = this.#job.settings;
@@ -98,10 +89,12 @@ export class BatchPart {
       const fed = this.#fed ?? (await this.#feed(step, k));
       const share = partOf(this.#rows, k, accumulation).count / batch;
       this.#runs.run(fed);
-      if (k === 0) this.#combine(sum, [this.#gradient], [share]);
-      else this.#combine(sum, [sum, this.#gradient], [1, share]);
-      const done = this.queue.settled();
       const isLast = k === accumulation - 1;
+      if (accumulation > 1 && k === 0) this.#combine(sum, [this.#gradient], [share]);
+      else if (accumulation > 1) this.#combine(sum, [sum, this.#gradient], [1, share]);
+      // Nobody else's gradient is waited for.
+      if (isLast && this.#memory.gradients.length === 1) this.optimizer.sum();
+      const done = this.queue.settled();
       const next =
         isLast && step === steps ? undefined : this.#feed(isLast ? step + 1 : step, (k + 1) % accumulation);
       [this.#fed] = await Promise.all([next, done]);

@@ -61,8 +61,10 @@ export class DataParallel {
 
   /** Adds the gradients up, in the order of the parts; the L2 norm. */
   async sumGradients(): Promise<number> {
-    for (const { optimizer } of this.#parts) optimizer.sum();
-    await this.settled();
+    if (this.#parts.length > 1) {
+      for (const { optimizer } of this.#parts) optimizer.sum();
+      await this.settled();
+    }
     return Math.sqrt(this.#parts.reduce((sum, { optimizer }) => sum + optimizer.squaredNorm, 0));
   }
 

@@ -7,6 +7,7 @@ import { elementCount } from '../shape.js';
 import type { TrainingRows } from './criterion.js';
 import type { GraphSessions } from './graph-sessions.js';
 import type { Objective } from './objective.js';
+import type { RowRange } from './row-range.js';
 
 /** Losses of rows at their times. */
 export interface RowLosses {
@@ -102,7 +103,7 @@ export class GraphRuns {
    */
   async shareOfLoss(
     data: Dataset,
-    { first: begin, count }: { readonly first: number; readonly count: number },
+    { first: begin, count }: RowRange,
     size: number,
     seed: bigint,
     isStopped: () => boolean,

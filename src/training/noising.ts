@@ -59,7 +59,8 @@ export function noising(
     const x0 = place.take('x0', read);
     const flips = mirrored && place.take('flips', mirrored);
     const coefficients = new Float64Array(4 * points.length);
-    for (const [i, point] of points.entries()) {
+    for (let i = 0; i < points.length; i++) {
+      const point = points[i]!;
       const scale = inputScale(parameterization, point, sigmaData);
       const { clean, noise } = target?.(point) ?? { clean: 0, noise: 0 };
       coefficients[4 * i] = scale * point.alpha;

@@ -90,12 +90,16 @@ export function objective(
       const address = { seed, step, first };
       const count = countRows(rows, network);
       const { t, index, weight } = times(count, address);
-      const points: TrainingPoint[] = [];
-      for (let i = 0; i < count; i++) {
-        points.push({ ...levelAt(network.description, t[i]!, index?.[i]), weight: weight[i]! });
-      }
       const { labels: rule, levels } = network.description;
-      const label = new Float64Array(points.map((point) => rule.label(point, levels)));
+      const points: TrainingPoint[] = [];
+      const label = new Float64Array(count);
+      // Entry by entry: hundreds of copies of objects a step are most of what there is to collect.
+      for (let i = 0; i < count; i++) {
+        const level = levelAt(network.description, t[i]!, index?.[i]);
+        const { t: time, index: at, alpha, sigma, lambda } = level;
+        points.push({ t: time, index: at, alpha, sigma, lambda, weight: weight[i]! });
+        label[i] = rule.label(points[i]!, levels);
+      }
       return {
         times: t,
         tensors: {

@@ -4,6 +4,7 @@ import type { Queue } from '../device/queue.js';
 import { emaDecay, type Ema } from './ema.js';
 import { arraysOf, type Memory, type TrainingState } from './memory.js';
 import type { ResolvedSettings } from './options.js';
+import { partOf } from './row-range.js';
 import { learningRateAt } from './schedule.js';
 
 /** Operands of one call of the native kernel. */
@@ -18,6 +19,8 @@ export class Optimizer {
   readonly #begin: number;
   readonly #end: number;
   readonly #squares: Float64Array;
+  /** What each part's gradient is multiplied with. */
+  readonly #shares: readonly number[];
 
   constructor(
     memory: Memory,
@@ -34,17 +37,22 @@ export class Optimizer {
     this.#queue = queue;
     this.#begin = Math.floor((part * length) / parts);
     this.#end = Math.floor(((part + 1) * length) / parts);
+    const { batch, accumulation } = settings;
+    this.#shares = memory.gradients.map((_, index) =>
+      accumulation === 1 ? partOf({ first: 0, count: batch }, index, parts).count / batch : 1,
+    );
     this.#squares = queue.allocate(1, 'double') as Float64Array;
   }
 
-  /** Adds up the gradients of all parts in their order, and then the squares of the slice. */
+  /** Adds up the gradients of all parts in their order, each by its share of the batch, and then the squares of the slice. */
   sum(): void {
     if (this.#begin === this.#end) return;
     const [total, ...others] = this.#memory.gradients.map((each) => this.#slice(each));
     for (let k = 0; k < others.length; k += MAX_OPERANDS - 1) {
       const operands = [total!, ...others.slice(k, k + MAX_OPERANDS - 1)];
-      const ones = Float64Array.from([...operands.map(() => 1), 0]);
-      affine(total!, operands, ones, undefined, undefined, this.#queue.number);
+      const [first, ...rest] = this.#shares.slice(k, k + operands.length) as [number, ...number[]];
+      const coefficients = Float64Array.of(k === 0 ? first : 1, ...rest, 0);
+      affine(total!, operands, coefficients, undefined, undefined, this.#queue.number);
     }
     sumOfSquares([total!], this.#squares, this.#queue.number);
   }
