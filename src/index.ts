@@ -32,6 +32,7 @@ export {
 export { tableSde, type SdeTable, type TableOptions } from './sde/table.js';
 export { readSde } from './score/network/table-file.js';
 export { ladderSde } from './sde/ladder-sde.js';
+export type { DynamicShift, FlowSpacing, Scheduler, Spacing } from './sde/scheduler.js';
 export { ladderFromName, ladderFromNumbers, zeroTerminalSnr, type NamedLadder } from './sde/named-ladder.js';
 export { readLadder, type LadderReading } from './score/network/ladder-file.js';
 export { ladderGrid, spacedTimes, timeGrid, type Grid, type GridOptions, type Step } from './sde/grid.js';
@@ -105,6 +106,7 @@ export {
 } from './solvers/predictors/dpm-solver-multistep.js';
 export { edmHeun, type EdmHeunOptions } from './solvers/predictors/edm-heun.js';
 export { ipndm, type IpndmOptions } from './solvers/predictors/ipndm.js';
+export { pndm, type PndmOptions } from './solvers/predictors/pndm.js';
 export { restart, type RestartInterval, type RestartOptions } from './solvers/predictors/restart.js';
 export { erSde, saSolver, type ErSdeOptions, type SaSolverOptions } from './solvers/predictors/sa-solver.js';
 export { unipc, type UnipcOptions } from './solvers/predictors/unipc.js';

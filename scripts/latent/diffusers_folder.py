@@ -212,7 +212,7 @@ def export_unet(folder, unet, width, timestep, more, call, external):
     unet.save_config(folder / "unet")
 
 
-def make_sd(folder, external, levels):
+def make_sd(folder, external, levels, time=torch.tensor([3], dtype=torch.int64)):
     from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 
     own = tokenizer(folder / "tokenizer")
@@ -229,7 +229,7 @@ def make_sd(folder, external, levels):
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     ).eval()
     call = lambda m, x, t, c: m(x, t, c).sample  # noqa: E731
-    export_unet(folder, unet, 8, torch.tensor([3], dtype=torch.int64), {}, call, external)
+    export_unet(folder, unet, 8, time, {}, call, external)
     scheduler = scheduler_of(folder, levels)
     return StableDiffusionPipeline(
         vae=vae,
@@ -243,7 +243,7 @@ def make_sd(folder, external, levels):
     )
 
 
-def make_sdxl(folder, external, levels):
+def make_sdxl(folder, external, levels, time=torch.tensor(3, dtype=torch.int64)):
     from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
     own = tokenizer(folder / "tokenizer")
@@ -271,7 +271,7 @@ def make_sdxl(folder, external, levels):
     def call(m, x, t, c, pooled, ids):
         return m(x, t, c, added_cond_kwargs={"text_embeds": pooled, "time_ids": ids}).sample
 
-    export_unet(folder, unet, 40, torch.tensor(3, dtype=torch.int64), more, call, external)
+    export_unet(folder, unet, 40, time, more, call, external)
     scheduler = scheduler_of(folder, levels)
     return StableDiffusionXLPipeline(
         vae=vae,
@@ -286,7 +286,7 @@ def make_sdxl(folder, external, levels):
     )
 
 
-def make_sd3(folder, external, _):
+def make_sd3(folder, external, *_, **__):
     from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 
     own = tokenizer(folder / "tokenizer")

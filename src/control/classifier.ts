@@ -22,7 +22,10 @@ export interface Classifier extends Partial<
 }
 
 /** How a classifier is loaded; as {@link LoadOptions}. */
-export type ClassifierLoadOptions = Omit<LoadOptions, 'parameterization' | 'sigmaData' | 'probe' | 'inputs'>;
+export type ClassifierLoadOptions = Omit<
+  LoadOptions,
+  'parameterization' | 'sigmaData' | 'probe' | 'inputs' | 'scheduler'
+>;
 
 const known = Object.keys({
   ...{ classes: 1, gradient: 1, shape: 1, sde: 1, ladder: 1, closedForm: 1, differentiate: 1, close: 1 },

@@ -93,7 +93,7 @@ export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
   const parts = partsOf(model, options);
   const fed = options.kind === 'classifier-free' && options.unconditionalInputs && parts.other?.inputs?.fed;
   const blend = blendOf(model, parts, guidance);
-  const { shape, sde, parameterization, sigmaData, ladder } = model;
+  const { shape, sde, parameterization, sigmaData, ladder, scheduler } = model;
   return {
     shape,
     sde,
@@ -101,6 +101,7 @@ export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
     guidance: fed ? { ...guidance, unconditionalInputs: fed } : guidance,
     ...(sigmaData !== undefined && { sigmaData }),
     ...(ladder && { ladder }),
+    ...(scheduler && { scheduler }),
     ...(parts.classes !== undefined && { classes: parts.classes }),
     ...(model.learnedVariance && { learnedVariance: true }),
     ...((model.selfConditions || parts.other?.selfConditions) && { selfConditions: true }),

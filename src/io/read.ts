@@ -56,11 +56,16 @@ export async function readFolder(path: string): Promise<string[]> {
   }
 }
 
-/** @throws DataError for a file that cannot be read or is not JSON. */
+/** What Python writes for numbers that JSON has not, and strings, in which the same may stand. */
+const PYTHON_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\b(?:Infinity|NaN)\b/g;
+
+/** NaN and infinities, as Python writes them, are null. @throws DataError for a file that cannot be read or is not JSON. */
 export async function readJson(path: string): Promise<unknown> {
-  const bytes = await readBytes(path);
+  const text = (await readBytes(path)).toString();
   try {
-    return JSON.parse(bytes.toString()) as unknown;
+    return JSON.parse(
+      text.replace(PYTHON_NUMBERS, (token) => (token.startsWith('"') ? token : 'null')),
+    ) as unknown;
   } catch (cause) {
     throw new DataError(`${path} is not JSON: ${(cause as Error).message}.`, { value: path, cause });
   }

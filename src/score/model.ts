@@ -3,6 +3,7 @@ import type { Device, Elements } from '../device/device.js';
 import type { NdArray } from '../io/npy.js';
 import type { TensorInfo } from '../onnx/file/model.js';
 import type { Level, Process } from '../sde/level.js';
+import type { Scheduler } from '../sde/scheduler.js';
 
 /** What the output F of a network means (spec of the conversions: `parameterization.ts`). */
 export type Parameterization = 'score' | 'eps' | 'v' | 'x0' | 'flow' | 'reversed-flow' | 'edm';
@@ -129,6 +130,8 @@ export interface ScoreModel extends Process {
   readonly classes?: number | undefined;
   /** The class label that stands for no class, where the model was trained with and without labels. */
   readonly nullClass?: number | undefined;
+  /** Present where a file of diffusers says by which method and over which levels samples are drawn, unless options say otherwise. */
+  readonly scheduler?: Scheduler | undefined;
   /** Present where the network takes more than a state, a time and a class. */
   readonly inputs?: ModelInputs | undefined;
   /** Whether the network predicts the variance of a reverse step too, in as many channels more (Nichol and Dhariwal 2021). */

@@ -18,12 +18,13 @@ export function withEvaluate(
   if (typeof (evaluate as unknown) !== 'function') throw new OptionError('evaluate', evaluate, 'a function');
   if (cost !== undefined && typeof (cost as unknown) !== 'function')
     throw new OptionError('cost', cost, 'a function of a level, such as () => ({ network: 2 })');
-  const { shape, sde, parameterization, classes, nullClass, ladder, inputs } = model;
+  const { shape, sde, parameterization, classes, nullClass, ladder, scheduler, inputs } = model;
   return {
     shape,
     sde,
     parameterization,
     ladder,
+    scheduler,
     classes,
     nullClass,
     ...(inputs && { inputs: { ...inputs, with: refuse } }),

@@ -13,12 +13,14 @@ import {
   made,
   namedCorrector,
   predictors,
+  type Described,
   type Makers,
   type Named,
 } from './named.js';
 import {
   correctorNames,
   correctorOptions,
+  defaultSolver,
   predictorOptions,
   solverOf,
   solverOptions,
@@ -43,7 +45,7 @@ export const solvers: Makers<SolverName, Solver> = {
 export interface SolverChoice extends PredictorCorrectorOptions {
   /**
    * A predictor or a solver. `solver: 'heun'` means `predictor: 'heun', corrector: 'none'`, to which a corrector may be added; a
-   * solver that is no predictor takes the place of all options from `predictor` to `epsilon`. Default: `dpmpp-2m-sde` with 39 steps,
+   * solver that is no predictor takes the place of all options from `predictor` to `epsilon`. Default: that of the model's scheduler, else `dpmpp-2m-sde` with 39 steps,
    * but `predictor-corrector` where `predictor`, `corrector`, `snr`, `correctorSteps`, `norm`, `sequence` or the grid `reference` is given.
    */
   readonly solver?: Named<SolverName, Solver> | Named<PredictorName, Predictor> | undefined;
@@ -62,10 +64,24 @@ export function takesSteps({ solver }: SolverChoice): boolean {
   return !('plan' in solver) && !(solver.name in solverOptions);
 }
 
+/**
+ * The solver that is meant: that of the model's scheduler where none is named, and where it is the one that is named, with the options that the
+ * scheduler gives it.
+ */
+function solverIn(choice: SolverChoice, { scheduler }: ScoreModel): NonNullable<SolverChoice['solver']> {
+  const named = solverOf(choice);
+  const own = scheduler?.solver as Described<PredictorName> | undefined;
+  if (!own) return named;
+  if (choice.solver === undefined) return named === defaultSolver ? own : named;
+  const given = typeof named === 'string' ? { name: named } : named;
+  const isOwn = given.name === own.name && !('begin' in given) && !('plan' in given);
+  return isOwn ? { ...own, ...given, name: own.name } : named;
+}
+
 /** The solver that is chosen for a model. @throws OptionError for options that do not go together. */
 export function solverFor(choice: SolverChoice, model: ScoreModel): Solver {
   const { predictor, corrector, snr, correctorSteps, norm } = choice;
-  const solver = solverOf(choice);
+  const solver = solverIn(choice, model);
   const { sequence, grid, steps, evaluations, rho, epsilon, denoise } = choice;
   const walk = { sequence, grid, steps, evaluations, rho, epsilon, denoise };
   const settings = { snr, correctorSteps, norm };

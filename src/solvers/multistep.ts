@@ -25,6 +25,8 @@ export interface Multistep {
   readonly order: number;
   /** What is remembered of every evaluation: the estimate of x_0 (default) or that of the noise. */
   readonly prediction?: 'data' | 'noise';
+  /** Whether a step to the data is of the full order too. Default false: it has order 1. */
+  readonly wholeToData?: boolean;
   /**
    * The step from levels[0] to `to`.
    * @param levels of the predictions, newest first; as many as the order of this step.
@@ -40,6 +42,8 @@ export interface Multistep {
     combine(levels: readonly Level[], model: ScoreModel): Combination;
     /** Whether the corrected state is evaluated once more (PECE). Default false. */
     readonly evaluates?: boolean;
+    /** Steps from the first on that are corrected. Default all. */
+    readonly steps?: number;
     /** Whether the last step is corrected too, at the price of an evaluation. Default false. */
     readonly last?: boolean;
   };
@@ -57,7 +61,7 @@ const FEW_STEPS = 15;
 
 /**
  * A multistep method as a predictor: one evaluation a step, one pass over the state, history in place. The first steps have
- * as many orders less as predictions are missing, and one that leads to the data has order 1.
+ * as many orders less as predictions are missing, and one that leads to the data mostly has order 1.
  *
  * A corrector of the method changes the state by the difference of two steps from the same start, in which state and noise
  * cancel: neither is kept.
@@ -69,6 +73,7 @@ export function multistep(
 ): Pick<Predictor, 'name' | 'resolve' | 'blind' | 'inner' | 'begin' | 'fromNoise'> {
   const { correct } = method;
   checkClip(clip);
+  const corrects = (k: number): boolean => k > 0 && k <= (correct?.steps ?? Infinity);
   const correctsEnd = ({ k, to }: Step, steps: readonly Step[]): boolean =>
     correct?.last === true && k === steps.length - 1 && to.sigma > 0;
   return {
@@ -77,7 +82,7 @@ export function multistep(
     resolve: () => ({ ...method.options, clip, ...defined({ lowerOrderFinal }) }),
     ...(method.first && { blind: ({ k }: Step) => k === 0 }),
     inner: (step, { steps }) =>
-      (correct?.evaluates && step.k > 0 ? 1 : 0) + (correctsEnd(step, steps) ? 1 : 0),
+      (correct?.evaluates && corrects(step.k) ? 1 : 0) + (correctsEnd(step, steps) ? 1 : 0),
     begin(batch, steps) {
       const { model, x } = batch;
       // A correction takes back a step of the full order, with the prediction at its end.
@@ -105,7 +110,7 @@ export function multistep(
         const { k, from, to } = step;
         if (method.first && k === 0) history.begin(from, method.first(from));
         else history.add(from);
-        let shift = correction();
+        let shift = corrects(k) ? correction() : [];
         if (correct?.evaluates && shift.length > 0) {
           add(1, shift);
           shift = [];
@@ -113,7 +118,8 @@ export function multistep(
           history.replace(from);
         }
         const left = lowers ? steps.length - k : Infinity;
-        const known = (order: number) => history.levels.slice(0, to.sigma === 0 ? 1 : Math.min(order, left));
+        const known = (order: number) =>
+          history.levels.slice(0, to.sigma === 0 && !method.wholeToData ? 1 : Math.min(order, left));
         const { state, weights, noise } = method.predict(known(method.order), to, model);
         const length = Math.max(weights.length, shift.length);
         const total = Array.from({ length }, (_, j) => (weights[j] ?? 0) + state * (shift[j] ?? 0));

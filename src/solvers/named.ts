@@ -13,6 +13,7 @@ import { edmHeun } from './predictors/edm-heun.js';
 import { eulerMaruyama } from './predictors/euler-maruyama.js';
 import { ipndm } from './predictors/ipndm.js';
 import { noPredictor } from './predictors/none.js';
+import { pndm } from './predictors/pndm.js';
 import { probabilityFlow, reverseDiffusion } from './predictors/reverse-diffusion.js';
 import { restart } from './predictors/restart.js';
 import { euler, heun, midpoint, rk4 } from './predictors/runge-kutta.js';
@@ -51,6 +52,7 @@ export const predictors: Makers<PredictorName, Predictor> = {
   unipc,
   deis,
   ipndm,
+  pndm,
   'edm-heun': edmHeun,
   'dpmpp-sde': dpmppSde,
   'dpmpp-2m-sde': dpmpp2MSde,

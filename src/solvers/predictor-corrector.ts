@@ -10,6 +10,7 @@ import { noiseGrids } from '../sde/spaced-levels.js';
 import type { Batch } from './batch.js';
 import { betweenLevels, levelDoubts, startOf } from './process-record.js';
 import { stepsWithin } from './budget.js';
+import { scheduleOf } from './schedule.js';
 import { namedCorrector, namedPredictor, type Named } from './named.js';
 import type { Corrector } from './corrector.js';
 import { defaultCorrector } from './correctors/langevin.js';
@@ -32,7 +33,10 @@ export type Denoise = (typeof denoises)[number];
 
 /** Which levels a solver walks. */
 export interface WalkOptions {
-  /** Number of solver steps. Default 1000 (100 for ODE methods); for a model with trained levels, their number. */
+  /**
+   * Number of solver steps. Default 1000 (100 for ODE methods); for a model with trained levels, their number; for one with a scheduler of
+   * diffusers, its pipeline's.
+   */
   readonly steps?: number | undefined;
   /** Instead of steps: the evaluations that each sample may take, for every purpose; as many steps are made as they pay for. */
   readonly evaluations?: number | undefined;
@@ -40,7 +44,7 @@ export interface WalkOptions {
    * Default: that of the predictor, mostly `uniform-t` (`karras` for EDM). A name of times from T to epsilon, the times themselves, or `reference`,
    * the published loop. A model with trained levels walks those down to the data, evenly spread or nearest to the noise levels of
    * `uniform-lambda`, `exponential`, `karras` or `arctan`; on other grids, with `epsilon`, and by methods that evaluate within their steps it
-   * is one in continuous time.
+   * is one in continuous time. A model with a scheduler of diffusers walks its levels where neither this nor `rho` nor `epsilon` is given.
    */
   readonly grid?: Grid | undefined;
   /** Exponent of the grids `karras` (default 7), `power` (default 3) and `polyexponential` (default 1); factor of `shifted` (default 3). */
@@ -70,12 +74,14 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
   const given = options.corrector === undefined ? undefined : namedCorrector(options.corrector);
   const planned = (model: ScoreModel, way: WalkOptions): Plan & { readonly evaluations: number } => {
     const corrector = given ?? namedCorrector(defaultCorrector(model));
-    const steps = stepsOf(model, predictor, way);
+    const schedule = isFree(way) ? scheduleOf(model, predictor) : undefined;
+    const steps = schedule ? schedule.steps(way.steps ?? schedule.usual) : stepsOf(model, predictor, way);
+    const isBetween = schedule?.isBetween(steps) ?? false;
     // On the published grid and on a ladder the last predictor step leads to the data, where there is nothing left to correct.
     const last = steps.at(-1)!;
     const toData = last.to.sigma === 0;
     const predictsLast = toData && sequence === 'corrector-first' && !predictor.still;
-    const denoise = options.denoise ?? (predictsLast ? 'mean' : 'tweedie');
+    const denoise = options.denoise ?? (predictsLast ? 'mean' : schedule && !toData ? 'none' : 'tweedie');
     checkDenoise(denoise, sequence, predictor);
     const end = toData ? last.from : last.to;
     const ahead = sequence === 'predictor-first' || (predictor.still && !toData);
@@ -100,20 +106,22 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         corrector: corrector.name,
         ...corrector.resolve?.(model),
         steps: steps.length,
-        grid: model.ladder && toData ? 'ladder' : gridOf(model, predictor, way),
+        grid: schedule ? 'scheduler' : model.ladder && toData ? 'ladder' : gridOf(model, predictor, way),
+        ...(schedule && { scheduler: model.scheduler!.name }),
         epsilon: end.t,
         sequence,
         denoise,
         ...startOf(model, from.t),
-        ...(!toData && betweenLevels(model)),
+        ...((schedule ? isBetween : !toData) && betweenLevels(model)),
       },
       warnings: [
+        ...(isFree(way) ? (model.scheduler?.doubts ?? []) : []),
         ...(corrector.warnings?.(model) ?? []),
         ...scoreRounding(model, end.sigma),
-        ...(predictor.continuous ? levelDoubts(model) : []),
+        ...(predictor.continuous || isBetween ? levelDoubts(model) : []),
       ],
-      // Where no signal is left, the law is known.
-      ...(from.alpha === 0 && {
+      // Where no signal is left the law is known, and some schedulers take none to be left.
+      ...((from.alpha === 0 || schedule?.startsAtSigma) && {
         start: (batch: Batch) => {
           batch.drawPrior(from.sigma);
         },
@@ -219,6 +227,11 @@ function correcting(
 
 function gridOf({ sde }: ScoreModel, { defaults }: Predictor, { grid }: WalkOptions): Grid {
   return grid ?? defaults?.grid ?? usualGrid(sde);
+}
+
+/** Whether no option says which levels are walked, but for their number. */
+function isFree({ grid, rho, epsilon }: WalkOptions): boolean {
+  return grid === undefined && rho === undefined && epsilon === undefined;
 }
 
 function stepsOf(model: ScoreModel, predictor: Predictor, options: WalkOptions): Step[] {

@@ -47,7 +47,9 @@ test('the same latents give the pictures of diffusers', async (t) => {
   const model = await loadModel(fixture, { inputs });
   const guided = guide(model, { kind: 'classifier-free', scale, unconditionalInputs });
   const start = await numbers('start');
-  const { samples, shape } = await sample(guided, { solver: 'ddim', steps, count: 2, initial: start.data });
+  // The scheduler of the folder says by which method, and over which levels.
+  const { samples, shape, options } = await sample(guided, { steps, count: 2, initial: start.data });
+  t.like(options, { predictor: 'ddim', grid: 'scheduler', scheduler: 'DDIMScheduler' });
   const latents = await numbers('latents');
   t.deepEqual(shape, latents.shape);
   t.true(largestDifference(samples, latents.data) < 1e-5);

@@ -163,7 +163,9 @@ export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
 }
 
 /** The ladder of a network of trained levels, and what its output means where a file says so and no flag. */
-async function ladderOf(flags: ModelFlags): Promise<Pick<LoadOptions, 'ladder' | 'parameterization'>> {
+async function ladderOf(
+  flags: ModelFlags,
+): Promise<Pick<LoadOptions, 'ladder' | 'parameterization' | 'scheduler'>> {
   const { ladder, ladderConstants, zeroTerminalSnr, parameterization } = flags;
   if (ladder !== undefined && namesFile(ladder)) {
     if (ladderConstants !== undefined)
@@ -174,6 +176,7 @@ async function ladderOf(flags: ModelFlags): Promise<Pick<LoadOptions, 'ladder' |
     return defined({
       ladder: zeroTerminalSnr ? rescaled(read.ladder) : read.ladder,
       parameterization: parameterization ?? read.parameterization,
+      scheduler: read.scheduler,
     });
   }
   if (ladder === undefined && ladderConstants === undefined && !zeroTerminalSnr) return {};

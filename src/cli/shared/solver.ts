@@ -52,6 +52,7 @@ export interface SolverFlags {
   readonly denoise?: (typeof denoises)[number];
   readonly tau?: readonly number[];
   readonly clip?: true;
+  readonly keepNoise?: true;
   readonly threshold?: number;
 }
 
@@ -91,7 +92,7 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
       '--solver <name>',
       'a predictor, without a corrector unless one is given; or a method of its own',
       [...solverNames, ...predictorNames.filter((name) => name !== 'none')],
-      `${defaultSolver}; predictor-corrector with --predictor, --corrector or one of their flags`,
+      `${defaultSolver}, or the scheduler's of diffusers; predictor-corrector with --predictor, --corrector or one of their flags`,
     ),
     integer(
       '--steps <n>',
@@ -133,6 +134,7 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
       [...secondOrders, ...thirdOrders, ...bs],
       'midpoint, corrected, bh2',
     ),
+    new Option('--keep-noise', "ddim: the network's noise beside a clipped estimate, as in diffusers"),
     new Option('--lower-order-final', 'lower the order over the last steps (default: below 15 steps)'),
     real('--eta <share>', 'noise of ddim (default: 0) and of the methods dpmpp-*sde (default: 1)'),
     numbers('--tau <number>', 'noise of sa and er-sde; or tau,least,most for an interval of sigma / alpha'),
@@ -241,8 +243,12 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const options = defined(Object.fromEntries(taken.map((name) => [name, given[name]])));
   if (isSolver) return { solver: { name: solver as SolverName, ...options } };
   const described = { name: moving, ...options };
+  // Where nothing says otherwise a model may have a method of its own.
+  const isOpen = flags.solver === undefined && Object.keys(options).length === 0;
   return {
-    ...(solver in predictorOptions ? { solver: described, predictor } : { predictor: described }),
+    ...(solver in predictorOptions
+      ? { solver: isOpen ? undefined : described, predictor }
+      : { predictor: described }),
     ...{ corrector, snr, correctorSteps, norm, sequence, steps, evaluations, rho, epsilon, denoise },
     grid: grid === 'auto' ? undefined : grid,
   };

@@ -4,6 +4,7 @@ import { checkChoice, checkInteger, checkNumber, isList } from '../../options.js
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../sde/ladder.js';
 import { ladderSde } from '../../sde/ladder-sde.js';
 import { ladderFromName, type NamedLadder } from '../../sde/named-ladder.js';
+import type { Scheduler } from '../../sde/scheduler.js';
 import { sdeFromName } from '../../sde/named.js';
 import type { LadderName, SdeName } from '../../sde/names.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
@@ -34,6 +35,8 @@ export interface DescriptionOptions {
   readonly trainedLevels?: number;
   /** The trained noise levels, where they are not those of DDPM (VP) or geometric (VE): by name, with constants, or themselves. */
   readonly ladder?: LadderName | NamedLadder | Ladder;
+  /** By which method and over which levels samples are drawn, where a file of diffusers says that; see `readLadder`. */
+  readonly scheduler?: Scheduler;
   /** Number of classes of a class-conditional network. */
   readonly classes?: number;
   /** Names of the network's tensors, where they cannot be inferred. */
@@ -44,6 +47,7 @@ export interface DescriptionOptions {
 export interface ModelDescription {
   readonly sde: Sde;
   readonly ladder?: Ladder;
+  readonly scheduler?: Scheduler;
   readonly parameterization: Parameterization;
   readonly sigmaData: number;
   readonly labels: LabelRule;
@@ -126,6 +130,7 @@ export function describeModel(
   return {
     sde,
     ...(ladder && { ladder }),
+    ...(options.scheduler && { scheduler: options.scheduler }),
     parameterization,
     sigmaData: checkNumber(
       'sigmaData',

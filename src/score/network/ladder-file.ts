@@ -5,14 +5,18 @@ import { readBytes, readJson } from '../../io/read.js';
 import { isList, isRecord } from '../../options.js';
 import { ladderFromName, ladderFromNumbers, zeroTerminalSnr } from '../../sde/named-ladder.js';
 import type { LadderName } from '../../sde/names.js';
+import type { Scheduler } from '../../sde/scheduler.js';
 import type { Ladder } from '../../sde/sde.js';
 import type { Parameterization } from '../model.js';
+import { schedulerOf } from './scheduler-file.js';
 
 /** What a file says of the levels on which a network was trained. */
 export interface LadderReading {
   readonly ladder: Ladder;
   /** What the network's output means, where the file says that too. */
   readonly parameterization?: Parameterization;
+  /** How a scheduler of diffusers draws. */
+  readonly scheduler?: Scheduler;
 }
 
 /** The names of diffusers. */
@@ -29,7 +33,7 @@ const predictions: Readonly<Record<string, Parameterization>> = {
 
 /**
  * Reads a ladder: betas or falling alpha^2 in a .npy file or a JSON array, or a `scheduler_config.json` of diffusers, of which the betas,
- * `rescale_betas_zero_snr` and `prediction_type` are taken.
+ * `rescale_betas_zero_snr`, `prediction_type` and how it draws are taken.
  *
  * @throws DataError for a file that is none of these, with its name.
  */
@@ -72,7 +76,7 @@ function readScheduler(path: string, config: Readonly<Record<string, unknown>>):
     return ladderFromName({ name, levels: levels as number, ...constants });
   });
   const rescaled = config['rescale_betas_zero_snr'] === true ? zeroTerminalSnr(ladder) : ladder;
-  return { ladder: rescaled, parameterization };
+  return { ladder: rescaled, parameterization, scheduler: schedulerOf(path, config) };
 }
 
 /** Flow matching has no ladder; what its scheduler says, flags say. */

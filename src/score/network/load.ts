@@ -45,6 +45,7 @@ const optionNames = Object.keys({
   ...{
     trainedLevels: 1,
     ladder: 1,
+    scheduler: 1,
     classes: 1,
     names: 1,
     batch: 1,

@@ -2,6 +2,7 @@ import { OptionError } from '../../errors.js';
 import type { Elements } from '../../device/device.js';
 import type { Model } from '../../onnx/file/model.js';
 import { checkIndex, type Level } from '../../sde/level.js';
+import type { Scheduler } from '../../sde/scheduler.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
 import { checkClassLabel, classesIn } from '../class-label.js';
@@ -47,6 +48,7 @@ export class OnnxScoreModel implements ScoreModel {
   readonly shape: readonly number[];
   readonly sde: Sde;
   readonly ladder?: Ladder;
+  readonly scheduler?: Scheduler;
   readonly parameterization: Parameterization;
   readonly sigmaData: number;
   readonly classes?: number;
@@ -91,6 +93,7 @@ export class OnnxScoreModel implements ScoreModel {
     this.sigmaData = description.sigmaData;
     this.labels = description.labels.name;
     if (description.ladder) this.ladder = description.ladder;
+    if (description.scheduler) this.scheduler = description.scheduler;
     if (description.classes !== undefined) this.classes = description.classes;
     if (description.nullClass !== undefined) this.nullClass = description.nullClass;
     if (report) this.report = report;

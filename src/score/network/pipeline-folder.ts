@@ -5,6 +5,7 @@ import { isAbsent, readJson } from '../../io/read.js';
 import { isList, isRecord } from '../../options.js';
 import type { DescriptionOptions } from './description.js';
 import { readLadder } from './ladder-file.js';
+import { flowSchedulerOf } from './scheduler-file.js';
 
 /** The config.json of a network, or what else of a folder is an object of JSON. */
 export type Config = Readonly<Record<string, unknown>>;
@@ -59,7 +60,12 @@ export async function readPipeline(folder: string): Promise<PipelineFolder> {
       `${folder} holds no network: expected unet/config.json or transformer/config.json beside model.onnx.`,
     );
   const described = describe(folder, index, network.config);
-  return { folder, index, network, options: { ...described, ...(await readProcess(folder)) } };
+  return {
+    folder,
+    index,
+    network,
+    options: { ...described, ...(await readProcess(folder, network.config)) },
+  };
 }
 
 /** Weights of other libraries, which may lie beside the ONNX files. */
@@ -154,7 +160,7 @@ function describe(folder: string, index: Config, config: Config): DescriptionOpt
 }
 
 /** The forward process and the meaning of the output. */
-async function readProcess(folder: string): Promise<DescriptionOptions> {
+async function readProcess(folder: string, network: Config): Promise<DescriptionOptions> {
   const path = join(folder, 'scheduler', 'scheduler_config.json');
   const config = await readJsonObject(path);
   if (!config)
@@ -164,8 +170,8 @@ async function readProcess(folder: string): Promise<DescriptionOptions> {
   const name = String(config['_class_name']);
   if (name.startsWith('FlowMatch')) {
     const { num_train_timesteps: levels = 1000 } = config;
-    return { sde: 'flow', parameterization: 'flow', labels: `t*${String(levels)}` };
+    const scheduler = flowSchedulerOf(path, config, network['patch_size']);
+    return { sde: 'flow', parameterization: 'flow', labels: `t*${String(levels)}`, scheduler };
   }
-  const { ladder, parameterization } = await readLadder(path);
-  return { sde: 'vp', ladder, labels: 'index', ...(parameterization && { parameterization }) };
+  return { sde: 'vp', labels: 'index', ...(await readLadder(path)) };
 }

@@ -9,6 +9,11 @@ export interface DdimOptions {
   readonly eta?: number | undefined;
   /** How the estimate of x_0 is kept within the data range at every step. Default false. */
   readonly clip?: Clip | undefined;
+  /**
+   * Keep the noise that the network predicts where the estimate is clipped, as diffusers does, in place of what the clipped estimate
+   * leaves. Default false.
+   */
+  readonly keepNoise?: boolean | undefined;
 }
 
 /**
@@ -18,7 +23,7 @@ export interface DdimOptions {
  */
 export function ddim(options: DdimOptions = {}): LinearPredictor {
   checkKnown(options, predictorOptions.ddim);
-  const { eta = 0, clip = false } = options;
+  const { eta = 0, clip = false, keepNoise = false } = options;
   checkClip(clip);
   checkNumber('eta', eta, 0, true);
   /** The share of sigma'^2 that is fresh noise. */
@@ -43,13 +48,21 @@ export function ddim(options: DdimOptions = {}): LinearPredictor {
       const { from, to } = step;
       const state = (to.sigma * Math.exp(logKept(step))) / from.sigma;
       estimate(batch, data);
-      const coefficients = [state, to.alpha - state * from.alpha];
-      batch.combine(batch.x, [batch.x, data], coefficients, address && { scale: fresh(step), address });
+      const noise = address && { scale: fresh(step), address };
+      if (keepNoise && from.alpha > 0) {
+        // z = -sigma s, with the score s of the network.
+        const score = batch.model.coefficients(from);
+        const factor = -state * from.sigma ** 2;
+        const coefficients = [factor * score.state, factor * score.output, to.alpha];
+        batch.combine(batch.x, [batch.x, batch.output, data], coefficients, noise);
+      } else {
+        batch.combine(batch.x, [batch.x, data], [state, to.alpha - state * from.alpha], noise);
+      }
     };
   };
   return {
     ...predictor,
-    resolve: () => ({ eta, clip }),
+    resolve: () => ({ eta, clip, ...(clip !== false && { keepNoise }) }),
     fromNoise: { name: 'ddim', begin: beginInData },
     defaults: { steps: 50, grid: 'uniform-lambda' },
     begin: clip ? beginInData : (batch, steps) => predictor.begin(batch, steps),

@@ -29,6 +29,7 @@ export function deis(options: DeisOptions = {}): Predictor {
       options: { order, interpolation },
       order,
       prediction: 'noise',
+      wholeToData: interpolation === 'rho' && options.lowerOrderFinal === false,
       predict: (levels, to, { sde }) =>
         // To the data one prediction leads, and both are the same.
         interpolation === 'rho' || to.sigma === 0 ? inRho(levels, to) : inTime(levels, to, sde),

@@ -30,11 +30,8 @@ export function ipndm(options: IpndmOptions = {}): Predictor {
   checkKnown(options, predictorOptions.ipndm);
   const { order = 4, analyticalFirst = false, lowerOrderFinal = false } = options;
   checkInteger('order', order, 1, 4);
-  const predict = (levels: readonly Level[], to: Level): Combination => {
-    const from = levels[0]!;
-    const change = to.sigma - (to.alpha * from.sigma) / from.alpha;
-    return { state: to.alpha / from.alpha, weights: WEIGHTS[levels.length - 1]!.map((w) => change * w) };
-  };
+  const predict = (levels: readonly Level[], to: Level): Combination =>
+    withNoise(levels[0]!, to, adamsBashforth(levels.length));
   return {
     ...multistep(
       'ipndm',
@@ -49,4 +46,15 @@ export function ipndm(options: IpndmOptions = {}): Predictor {
     ),
     defaults: { steps: 20, grid: 'karras' },
   };
+}
+
+/** The weights of Adams and Bashforth for so many predictions on an even grid, newest first. */
+export function adamsBashforth(predictions: number): readonly number[] {
+  return WEIGHTS[predictions - 1]!;
+}
+
+/** The step of DDIM with this combination of predictions for the noise. */
+export function withNoise(from: Level, to: Level, weights: readonly number[]): Combination {
+  const change = to.sigma - (to.alpha * from.sigma) / from.alpha;
+  return { state: to.alpha / from.alpha, weights: weights.map((w) => change * w) };
 }

@@ -1,0 +1,99 @@
+"""Draws by diffusers' schedulers from one random network of Stable Diffusion's architecture, for schedulers.mjs to compare with.
+
+    python scripts/latent/schedulers.py FOLDER [--architecture sd|sdxl|sd3] [--seed 0]
+
+FOLDER becomes a folder of diffusers as diffusers_folder.py makes it, and FOLDER/schedulers holds for every scheduler its
+`scheduler_config.json`, the latents at the end (`latents.npy`) and their pictures (`pictures.npy`). Those that draw noise on the way have it in
+`noise.npy`, [steps, count, ...].
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import torch
+from diffusers_folder import GUIDANCE, NEGATIVE, PROMPT, index, make_sd, make_sd3, make_sdxl, write
+
+LADDER = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+LEADING = {"timestep_spacing": "leading", "steps_offset": 1}
+ZERO = {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction", "timestep_spacing": "trailing"}
+
+# Class, config, steps (None: as the pipeline has it).
+LADDERS = [
+    ("DDIMScheduler", {**LEADING, "clip_sample": False, "set_alpha_to_one": False}, None),
+    ("DDIMScheduler", {**LEADING, "clip_sample": False, "set_alpha_to_one": False}, 30),
+    ("DDIMScheduler", {"clip_sample": False, "timestep_spacing": "trailing"}, 30),
+    ("DDIMScheduler", {"clip_sample": False, "timestep_spacing": "linspace"}, 20),
+    ("DDIMScheduler", {}, 4),
+    ("DDIMScheduler", {**ZERO, "clip_sample": False}, 20),
+    ("PNDMScheduler", {**LEADING, "skip_prk_steps": True, "set_alpha_to_one": False}, None),
+    ("PNDMScheduler", {**LEADING, "skip_prk_steps": True, "set_alpha_to_one": False}, 7),
+    ("EulerDiscreteScheduler", {**LEADING}, None),
+    ("EulerDiscreteScheduler", {"timestep_spacing": "linspace"}, 20),
+    ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}, 20),
+    ("EulerDiscreteScheduler", {"use_karras_sigmas": True}, 20),
+    ("EulerDiscreteScheduler", {"use_exponential_sigmas": True}, 20),
+    ("EulerDiscreteScheduler", {**ZERO}, 20),
+    ("EulerDiscreteScheduler", {"final_sigmas_type": "sigma_min"}, 20),
+    ("LMSDiscreteScheduler", {}, 20),
+    ("HeunDiscreteScheduler", {**LEADING}, 10),
+    ("DPMSolverMultistepScheduler", {}, 20),
+    ("DPMSolverMultistepScheduler", {**LEADING}, 25),
+    ("DPMSolverMultistepScheduler", {"timestep_spacing": "trailing"}, 10),
+    ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}, 20),
+    ("DPMSolverMultistepScheduler", {"solver_order": 3}, 20),
+    ("DPMSolverMultistepScheduler", {"solver_type": "heun", "lower_order_final": False}, 10),
+    ("DPMSolverMultistepScheduler", {"solver_order": 1, "thresholding": True}, 10),
+    ("DPMSolverMultistepScheduler", {**ZERO}, 20),
+    ("DPMSolverMultistepScheduler", {"final_sigmas_type": "sigma_min"}, 20),
+    ("UniPCMultistepScheduler", {}, 20),
+    ("UniPCMultistepScheduler", {**LEADING, "solver_order": 3}, 10),
+    ("UniPCMultistepScheduler", {"timestep_spacing": "trailing"}, 20),
+    ("UniPCMultistepScheduler", {"use_karras_sigmas": True}, 20),
+]
+FLOWS = [
+    ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, None),
+    ("FlowMatchEulerDiscreteScheduler", {"shift": 1.0}, 10),
+    ("FlowMatchEulerDiscreteScheduler", {"use_dynamic_shifting": True}, 10),
+    ("FlowMatchEulerDiscreteScheduler", {"use_dynamic_shifting": True, "time_shift_type": "linear"}, 10),
+]
+
+
+def draw(folder, pipeline, scheduler, steps, start):
+    pipeline.scheduler = scheduler
+    options = {} if steps is None else {"num_inference_steps": steps}
+    side = pipeline.vae.config.sample_size
+    common = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "guidance_scale": GUIDANCE, "height": side, "width": side}
+    with torch.no_grad():
+        latents = pipeline(**common, **options, latents=start, num_images_per_prompt=len(start), output_type="latent").images
+        shift = getattr(pipeline.vae.config, "shift_factor", None) or 0
+        pictures = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor + shift).sample
+    folder.mkdir(parents=True)
+    scheduler.save_config(folder)
+    np.save(folder / "latents.npy", latents.numpy())
+    np.save(folder / "pictures.npy", pictures.numpy())
+    write(folder / "expected.json", {"num_inference_steps": steps, "timesteps": [float(t) for t in scheduler.timesteps]}, None)
+    print(folder.name, len(scheduler.timesteps), latents.std().item())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--architecture", choices=["sd", "sdxl", "sd3"], default="sd")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    torch.manual_seed(given.seed)
+    os.makedirs(given.folder, exist_ok=True)
+    make = {"sd": make_sd, "sdxl": make_sdxl, "sd3": make_sd3}[given.architecture]
+    made = make(given.folder, False, 1000, time=torch.tensor(3.0))
+    index(given.folder, made)
+    made.set_progress_bar_config(disable=True)
+    is_flow = given.architecture == "sd3"
+    start = torch.randn(2, 16 if is_flow else 4, 8, 8)
+    np.save(given.folder / "start.npy", start.numpy())
+    write(given.folder / "texts.json", {"prompt": PROMPT, "negative": NEGATIVE, "scale": GUIDANCE}, None)
+    for number, (name, config, steps) in enumerate(FLOWS if is_flow else LADDERS):
+        scheduler = getattr(diffusers, name)(**({} if is_flow else LADDER), **config)
+        draw(given.folder / "schedulers" / f"{number:02d}", made, scheduler, steps, start)

@@ -1,0 +1,253 @@
+import { DataError } from '../../errors.js';
+import { defined, isList } from '../../options.js';
+import type { DynamicShift, FlowSpacing, Scheduler, Spacing } from '../../sde/scheduler.js';
+
+/** A scheduler_config.json of diffusers. */
+type Config = Readonly<Record<string, unknown>>;
+
+/** Steps of most pipelines of diffusers. */
+const USUAL_STEPS = 50;
+/** Steps of the pipeline of Stable Diffusion 3. */
+const FLOW_STEPS = 28;
+
+/** A class of schedulers: its rule, what it has where a file is silent, and its method here. */
+interface Kind {
+  readonly rule: Spacing['rule'];
+  readonly silent?: Config;
+  readonly steps?: number;
+  solver(config: Config): Scheduler['solver'];
+  /** Entries with the values that are done here; others are named. */
+  readonly done?: Readonly<Record<string, readonly unknown[]>>;
+}
+
+const dpm = { lower_order_final: true, final_sigmas_type: 'zero', solver_order: 2 };
+
+const kinds: Readonly<Record<string, Kind>> = {
+  DDIMScheduler: {
+    rule: 'whole',
+    silent: { timestep_spacing: 'leading', set_alpha_to_one: true, clip_sample: true },
+    solver: (config) => ({ name: 'ddim', ...clipOf(config, { keepNoise: true }) }),
+  },
+  DDPMScheduler: {
+    rule: 'whole',
+    silent: { timestep_spacing: 'leading', clip_sample: true, variance_type: 'fixed_small' },
+    steps: 1000,
+    solver: (config) => ({
+      name: 'ancestral',
+      variance: variances[String(config['variance_type'])] ?? 'fixedsmall',
+      ...clipOf(config),
+    }),
+    done: { variance_type: ['fixed_small', 'fixed_small_log', 'fixed_large', 'learned', 'learned_range'] },
+  },
+  PNDMScheduler: {
+    rule: 'whole',
+    silent: { timestep_spacing: 'leading', set_alpha_to_one: false, skip_prk_steps: false },
+    solver: () => ({ name: 'pndm' }),
+    done: { skip_prk_steps: [true] },
+  },
+  EulerDiscreteScheduler: {
+    rule: 'between',
+    solver: () => ({ name: 'ddim' }),
+    done: { interpolation_type: ['linear'], timestep_type: ['discrete'] },
+  },
+  EulerAncestralDiscreteScheduler: { rule: 'between', solver: () => ({ name: 'ddim', eta: 1 }) },
+  HeunDiscreteScheduler: {
+    rule: 'between',
+    silent: { clip_sample: false },
+    solver: (config) => ({ name: 'edm-heun', ...clipOf(config) }),
+  },
+  LMSDiscreteScheduler: {
+    rule: 'between',
+    solver: () => ({ name: 'deis', order: 4, lowerOrderFinal: false }),
+  },
+  DPMSolverMultistepScheduler: {
+    rule: 'open',
+    silent: dpm,
+    solver: dpmSolver,
+    done: {
+      algorithm_type: ['dpmsolver++', 'sde-dpmsolver++'],
+      lambda_min_clipped: ['-inf', -Infinity],
+      use_lu_lambdas: [false],
+      euler_at_final: [false],
+    },
+  },
+  UniPCMultistepScheduler: {
+    rule: 'open',
+    silent: dpm,
+    solver: (config) => ({
+      name: 'unipc',
+      order: config['solver_order'],
+      variant: config['solver_type'] === 'bh1' ? 'bh1' : 'bh2',
+      lowerOrderFinal: config['lower_order_final'] !== false,
+      ...clipOf(config),
+    }),
+    done: { predict_x0: [true], solver_type: ['bh1', 'bh2'], solver_order: [1, 2, 3] },
+  },
+};
+
+const variances: Readonly<Record<string, string>> = {
+  fixed_small: 'fixedsmall',
+  fixed_small_log: 'fixedsmall',
+  fixed_large: 'fixedlarge',
+  learned: 'learned-log',
+  learned_range: 'learned',
+};
+
+/** What any scheduler may ask for, with the values that are done here. */
+const done: Readonly<Record<string, readonly unknown[]>> = {
+  use_beta_sigmas: [false],
+  use_flow_sigmas: [false],
+  clip_sample_range: [1],
+  final_sigmas_type: ['zero', 'sigma_min'],
+  sigma_min: [],
+  sigma_max: [],
+  solver_p: [],
+};
+
+/** What the flows of diffusers may ask for. */
+const doneInFlows: Readonly<Record<string, readonly unknown[]>> = {
+  time_shift_type: ['exponential', 'linear'],
+  invert_sigmas: [false],
+  use_karras_sigmas: [false],
+  use_exponential_sigmas: [false],
+  use_beta_sigmas: [false],
+  stochastic_sampling: [false],
+  shift_terminal: [],
+};
+
+/**
+ * The steps and the method of a scheduler of trained levels.
+ * @throws DataError for entries that cannot be used.
+ */
+export function schedulerOf(path: string, config: Config): Scheduler {
+  const { _class_name: given } = config;
+  const name = typeof given === 'string' ? given : 'a scheduler without _class_name';
+  const kind = kinds[name];
+  if (kind === undefined) {
+    const known = Object.keys(kinds).join(', ');
+    const why = `The steps of ${name} are not known here (those of ${known} are): it is drawn by the sampler and the levels of fastsde.`;
+    return { name, steps: USUAL_STEPS, spacings: [], doubts: [why] };
+  }
+  const entries = { ...kind.silent, ...present(config) };
+  const spacing = spacingOf(path, entries);
+  const spacings = (['whole', 'between', 'open'] as const).map((rule) => spacing(rule));
+  const own = spacings.find(({ rule }) => rule === kind.rule)!;
+  const solver = kind.solver(entries);
+  return {
+    name,
+    ...(solver && { solver: defined(solver) as typeof solver }),
+    steps: kind.steps ?? USUAL_STEPS,
+    spacings: [own, ...spacings.filter((other) => other !== own)],
+    doubts: undone(name, entries, { ...done, ...kind.done }),
+  };
+}
+
+/** The steps of a flow by Euler's method, which DDIM is there. @throws DataError for a shift that is none. */
+export function flowSchedulerOf(path: string, config: Config, patch: unknown): Scheduler {
+  const { num_train_timesteps: levels = 1000, shift = 1 } = present(config);
+  const name = String(config['_class_name']);
+  const isEuler = name === 'FlowMatchEulerDiscreteScheduler';
+  if (!isPositive(levels)) throw wrong(path, 'num_train_timesteps', levels, 'a positive number');
+  if (!isPositive(shift)) throw wrong(path, 'shift', shift, 'a positive number');
+  const dynamic = config['use_dynamic_shifting'] === true ? dynamicShift(path, config, patch) : undefined;
+  const spacing: FlowSpacing = { rule: 'flow', levels, shift: dynamic ?? shift };
+  const why = `The steps of ${name} are not known here (those of FlowMatchEulerDiscreteScheduler are): it is drawn by the sampler and the times of fastsde.`;
+  return {
+    name,
+    ...(isEuler && { solver: { name: 'ddim' } }),
+    steps: FLOW_STEPS,
+    spacings: isEuler ? [spacing] : [],
+    doubts: isEuler ? undone(name, config, doneInFlows) : [why],
+  };
+}
+
+/** The shift that grows with the size of a picture. */
+function dynamicShift(path: string, config: Config, patch: unknown): DynamicShift {
+  const { base_shift: base = 0.5, max_shift: most = 1.15 } = config;
+  const { base_image_seq_len: baseTokens = 256, max_image_seq_len: mostTokens = 4096 } = config;
+  for (const [entry, value] of Object.entries({ base, most, baseTokens, mostTokens, patch_size: patch }))
+    if (!isPositive(value)) throw wrong(path, entry, value, 'a positive number');
+  const numbers = { base, most, baseTokens, mostTokens, patch } as Omit<DynamicShift, 'linear'>;
+  return { ...numbers, linear: config['time_shift_type'] === 'linear' };
+}
+
+function dpmSolver(config: Config): Scheduler['solver'] {
+  const { algorithm_type: type = 'dpmsolver++', solver_order: order, solver_type: variant } = config;
+  const noisy = type === 'sde-dpmsolver++';
+  const lowerOrderFinal = config['lower_order_final'] === false ? false : undefined;
+  const options = { lowerOrderFinal, ...clipOf(config) };
+  if (order === 1) return { name: noisy ? 'dpmpp-sde' : 'ddim', ...clipOf(config) };
+  if (order === 3) return { name: noisy ? 'dpmpp-3m-sde' : 'dpmpp-3m', variant: 'published', ...options };
+  return {
+    name: noisy ? 'dpmpp-2m-sde' : 'dpmpp-2m',
+    variant: variant === 'heun' ? 'taylor' : 'midpoint',
+    ...options,
+  };
+}
+
+/** How the estimate of x_0 is kept within its range; with what a method takes beside that. */
+function clipOf(config: Config, beside: Config = {}): Config {
+  const { thresholding, dynamic_thresholding_ratio: ratio = 0.995, sample_max_value: most = 1 } = config;
+  // A threshold of at most 1 is no other than the range.
+  const clip =
+    thresholding === true && most !== 1 ? ratio : thresholding === true || config['clip_sample'] === true;
+  return clip === false ? {} : { clip, ...beside };
+}
+
+/** What a file asks for and is not done. */
+function undone(name: string, config: Config, done: Readonly<Record<string, readonly unknown[]>>): string[] {
+  const asked = Object.entries(done).filter(([key, values]) => {
+    const value = config[key];
+    return value !== undefined && value !== null && !values.includes(value);
+  });
+  const keys = asked.map(([key]) => `${key} ${JSON.stringify(config[key])}`);
+  const { thresholding, sample_max_value: most = 1 } = config;
+  if (thresholding === true && most !== 1) keys.push(`sample_max_value ${JSON.stringify(most)}`);
+  if (config['solver_order'] === 3 && config['solver_type'] === 'heun')
+    keys.push('solver_type "heun" at order 3');
+  if (isList(config['disable_corrector']) && config['disable_corrector'].length > 0)
+    keys.push('disable_corrector');
+  return keys.length === 0
+    ? []
+    : [`The ${name} of the model asks for ${keys.join(', ')}, which is not done here.`];
+}
+
+function spacingOf(path: string, config: Config): (rule: Spacing['rule']) => Spacing {
+  const { timestep_spacing: spread = 'linspace', steps_offset: offset = 0 } = config;
+  if (spread !== 'leading' && spread !== 'trailing' && spread !== 'linspace')
+    throw wrong(path, 'timestep_spacing', spread, 'leading, trailing or linspace');
+  if (!(Number.isSafeInteger(offset) && (offset as number) >= 0))
+    throw wrong(path, 'steps_offset', offset, 'an integer of at least 0');
+  const noise = (['karras', 'exponential'] as const).find((name) => config[`use_${name}_sigmas`] === true);
+  return (rule) => ({
+    rule,
+    spread,
+    offset: offset as number,
+    ...(rule !== 'whole' && noise && { noise }),
+    end:
+      rule === 'whole'
+        ? config['set_alpha_to_one'] === false
+          ? 'first'
+          : 'data'
+        : config['final_sigmas_type'] === 'sigma_min'
+          ? 'first'
+          : 'data',
+  });
+}
+
+/** A null stands for silence. */
+function present(config: Config): Config {
+  return Object.fromEntries(
+    Object.entries(config).filter(([, value]) => value !== null && value !== undefined),
+  );
+}
+
+function wrong(path: string, entry: string, value: unknown, expected: string): DataError {
+  return new DataError(`${path}: its ${entry} must be ${expected}; got ${JSON.stringify(value)}.`, {
+    value: path,
+  });
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0;
+}
