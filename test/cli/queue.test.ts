@@ -131,6 +131,42 @@ test.serial('likelihood is divided too, and evaluation is a job', async (t) => {
   t.deepEqual((JSON.parse(stdout) as { kernel: object }).kernel, alone.kernel);
 });
 
+test.serial('restoration into a folder is shared by the workers', async (t) => {
+  await writeFile(join(folder, 'A.npy'), encodeNpy({ data: Float32Array.of(1, 0), shape: [1, 2] }));
+  await writeFile(join(folder, 'y.npy'), encodeNpy({ data: Float32Array.of(1, -1, 0.5), shape: [3, 1] }));
+  const run = [
+    'restore',
+    '--mixture',
+    'mixture.json',
+    '--data',
+    'y.npy',
+    '--operator',
+    'A.npy',
+    '--noise',
+    '0.3',
+  ];
+  const drawn = [...run, '--count', '4', '--batch', '2', '--output'];
+  startWorker();
+  startWorker();
+  const { code, stdout, stderr } = await fastsde([
+    'submit',
+    ...drawn,
+    'posterior/',
+    ...redis,
+    '--wait',
+    '--json',
+  ]);
+  t.is(code, 0, stderr);
+  t.deepEqual((JSON.parse(stdout) as { shape: number[] }).shape, [3, 4, 2]);
+  t.is((await fastsde([...drawn, 'posterior-alone/'])).code, 0);
+  for (const name of ['posterior', 'posterior-alone'])
+    await fastsde(['merge', name, '--output', `${name}.npy`]);
+  t.deepEqual(
+    await readFile(join(folder, 'posterior.npy')),
+    await readFile(join(folder, 'posterior-alone.npy')),
+  );
+});
+
 test.serial('the same command finds its run, and cancelling ends it', async (t) => {
   const args = [
     ...mixture,

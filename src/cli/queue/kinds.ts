@@ -22,11 +22,21 @@ export interface OpenRun {
   readonly close: () => Promise<void>;
 }
 
+/** A run that fills a folder. */
+interface Division {
+  readonly folder: string;
+  readonly batches: number;
+}
+
+/** Workers at most that share a folder where the batches are not known before. */
+const PLACES = 16;
+
 /** A command that can be queued. */
 export interface Kind {
   readonly command: () => Command;
-  /** Where its batches go, and how many there are; absent where the whole command is one job. */
-  readonly divide?: (flags: object) => Promise<{ readonly folder: string; readonly batches: number }>;
+  /** Where its parts go, and how many jobs they are; undefined where the whole command is one job. */
+  readonly divide?: (flags: object) => Promise<Division | undefined>;
+  /** For jobs of one batch each; without it, every job is the command itself, and shares the folder with the others. */
   readonly open?: (model: string | undefined, flags: object, signal: AbortSignal) => Promise<OpenRun>;
   /** Whether it makes samples, which can be merged. */
   readonly draws?: true;
@@ -37,11 +47,11 @@ export const commandNames = ['sample', 'likelihood', 'restore', 'evaluate'] as c
 export const kinds: Readonly<Record<(typeof commandNames)[number], Kind>> = {
   sample: { command: sampleCommand, divide: divideSampling, open: openSampling, draws: true },
   likelihood: { command: likelihoodCommand, divide: divideScoring, open: openScoring },
-  restore: { command: restoreCommand },
+  restore: { command: restoreCommand, divide: divideRestoring },
   evaluate: { command: evaluateCommand },
 };
 
-async function divideSampling(given: object): Promise<{ folder: string; batches: number }> {
+async function divideSampling(given: object): Promise<Division> {
   const flags = given as SampleFlags;
   const { countOf } = await import('../commands/sample.js');
   const { namesFolder } = await import('../shared/outputs.js');
@@ -82,7 +92,14 @@ async function openSampling(path: string | undefined, given: object): Promise<Op
   };
 }
 
-async function divideScoring(given: object): Promise<{ folder: string; batches: number }> {
+async function divideRestoring(given: object): Promise<Division | undefined> {
+  const { namesFolder } = await import('../shared/outputs.js');
+  const { output } = given as { readonly output?: string };
+  const isFolder = output !== undefined && (await namesFolder(output));
+  return isFolder ? { folder: output, batches: PLACES } : undefined;
+}
+
+async function divideScoring(given: object): Promise<Division> {
   const { output = [], count, batch = 64 } = given as LikelihoodFlags;
   const { placesOf } = await import('../commands/likelihood.js');
   const { folder } = await placesOf(output);

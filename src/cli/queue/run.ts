@@ -44,8 +44,9 @@ export async function describeRun(args: readonly string[], merge?: string): Prom
     .digest('hex')
     .slice(0, 24);
   const run = { fastsde: fastsde.version, args, id };
-  if (!kind.divide) return { ...run, batches: 0 };
-  const { folder, batches } = await kind.divide(flags);
+  const division = await kind.divide?.(flags);
+  if (!division) return { ...run, batches: 0 };
+  const { folder, batches } = division;
   if (batches > MOST_BATCHES)
     throw new OptionError('batch', batches, `large enough for at most ${MOST_BATCHES} batches in a run`);
   return { ...run, folder, batches, ...(merge !== undefined && { merge }) };

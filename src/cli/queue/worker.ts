@@ -133,8 +133,8 @@ async function perform(
   }, LOOK_EVERY);
   const turn = { signal: AbortSignal.any([signal, stop.signal]), onProgress: () => undefined };
   try {
-    if (data.folder === undefined) return await runWhole(data.args, turn.signal);
-    const run = await open.of(data, turn.signal);
+    const run = data.folder === undefined ? undefined : await open.of(data, turn.signal);
+    if (!run) return await runWhole(data.args, turn.signal);
     if (data.batch === undefined) return await run.finish(turn, data.merge);
     await run.batch(data.batch, turn);
     return {};
@@ -169,12 +169,14 @@ class LastRun {
     this.#threads = threads;
   }
 
-  async of(run: QueuedRun, signal: AbortSignal): Promise<OpenRun> {
+  /** Undefined where jobs are the command itself. */
+  async of(run: QueuedRun, signal: AbortSignal): Promise<OpenRun | undefined> {
     if (this.#open && this.#id === run.id) return this.#open;
-    await this.close();
     const { kind, model, flags } = parseRun(run.args);
+    if (!kind.open) return undefined;
+    await this.close();
     const threads = this.#threads === undefined ? {} : { threads: this.#threads };
-    this.#open = await kind.open!(model, { ...flags, ...threads }, signal);
+    this.#open = await kind.open(model, { ...flags, ...threads }, signal);
     this.#id = run.id;
     return this.#open;
   }
