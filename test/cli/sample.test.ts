@@ -28,6 +28,28 @@ await writeFile(
   }),
 );
 
+test.serial(
+  'that a network is read wrong is said in the record, and on stderr whatever is asked for',
+  async (t) => {
+    const flags = [
+      'sample',
+      fixture('ddpm'),
+      '--sde',
+      'vp',
+      '--parameterization',
+      'eps',
+      '--ladder',
+      'cosine',
+    ];
+    const few = ['--solver', 'ddim', '--steps', '2', '--count', '1', '--output', 'wrong.npy'];
+    const { code, stdout, stderr } = await fastsde([...flags, ...few, '--quiet', '--json']);
+    t.is(code, 0);
+    t.regex(stderr, /^warning: The process looks wrong: .* Give --ladder linear/);
+    const { warnings } = JSON.parse(stdout) as { warnings: string[] };
+    t.regex(warnings[0]!, /^The process looks wrong/);
+  },
+);
+
 test.serial('a class without a file means the embedded model that takes classes', async (t) => {
   const flags = [
     '--class',

@@ -4,6 +4,7 @@ import { defined } from '../../options.js';
 import type { EncodedPrompt } from '../../latent/prompt.js';
 import type { Parameterization, ScoreModel } from '../../score/model.js';
 import type { GaussianMixture as Mixture } from '../../score/mixture/mixture.js';
+import type { ProbeReport } from '../../score/network/probe.js';
 import type { LoadOptions } from '../../score/network/load.js';
 import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
@@ -109,6 +110,8 @@ export interface OpenModel {
   readonly options: Readonly<Record<string, unknown>>;
   /** Doubts about the model, in plain words. */
   readonly warnings: readonly string[];
+  /** Those of them that say that another reading of the network fits better. */
+  readonly misreadings: readonly string[];
 }
 
 /**
@@ -200,6 +203,7 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
   return {
     model: guided,
     warnings: [...(prompt?.warnings ?? []), ...warnings],
+    misreadings: misreadingsOf(model.report),
     options: {
       model: path,
       ...(classifier !== undefined && { classifier: await classifierPath(classifier, model) }),
@@ -223,6 +227,13 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
       provider,
     },
   };
+}
+
+function misreadingsOf(report: ProbeReport | undefined): string[] {
+  const found = report?.findings.filter(({ cause }) =>
+    ['labels', 'parameterization', 'process', 'sign'].includes(cause),
+  );
+  return found?.map(({ message }) => message) ?? [];
 }
 
 /** @throws OptionError where an input has no value; the model is then closed. */
@@ -295,7 +306,7 @@ async function openMixture(path: string, flags: ModelFlags): Promise<OpenModel> 
   const { sde = 'vp', constants } = await sdeOf(flags);
   const model = mixtureModel(law, typeof sde === 'string' ? sdeFromName(sde, constants) : sde);
   const options = { mixture: path, sdeConstants: model.sde.constants, shape: model.shape };
-  return { model, law, options, warnings: [] };
+  return { model, law, options, warnings: [], misreadings: [] };
 }
 
 /** What is wrong with the contents of a file is told with its name. */

@@ -11,7 +11,7 @@ export interface ReportFlags {
 export function reportOptions(): Option[] {
   return [
     new Option('--json', 'print one JSON object about the run on stdout'),
-    new Option('--quiet', 'no progress, warnings or summary on stderr'),
+    new Option('--quiet', 'no progress, summary or warnings on stderr, but that the model is read wrong'),
   ];
 }
 
@@ -56,7 +56,7 @@ export async function withModel(
   body: (opened: Opened) => Promise<Report>,
 ): Promise<void> {
   const { ProgressBar } = await import('../../io/progress.js');
-  const { model, law, options, warnings } = await openModel(path, flags);
+  const { model, law, options, warnings, misreadings } = await openModel(path, flags);
   const doubts: string[] = [];
   const doubt = (found: readonly string[]): void => {
     doubts.push(...found);
@@ -64,6 +64,8 @@ export async function withModel(
   };
   try {
     doubt(warnings);
+    // Samples of a network that is read wrong look like samples.
+    if (flags.quiet) warn(misreadings);
     const report = await body({
       model,
       ...(law && { law }),

@@ -12,8 +12,11 @@ export type Runner = Pick<Network, 'run'>;
 /** Elements over which a regression is taken, at least, so that its error is below 5 %. */
 const ELEMENTS = 512;
 
-/** Noise in units of half the data range at which images are denoised: from hardly any to nothing else, or as near as the process comes. */
-const FACTORS = [0.02, 0.1, 0.3, 1, 3, 20];
+/**
+ * Noise in units of half the data range at which images are denoised: from hardly any to nothing else, or as near as the process comes,
+ * and the most that the process has.
+ */
+const FACTORS = [0.02, 0.1, 0.3, 1, 3, 20, 1e9];
 
 /** Constant images at both ends of the data range under the noises of a process, and what a network makes of them. */
 export class Trial {

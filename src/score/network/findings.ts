@@ -33,9 +33,9 @@ export interface LevelReading {
   readonly high: number;
 }
 
-/** The readings at the least noise, at about half the data range, and at the most. */
+/** The readings at the least noise, at about half the data range, and at much more than that. */
 export function ends(levels: readonly LevelReading[]): [LevelReading, LevelReading, LevelReading] {
-  return [levels[0]!, levels[3]!, levels.at(-1)!];
+  return [levels[0]!, levels[3]!, levels[5]!];
 }
 
 /** A way to read the network: with labels fed by one rule, and the output taken for one quantity, or its opposite. */
@@ -120,7 +120,7 @@ export function describeMisreading(declared: Reading, found: Repair): Finding {
 
 /** The finding of a network that denoises under no reading. */
 export function describeUnrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
-  const large = levels.at(-1)!;
+  const [, , large] = ends(levels);
   return {
     cause: 'unrecognized',
     severity: verdict === 'wrong' ? 'error' : 'warning',

@@ -8,19 +8,31 @@ export function judge(
   { parameterization }: Reading,
   [low, high]: Range,
 ): Verdict {
-  const [small, middle, large] = ends(levels);
+  const [small, half, large] = ends(levels);
   const radius = (high - low) / 2;
   // Where F is the noise up to a factor, its relative error is multiplied by rho in the estimate of x_0.
   const noiseLike = parameterization === 'eps' || parameterization === 'score';
-  const unit = noiseLike ? large.rho : radius;
-  const leak = Math.abs(large.leak) / unit;
-  // White noise of the whole range is the worst that data can be: its estimate carries r^2 rho / (r^2 + rho^2).
-  const inherent = (radius ** 2 * large.rho) / (radius ** 2 + large.rho ** 2) / unit;
+  const leakOf = ({ leak, rho }: LevelReading) => {
+    const unit = noiseLike ? rho : radius;
+    // White noise of the whole range is the worst that data can be: its estimate carries r^2 rho / (r^2 + rho^2).
+    return (Math.abs(leak) - (radius ** 2 * rho) / (radius ** 2 + rho ** 2)) / unit;
+  };
+  const leak = Math.max(leakOf(large), leakOf(levels.at(-1)!));
   const lost = Math.abs((small.high - small.low) / (high - low) - 1);
-  const amplified = Math.max(-middle.leak / middle.rho, middle.leak / middle.rho - 1);
+  const amplified = Math.max(-half.leak / half.rho, half.leak / half.rho - 1);
   const within = (factor: number) =>
-    leak < inherent + factor * (noiseLike ? 0.06 : 0.2) && lost < factor * 0.4 && amplified < factor * 0.3;
+    leak < factor * (noiseLike ? 0.06 : 0.2) && lost < factor * 0.4 && amplified < factor * 0.3;
   return within(1) ? 'right' : within(2.5) ? 'doubtful' : 'wrong';
+}
+
+/** The levels between hardly any noise and nothing else. */
+function middle(levels: readonly LevelReading[]): readonly LevelReading[] {
+  return levels.slice(1, 5);
+}
+
+/** The levels but that of the most noise, at which estimates of structured data are far from settled. */
+function settled(levels: readonly LevelReading[]): readonly LevelReading[] {
+  return levels.slice(0, 6);
 }
 
 /** What is left at a level of the image (its contrast) and of the noise, each 1 where nothing was done and 0 where all was taken away. */
@@ -34,8 +46,11 @@ function gains({ low, high, leak, rho }: LevelReading, range: Range): { image: n
  */
 export function isDenoiser(levels: readonly LevelReading[], range: Range, tolerance: number): boolean {
   const radius = (range[1] - range[0]) / 2;
+  const [least, next] = levels.map((level) => gains(level, range).image) as [number, number];
+  // Data that are there at hardly any noise outweigh all others at five times of it.
+  if (least > 0.9 && next < 0.1) return false;
   let before = 1;
-  return levels.every((level) => {
+  return settled(levels).every((level) => {
     const { image, noise } = gains(level, range);
     const most = radius ** 2 / (radius ** 2 + level.rho ** 2);
     const right =
@@ -53,7 +68,7 @@ export function isDenoiser(levels: readonly LevelReading[], range: Range, tolera
  * White data, whose noise looks like them, have 1 a level under every reading.
  */
 export function imperfection(levels: readonly LevelReading[], range: Range): number {
-  return levels.slice(1, -1).reduce((sum, level) => {
+  return middle(levels).reduce((sum, level) => {
     const { image, noise } = gains(level, range);
     return sum + Math.abs(1 - image) + Math.abs(noise);
   }, 0);
@@ -61,12 +76,26 @@ export function imperfection(levels: readonly LevelReading[], range: Range): num
 
 /** How much of the noise is left, over the same levels. */
 export function noiseKept(levels: readonly LevelReading[], range: Range): number {
-  return levels.slice(1, -1).reduce((sum, level) => sum + Math.abs(gains(level, range).noise), 0);
+  return middle(levels).reduce((sum, level) => sum + Math.abs(gains(level, range).noise), 0);
+}
+
+/** How much of the image is lost, over the same levels. */
+export function imageLost(levels: readonly LevelReading[], range: Range): number {
+  return middle(levels).reduce((sum, level) => sum + 1 - gains(level, range).image, 0);
+}
+
+/** Whether no more is kept of the image than the share alpha in which it is in x_t: as x_0 + rho z would be taken for x_t. */
+export function keepsAlpha(
+  levels: readonly LevelReading[],
+  range: Range,
+  alphaAt: (t: number) => number,
+): boolean {
+  return middle(levels).every((level) => gains(level, range).image < alphaAt(level.t) + 0.05);
 }
 
 /** Whether as much is kept of the image as of the noise, as by any affine map of x: that of white data, or none of the network's. */
 export function isIsotropic(levels: readonly LevelReading[], range: Range): boolean {
-  return levels.every((level) => {
+  return settled(levels).every((level) => {
     const { image, noise } = gains(level, range);
     return Math.abs(image - noise) < 0.03;
   });

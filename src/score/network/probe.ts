@@ -18,7 +18,7 @@ import { Trial, type Runner } from './denoising-trial.js';
 /**
  * A check that a network's output is what its description says, from how it denoises.
  *
- * Constant images at both ends of the data range are noised at six noise levels, and the output is read as an estimate of x_0.
+ * Constant images at both ends of the data range are noised at seven noise levels, and the output is read as an estimate of x_0.
  * Read rightly, the estimate
  *
  * - carries nearly none of a large noise: its regression on z is E|x_0 - E[x_0|x]|^2 / (d rho), at most the data variance
@@ -40,7 +40,7 @@ export interface ProbeReport {
 const ROUNDING = 0.01;
 
 /**
- * Evaluates the network on 12 or more noised rows and on 3 of them again, and under other readings, once each, where these
+ * Evaluates the network on 14 or more noised rows and on 3 of them again, and under other readings, once each, where these
  * look wrong.
  * @param known what its graph already says against the network: that it draws random numbers
  */

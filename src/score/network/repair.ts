@@ -4,10 +4,19 @@ import { ladderFromName } from '../../sde/named-ladder.js';
 import { sdeFromName } from '../../sde/named.js';
 import { ladderNames, sdeNames } from '../../sde/names.js';
 import type { Sde } from '../../sde/sde.js';
-import { parameterizations } from '../parameterization.js';
+import { parameterizations, saysData } from '../parameterization.js';
 import type { ModelDescription } from './description.js';
 import type { LevelReading, Reading, Repair, Verdict } from './findings.js';
-import { imperfection, isDenoiser, isIsotropic, judge, noiseKept, noiseLeft } from './judgement.js';
+import {
+  imageLost,
+  imperfection,
+  isDenoiser,
+  isIsotropic,
+  judge,
+  keepsAlpha,
+  noiseKept,
+  noiseLeft,
+} from './judgement.js';
 import { defaultLabels, labelRule, type LabelRule } from './labels.js';
 import { Trial, type Runner } from './denoising-trial.js';
 
@@ -43,7 +52,8 @@ export async function findRepair(
   const range = description.sde.dataRange;
   const imperfect = imperfection(levels, range);
   const looksRight = verdict === 'right' && isDenoiser(levels, range, 0.05);
-  if (looksRight && (imperfect < GOOD || isWhite(declared, levels, range))) return undefined;
+  if (looksRight && (imperfect < GOOD || isWhite(declared, levels, range)))
+    return findUnscaled(network, trial, declared, levels);
   // What no denoiser does needs no much better one to be doubted.
   const turned = !isDenoiser(levels, range, 0.1);
   let best: Candidate | undefined;
@@ -80,19 +90,47 @@ export async function findRepair(
   if (!isPerfect() && !isCheap) {
     for (const { flag, process } of otherProcesses(description)) {
       const on = new Trial(network, process);
+      const endsInNoise = process.ladder?.alpha.at(-1) === 0;
       for (const labels of labelsUnder(process, declared, verdict)) {
         const own = { ...declared, labels };
         const price = 0.3 + (labels.name === declared.labels.name ? 0 : 0.05);
         for (const reading of [own, ...outputs(own, process.sde.name)])
-          await consider(on, reading, flag, price);
+          // Where no signal is left, a network says x_0 or nothing.
+          if (!endsInNoise || saysData(reading.parameterization)) await consider(on, reading, flag, price);
       }
     }
   }
-  if (best === undefined) return undefined;
+  if (best === undefined) return looksRight ? findUnscaled(network, trial, declared, levels) : undefined;
   const { reading, process, levels: found } = best;
   const clear = noiseLeft(found, range) < noiseLeft(levels, range) - Math.log(30);
   const sure = verdict === 'wrong' || (verdict === 'doubtful' && clear);
   return { ...reading, ...(process !== undefined && { process }), severity: sure ? 'error' : 'warning' };
+}
+
+/**
+ * EDM with labels sigma, where a network that says x_0 keeps twice as much of the data under it: D(x, sigma) that is read under a
+ * process which scales data takes alpha x_0 for them, and denoises that.
+ */
+async function findUnscaled(
+  network: Runner,
+  { description }: Trial,
+  declared: Reading,
+  levels: readonly LevelReading[],
+): Promise<Repair | undefined> {
+  const { sde, ladder } = description;
+  const range = sde.dataRange;
+  const lost = imageLost(levels, range);
+  if (declared.parameterization !== 'x0' || ladder || lost < 0.4) return undefined;
+  if (isIsotropic(levels, range) || !keepsAlpha(levels, range, (t) => sde.alpha(t))) return undefined;
+  const edm = otherProcesses(description).find(({ process }) => process.sde.name === 'edm');
+  if (!edm) return undefined;
+  const reading = { ...declared, labels: labelRule('sigma') };
+  const found = await attempt(new Trial(network, edm.process), reading);
+  const own = edm.process.sde.dataRange;
+  if (!found || judge(found, reading, own) !== 'right' || !isDenoiser(found, own, 0.1)) return undefined;
+  return imageLost(found, own) < lost / 2 - 0.1
+    ? { ...reading, process: edm.flag, severity: 'warning' }
+    : undefined;
 }
 
 /** Whether the data look like white noise, under which no reading is better than another. */
