@@ -122,6 +122,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<requireFinite>(exports, "requireFinite", {"queue", "x", "samples", "tag"});
     add<clip>(exports, "clip", {"queue", "x", "low", "high"});
     add<threshold>(exports, "threshold", {"queue", "x", "samples", "low", "high", "quantile"});
+    add<download>(exports, "download", {"queue", "x"});
     add<write>(exports, "write", {"queue", "out", "values"});
     add<copy>(exports, "copy", {"queue", "out", "x"});
     add<scale>(exports, "scale", {"queue", "x", "factors"});
@@ -156,7 +157,8 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                           {"queue", "mixture", "x", "levels", "components", "out", "logDensity"});
     add<toBytes>(exports, "toBytes", {"x", "low", "high", "out"});
     add<fromBytes>(exports, "fromBytes", {"bytes", "low", "high", "out"});
-    add<openQueue>(exports, "openQueue");
+    add<openQueue>(exports, "openQueue", {"device"});
+    add<gpuInfo>(exports, "gpuInfo");
     add<hold>(exports, "hold", {"queue", "memory"});
     add<bindRun>(exports, "bindRun", {"queue", "session", "inputs", "feeds", "outputs", "targets", "shapes"});
     add<runBound>(exports, "runBound", {"queue", "run", "tag"});

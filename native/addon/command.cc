@@ -8,7 +8,10 @@
 namespace fastsde::addon {
 
 Command::Command(const Napi::Value& queue) {
-    if (!queue.IsUndefined()) queue_ = Environment::of(queue.Env()).queue(id(queue, "queue")).queue.get();
+    if (queue.IsUndefined()) return;
+    const Environment::QueueEntry& entry = Environment::of(queue.Env()).queue(id(queue, "queue"));
+    queue_ = entry.queue.get();
+    stream_ = entry.stream.get();
 }
 
 template <typename T>

@@ -3,11 +3,14 @@
 
 #include <napi.h>
 
+#include <concepts>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "../cuda/stream.h"
 #include "../queue/queue.h"
 #include "arguments.h"
 
@@ -47,11 +50,34 @@ class Command {
         return span;
     }
 
-    /** @param tag above 0 for what can fail on a queue */
+    /** @param tag above 0 for what can fail on a queue @throws std::length_error where the arrays are on a GPU */
     template <typename Work>
     void run(Work work, double tag = 0) {
         if (queue_ == nullptr) return work();
+        if (stream_ != nullptr) throw std::length_error("a GPU does not do this");
         queue_->post(tag, [kept = std::move(kept_), work = std::move(work)] { work(); });
+    }
+
+    /** @param onGpu gives the commands to a stream, where the arrays are on a GPU */
+    template <typename Work, typename OnGpu>
+        requires std::invocable<OnGpu, cuda::Stream&>
+    void run(Work work, OnGpu onGpu, double tag = 0) {
+        if (stream_ == nullptr) return run(std::move(work), tag);
+        queue_->post(tag, [kept = std::move(kept_), onGpu = std::move(onGpu), stream = stream_] {
+            stream->begin();
+            onGpu(*stream);
+        });
+    }
+
+    /** What the host does in any case: arrays that are on a GPU go there and back. */
+    template <typename Work>
+    void runOnHost(std::vector<Array> reads, const Array& written, Work work) {
+        const auto bytes = [](const Array& array) { return array.size * (array.isDouble ? sizeof(double) : sizeof(float)); };
+        run(work, [=](cuda::Stream& stream) {
+            for (const Array& array : reads) stream.download(array.data, bytes(array));
+            work();
+            stream.upload(written.data, bytes(written));
+        });
     }
 
   private:
@@ -59,6 +85,7 @@ class Command {
     std::span<T> held(std::span<T> values, const char* name) const;
 
     Queue* queue_ = nullptr;
+    cuda::Stream* stream_ = nullptr;  // of the queue, where its arrays are on a GPU
     std::vector<std::shared_ptr<const void>> kept_;
 };
 

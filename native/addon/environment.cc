@@ -66,11 +66,12 @@ void Environment::stop() {
     for (const auto& [number, call] : calls) call->terminate();
     for (const auto& [id, entry] : queues_) {
         if (entry.queue != nullptr) entry.queue->cancel();
-        for (const auto& call : entry.calls) call->terminate();
+        for (const BoundCall& bound : entry.calls) bound.call->terminate();
     }
     // Their threads are waited for. What keeps memory is Node's, and goes with the environment.
     for (auto& [id, entry] : queues_) {
         entry.queue.reset();
+        entry.stream.reset();
         entry.calls.clear();
     }
     entries_.clear();
@@ -89,10 +90,10 @@ Environment::Entry& Environment::entry(std::uint32_t id) {
     return found->second;
 }
 
-Environment::QueueEntry& Environment::addQueue() {
+Environment::QueueEntry& Environment::addQueue(std::unique_ptr<cuda::Stream> stream) {
     if (stopping_.load()) throw Napi::Error::New(env_, "the process ends");
     const std::uint32_t id = ++lastQueue_;
-    return queues_.try_emplace(id, QueueEntry{.id = id}).first->second;
+    return queues_.try_emplace(id, QueueEntry{.id = id, .stream = std::move(stream)}).first->second;
 }
 
 Environment::QueueEntry& Environment::queue(std::uint32_t id) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "../cuda/stream.h"
 #include "../onnx/session.h"
 #include "../operations/mixture.h"
 #include "../queue/queue.h"
@@ -37,16 +38,24 @@ class Environment {
         std::unique_ptr<Thread> thread = std::make_unique<Thread>();
     };
 
-    /** A queue, what keeps the memory that it holds, and the calls that were bound to that. */
+    /** A call that was bound to memory of a queue: what it reads and what it writes. */
+    struct BoundCall {
+        std::shared_ptr<onnx::Call> call;
+        std::vector<std::span<std::byte>> reads, writes;
+    };
+
+    /** A queue, what keeps the memory that it holds, the calls that were bound to that, and the stream of a GPU that its arrays are on. */
     struct QueueEntry {
         std::uint32_t id;
         std::vector<Napi::ObjectReference> memory;
-        std::vector<std::shared_ptr<onnx::Call>> calls;
+        std::vector<BoundCall> calls;
+        std::unique_ptr<cuda::Stream> stream;
         std::unique_ptr<Queue> queue = std::make_unique<Queue>();
         bool closing = false;
     };
 
-    QueueEntry& addQueue();
+    /** @param stream null for the CPU */
+    QueueEntry& addQueue(std::unique_ptr<cuda::Stream> stream);
     /** @throws Napi::Error where there is no such queue. */
     QueueEntry& queue(std::uint32_t id);
     /** Waits for the thread. */

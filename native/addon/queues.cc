@@ -15,7 +15,7 @@ Environment::QueueEntry& entryOf(const Napi::CallbackInfo& info) {
 
 void cancel(const Environment::QueueEntry& entry) {
     entry.queue->cancel();
-    for (const auto& call : entry.calls) call->terminate();
+    for (const auto& bound : entry.calls) bound.call->terminate();
 }
 
 /** The memory of a value of a network, where the queue holds it. */
@@ -27,8 +27,30 @@ const onnx::Memory& heldMemory(const Environment::QueueEntry& entry, const Given
 
 }  // namespace
 
+/** Device: undefined for the CPU, or "cuda". */
 Napi::Value openQueue(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), Environment::of(info.Env()).addQueue().id);
+    std::unique_ptr<cuda::Stream> stream;
+    if (!info[0].IsUndefined()) {
+        if (string(info[0], "device") != "cuda") throw std::length_error("there is no such device");
+        stream = std::make_unique<cuda::Stream>(cuda::Gpu::get());
+    }
+    return Napi::Number::New(info.Env(), Environment::of(info.Env()).addQueue(std::move(stream)).id);
+}
+
+/** Of this build: whether it has kernels for real GPUs. Of this machine: its GPU, or the reason why there is none. */
+Napi::Value gpuInfo(const Napi::CallbackInfo& info) {
+    Napi::Object result = Napi::Object::New(info.Env());
+    result["kernels"] = cuda::hasKernels();
+    try {
+        const std::shared_ptr<cuda::Gpu> gpu = cuda::Gpu::get();
+        result["name"] = gpu->name();
+        result["memory"] = static_cast<double>(gpu->totalMemory());
+        result["version"] = gpu->driver().version;
+        result["emulated"] = gpu->driver().isEmulated;
+    } catch (const cuda::DriverError& error) {
+        result["reason"] = error.what();
+    }
+    return result;
 }
 
 /** Shared memory, which nobody can take away; it is kept until the queue is closed. */
@@ -38,6 +60,11 @@ void hold(const Napi::CallbackInfo& info) {
     if (!isShared(info[1])) throw Napi::TypeError::New(info.Env(), "memory must be shared");
     entry.memory.push_back(Napi::Persistent(info[1].As<Napi::Object>()));
     entry.queue->hold(memory.data(), memory.size());
+    if (entry.stream != nullptr)
+        entry.queue->post(0, [stream = entry.stream.get(), memory] {
+            stream->begin();
+            stream->hold(memory.data(), memory.size());
+        });
 }
 
 /** A run of a session with all its values in memory of the queue, as a number by which to post it again and again. */
@@ -47,12 +74,20 @@ Napi::Value bindRun(const Napi::CallbackInfo& info) {
     const Arguments arguments = argumentsOf(info, 2, *session);
     const auto call = std::make_shared<onnx::Call>(true);
     call->use(session);
-    for (const auto& [port, given] : arguments.inputs) call->addInput(port, heldMemory(entry, given));
+    Environment::BoundCall bound{call, {}, {}};
+    const auto bytesOf = [](const onnx::Memory& memory) {
+        return std::span(static_cast<std::byte*>(memory.data), memory.bytes);
+    };
+    for (const auto& [port, given] : arguments.inputs) {
+        call->addInput(port, heldMemory(entry, given));
+        bound.reads.push_back(bytesOf(given.memory));
+    }
     for (const Target& target : arguments.outputs) {
         if (!target.given) throw std::length_error("an output has no memory");
         call->addOutput(target.port, heldMemory(entry, *target.given));
+        bound.writes.push_back(bytesOf(target.given->memory));
     }
-    entry.calls.push_back(call);
+    entry.calls.push_back(std::move(bound));
     return Napi::Number::New(info.Env(), static_cast<double>(entry.calls.size()));
 }
 
@@ -60,7 +95,16 @@ void runBound(const Napi::CallbackInfo& info) {
     const Environment::QueueEntry& entry = entryOf(info);
     const std::uint32_t run = id(info[1], "run");
     if (run < 1 || run > entry.calls.size()) throw std::length_error("the queue has no such run");
-    entry.queue->post(number(info[2], "tag"), [call = entry.calls[run - 1]] { call->run(); });
+    const double tag = number(info[2], "tag");
+    if (entry.stream == nullptr) return entry.queue->post(tag, [call = entry.calls[run - 1].call] { call->run(); });
+    // The network is one of the host: its values go there and back.
+    entry.queue->post(tag, [stream = entry.stream.get(), bound = entry.calls[run - 1]] {
+        stream->begin();
+        stream->finish();
+        for (const std::span memory : bound.reads) stream->download(memory.data(), memory.size());
+        bound.call->run();
+        for (const std::span memory : bound.writes) stream->upload(memory.data(), memory.size());
+    });
 }
 
 /** A promise of what ended the queue, once all commands before have taken effect: { tag, index, message }, or undefined. */
@@ -76,6 +120,11 @@ Napi::Value settle(const Napi::CallbackInfo& info) {
         result["message"] = (*failure)->message;
         return result;
     });
+    if (entry.stream != nullptr)
+        entry.queue->post(0, [stream = entry.stream.get()] {
+            stream->begin();
+            stream->finish();
+        });
     entry.queue->mark([&environment, failure, key = key](const Failure* found) {
         if (found != nullptr) *failure = *found;
         environment.announce(key);

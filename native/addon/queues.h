@@ -6,6 +6,7 @@
 namespace fastsde::addon {
 
 Napi::Value openQueue(const Napi::CallbackInfo& info);
+Napi::Value gpuInfo(const Napi::CallbackInfo& info);
 void hold(const Napi::CallbackInfo& info);
 Napi::Value bindRun(const Napi::CallbackInfo& info);
 void runBound(const Napi::CallbackInfo& info);

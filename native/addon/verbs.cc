@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../cuda/operations.h"
 #include "arguments.h"
 #include "command.h"
 
@@ -32,7 +33,10 @@ void affine(const Napi::CallbackInfo& info) {
     const std::optional<Array> mean = command.optionalStateLike(info[4], "mean", out);
     std::optional<Noise> z;
     if (!info[5].IsUndefined()) z = command.noise(info[5], info[6], shape);
-    command.run([=] { fastsde::affine(shape, out, {operands.data(), count}, coefficients, z, mean); });
+    command.run([=] { fastsde::affine(shape, out, {operands.data(), count}, coefficients, z, mean); },
+                [=](cuda::Stream& stream) {
+                    cuda::affine(stream, shape, out, {operands.data(), count}, coefficients, z, mean);
+                });
 }
 
 void langevin(const Napi::CallbackInfo& info) {
@@ -54,9 +58,9 @@ void langevin(const Napi::CallbackInfo& info) {
         steps = command.doubles(info[8], "steps");
         requireLength(steps.size(), shape.count, "steps");
     }
-    command.run([=] {
-        fastsde::langevin(shape, {x, output, coefficients, static_cast<NormMode>(norm), z, mean, steps});
-    });
+    const Langevin arguments{x, output, coefficients, static_cast<NormMode>(norm), z, mean, steps};
+    command.run([=] { fastsde::langevin(shape, arguments); },
+                [=](cuda::Stream& stream) { cuda::langevin(stream, shape, arguments); });
 }
 
 void dots(const Napi::CallbackInfo& info) {
@@ -65,7 +69,8 @@ void dots(const Napi::CallbackInfo& info) {
     requireLength(b.size, a.size, "b");
     const std::span out = command.doubles(info[3], "out");
     const Shape shape = shapeOf(a.size, out.size());
-    command.run([=] { fastsde::dots(shape, a, b, out); });
+    command.run([=] { fastsde::dots(shape, a, b, out); },
+                [=](cuda::Stream& stream) { cuda::dots(stream, shape, a, b, out); });
 }
 
 /** Fails at the first of `samples` samples that is not finite. */
@@ -82,7 +87,7 @@ void requireFinite(const Napi::CallbackInfo& info) {
                 if (!std::isfinite(norms[b]))
                     throw CommandError("sample " + std::to_string(b) + " is not finite", b);
         },
-        tag);
+        [=](cuda::Stream& stream) { cuda::requireFinite(stream, shape, x, tag); }, tag);
 }
 
 void clip(const Napi::CallbackInfo& info) {
@@ -90,7 +95,8 @@ void clip(const Napi::CallbackInfo& info) {
     const Array x = command.state(info[1], "x");
     const double low = number(info[2], "low"), high = number(info[3], "high");
     if (!(low <= high)) throw Napi::RangeError::New(info.Env(), "low must not be above high");
-    command.run([=] { fastsde::clip(x, low, high); });
+    command.run([=] { fastsde::clip(x, low, high); },
+                [=](cuda::Stream& stream) { cuda::clip(stream, x, low, high); });
 }
 
 void threshold(const Napi::CallbackInfo& info) {
@@ -103,9 +109,15 @@ void threshold(const Napi::CallbackInfo& info) {
     const double quantile = number(info[5], "quantile");
     if (!(quantile >= 0 && quantile <= 1))
         throw Napi::RangeError::New(info.Env(), "quantile must be from 0 to 1");
-    command.run([=] {
-        if (shape.size > 0) fastsde::threshold(shape, x, low, high, quantile);
-    });
+    command.run([=] { fastsde::threshold(shape, x, low, high, quantile); },
+                [=](cuda::Stream& stream) { cuda::threshold(stream, shape, x, low, high, quantile); });
+}
+
+/** For whoever reads an array then: its values come to where it has its address, if they are not there. */
+void download(const Napi::CallbackInfo& info) {
+    Command command(info[0]);
+    const std::span x = command.rawBytes(info[1], "x");
+    command.run([] {}, [=](cuda::Stream& stream) { stream.download(x.data(), x.size()); });
 }
 
 /** Puts values of the caller's, of any element type, into an array of that type. */
@@ -117,9 +129,11 @@ void write(const Napi::CallbackInfo& info) {
         throw Napi::TypeError::New(info.Env(), "values have another element type than out");
     requireLength(values.size(), out.size(), "values");
     const std::span kept = command.keep(std::vector<std::byte>(values.begin(), values.end()));
-    command.run([=] {
-        if (!out.empty()) std::memcpy(out.data(), kept.data(), out.size());
-    });
+    command.run(
+        [=] {
+            if (!out.empty()) std::memcpy(out.data(), kept.data(), out.size());
+        },
+        [=](cuda::Stream& stream) { stream.write(out.data(), kept); });
 }
 
 /** Between single, double and half precision, the last as Uint16Array and only to and from single. */
@@ -132,16 +146,19 @@ void copy(const Napi::CallbackInfo& info) {
         const std::span out = command.halves(info[1], "out");
         const std::span x = command.floats(info[2], "x");
         requireLength(x.size(), out.size(), "x");
-        command.run([=] { fastsde::toHalf(x, out.data()); });
+        command.run([=] { fastsde::toHalf(x, out.data()); },
+                    [=](cuda::Stream& stream) { cuda::toHalf(stream, x, out.data()); });
     } else if (isHalf(info[2])) {
         const std::span out = command.floats(info[1], "out");
         const std::span x = command.halves(info[2], "x");
         requireLength(x.size(), out.size(), "x");
-        command.run([=] { fastsde::fromHalf(x, out.data()); });
+        command.run([=] { fastsde::fromHalf(x, out.data()); },
+                    [=](cuda::Stream& stream) { cuda::fromHalf(stream, x, out.data()); });
     } else {
         const Array out = command.state(info[1], "out"), x = command.state(info[2], "x");
         requireLength(x.size, out.size, "x");
-        command.run([=] { fastsde::copy(out, x); });
+        command.run([=] { fastsde::copy(out, x); },
+                    [=](cuda::Stream& stream) { cuda::copy(stream, out, x); });
     }
 }
 
@@ -150,7 +167,8 @@ void scale(const Napi::CallbackInfo& info) {
     const std::span x = command.floats(info[1], "x");
     const std::span factors = command.table(info[2], "factors");
     const Shape shape = shapeOf(x.size(), factors.size());
-    command.run([=] { fastsde::scale(shape, x.data(), factors); });
+    command.run([=] { fastsde::scale(shape, x.data(), factors); },
+                [=](cuda::Stream& stream) { cuda::scale(stream, shape, x.data(), factors); });
 }
 
 void traceRates(const Napi::CallbackInfo& info) {
@@ -160,7 +178,8 @@ void traceRates(const Napi::CallbackInfo& info) {
     const std::span coefficients = command.table(info[3], "coefficients");
     requireLength(coefficients.size() % 3, 0, "rest of coefficients");
     const Shape shape = shapeOf(x.size(), coefficients.size() / 3);
-    command.run([=] { fastsde::traceRates(shape, x.data(), count, coefficients); });
+    command.run([=] { fastsde::traceRates(shape, x.data(), count, coefficients); },
+                [=](cuda::Stream& stream) { cuda::traceRates(stream, shape, x.data(), count, coefficients); });
 }
 
 namespace {
@@ -186,7 +205,8 @@ void gather(const Napi::CallbackInfo& info) {
     const Shape shape = shapeOfRows(out.size, info[3]);
     requireLength(x.size % shape.size, 0, "rest of x");
     const std::span rows = command.rows(info[3], "rows", x.size / shape.size);
-    command.run([=, out = out, x = x] { fastsde::gather(shape, out, x, rows); });
+    command.run([=, out = out, x = x] { fastsde::gather(shape, out, x, rows); },
+                [=, out = out, x = x](cuda::Stream& stream) { cuda::gather(stream, shape, out, x, rows); });
 }
 
 void scatter(const Napi::CallbackInfo& info) {
@@ -195,7 +215,8 @@ void scatter(const Napi::CallbackInfo& info) {
     const Shape shape = shapeOfRows(x.size, info[3]);
     requireLength(out.size % shape.size, 0, "rest of out");
     const std::span rows = command.rows(info[3], "rows", out.size / shape.size);
-    command.run([=, out = out, x = x] { fastsde::scatter(shape, out, x, rows); });
+    command.run([=, out = out, x = x] { fastsde::scatter(shape, out, x, rows); },
+                [=, out = out, x = x](cuda::Stream& stream) { cuda::scatter(stream, shape, out, x, rows); });
 }
 
 /** Scale: 0 the sum of the tolerances, 1 the larger. Norm: 0 the mean, 1 the largest. */
@@ -210,9 +231,10 @@ void scaledErrors(const Napi::CallbackInfo& info) {
     if ((scale != 0 && scale != 1) || (norm != 0 && norm != 1))
         throw Napi::RangeError::New(info.Env(), "scale and norm must be 0 or 1");
     const ErrorMeasure measure{number(info[4], "atol"), number(info[5], "rtol"), scale == 1, norm == 1};
-    command.run([=] {
-        fastsde::scaledErrors(shape, error.data(), before.data(), after.data(), measure, out);
-    });
+    command.run([=] { fastsde::scaledErrors(shape, error.data(), before.data(), after.data(), measure, out); },
+                [=](cuda::Stream& stream) {
+                    cuda::scaledErrors(stream, shape, error.data(), before.data(), after.data(), measure, out);
+                });
 }
 
 void matchSpread(const Napi::CallbackInfo& info) {
@@ -220,7 +242,8 @@ void matchSpread(const Napi::CallbackInfo& info) {
     const Array x = command.state(info[1], "x"), reference = command.stateLike(info[2], "reference", x);
     const std::span shares = command.table(info[3], "shares");
     const Shape shape = shapeOf(x.size, shares.size());
-    command.run([=] { fastsde::matchSpread(shape, x, reference, shares); });
+    command.run([=] { fastsde::matchSpread(shape, x, reference, shares); },
+                [=](cuda::Stream& stream) { cuda::matchSpread(stream, shape, x, reference, shares); });
 }
 
 /** Distribution: 0 normal, 1 uniform, 2 Rademacher. */
@@ -232,7 +255,9 @@ void fill(const Napi::CallbackInfo& info) {
     if (distribution != 0 && distribution != 1 && distribution != 2)
         throw Napi::RangeError::New(info.Env(), "distribution must be 0, 1 or 2");
     const Noise z = command.noise(info[4], info[5], shape);
-    command.run([=] { fastsde::fill(shape, out, static_cast<Distribution>(distribution), z); });
+    const auto kind = static_cast<Distribution>(distribution);
+    command.run([=] { fastsde::fill(shape, out, kind, z); },
+                [=](cuda::Stream& stream) { cuda::fill(stream, shape, out, kind, z); });
 }
 
 void projectMeasurement(const Napi::CallbackInfo& info) {
@@ -254,9 +279,11 @@ void projectMeasurement(const Napi::CallbackInfo& info) {
                                     " channels, whose number divides the sample");
     }
     const Noise z = command.noise(info[5], info[6], shape);
-    command.run([=] {
-        fastsde::projectMeasurement(shape, x.data(), y.data(), mask.data(), coefficients, z, basis, channels);
-    });
+    command.run(
+        [=] { fastsde::projectMeasurement(shape, x.data(), y.data(), mask.data(), coefficients, z, basis, channels); },
+        [=](cuda::Stream& stream) {
+            cuda::projectMeasurement(stream, shape, x.data(), y.data(), mask.data(), coefficients, z, basis, channels);
+        });
 }
 
 void toBytes(const Napi::CallbackInfo& info) {
@@ -305,9 +332,9 @@ void diffuse(const Napi::CallbackInfo& info) {
         data.width = static_cast<std::size_t>(width);
     }
     const Noise z = command.noise(info[9], info[10], shape);
-    command.run([=] {
-        fastsde::diffuse(shape, x.data(), target.empty() ? nullptr : target.data(), data, coefficients, z);
-    });
+    float* const wanted = target.empty() ? nullptr : target.data();
+    command.run([=] { fastsde::diffuse(shape, x.data(), wanted, data, coefficients, z); },
+                [=](cuda::Stream& stream) { cuda::diffuse(stream, shape, x.data(), wanted, data, coefficients, z); });
 }
 
 /** Options: learning rate, beta1, beta2, epsilon, weight decay, gradient scale, step. */
@@ -327,7 +354,8 @@ void adamw(const Napi::CallbackInfo& info) {
         averages.push_back({average.data(), decays[i]});
     }
     const AdamW step{options[0], options[1], options[2], options[3], options[4], options[5], options[6]};
-    command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages); });
+    command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages); },
+                [=](cuda::Stream& stream) { cuda::adamw(stream, p, g.data(), m.data(), v.data(), step, averages); });
 }
 
 void sumOfSquares(const Napi::CallbackInfo& info) {
@@ -337,7 +365,8 @@ void sumOfSquares(const Napi::CallbackInfo& info) {
     for (const Napi::Value& tensor : list) tensors.push_back(command.floats(tensor, "tensor"));
     const std::span out = command.doubles(info[2], "out");
     requireLength(out.size(), 1, "out");
-    command.run([=] { out[0] = fastsde::sumOfSquares(tensors); });
+    command.run([=] { out[0] = fastsde::sumOfSquares(tensors); },
+                [=](cuda::Stream& stream) { cuda::sumOfSquares(stream, tensors, out.data()); });
 }
 
 }  // namespace fastsde::addon

@@ -12,6 +12,7 @@ void dots(const Napi::CallbackInfo& info);
 void requireFinite(const Napi::CallbackInfo& info);
 void clip(const Napi::CallbackInfo& info);
 void threshold(const Napi::CallbackInfo& info);
+void download(const Napi::CallbackInfo& info);
 void write(const Napi::CallbackInfo& info);
 void copy(const Napi::CallbackInfo& info);
 void traceRates(const Napi::CallbackInfo& info);

@@ -1,19 +1,11 @@
 // The error of a step in units of its tolerance, as adaptive integrators measure it: 24 bytes of traffic per element.
+#include "../scaled_error.h"
 #include "declarations.h"
 
 namespace fastsde::FASTSDE_ISA {
 namespace {
 
 constexpr size_t block = 256;  // squares made at a time, then added one after the other
-
-/** The larger of two magnitudes, NaN if one of them is. */
-FASTSDE_INLINE double largerOf(double a, double b) {
-    const double left = __builtin_fabs(a), right = __builtin_fabs(b);
-    return left >= right || left != left ? left : right;
-}
-
-/** The larger of two squares, NaN if one of them is. */
-FASTSDE_INLINE double largest(double so, double now) { return now > so || now != now ? now : so; }
 
 template <typename Scale>
 FASTSDE_INLINE double squares(const double* error, const double* before, const double* after, size_t n,
@@ -41,12 +33,10 @@ double scaledSquares(const double* error, const double* before, const double* af
                      const ErrorMeasure& measure, size_t n) {
     const double atol = measure.atol, rtol = measure.rtol;
     if (measure.larger)
-        return squares(error, before, after, n, !measure.largest, [=](double size) {
-            const double relative = multiply(rtol, size);
-            return relative >= atol || relative != relative ? relative : atol;
-        });
+        return squares(error, before, after, n, !measure.largest,
+                       [=](double size) { return largerTolerance(atol, rtol, size); });
     return squares(error, before, after, n, !measure.largest,
-                   [=](double size) { return add(atol, multiply(rtol, size)); });
+                   [=](double size) { return sumOfTolerances(atol, rtol, size); });
 }
 
 }  // namespace fastsde::FASTSDE_ISA

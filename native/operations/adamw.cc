@@ -9,12 +9,10 @@ FASTSDE_SYMBOL_VERSION("pow", "GLIBC_2.2.5");
 
 namespace fastsde {
 
-void adamw(std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
-           const AdamW& options, std::span<const Average> averages) {
-    const Kernels& k = kernels();
+AdamWStep stepOf(const AdamW& options) {
     const double rate = options.learningRate / (1 - std::pow(options.beta1, options.step));
     const double rootScale = 1 / std::sqrt(1 - std::pow(options.beta2, options.step));
-    const AdamWStep step{
+    return {
         .beta1 = static_cast<float>(options.beta1),
         .beta2 = static_cast<float>(options.beta2),
         .epsilon = static_cast<float>(options.epsilon),
@@ -23,6 +21,12 @@ void adamw(std::span<float> parameters, const float* gradients, float* firstMome
         .rootScale = static_cast<float>(rootScale),
         .decay = static_cast<float>(options.learningRate * options.weightDecay),
     };
+}
+
+void adamw(std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
+           const AdamW& options, std::span<const Average> averages) {
+    const Kernels& k = kernels();
+    const AdamWStep step = stepOf(options);
     const double cost = streamNanoseconds * static_cast<double>(4 + averages.size());
     parallelRange(parameters.size(), cost, [&](std::size_t begin, std::size_t end) {
         for (; begin < end; begin += pieceSize) {

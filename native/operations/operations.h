@@ -123,6 +123,9 @@ struct Average {
     double decay;
 };
 
+/** The scalars of the kernels. */
+AdamWStep stepOf(const AdamW& options);
+
 /** One step of AdamW and of the averages, in place, in one pass over memory. */
 void adamw(std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
            const AdamW& options, std::span<const Average> averages);

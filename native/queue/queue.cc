@@ -9,6 +9,8 @@ void Queue::post(double tag, std::function<void()> work) {
         if (failure_ != nullptr || cancelled_.load(std::memory_order_relaxed)) return;
         try {
             work();
+        } catch (const Failure& failure) {
+            failure_ = std::make_unique<Failure>(failure);
         } catch (const CommandError& error) {
             failure_ = std::make_unique<Failure>(Failure{tag, error.index, error.what()});
         } catch (const std::exception& error) {

@@ -35,7 +35,10 @@ class Queue {
     Queue(const Queue&) = delete;
     Queue& operator=(const Queue&) = delete;
 
-    /** @param work fails by a std::exception; @param tag above 0, or 0 where it cannot fail */
+    /**
+     * @param work fails by a std::exception, or by the Failure of a command before, where that is known only then
+     * @param tag above 0, or 0 where it cannot fail
+     */
     void post(double tag, std::function<void()> work);
 
     /** `reached` is called in its place in any case, with what ended the queue before it, or null. */

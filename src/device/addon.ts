@@ -41,6 +41,7 @@ interface Addon {
     high: number,
     quantile: number,
   ): void;
+  download(queue: QueueNumber | undefined, x: ArrayBufferView): void;
   write(queue: QueueNumber | undefined, out: ArrayBufferView, values: ArrayBufferView): void;
   copy(queue: QueueNumber | undefined, out: State | Uint16Array, x: State | Uint16Array): void;
   scale(queue: QueueNumber | undefined, x: Float32Array, factors: Float64Array): void;
@@ -174,7 +175,8 @@ interface Addon {
   ): void;
   toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
   fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
-  openQueue(): QueueNumber;
+  openQueue(device: 'cuda' | undefined): QueueNumber;
+  gpuInfo(): GpuInfo;
   hold(queue: QueueNumber, memory: ArrayBufferView): void;
   bindRun(
     queue: QueueNumber,
@@ -245,6 +247,21 @@ export interface NativeInfo {
   supported: string[];
   /** Threads that large operations use: all cores, or FASTSDE_THREADS, or {@link setThreads}. */
   threads: number;
+}
+
+/** What there is of a GPU. */
+export interface GpuInfo {
+  /** Whether this build of the addon has kernels for GPUs. */
+  readonly kernels: boolean;
+  /** Why nothing can run on a GPU here; all of the following are absent then. */
+  readonly reason?: string;
+  readonly name?: string;
+  /** Bytes. */
+  readonly memory?: number;
+  /** Of CUDA, as its driver has it: 1000 major + 10 minor. */
+  readonly version?: number;
+  /** Whether it is this machine's CPU, which stands for one in tests. */
+  readonly emulated?: boolean;
 }
 
 /** A library of ONNX Runtime. */

@@ -7,6 +7,9 @@ export type Precision = 'single' | 'double';
 /** What an array is made of; beside numbers, what networks take: half precision, as bits, integers and booleans. */
 export type ElementKind = Precision | 'half' | 'int32' | 'int64' | 'byte';
 
+/** The machine's own memory and cores, or the first GPU of NVIDIA's. */
+export type DeviceName = 'cpu' | 'cuda';
+
 /** Values of the caller's. */
 export type Values = State | Uint8Array | Uint16Array | Int32Array | BigInt64Array;
 

@@ -1,8 +1,17 @@
-import { FastsdeError } from '../errors.js';
+import { FastsdeError, LoadError } from '../errors.js';
 import { addon, type NativeFailure, type QueueNumber } from './addon.js';
 import { requireLength } from './arguments.js';
 import type { Distribution, ErrorMeasure, NoiseAddress, NormMode, State } from './binding.js';
-import type { BoundRun, Device, ElementKind, Elements, Placed, RunArrays, Values } from './device.js';
+import type {
+  BoundRun,
+  Device,
+  DeviceName,
+  ElementKind,
+  Elements,
+  Placed,
+  RunArrays,
+  Values,
+} from './device.js';
 import * as kernels from './kernels.js';
 import type { NativeMixture } from './mixture.js';
 import { turn } from './turn.js';
@@ -22,6 +31,15 @@ const state = (elements: Elements): State => elements as State;
 const single = (elements: Elements): Float32Array => elements as Float32Array;
 const double = (elements: Elements): Float64Array => elements as Float64Array;
 
+function open(where: DeviceName): QueueNumber {
+  if (where === 'cpu') return addon().openQueue(undefined);
+  try {
+    return addon().openQueue(where);
+  } catch (cause) {
+    throw new LoadError(`The device ${where} cannot be used: ${(cause as Error).message}.`, { cause });
+  }
+}
+
 /** Queues that nobody holds any more are closed. */
 const abandoned = new FinalizationRegistry((queue: QueueNumber) => {
   void addon().closeQueue(queue);
@@ -33,7 +51,7 @@ const abandoned = new FinalizationRegistry((queue: QueueNumber) => {
  */
 export class Queue implements Device {
   /** Of the queue in the addon, for verbs that no device has. */
-  readonly number: QueueNumber = addon().openQueue();
+  readonly number: QueueNumber;
   readonly #signal: AbortSignal | undefined;
   readonly #abort: () => void;
   /** What to make of the failure of a command, by its tag, until it has taken effect. */
@@ -42,9 +60,13 @@ export class Queue implements Device {
   #error: unknown;
   #closed = false;
 
-  /** @param signal ends the work, at the next operator of a network. */
-  constructor(signal?: AbortSignal) {
-    const { number } = this;
+  /**
+   * @param signal ends the work, at the next operator of a network.
+   * @param where its arrays are: on a GPU they are so beside the networks, whose values go to the host and back.
+   * @throws LoadError where there is no GPU, or none that can be used.
+   */
+  constructor(signal?: AbortSignal, where: DeviceName = 'cpu') {
+    const number = (this.number = open(where));
     abandoned.register(this, number, this);
     this.#signal = signal;
     this.#abort = () => {
@@ -203,6 +225,7 @@ export class Queue implements Device {
   }
 
   async read(x: Elements): Promise<State> {
+    addon().download(this.number, state(x));
     await this.settled();
     return state(x).slice();
   }

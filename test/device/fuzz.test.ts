@@ -204,6 +204,7 @@ const entries: Record<string, Valid> = {
   ],
   sumOfSquares: (n, batch, m) => [undefined, Array.from({ length: batch }, () => f32(n, m)), f64(1, m)],
   requireFinite: (n, batch, m) => [undefined, f32(n, m), batch, 1],
+  download: (n, _, m) => [undefined, f32(n, m)],
   write: (n, _, m) => [undefined, f32(n, m), f32(n, 'tight')],
   copy: (n, _, m) => [undefined, n % 2 === 0 ? f32(n, m) : f64(n, m), n % 3 === 0 ? f32(n, m) : f64(n, m)],
   traceRates: (n, batch, m) => [undefined, f64(n, m), 2, f64(3 * batch, m)],
@@ -322,7 +323,7 @@ const sessions = [
 ];
 
 test.serial('every entry point is fuzzed, but for those that take no data', (t) => {
-  const rest = ['info', 'limits', 'stayOnThisThread', ...sessions];
+  const rest = ['info', 'gpuInfo', 'limits', 'stayOnThisThread', ...sessions];
   t.deepEqual([...Object.keys(entries), ...rest].sort(), Object.keys(addon()).sort());
 });
 

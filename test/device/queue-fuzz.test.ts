@@ -3,6 +3,7 @@ import test from 'ava';
 
 import { addon } from '../../src/device/addon.js';
 import { Queue } from '../../src/device/queue.js';
+import { useEmulatedGpu } from '../support/emulated-gpu.js';
 
 /** More runs: FASTSDE_FUZZ_RUNS=100000 npx ava .test-build/test/device/queue-fuzz.test.js */
 const numRuns = Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500);
@@ -45,35 +46,42 @@ const verbs = Object.entries(addon() as unknown as Record<string, { parameters: 
   .filter(([name, { parameters }]) => parameters[0] === 'queue' && !['closeQueue', 'settle'].includes(name))
   .map(([name, { parameters }]) => [name, parameters.length] as const);
 
-test('commands of any arguments end in an error or take effect in memory of the queue alone', async (t) => {
-  const native = addon() as unknown as Record<string, (...args: unknown[]) => unknown>;
-  const call = fc
-    .constantFrom(...verbs)
-    .chain(([name, length]) =>
-      fc.tuple(fc.constant(name), fc.array(values, { minLength: length - 1, maxLength: length - 1 })),
-    );
-  let posted = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 8 }), async (calls) => {
-      const queue = new Queue();
-      // What the queue holds lies between memory that it does not.
-      const buffer = new SharedArrayBuffer(512);
-      const bytes = new Uint8Array(buffer).fill(0);
-      bytes.subarray(256).fill(0xa5);
-      addon().hold(queue.number, bytes.subarray(0, 256));
-      for (const [name, makers] of calls) {
-        try {
-          native[name]!(queue.number, ...makers.map((make) => make(buffer)));
-          posted++;
-        } catch (error) {
-          if (!(error instanceof Error)) throw new TypeError('the addon threw what is no error');
-        }
-      }
-      await queue.settled().catch(() => undefined);
-      await queue.close();
-      return bytes.subarray(256).every((byte) => byte === 0xa5);
-    }),
-    { seed: 22, numRuns },
+useEmulatedGpu();
+
+for (const where of ['cpu', 'cuda'] as const)
+  test.serial(
+    `on ${where}, commands of any arguments end in an error or take effect in memory of the queue alone`,
+    async (t) => {
+      const native = addon() as unknown as Record<string, (...args: unknown[]) => unknown>;
+      const call = fc
+        .constantFrom(...verbs)
+        .chain(([name, length]) =>
+          fc.tuple(fc.constant(name), fc.array(values, { minLength: length - 1, maxLength: length - 1 })),
+        );
+      const runs = where === 'cpu' ? numRuns : Math.ceil(numRuns / 3);
+      let posted = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 8 }), async (calls) => {
+          const queue = new Queue(undefined, where);
+          // What the queue holds lies between memory that it does not.
+          const buffer = new SharedArrayBuffer(512);
+          const bytes = new Uint8Array(buffer).fill(0);
+          bytes.subarray(256).fill(0xa5);
+          addon().hold(queue.number, bytes.subarray(0, 256));
+          for (const [name, makers] of calls) {
+            try {
+              native[name]!(queue.number, ...makers.map((make) => make(buffer)));
+              posted++;
+            } catch (error) {
+              if (!(error instanceof Error)) throw new TypeError('the addon threw what is no error');
+            }
+          }
+          await queue.settled().catch(() => undefined);
+          await queue.close();
+          return bytes.subarray(256).every((byte) => byte === 0xa5);
+        }),
+        { seed: 22, numRuns: runs },
+      );
+      t.true(posted > runs / 20, `only ${posted} commands were posted`);
+    },
   );
-  t.true(posted > numRuns / 20, `only ${posted} commands were posted`);
-});

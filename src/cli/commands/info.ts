@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { GpuInfo } from '../../device/addon.js';
 import { quietRuntime } from '../shared/model.js';
 import { dependency, fastsde } from '../shared/package.js';
 import { run } from '../shared/run.js';
@@ -29,6 +30,7 @@ interface Facts {
   /** Who runs networks: the addon, in this library of ONNX Runtime, or onnxruntime-node. */
   readonly sessions: string;
   readonly providers: readonly Provider[];
+  readonly gpu: GpuInfo;
 }
 
 interface Provider {
@@ -39,7 +41,7 @@ interface Provider {
 }
 
 async function gather(): Promise<Facts> {
-  const { nativeInfo } = await import('../../device/addon.js');
+  const { addon, nativeInfo } = await import('../../device/addon.js');
   const { isa, supported, threads } = nativeInfo();
   const version = (name: string): string => dependency(name)?.version ?? 'not installed';
   return {
@@ -56,6 +58,7 @@ async function gather(): Promise<Facts> {
     threads,
     sessions: await describeSessions(),
     providers: [await probeProvider('cpu'), await probeProvider('cuda')],
+    gpu: addon().gpuInfo(),
   };
 }
 
@@ -84,7 +87,15 @@ async function probeProvider(name: Provider['name']): Promise<Provider> {
   }
 }
 
-function table({ versions, platform, isa, supportedIsas, threads, sessions, providers }: Facts): string {
+/** The GPU on which kernels can run, or why they cannot. */
+function describeGpu({ kernels, reason, name, memory = 0, version = 0, emulated }: GpuInfo): string {
+  const build = `kernels ${kernels ? 'in this build' : 'not in this build'}`;
+  if (name === undefined) return `none (${reason}; ${build})`;
+  const cuda = `CUDA ${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
+  return `${name} (${Math.round(memory / 2 ** 20)} MiB, ${cuda}; ${emulated ? 'emulated' : build})`;
+}
+
+function table({ versions, platform, isa, supportedIsas, threads, sessions, providers, gpu }: Facts): string {
   const rows = [
     ...Object.entries(versions),
     ['platform', platform],
@@ -95,6 +106,7 @@ function table({ versions, platform, isa, supportedIsas, threads, sessions, prov
       `provider ${name}`,
       loads ? 'loads' : `does not load: ${reason}`,
     ]),
+    ['gpu', describeGpu(gpu)],
   ];
   return rows.map(([name, value]) => `${name!.padEnd(16)} ${value}\n`).join('');
 }

@@ -1,0 +1,10 @@
+// All kernels, as the one module that the driver loads.
+#include "affine.cu"
+#include "arrays.cu"
+#include "clip.cu"
+#include "dots.cu"
+#include "fill.cu"
+#include "langevin.cu"
+#include "measurement.cu"
+#include "ordered.cu"
+#include "training.cu"

@@ -1,0 +1,88 @@
+// Whether the emulation of a GPU finds mistakes in kernels: each is made in a copy of the sources, and must not pass.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+import test from 'ava';
+
+import { compileDriver } from '../support/emulated-gpu.js';
+
+const root = path.join(import.meta.dirname, '..', '..', '..');
+const child = path.join(import.meta.dirname, '..', 'support', 'gpu-mutant-child.js');
+
+interface Mutant {
+  readonly name: string;
+  /** The module that is compiled, and the file that the mistake is in. */
+  readonly module: string;
+  readonly file: string;
+  readonly right: string;
+  readonly wrong: string;
+  readonly verb: string;
+  /** What is said of it. */
+  readonly expected: RegExp;
+}
+
+const mutants: readonly Mutant[] = [
+  {
+    name: 'none',
+    ...{ module: 'dots.cu', file: 'dots.cu', right: '', wrong: '' },
+    ...{ verb: 'dots', expected: /^$/ },
+  },
+  {
+    name: 'a missing barrier',
+    ...{ module: 'ordered.cu', file: 'kernel.h' },
+    right: 'for (size_t i = 0; i < now; ++i) all = fold(all, room[i]);\n        __syncthreads();',
+    wrong: 'for (size_t i = 0; i < now; ++i) all = fold(all, room[i]);',
+    ...{ verb: 'scaledErrors', expected: /elements of array 3/ },
+  },
+  {
+    name: 'a sum in another order',
+    ...{ module: 'dots.cu', file: 'kernel.h' },
+    right: 'for (unsigned int half = width / 2; half > 0; half /= 2)',
+    wrong: 'for (unsigned int half = 1; half < width; half *= 2)',
+    ...{ verb: 'dots', expected: /elements of array 2/ },
+  },
+  {
+    name: 'a part of a warp that meets',
+    ...{ module: 'dots.cu', file: 'kernel.h' },
+    right: 'value = add(value, __shfl_xor_sync',
+    wrong: 'if (threadIdx.x % 2 == 0) value = add(value, __shfl_xor_sync',
+    ...{ verb: 'dots', expected: /a thread left a warp/ },
+  },
+  {
+    name: 'a write out of bounds',
+    ...{ module: 'clip.cu', file: 'clip.cu' },
+    right: 'if (i >= p.count) return;',
+    wrong: 'if (i > p.count) return;',
+    ...{ verb: 'clip', expected: /elements of array 0/ },
+  },
+  {
+    name: 'an access far out of bounds',
+    ...{ module: 'clip.cu', file: 'clip.cu' },
+    right: 'const size_t i = threadNumber();\n    if (i >= p.count) return;',
+    wrong: 'const size_t i = threadNumber() << 20;',
+    ...{ verb: 'clip', expected: /SIGSEGV/ },
+  },
+];
+
+for (const { name, module, file, right, wrong, verb, expected } of mutants) {
+  test(`the emulation finds ${name}`, (t) => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'fastsde-'));
+    t.teardown(() => {
+      rmSync(folder, { recursive: true });
+    });
+    const native = path.join(folder, 'native');
+    cpSync(path.join(root, 'native'), native, { recursive: true });
+    const place = path.join(native, 'cuda', file);
+    const source = readFileSync(place, 'utf8');
+    t.true(source.includes(right), 'the place of the mistake is there');
+    writeFileSync(place, source.replace(right, wrong));
+    const driver = path.join(folder, 'libcuda.so');
+    compileDriver(path.join(native, 'cuda', module), driver);
+    const env = { ...process.env, FASTSDE_LIBCUDA: driver };
+    const { status, signal, stderr } = spawnSync(process.execPath, [child, verb], { env, encoding: 'utf8' });
+    t.regex(`${signal ?? ''}${stderr}`, expected);
+    t.is(status === 0, name === 'none', stderr);
+  });
+}
