@@ -53,7 +53,7 @@ void mirrorBytes(const uint8_t* bytes, float scale, float shift, float* out, siz
 void adamw(float* p, const float* g, float* m, float* v, const AdamWStep& step, size_t n);
 void average(float* mean, const float* p, float decay, size_t n);
 
-void channelImages(const ChannelImages& of, const float* x, float* out);
+void weightGradient(const WeightGradient& of, const float* x, const float* g, float* dw);
 void silu(const float* x, float* y, size_t n);
 void siluGradient(const float* dy, const float* x, float* dx, size_t n);
 void groupNorm(const GroupNorm& of, const float* x, const float* gain, const float* offset, float* y,

@@ -51,12 +51,17 @@ struct ErrorMeasure {
     bool largest;  // the error of a sample is that of its worst element, not the mean
 };
 
-/** Images [batch, channels, height, width] within frames [outHeight, outWidth], which begin `top` and `left` before them. */
-struct ChannelImages {
+/**
+ * A convolution of images [batch, channels, height, width] to [batch, filters, outHeight, outWidth], as the gradient of its weights
+ * [filters, channels, kernelHeight, kernelWidth] needs it.
+ */
+struct WeightGradient {
     size_t batch, channels, height, width;
-    size_t top, left, outHeight, outWidth;
-    size_t block;   // 8 or 16, of which `batch` is a multiple
-    bool inBlocks;  // channels lie in blocks, too, of which `channels` is a multiple
+    size_t filters, paddedFilters, outHeight, outWidth;  // the cotangent has padded ones
+    size_t kernelHeight, kernelWidth, strideY, strideX, dilationY, dilationX;
+    size_t top, left;  // zeros before the image
+    size_t block;      // filters that lie side by side, 8 or 16, of which paddedFilters is a multiple
+    bool inBlocks;     // channels lie in blocks, too, of which `channels` is a multiple
 };
 
 /** A group normalisation of an image of `channels` times `positions` elements. */
@@ -159,7 +164,7 @@ struct Kernels {
     void (*average)(float* mean, const float* p, float decay, size_t n);
 
     // out[channel, batch / block, outHeight, outWidth, block] = x[batch, channel, ...], with zeros around it.
-    void (*channelImages)(const ChannelImages& of, const float* x, float* out);
+    void (*weightGradient)(const WeightGradient& of, const float* x, const float* g, float* dw);
 
     // x sigmoid(x), and dy times its slope; in place too.
     void (*silu)(const float* x, float* y, size_t n);

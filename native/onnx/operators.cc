@@ -238,38 +238,50 @@ struct GroupNormalizationGradient : Normalization {
     }
 };
 
-class ChannelFrames {
+class ConvolutionWeightGradient {
   public:
-    static constexpr const char* name = "ChannelImages";
-    static constexpr std::size_t inputs = 1, outputs = 1, like = none;
+    static constexpr const char* name = "ConvolutionWeightGradient";
+    static constexpr std::size_t inputs = 2, outputs = 1, like = none;
 
-    explicit ChannelFrames(const KernelInfo* info) : of_{} {
+    explicit ConvolutionWeightGradient(const KernelInfo* info) : of_{} {
         of_.block = attribute(info, "block");
         of_.inBlocks = attribute(info, "inBlocks") != 0;
+        of_.filters = attribute(info, "filters");
+        of_.kernelHeight = attribute(info, "kernelHeight");
+        of_.kernelWidth = attribute(info, "kernelWidth");
+        of_.strideY = attribute(info, "strideY");
+        of_.strideX = attribute(info, "strideX");
+        of_.dilationY = attribute(info, "dilationY");
+        of_.dilationX = attribute(info, "dilationX");
         of_.top = attribute(info, "top");
         of_.left = attribute(info, "left");
-        of_.outHeight = attribute(info, "height");
-        of_.outWidth = attribute(info, "width");
         require(of_.block == 8 || of_.block == 16, "block must be 8 or 16");
+        require(of_.strideY >= 1 && of_.strideX >= 1, "strides must be at least 1");
     }
 
     void compute(KernelContext* context) const {
-        const Input x = input(context, 0);
-        require(x.shape.size() == 4, "ChannelImages: an image must have the shape [N, C, H, W]");
-        ChannelImages of = of_;
-        of.batch = static_cast<std::size_t>(x.shape[0]);
-        of.channels = static_cast<std::size_t>(x.shape[1]);
-        of.height = static_cast<std::size_t>(x.shape[2]);
-        of.width = static_cast<std::size_t>(x.shape[3]);
-        require(of.batch % of.block == 0 && (!of.inBlocks || of.channels % of.block == 0),
-                "ChannelImages: the batch, and channels in blocks, must be a multiple of block");
-        const Shape frame = {x.shape[1], x.shape[0], static_cast<std::int64_t>(of.outHeight),
-                             static_cast<std::int64_t>(of.outWidth)};
-        kernels().channelImages(of, x.data, output(context, 0, frame));
+        const Input x = input(context, 0), g = input(context, 1);
+        require(x.shape.size() == 4 && g.shape.size() == 4 && x.shape[0] == g.shape[0],
+                "ConvolutionWeightGradient: images must have the shape [N, C, H, W]");
+        const auto size = [](const Input& image, std::size_t axis) { return static_cast<std::size_t>(image.shape[axis]); };
+        WeightGradient of = of_;
+        of.batch = size(x, 0);
+        of.channels = size(x, 1);
+        of.height = size(x, 2);
+        of.width = size(x, 3);
+        of.paddedFilters = size(g, 1);
+        of.outHeight = size(g, 2);
+        of.outWidth = size(g, 3);
+        require(of.paddedFilters % of.block == 0 && (!of.inBlocks || of.channels % of.block == 0),
+                "ConvolutionWeightGradient: filters, and channels in blocks, must be multiples of block");
+        require(of.filters <= of.paddedFilters, "ConvolutionWeightGradient: the cotangent has fewer filters");
+        const Shape weights = {static_cast<std::int64_t>(of.filters), x.shape[1], static_cast<std::int64_t>(of.kernelHeight),
+                               static_cast<std::int64_t>(of.kernelWidth)};
+        kernels().weightGradient(of, x.data, g.data, output(context, 0, weights));
     }
 
   private:
-    ChannelImages of_;
+    WeightGradient of_;
 };
 
 template <typename Kernel>
@@ -317,7 +329,7 @@ Operators* operators() {
         Operators* made = nullptr;
         check(functions().CreateCustomOpDomain("fastsde", &made));  // for as long as the library, which stays
         for (const Operator* each : {operatorOf<SiLU>(), operatorOf<SiLUGradient>(), operatorOf<GroupNormalization>(),
-                                     operatorOf<GroupNormalizationGradient>(), operatorOf<ChannelFrames>()})
+                                     operatorOf<GroupNormalizationGradient>(), operatorOf<ConvolutionWeightGradient>()})
             check(functions().CustomOpDomain_Add(made, each));
         return made;
     }();

@@ -12,8 +12,8 @@ namespace fastsde::onnx {
  * - SiLU(x) -> y and SiLUGradient(dy, x) -> dx
  * - GroupNormalization(x, gain, offset; groups, epsilon, silu, block) -> y, statistics [N, groups, 2]
  * - GroupNormalizationGradient(dy, x, gain, offset, statistics; the same) -> dx, dgain and doffset [N, C, 1, ...]
- * - ChannelImages(x; block, inBlocks, top, left, height, width) -> the images [C, N, height, width] with zeros around x, samples in
- *   blocks: what the gradient of a convolution's weights convolves
+ * - ConvolutionWeightGradient(x, g; block, inBlocks, filters, kernelHeight, kernelWidth, strideY, strideX, dilationY, dilationX, top,
+ *   left) -> dw [filters, C, kernelHeight, kernelWidth] of a convolution with so many zeros before x, whose cotangent g is in blocks
  *
  * @throws RuntimeError where ONNX Runtime refuses them. The library must be open.
  */

@@ -7,7 +7,7 @@ export const SILU = 'fastsde:SiLU';
 export const SILU_GRADIENT = 'fastsde:SiLUGradient';
 export const GROUP_NORMALIZATION = 'fastsde:GroupNormalization';
 export const GROUP_NORMALIZATION_GRADIENT = 'fastsde:GroupNormalizationGradient';
-export const CHANNEL_IMAGES = 'fastsde:ChannelImages';
+export const WEIGHT_GRADIENT = 'fastsde:ConvolutionWeightGradient';
 export const OWN_DOMAIN = 'fastsde';
 
 /** Operator sets with that of fastsde's own sessions among them. */

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { ModelError } from '../../errors.js';
 import { Builder, type Value } from '../graph/builder.js';
-import { CHANNEL_IMAGES, withOwnOperators } from '../graph/fuse.js';
-import { BLOCKED_CONV, BlockedValues, REORDER_INPUT, REORDER_OUTPUT } from './blocked-values.js';
+import { WEIGHT_GRADIENT, withOwnOperators } from '../graph/fuse.js';
+import { BLOCKED_CONV, BlockedValues, REORDER_INPUT } from './blocked-values.js';
 import {
   ancestors,
   intAttribute,
@@ -26,11 +26,11 @@ import { makeTensor, tensorNumbers } from '../file/tensor.js';
 /**
  * The same graph for one batch size with ONNX Runtime's blocked convolutions, in which channels lie in groups of as many
  * as a vector register holds. ONNX Runtime uses them by itself only where weights are constants; where they are inputs, as
- * in training, this pass writes them, and blocks the weights in the graph. Weight gradients become convolutions too, in
- * which batch and channels change places.
+ * in training, this pass writes them, and blocks the weights in the graph. A weight gradient becomes one
+ * operator of fastsde's own sessions, which reads images as they lie.
  *
- * Inputs and outputs keep their names, and values agree to rounding. The operators are internal to ONNX Runtime's CPU
- * provider, so the result is for running at once, not for keeping in a file.
+ * Inputs and outputs keep their names, and values agree to rounding. Its operators are internal to ONNX Runtime's CPU
+ * provider or to fastsde, so the result is for running at once, not for keeping in a file.
  *
  * @param batch size of every symbolic first dimension, at least 1; the result accepts no other
  * @returns undefined where this processor has no blocked convolutions, or the graph none that could be blocked
@@ -249,46 +249,26 @@ class BlockedPass {
     const found = this.#matchWeightGradient(node);
     if (found === undefined) return false;
     const { b } = this;
-    const block = this.#block;
     const { x, g, kernel, strides, dilations, pads } = found;
-    const [batch, channels] = this.#sizes(x) as [number, number];
-    const [, filters, ...reach] = this.#sizes(g) as [number, number, number, number];
-    if (batch % block !== 0 || filters % 4 !== 0) return false;
-    const o = this.#up(filters);
-    const extent = kernel.map(
-      (taps, axis) => (reach[axis]! - 1) * strides[axis]! + (taps - 1) * dilations[axis]! + 1,
-    ) as [number, number];
-    // Padding by hand: inside the convolution nearly every position would be one at the edge.
+    const [, filters] = this.#sizes(g) as [number, number];
+    if (filters % 4 !== 0) return false;
     const inBlocks = this.#blocked.has(x);
-    const frames = b.op(CHANNEL_IMAGES, [inBlocks ? this.#blocked.of(x) : x], {
-      block,
-      inBlocks: inBlocks ? 1 : 0,
-      top: pads[0]!,
-      left: pads[1]!,
-      height: extent[0],
-      width: extent[1],
-    });
-    const images = [batch / block, block, o / block, reach[0] * reach[1], block];
-    const cotangents = b.transpose(b.reshape(this.#blocked.of(g), images), [2, 0, 3, 1, 4]);
-    const weights = b.reshape(cotangents, [o, batch, ...reach]);
-    const product = b.op(BLOCKED_CONV, [b.reshape(frames, [channels, batch, ...extent]), weights], {
-      kernel_shape: reach,
-      strides: dilations,
-      dilations: strides,
-      pads: [0, 0, 0, 0],
-      group: 1,
-    });
-    const taps = kernel[0]! * kernel[1]!;
-    const runs = b.reshape(product, [channels, o / block, taps, block]);
-    const image = b.reshape(b.transpose(runs, [1, 0, 2, 3]), [1, o, channels, taps]);
-    const gradient = b.op(REORDER_OUTPUT, [image], { channels: filters });
-    b.nodes.push(makeNode('Reshape', [gradient, b.ints([filters, channels, ...kernel])], [node.output[0]!]));
+    const image = inBlocks ? this.#blocked.of(x) : x;
+    const attributes = {
+      ...{ block: this.#block, inBlocks: inBlocks ? 1 : 0, filters },
+      ...{ kernelHeight: kernel[0]!, kernelWidth: kernel[1]! },
+      ...{ strideY: strides[0]!, strideX: strides[1]!, dilationY: dilations[0]!, dilationX: dilations[1]! },
+      ...{ top: pads[0]!, left: pads[1]! },
+    };
+    b.nodes.push(makeNode(WEIGHT_GRADIENT, [image, this.#blocked.of(g)], [node.output[0]!], attributes));
     return true;
   }
 
-  /** The weight gradient as one product per tap, as `autodiff/rules/conv-weight.ts` writes it. */
+  /** The weight gradient as one product, or one per tap, as `autodiff/rules/conv-weight.ts` writes it. */
   #matchWeightGradient(node: NodeProto): (Convolution & { x: Value; g: Value }) | undefined {
     const kernel = this.#sizes(node.output[0]!)?.slice(2);
+    const pointwise = this.#producer(node.input[0], 'Gemm');
+    if (pointwise !== undefined && kernel?.join() === '1,1') return this.#matchPointwise(pointwise);
     const taps = this.#producer(node.input[0], 'Concat')?.input;
     if (kernel?.length !== 2 || taps?.length !== kernel[0]! * kernel[1]!) return undefined;
     const products = taps.map((tap) => this.#matchTap(tap));
@@ -317,6 +297,18 @@ class BlockedPass {
       dilations,
       pads: [...pads.slice(2, 4), ...pads.slice(6)],
     };
+  }
+
+  /** A product of images with channels as rows: of the cotangent, and of the input's transposed. */
+  #matchPointwise(product: NodeProto): (Convolution & { x: Value; g: Value }) | undefined {
+    if (intAttribute(product, 'transB', 0) !== 1) return undefined;
+    const [g, x] = product.input.map((rows) => {
+      const exchanged = this.#producer(rows, 'Reshape')?.input[0];
+      return exchanged === undefined ? undefined : this.#swapped(exchanged);
+    });
+    if (g === undefined || x === undefined || product.input.length > 2) return undefined;
+    if (this.#sizes(x)?.length !== 4 || !this.#blocked.has(g)) return undefined;
+    return { x, g, kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
   }
 
   #matchTap(

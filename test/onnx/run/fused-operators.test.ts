@@ -211,33 +211,75 @@ test('SiLU and its gradient are those of the definition, however large the value
   t.true(Number.isNaN(nan['y']![0]));
 });
 
-test('images are brought into frames by channel, samples side by side', async (t) => {
+/** A convolution's input, the cotangent of its output, and what its weights have as a gradient, in double. */
+function weightGradient(
+  block: number,
+  inBlocks: boolean,
+  {
+    channels = inBlocks ? 2 * block : 13,
+    filters = block + 5,
+    strides = [1, 1],
+    dilations = [1, 1],
+    pads = [1, 1],
+  } = {},
+) {
+  const [batch, height, width, kernel] = [3, 6, 5, [3, 2]] as const;
+  const padded = Math.ceil(filters / block) * block;
+  // One row of zeros more behind than before.
+  const reach = [height, width].map((size, axis) => {
+    const room = size + 2 * pads[axis]! + 1 - axis - dilations[axis]! * (kernel[axis]! - 1) - 1;
+    return Math.floor(room / strides[axis]!) + 1;
+  }) as [number, number];
+  const x = random(5, [batch, channels, height, width]);
+  const g = random(6, [batch, padded, ...reach]);
+  const expected = new Float64Array(filters * channels * 6);
+  for (let n = 0; n < batch; n++)
+    for (let m = 0; m < filters; m++)
+      for (let c = 0; c < channels; c++)
+        for (let tap = 0; tap < 6; tap++)
+          for (let o = 0; o < reach[0] * reach[1]; o++) {
+            const [oy, ox] = [Math.floor(o / reach[1]), o % reach[1]];
+            const y = oy * strides[0]! + Math.floor(tap / 2) * dilations[0]! - pads[0]!;
+            const at = ox * strides[1]! + (tap % 2) * dilations[1]! - pads[1]!;
+            if (y < 0 || y >= height || at < 0 || at >= width) continue;
+            const value = x.data[((n * channels + c) * height + y) * width + at]!;
+            expected[(m * channels + c) * 6 + tap]! +=
+              value * g.data[((n * padded + m) * reach[0] + oy) * reach[1] + ox]!;
+          }
+  const given = {
+    operator: 'fastsde:ConvolutionWeightGradient',
+    inputs: {
+      x: { ...x, data: inBlocks ? reorder(x.data, x.shape, block) : x.data },
+      g: { ...g, data: reorder(g.data, g.shape, block) },
+    },
+    outputs: ['dw'],
+    attributes: {
+      ...{ block, inBlocks: inBlocks ? 1 : 0, filters, kernelHeight: 3, kernelWidth: 2 },
+      ...{ strideY: strides[0]!, strideX: strides[1]!, dilationY: dilations[0]!, dilationX: dilations[1]! },
+      ...{ top: pads[0]!, left: pads[1]! },
+    },
+  };
+  return { given, expected };
+}
+
+test('the gradient of a convolution is the sum over positions', async (t) => {
   for (const block of [8, 16])
-    for (const inBlocks of [0, 1]) {
-      const [batch, channels, height, width] = [32, inBlocks ? 32 : 6, 3, 4];
-      // Zeros before and behind in one direction, in the other a column that is cut off.
-      const [top, left, outHeight, outWidth] = [1, 0, 6, 3];
-      const x = random(5, [batch, channels, height, width]);
-      const { y } = await run({
-        operator: 'fastsde:ChannelImages',
-        inputs: { x: { ...x, data: inBlocks ? reorder(x.data, x.shape, block) : x.data } },
-        outputs: ['y'],
-        attributes: { block, inBlocks, top, left, height: outHeight, width: outWidth },
-      });
-      const expected = new Float32Array(channels * batch * outHeight * outWidth);
-      for (const [i, value] of x.data.entries()) {
-        const [w, row] = [i % width, Math.floor(i / width)];
-        const [h, c, n] = [
-          row % height,
-          Math.floor(row / height) % channels,
-          Math.floor(row / height / channels),
-        ];
-        if (w >= outWidth) continue;
-        const frame = c * (batch / block) + Math.floor(n / block);
-        expected[((frame * outHeight + h + top) * outWidth + w + left) * block + (n % block)] = value;
+    for (const inBlocks of [false, true])
+      for (const geometry of [
+        {},
+        { filters: 3 * block },
+        { filters: 3, strides: [2, 1], pads: [0, 1] },
+        { strides: [1, 3], dilations: [2, 2], pads: [3, 0] },
+        // Taps that never meet the image.
+        { dilations: [5, 1], pads: [5, 4] },
+      ]) {
+        const { given, expected } = weightGradient(block, inBlocks, geometry);
+        const { dw } = await run(given);
+        t.is(dw!.length, expected.length);
+        const error = dw!.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
+        const size = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        t.true(error <= 1e-6 * size, `${error} of ${size}`);
       }
-      t.deepEqual(y, expected);
-    }
 });
 
 test.serial('every instruction set gives the same bits', async (t) => {
@@ -247,6 +289,8 @@ test.serial('every instruction set gives the same bits', async (t) => {
   const cases = [16, 8, 1].flatMap((block) =>
     [forward, backward].map((each) => ({ ...each, attributes: attributes(8, 1, block) })),
   );
+  for (const block of [8, 16])
+    for (const inBlocks of [false, true]) cases.push(weightGradient(block, inBlocks).given as never);
   const results: string[] = [];
   try {
     for (const each of supported) {
@@ -269,12 +313,10 @@ test('images that do not fit are refused', async (t) => {
     { ...forward, attributes: attributes(0, 0) },
     { ...forward, inputs: { ...forward.inputs, gain: random(1, [47]) } },
     { ...backward, inputs: { ...backward.inputs, dy: random(1, [2, 48, 5, 6]) } },
-    {
-      operator: 'fastsde:ChannelImages',
-      inputs: { x: random(1, [12, 3, 2, 2]) },
-      outputs: ['y'],
-      attributes: { block: 8, inBlocks: 0, top: 0, left: 0, height: 2, width: 2 },
-    },
+    ...[{ block: 5 }, { filters: 33 }, { strideX: 0 }, { inBlocks: 1 }].map((wrong) => {
+      const { given } = weightGradient(16, false);
+      return { ...given, attributes: { ...given.attributes, ...wrong } };
+    }),
     { ...backward, inputs: { ...backward.inputs, statistics: random(1, [2, 8]) } },
   ]) {
     await t.throwsAsync(run(each), { instanceOf: ModelError });
