@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import type { TensorInfo } from '../onnx/file/model.js';
 import { isRecord } from '../options.js';
 import type { FedInput, Inputs, ScoreModel } from './model.js';
 
@@ -39,13 +40,20 @@ export function recordOfInputs({ inputs }: Pick<ScoreModel, 'inputs'>): { inputs
 export function requireInputs({ inputs }: Pick<ScoreModel, 'inputs'>): void {
   const [missing] = inputs?.missing ?? [];
   if (!missing) return;
-  const { name, type, shape } = missing;
+  throw missingInput(missing, 'inputs of loadModel and withInputs');
+}
+
+/** The error about an input that is fed nothing. @param where values are given in the library */
+export function missingInput(
+  { name, type, shape }: Pick<TensorInfo, 'name' | 'type' | 'shape'>,
+  where: string,
+): OptionError {
   const dims = shape ? `[${shape.map((size) => (size === '' ? '?' : size)).join(', ')}]` : '';
-  throw new OptionError(
+  return new OptionError(
     `inputs.${name}`,
     undefined,
     `a number or an array: the network takes ${type}${dims} there, which is neither its state, its time nor a class ` +
-      `(--input ${name}=FILE.npy, or inputs of loadModel and withInputs)`,
+      `(--input ${name}=FILE.npy, or ${where})`,
   );
 }
 

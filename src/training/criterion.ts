@@ -4,6 +4,7 @@ import type { Model } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import type { ModelDescription } from '../score/network/description.js';
 import type { Level } from '../sde/level.js';
+import type { InputValue } from '../score/network/input-values.js';
 import type { Roles } from '../score/network/roles.js';
 import type { Target } from './target.js';
 
@@ -12,6 +13,8 @@ export interface TrainedNetwork {
   readonly model: Model;
   readonly roles: Roles;
   readonly description: ModelDescription;
+  /** What its inputs beside state, time and class are fed, in every row the same. */
+  readonly inputs: readonly InputValue[];
   /** Elements of a sample. */
   readonly elements: number;
 }

@@ -33,7 +33,8 @@ export class DataParallel {
     signal: AbortSignal,
   ): Promise<DataParallel> {
     await requireOwnSessions();
-    const goal = objective(job.model, job.objective);
+    const { inputs } = job;
+    const goal = objective(job.model, job.objective, { inputs });
     const derived = job.graph ? readTrainingGraph(job.graph) : await goal.trainingGraph(job.parameters);
     const graph = inOrder(derived, job.parameters);
     const { batch, accumulation } = job.settings;
@@ -42,7 +43,7 @@ export class DataParallel {
     const part = {
       ...job,
       graph,
-      objective: (queue: BatchPart['queue']) => objective(job.model, job.objective, {}, queue),
+      objective: (queue: BatchPart['queue']) => objective(job.model, job.objective, { inputs }, queue),
     };
     const parallel = new DataParallel(
       memory.gradients.map((_, index) => new BatchPart(part, memory, index, signal)),

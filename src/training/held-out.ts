@@ -7,6 +7,7 @@ import { Queue } from '../device/queue.js';
 import { DataError } from '../errors.js';
 import { makeModel, type Model } from '../onnx/file/model.js';
 import { checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
+import type { Inputs } from '../score/model.js';
 import { GraphRuns } from './graph-runs.js';
 import { GraphSessions, requireOwnSessions } from './graph-sessions.js';
 import { objective } from './objective.js';
@@ -15,6 +16,7 @@ import type { ObjectiveOptions } from './options.js';
 /** Options of {@link heldOutLoss}; each has the default of `train`. */
 export interface HeldOutLossOptions {
   readonly objective?: ObjectiveOptions | undefined;
+  readonly inputs?: Inputs | undefined;
   /** Unsigned 64-bit seed of the times and the noise; default 0. */
   readonly seed?: bigint | number | undefined;
   /** Rows that go through the network at once; default 64. */
@@ -34,14 +36,14 @@ export async function heldOutLoss(
   data: Dataset,
   options: HeldOutLossOptions = {},
 ): Promise<number> {
-  checkKnown(options, ['objective', 'seed', 'batch', 'signal']);
-  const { signal } = options;
+  checkKnown(options, ['objective', 'inputs', 'seed', 'batch', 'signal']);
+  const { signal, inputs } = options;
   const aim = { ...options.objective, dropout: 0 };
   const seed = checkSeed(options.seed ?? 0);
   const batch = checkInteger('batch', options.batch ?? 64, 1);
   checkSignal(signal);
   signal?.throwIfAborted();
-  const goal = objective(model, aim);
+  const goal = objective(model, aim, { inputs });
   checkSampleShape(data, goal.description);
   const count = data.shape[0]!;
   if (count === 0) throw new DataError('The data set is empty.', { option: 'data' });
@@ -63,7 +65,7 @@ export async function heldOutLoss(
       parameters.set(part, begin);
       begin += part.length;
     }
-    const runs = new GraphRuns(graph, sessions, objective(model, aim, {}, queue), queue, parameters);
+    const runs = new GraphRuns(graph, sessions, objective(model, aim, { inputs }, queue), queue, parameters);
     return await runs.shareOfLoss(data, { first: 0, count }, Math.min(batch, count), seed, () => false);
   } finally {
     await queue.close();

@@ -1,4 +1,4 @@
-import { DataError, ModelError } from '../errors.js';
+import { DataError, ModelError, OptionError } from '../errors.js';
 import type { ParameterSelection } from '../autodiff/parameters.js';
 import type { TrainingGraph } from '../autodiff/training.js';
 import type { Queue } from '../device/queue.js';
@@ -13,7 +13,10 @@ import {
 import { isShared, timeTensor } from '../score/network/feeds.js';
 import { readMetadata, type ModelMetadata } from '../score/network/metadata.js';
 import { levelAt } from '../sde/level.js';
-import { inferRoles, refuseInputs } from '../score/network/roles.js';
+import { inputTensor, inputValues, type InputValue } from '../score/network/input-values.js';
+import { missingInput } from '../score/inputs.js';
+import type { FedInput, Inputs } from '../score/model.js';
+import { inferRoles, type Roles } from '../score/network/roles.js';
 import { classification } from './classification.js';
 import { checkLabels, classFeeds, DROPOUT, maskFeeds } from './conditions.js';
 import { denoising } from './denoising.js';
@@ -34,6 +37,8 @@ export interface ObjectiveFeeds {
 /** An objective for one model. */
 export interface Objective {
   readonly description: ModelDescription;
+  /** What is fed to the inputs of the network beside state, time and class. */
+  readonly inputs: readonly FedInput[];
   /**
    * The network with its loss and gradients: outputs `loss` (the mean over rows of `losses`), `losses` [N] (weighted), and
    * `grad.<p>` for each parameter p.
@@ -58,21 +63,21 @@ export interface Objective {
  * The objective for a model, made anew wherever it is needed: it depends on the model and the options alone.
  *
  * @param model the network, with or without mask inputs for dropout
- * @param description what the file does not say of itself, as for `loadModel`
+ * @param description what the file does not say of itself, and values of its inputs, as for `loadModel`
  * @param queue noises the rows of `feeds`, as commands on arrays of its own; here and now by default
  * @throws OptionError for options that cannot be used; ModelError for a network that they do not fit.
  */
 export function objective(
   model: Model,
   options: ObjectiveOptions = {},
-  description: DescriptionOptions = {},
+  { inputs = {}, ...description }: DescriptionOptions & { readonly inputs?: Inputs | undefined } = {},
   queue?: Queue,
 ): Objective {
   checkKnown(options, Object.keys(objectiveRules), 'objective');
   const metadata = readMetadata(model.metadata);
   const standard = metadata.kind === 'classifier' ? 'classifier' : 'denoising';
   const kind = checkChoice('kind', options.kind ?? standard, objectiveKinds);
-  const network = networkOf(model, metadata, kind, description);
+  const network = networkOf(model, metadata, kind, description, inputs);
   const criterion = criteria[kind](network, options);
   const times = timesOf(network.description, options);
   const noised = noising(network, options, criterion.target, queue);
@@ -80,6 +85,7 @@ export function objective(
   const masks = maskFeeds(model, options);
   return {
     description: network.description,
+    inputs: network.inputs.map(({ record }) => record),
     trainingGraph: (parameters = 'all') => criterion.trainingGraph(parameters),
     checkLabels(labels, rows) {
       const { classes = network.roles.class && network.description.classes } = criterion;
@@ -105,6 +111,9 @@ export function objective(
         tensors: {
           ...noised(rows, points),
           [network.roles.time.name]: timeTensor(network.roles.time, label, false),
+          ...Object.fromEntries(
+            network.inputs.map((value) => [value.name, inputTensor(value, count, new Int32Array(count))]),
+          ),
           ...classes(count, labels, address),
           ...masks(count, address),
           ...criterion.feeds(points, rows),
@@ -128,17 +137,31 @@ function networkOf(
   metadata: ModelMetadata,
   kind: ObjectiveKind,
   options: DescriptionOptions,
+  given: Inputs,
 ): TrainedNetwork {
   const inputs = model.inputs.filter(({ name }) => !name.startsWith(DROPOUT));
-  const roles = inferRoles(inputs, model.outputs, { ...metadata.names, ...options.names });
-  refuseInputs(roles, 'training');
+  const roles = inferRoles(
+    inputs,
+    model.outputs,
+    { ...metadata.names, ...options.names },
+    Object.keys(given),
+  );
+  if (roles.selfCondition)
+    throw new ModelError(
+      `The network's input "${roles.selfCondition.name}" takes the last estimate of x_0, which training does not make: export the ` +
+        'network without self-conditioning.',
+    );
+  const values = valuesFor(roles, given);
   const { state, time } = roles;
   if (state.type !== 'float32') {
     throw new ModelError(
       `The network's input "${state.name}" is ${state.type}; only float32 networks can be trained.`,
     );
   }
-  checkFreeRows(inputs.filter((info) => info !== time || !isShared(time, undefined)));
+  const whole = new Set(values.filter(({ rows }) => rows === undefined).map(({ name }) => name));
+  checkFreeRows(
+    inputs.filter((info) => !whole.has(info.name) && (info !== time || !isShared(time, undefined))),
+  );
   if (isShared(time, undefined)) {
     throw new ModelError(
       `The network's time input "${time.name}" holds one number for the whole batch; training needs one for every row.`,
@@ -150,7 +173,23 @@ function networkOf(
       ? describeModel({ parameterization: 'score', ...options }, metadata, { ...roles, output: state })
       : describeModel(options, metadata, roles);
   const elements = elementCount(description.shape);
-  return { model, roles, description, elements };
+  return { model, roles, description, elements, inputs: values };
+}
+
+/** @throws OptionError for an input without a value, and for one with a row for each of several samples. */
+function valuesFor(roles: Roles, given: Inputs): InputValue[] {
+  const values = inputValues(roles, given);
+  for (const info of roles.inputs) {
+    const value = values.find(({ name }) => name === info.name);
+    if (value === undefined) throw missingInput(info, 'inputs of train');
+    if ((value.rows ?? 1) > 1)
+      throw new OptionError(
+        `inputs.${info.name}`,
+        `[${value.record.shape.join(', ')}]`,
+        'one value for all samples, which training draws in an order of its own',
+      );
+  }
+  return values;
 }
 
 /**

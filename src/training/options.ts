@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { ParameterSelection } from '../autodiff/parameters.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Model } from '../onnx/file/model.js';
+import type { Inputs } from '../score/model.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed } from '../options.js';
 import type { ConditionOptions } from './conditions.js';
@@ -59,6 +60,11 @@ export interface TrainOptions extends TrainSettings {
   readonly objective?: ObjectiveOptions | undefined;
   /** Which initializers are trained. Default "all". */
   readonly parameters?: ParameterSelection | undefined;
+  /**
+   * What inputs of the network beside state, time and class are fed: one value each, for all samples. The trained network takes them as
+   * the model does.
+   */
+  readonly inputs?: Inputs | undefined;
   /** A training graph of the model made elsewhere, instead of the one that the objective makes. */
   readonly graph?: Model | undefined;
   /** Where the state of the run is kept; a run that finds a checkpoint of its own there goes on from it. Default: nowhere. */
@@ -118,7 +124,16 @@ export interface ObjectiveOptions
 
 /** Kinds of values; averages are decays or descriptions of them, constants are named numbers. */
 export type OptionType =
-  'integer' | 'number' | 'numbers' | 'boolean' | 'text' | 'object' | 'constants' | 'seed' | 'averages';
+  | 'integer'
+  | 'number'
+  | 'numbers'
+  | 'boolean'
+  | 'text'
+  | 'object'
+  | 'constants'
+  | 'inputs'
+  | 'seed'
+  | 'averages';
 
 /** What an option may be, and how configuration files and the command line have it. */
 export interface OptionRule {
@@ -323,6 +338,7 @@ const others: Readonly<Record<Exclude<keyof TrainOptions, keyof TrainSettings>, 
   objective: true,
   parameters: true,
   graph: true,
+  inputs: true,
   checkpoints: true,
   snapshots: true,
   validation: true,

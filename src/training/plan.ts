@@ -5,6 +5,7 @@ import { readTrainingGraph } from '../autodiff/training.js';
 import { modelBytes, type Model } from '../onnx/file/model.js';
 import { checkInteger, checkSignal, isList } from '../options.js';
 import { checkDeviation, type Ema } from './ema.js';
+import type { Inputs } from '../score/model.js';
 import type { ParameterShape } from './memory.js';
 import { checkFreeRows, objective, type Objective } from './objective.js';
 import { timesOf } from './times.js';
@@ -28,6 +29,7 @@ export interface TrainingJob {
   /** Names of the trained tensors, in the order in which they lie in memory. */
   readonly parameters: readonly string[];
   readonly objective: ObjectiveOptions;
+  readonly inputs: Inputs;
   readonly settings: ResolvedSettings;
   /** All averages that are kept up: those of the settings, then those of the snapshots. */
   readonly averages: readonly Ema[];
@@ -64,10 +66,10 @@ export interface Snapshots {
 /** @throws OptionError, DataError or ModelError for what cannot be used. */
 export function planTraining(model: Model, data: Dataset, options: TrainOptions): TrainingPlan {
   checkTrainOptions(options);
-  const { validation, graph, checkpoints: kept, objective: aim = {} } = options;
+  const { validation, graph, checkpoints: kept, objective: aim = {}, inputs = {} } = options;
   const snapshots = options.snapshots && resolveSnapshots(options.snapshots);
   const settings = resolveSettings(options);
-  const goal = objective(model, aim);
+  const goal = objective(model, aim, { inputs });
   checkData('data', data, goal);
   if (validation) checkData('validation', validation, goal);
   if (settings.flip && goal.description.shape.length !== 3)
@@ -98,6 +100,7 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
     snapshots,
     options: {
       objective: aim,
+      ...(goal.inputs.length > 0 && { inputs: goal.inputs }),
       ...settings,
       ...(snapshots && { snapshots: { deviations: snapshots.deviations } }),
     },
@@ -106,6 +109,7 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
       ...(graph && { graph }),
       parameters: names,
       objective: aim,
+      inputs,
       settings,
       averages: [
         ...settings.ema,

@@ -20,7 +20,9 @@ import { settingRules, type ObjectiveOptions, type TrainOptions, type TrainSetti
 
 /** What of a run is given; the rest is chosen by the data. */
 export interface RecipeOptions
-  extends Partial<Omit<TrainSettings, 'ema'>>, Pick<TrainOptions, 'objective' | 'parameters' | 'graph'> {
+  extends
+    Partial<Omit<TrainSettings, 'ema'>>,
+    Pick<TrainOptions, 'objective' | 'parameters' | 'graph' | 'inputs'> {
   /** Entries of the new network's description; with `model`, what its file does not say of itself. */
   readonly network?: Readonly<Record<string, unknown>> | undefined;
   /** A network to train in place of a new one. */
@@ -41,6 +43,7 @@ const others: Readonly<Record<Exclude<keyof RecipeOptions, keyof TrainSettings>,
   objective: true,
   parameters: true,
   graph: true,
+  inputs: true,
   network: true,
   model: true,
   conditional: true,

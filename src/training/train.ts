@@ -1,3 +1,4 @@
+import { separateMerged } from '../autodiff/merged.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Model } from '../onnx/file/model.js';
 import { Task } from '../task.js';
@@ -53,6 +54,9 @@ export class Training extends Task<TrainResult, TrainProgress> {
  *   written or a folder into which another process trains; the signal's reason.
  */
 export function train(model: Model, data: Dataset, options: TrainOptions): Training {
-  const plan = planTraining(model, data, options);
-  return new Training((progress) => new TrainingRun(model, plan, options.signal, progress));
+  // Whoever chooses tensors, or brings the graph, means those of the file.
+  const isWhole = options.graph === undefined && (options.parameters ?? 'all') === 'all';
+  const trained = isWhole ? separateMerged(model) : model;
+  const plan = planTraining(trained, data, options);
+  return new Training((progress) => new TrainingRun(trained, plan, options.signal, progress));
 }

@@ -6,8 +6,9 @@ import sharp from 'sharp';
 import { toys } from '../../src/data/toys.js';
 import { encodePng } from '../../src/io/image.js';
 import { decodeNpy, encodeNpy } from '../../src/io/npy.js';
-import { readModel } from '../../src/onnx/file/model.js';
+import { readModel, writeModel } from '../../src/onnx/file/model.js';
 import { fastsdeIn } from '../support/command-line.js';
+import { Sketch } from '../support/training-networks.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-train-'));
 const fastsde = fastsdeIn(folder);
@@ -240,6 +241,47 @@ test.serial('a trained model is trained on, and described where it does not desc
   ]);
   t.is(misfit.code, 1);
   t.regex(misfit.stderr, /samples of shape \[1, 8, 8\], the model takes \[2\]/);
+});
+
+test.serial('other inputs of a network are fed, and stand in the files of the run', async (t) => {
+  const g = new Sketch();
+  const product = g.op('MatMul', 'x', g.tensor([2, 2], [1, 0, 0, 1], 'w.weight'));
+  const shifted = g.op(
+    'Add',
+    product,
+    g.op('MatMul', 'text', g.tensor([3, 2], [1, 2, 3, 4, 5, 6], 'v.weight')),
+  );
+  const metadata = { sde: 'vp', parameterization: 'eps', labels: 't' } as const;
+  await writeModel(g.model(shifted, [2], metadata, { inputs: { text: [3] } }), join(folder, 'fed.onnx'));
+  await writeFile(
+    join(folder, 'text.npy'),
+    encodeNpy({ data: Float32Array.of(0.1, 0.2, -0.1), shape: [1, 3] }),
+  );
+  const run = [
+    'train',
+    '--data',
+    'two-moons',
+    '--model',
+    'fed.onnx',
+    '--steps',
+    '2',
+    '--batch',
+    '8',
+    '--json',
+  ];
+  const { code, stdout, stderr } = await fastsde([...run, '--input', 'text=text.npy', '--output', 'fed']);
+  t.is(code, 0, stderr);
+  const end = JSON.parse(stdout.trim().split('\n').at(-1)!) as { options: { inputs: object[] } };
+  t.like(end.options.inputs[0], { name: 'text', shape: [1, 3] });
+  const record = JSON.parse(await readFile(join(folder, 'fed', 'train.json'), 'utf8')) as object;
+  t.like(record, { inputs: { text: 'text.npy' } });
+  t.true((await readdir(join(folder, 'fed'))).includes('samples-000002.png'));
+  const again = await fastsde(['train', '--config', 'fed/train.json', '--output', 'fed-again']);
+  t.is(again.code, 0, again.stderr);
+  const missing = await fastsde([...run, '--output', 'missing']);
+  t.regex(missing.stderr, /error: (fed\.onnx: )?--input text must be|inputs\.text must be/);
+  const strange = await fastsde(['train', '--data', 'two-moons', '--input', 'text=1']);
+  t.regex(strange.stderr, /^error: --input must be left out unless the model/);
 });
 
 test.serial('classes beyond what a network takes are refused', async (t) => {

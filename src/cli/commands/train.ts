@@ -1,8 +1,18 @@
 import { Command, Option } from 'commander';
 import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
-import { addOptions, bigInteger, choice, constants, integer, numbers, real } from '../shared/arguments.js';
+import {
+  addOptions,
+  bigInteger,
+  choice,
+  constants,
+  integer,
+  list,
+  numbers,
+  real,
+} from '../shared/arguments.js';
 import { addSourceOptions, dataHelp, type SourceFlags } from '../shared/data.js';
+import { pairsOf } from '../shared/inputs.js';
 import { run } from '../shared/run.js';
 import type { OptionRule, OptionType } from '../../training/options.js';
 import type { TrainConfig } from '../train/config.js';
@@ -25,6 +35,7 @@ const parsers: Readonly<Record<OptionType, (flags: string, description: string) 
   text: (flags, description) => new Option(flags, description),
   object: (flags, description) => new Option(flags, description),
   constants,
+  inputs: list,
   seed: bigInteger,
 };
 
@@ -107,7 +118,12 @@ async function configOf(base: TrainConfig, flags: TrainFlags): Promise<TrainConf
     if (value === undefined) continue;
     const [name = '', inner] = path.split('.');
     const target = inner === undefined ? config : (config[name] as Record<string, unknown>);
-    target[inner ?? name] = typeof value === 'bigint' ? String(value) : value;
+    target[inner ?? name] =
+      typeof value === 'bigint'
+        ? String(value)
+        : path === 'inputs'
+          ? pairsOf('inputs', value as readonly string[])
+          : value;
   }
   return checkConfig(config);
 }

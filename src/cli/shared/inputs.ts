@@ -9,15 +9,31 @@ import type { Inputs } from '../../score/model.js';
  * @throws OptionError for what is no such pair, and where a name is given twice; DataError for a file that cannot be read.
  */
 export async function inputsOf(option: string, pairs: readonly string[]): Promise<Inputs> {
-  const inputs = new Map<string, number | NdArray>();
+  return readInputs(pairsOf(option, pairs));
+}
+
+/**
+ * The numbers and names of files in flags `name=number` and `name=file.npy`.
+ * @throws OptionError for what is no such pair, and where a name is given twice.
+ */
+export function pairsOf(option: string, pairs: readonly string[]): Record<string, number | string> {
+  const inputs = new Map<string, number | string>();
   for (const pair of pairs) {
     const [, name = '', text = ''] = /^([^=]+)=(.+)$/.exec(pair) ?? [];
     if (name === '') throw new OptionError(option, pair, 'NAME=NUMBER or NAME=FILE.npy');
     if (inputs.has(name)) throw new OptionError(option, pair, `one value for ${name}`);
     const number = Number(text);
-    inputs.set(name, Number.isFinite(number) ? number : decodeNpy(await readBytes(text), text));
+    inputs.set(name, Number.isFinite(number) ? number : text);
   }
   return Object.fromEntries(inputs);
+}
+
+/** The inputs, where files are named read from these. @throws DataError for a file that cannot be read. */
+export async function readInputs(values: Readonly<Record<string, number | string>>): Promise<Inputs> {
+  const read = async (value: number | string): Promise<number | NdArray> =>
+    typeof value === 'number' ? value : decodeNpy(await readBytes(value), value);
+  const entries = Object.entries(values).map(async ([name, value]) => [name, await read(value)] as const);
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 /**

@@ -6,7 +6,10 @@ import type { RecipeOptions } from '../../training/recipe.js';
 import { entries } from './entries.js';
 
 /** A training run as a configuration file has it ({@link entries}). Flags of the command line are laid over it. */
-export interface TrainConfig extends Omit<RecipeOptions, 'model' | 'graph' | 'parameters' | 'seed'> {
+export interface TrainConfig extends Omit<
+  RecipeOptions,
+  'model' | 'graph' | 'parameters' | 'inputs' | 'seed'
+> {
   /** What `loadData` takes. */
   readonly data?: string;
   readonly split?: 'train' | 'test';
@@ -23,6 +26,8 @@ export interface TrainConfig extends Omit<RecipeOptions, 'model' | 'graph' | 'pa
   readonly graph?: string;
   /** Which initializers are trained: a regular expression. */
   readonly parameters?: string;
+  /** What other inputs of that file are fed, by name: numbers and .npy files. */
+  readonly inputs?: Readonly<Record<string, number | string>>;
   readonly seed?: number | string;
   readonly output?: string;
   readonly checkpointEvery?: number;
@@ -107,6 +112,11 @@ const kinds: Readonly<Record<OptionType, Kind>> = {
   text: { name: 'a string', holds: (value) => typeof value === 'string' },
   object,
   constants: object,
+  inputs: {
+    name: 'an object of numbers and .npy files by name',
+    holds: (value) =>
+      isRecord(value) && Object.values(value).every((each) => isNumber(each) || typeof each === 'string'),
+  },
   seed: {
     name: 'an integer, as a string above 2^53',
     holds: (value) => isNumber(value) || (typeof value === 'string' && /^\d+$/.test(value)),

@@ -31,6 +31,11 @@ export const groups: Readonly<Record<string, Rules>> = {
     },
     model: { type: 'text', flag: '--model <file>', help: 'an ONNX file to train, in place of a new network' },
     graph: { type: 'text', flag: '--graph <file>', help: 'a training graph of that file made elsewhere' },
+    inputs: {
+      type: 'inputs',
+      flag: '--input <pair>',
+      help: 'NAME=VALUE: what another input of that file is fed, a number or a .npy file, for all samples; may be repeated',
+    },
     parameters: { type: 'text' },
     conditional: {
       type: 'boolean',

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Dataset } from '../../data/dataset.js';
 import { openEngines } from '../../engine/engines.js';
 import { modelBytes, type Model } from '../../onnx/file/model.js';
-import { loadModel } from '../../score/network/load.js';
+import { loadModel, type LoadOptions } from '../../score/network/load.js';
+import type { Inputs } from '../../score/model.js';
 import { isImageShape } from '../../shape.js';
 import { quietRuntime } from '../shared/model.js';
 import { writeSamples } from '../shared/outputs.js';
@@ -11,12 +12,17 @@ import { writeSamples } from '../shared/outputs.js';
 export class TrainingPictures {
   readonly #folder: string;
   readonly #count: number;
+  readonly #options: LoadOptions;
   readonly #signal: AbortSignal;
 
-  /** @param count Samples in a picture. */
-  constructor(folder: string, count: number, signal: AbortSignal) {
+  /**
+   * @param count Samples in a picture.
+   * @param inputs What the network is fed beside state, time and class.
+   */
+  constructor(folder: string, count: number, inputs: Inputs | undefined, signal: AbortSignal) {
     this.#folder = folder;
     this.#count = count;
+    this.#options = { probe: false, ...(inputs && { inputs }) };
     this.#signal = signal;
   }
 
@@ -27,7 +33,7 @@ export class TrainingPictures {
    * @returns the file that holds them.
    */
   async samples(network: Model, step: number): Promise<string> {
-    const engines = await openEngines(modelBytes(network), { probe: false, threads: 1 });
+    const engines = await openEngines(modelBytes(network), { ...this.#options, threads: 1 });
     try {
       const { shape, classes, sde } = engines;
       const image = isImageShape(shape);
@@ -58,7 +64,7 @@ export class TrainingPictures {
   /** The density and the score field of a network of the plane, over its classes; undefined for other networks. */
   async density(network: Model, { data, labels }: Dataset): Promise<string | undefined> {
     await quietRuntime();
-    const model = await loadModel(modelBytes(network), { probe: false });
+    const model = await loadModel(modelBytes(network), this.#options);
     try {
       if (model.shape.join() !== '2' || !(data instanceof Float32Array)) return;
       const { writePlane } = await import('../../evaluation/plane.js');

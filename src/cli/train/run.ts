@@ -12,6 +12,7 @@ import { settingRules, type TrainOptions } from '../../training/options.js';
 import { chooseRecipe, type Recipe, type RecipeOptions } from '../../training/recipe.js';
 import type { TrainProgress, TrainResult } from '../../training/run.js';
 import { train } from '../../training/train.js';
+import { readInputs } from '../shared/inputs.js';
 import { counted } from '../shared/report.js';
 import { print, warn } from '../shared/terminal.js';
 import type { TrainConfig } from './config.js';
@@ -83,6 +84,7 @@ class TrainingSession {
     this.#pictures = new TrainingPictures(
       output,
       sampleCount ?? (trained.shape.length === 2 ? 4000 : 36),
+      recipe.options.inputs,
       signal,
     );
     this.#sampleEvery = sampleEvery ?? Math.ceil(recipe.options.steps / 10);
@@ -201,7 +203,13 @@ const isOwnFile =
 
 /** What the library chooses a recipe by: files are read, and what is about files alone is left out. */
 async function recipeOptions(config: TrainConfig): Promise<RecipeOptions> {
-  const { model, graph, parameters, network, conditional, objective, seed = 0 } = config;
+  const { model, graph, parameters, inputs, network, conditional, objective, seed = 0 } = config;
+  if (inputs !== undefined && model === undefined)
+    throw new OptionError(
+      'inputs',
+      Object.keys(inputs),
+      'left out unless the model that takes them is given (--model)',
+    );
   if (graph !== undefined && model === undefined)
     throw new OptionError('graph', graph, 'left out unless the model that it trains is given (--model)');
   const settings = Object.keys(settingRules).map((name) => [name, config[name as keyof TrainConfig]]);
@@ -214,6 +222,7 @@ async function recipeOptions(config: TrainConfig): Promise<RecipeOptions> {
     model: model === undefined ? undefined : await readModel(model),
     graph: graph === undefined ? undefined : await readModel(graph),
     parameters: parameters === undefined ? undefined : new RegExp(parameters),
+    ...(inputs && { inputs: await readInputs(inputs) }),
   };
 }
 
