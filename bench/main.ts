@@ -14,6 +14,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   networks: () => import('./networks.js'),
   sessions: () => import('./sessions.js'),
   queue: () => import('./queue.js'),
+  gpu: () => import('./gpu.js'),
   rows: () => import('./rows.js'),
 };
 

@@ -225,6 +225,8 @@ export type { GuidedSource, MixtureSource, ModelSource } from './engine/source.j
 
 export { fillNormal, fillRademacher, fillUniform } from './device/kernels.js';
 export { Stream, type NoiseAddress, type NormMode, type State } from './device/binding.js';
+export { setDevice } from './device/where.js';
+export type { DeviceName } from './device/device.js';
 export { nativeInfo, setThreads, type NativeInfo } from './device/addon.js';
 
 export { encodePng, imageGrid, writeAnimation, writeImageFolder, writeImageGrid } from './io/image.js';

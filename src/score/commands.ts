@@ -1,6 +1,7 @@
 import { cpu } from '../device/cpu.js';
 import type { Device, Elements } from '../device/device.js';
 import { Queue } from '../device/queue.js';
+import { deviceInUse } from '../device/where.js';
 import type { Level } from '../sde/level.js';
 import type { Companions, ScoreModel, Vjp } from './model.js';
 
@@ -56,9 +57,13 @@ export function vjpCommandsOf(vjp: Vjp): BindVjp | undefined {
 const FEW = 8192;
 
 /**
- * Where states of a model are: with a queue, but for few elements that a function is awaited for, which stay with its thread.
+ * Where states of a model are: with a queue on the device in use, but for few elements on the CPU that a function is awaited for, which
+ * stay with its thread.
  * @param signal ends the work of a queue.
+ * @throws LoadError where the device cannot be used.
  */
 export function openDevice(model: ScoreModel, elements: number, signal: AbortSignal | undefined): Device {
-  return commandsOf(model) === undefined && elements < FEW ? cpu : new Queue(signal);
+  const where = deviceInUse();
+  const isHere = where === 'cpu' && commandsOf(model) === undefined && elements < FEW;
+  return isHere ? cpu : new Queue(signal, where);
 }

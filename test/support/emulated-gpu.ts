@@ -27,8 +27,15 @@ export function compileDriver(module: string, out: string): void {
   execFileSync('c++', [...flags, ...native, `-DFASTSDE_MODULE="${module}"`, source, '-o', out]);
 }
 
-/** The driver with all kernels, compiled unless it is there. What the environment names as the driver from now on. */
-export function useEmulatedGpu(): string {
+/** Whether tests are for the GPU of the machine instead, as FASTSDE_TEST_GPU=1 says. */
+export const isRealGpu: boolean = process.env['FASTSDE_TEST_GPU'] === '1';
+
+/**
+ * Makes the environment name the driver with all kernels, compiled unless it is there. All code that ships on the way to a kernel, and the
+ * kernels themselves, then run as on a GPU.
+ */
+export function useEmulatedGpu(): void {
+  if (isRealGpu) return;
   const hash = createHash('sha256');
   for (const source of sources()) hash.update(source);
   const folder = path.join(root, '.test-build', 'emulation');
@@ -41,5 +48,4 @@ export function useEmulatedGpu(): string {
     rmSync(place, { recursive: true });
   }
   process.env['FASTSDE_LIBCUDA'] = file;
-  return file;
 }

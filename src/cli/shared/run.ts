@@ -58,11 +58,12 @@ export async function run(
   }
 }
 
-/** An entry within another, such as network.channels[1], is no flag but one of a configuration file. */
+/** An entry within another, such as network.channels[1], is no flag but one of a configuration file; an environment variable is none either. */
 function flagOf(option: string): string {
   const [, inputs, name] = /^(inputs|unconditionalInputs)\.(.*)$/s.exec(option) ?? [];
   if (inputs !== undefined) return `${commonFlags[inputs]} ${name}`;
-  return option.includes('.') ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+  const isOther = option.includes('.') || option.startsWith('FASTSDE_');
+  return isOther ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 }
 
 /** The message with the flag in place of the library's option; an unforeseen error comes with its stack. */
