@@ -4,6 +4,12 @@
 
 #include <cstdlib>
 
+#include "../symbol_version.h"
+
+FASTSDE_SYMBOL_VERSION("dlopen", "GLIBC_2.2.5");
+FASTSDE_SYMBOL_VERSION("dlsym", "GLIBC_2.2.5");
+FASTSDE_SYMBOL_VERSION("dlerror", "GLIBC_2.2.5");
+
 namespace fastsde::cuda {
 namespace {
 
