@@ -10,10 +10,11 @@ import type { NetworkDescription } from '../src/networks/description.js';
 import { train } from '../src/training/train.js';
 import { printTable } from './measure.js';
 
-/** Milliseconds of a step: on the clock, and of processor time summed over threads. */
+/** Milliseconds of a step, on the clock and of processor time summed over threads; and MB that the process has held at most. */
 interface Time {
   wall: number;
   cpu: number;
+  peak: number;
 }
 
 /** The network in PyTorch; `measure` gives undefined where a mode does not work. */
@@ -90,10 +91,11 @@ async function ours(
   const run = train(buildNetwork(network), data, { steps: 2 * steps, batch, workers, progressEvery: steps });
   const loop = monitorEventLoopDelay({ resolution: 1 });
   let [start, cpu] = [0, process.cpuUsage()];
-  let time: Time = { wall: 0, cpu: 0 };
+  let time: Time = { wall: 0, cpu: 0, peak: 0 };
   for await (const { step } of run) {
     const { user, system } = process.cpuUsage(cpu);
-    time = { wall: (performance.now() - start) / steps, cpu: (user + system) / 1e3 / steps };
+    const peak = process.resourceUsage().maxRSS / 1024;
+    time = { wall: (performance.now() - start) / steps, cpu: (user + system) / 1e3 / steps, peak };
     if (step === steps) loop.enable();
     [start, cpu] = [performance.now(), process.cpuUsage()];
   }
@@ -133,7 +135,7 @@ export async function run(): Promise<void> {
     for (const who of ['ours', 'eager', 'compiled'] as const) {
       const times = found.flatMap((each) => each[who] ?? []);
       if (times.length === 0) continue;
-      const ratio = (key: keyof Time): string =>
+      const ratio = (key: 'wall' | 'cpu'): string =>
         median(found.flatMap((each) => (each[who] ? each[who][key] / each.ours[key] : []))).toFixed(2);
       rows.push([
         who === 'ours' ? 'fastsde' : `PyTorch, ${who}`,
@@ -141,12 +143,14 @@ export async function run(): Promise<void> {
         ((1000 * batch) / median(times.map(({ wall }) => wall))).toFixed(0),
         (Math.min(...times.map(({ cpu }) => cpu)) / batch).toFixed(2),
         `${ratio('wall')} / ${ratio('cpu')}`,
+        // PyTorch's modes share a process: the first round's eager figure is before anything was compiled.
+        times[0]!.peak.toFixed(0),
       ]);
     }
     console.log(
       `${name}, batch ${batch}, ${threads} threads, ${rounds} rounds of ${steps} steps; over ours: time of a step on the clock / of processor time, medians of rounds`,
     );
-    printTable(['trainer', 'best images/s', 'median images/s', 'CPU ms/image', 'over ours'], rows);
+    printTable(['trainer', 'best images/s', 'median images/s', 'CPU ms/image', 'over ours', 'peak MB'], rows);
     const middle = (pick: (each: Ours) => number): number => median(found.map((each) => pick(each.ours)));
     console.log(
       `outside the network ${(100 * middle(({ outside }) => outside)).toFixed(1)} %, ` +

@@ -1,11 +1,12 @@
 """The steps of bench/training.ts in PyTorch, for the network whose description (JSON) and threads are the arguments.
 
-Reads lines "mode batch steps", where the mode is eager or compiled, and answers {"wall": ms, "cpu": ms} per step, or
-{"error": why}.
+Reads lines "mode batch steps", where the mode is eager or compiled, and answers {"wall": ms, "cpu": ms, "peak": MB}, of a
+step and of the process, or {"error": why}.
 """
 
 import json
 import pathlib
+import resource
 import sys
 import time
 
@@ -60,7 +61,9 @@ def measure(mode, batch, steps):
     start, cpu = time.perf_counter(), time.process_time()
     for _ in range(steps):
         trainings[mode].step(batch)
-    return {"wall": (time.perf_counter() - start) * 1e3 / steps, "cpu": (time.process_time() - cpu) * 1e3 / steps}
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"wall": wall * 1e3 / steps, "cpu": cpu * 1e3 / steps, "peak": peak}
 
 
 print(sum(each.numel() for each in Network(description).parameters()), flush=True)
