@@ -20,7 +20,7 @@ const imports = new Map(
 );
 
 /** What a program imports. */
-const entries = ['index.ts', 'training.ts', 'onnx.ts', 'data.ts', 'evaluation.ts'];
+const entries = ['index.ts', 'training.ts', 'onnx.ts', 'data.ts', 'evaluation.ts', 'queue.ts'];
 
 /** The folder of src that a file lies in; the files of src itself are the entry points at the top, the rest at the bottom. */
 const roomOf = (file: string) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : file);

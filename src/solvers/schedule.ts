@@ -17,7 +17,7 @@ const rules: Readonly<Record<string, Spacing['rule']>> = {
 };
 
 /** The levels that the scheduler of a model has a method walk. */
-export interface Schedule {
+export interface SchedulerWalk {
   /** Steps where none are given. */
   readonly usual: number;
   /** Whether the start is noise alone, of the deviation of the first level; else it is a draw from the prior. */
@@ -30,7 +30,7 @@ export interface Schedule {
 }
 
 /** Undefined where the model has no scheduler, or none for this method: one that evaluates within its steps, or cannot start at noise alone. */
-export function scheduleOf(model: ScoreModel, predictor: Predictor): Schedule | undefined {
+export function scheduleOf(model: ScoreModel, predictor: Predictor): SchedulerWalk | undefined {
   const { scheduler, sde } = model;
   const own = scheduler?.spacings[0];
   if (!own || predictor.continuous || (sde.noiseTime !== undefined && !predictor.fromNoise)) return undefined;

@@ -148,7 +148,7 @@ async function toFile(
   const { steps } = planOf(model, solver);
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);
   const frames = trajectory === undefined ? 0 : Math.ceil(steps / trajectory);
-  checkCapacity(output, shape, countOf(flags) ?? 16, frames);
+  checkCapacity(output, shape, countToDraw(flags) ?? 16, frames);
   const result = await follow('Sampling', 'sample', (show) =>
     sample(model, {
       ...solver,
@@ -204,7 +204,7 @@ export async function drawInto(
 /** The options of `sample` that say which samples are drawn. */
 function runOptions(flags: SampleFlags) {
   const { batch, seed, first, class: classLabel } = flags;
-  return defined({ count: countOf(flags), batch, seed, first, classLabel });
+  return defined({ count: countToDraw(flags), batch, seed, first, classLabel });
 }
 
 /** The hash of the networks in a folder, for the record of a run. */
@@ -216,6 +216,6 @@ async function networksOf(path: string | undefined, { json }: SampleFlags): Prom
 }
 
 /** One picture of a text, unless more are asked for. */
-export function countOf({ count, prompt }: SampleFlags): number | undefined {
+export function countToDraw({ count, prompt }: SampleFlags): number | undefined {
   return count ?? (prompt === undefined ? undefined : 1);
 }

@@ -53,13 +53,13 @@ export const kinds: Readonly<Record<(typeof commandNames)[number], Kind>> = {
 
 async function divideSampling(given: object): Promise<Division> {
   const flags = given as SampleFlags;
-  const { countOf } = await import('../commands/sample.js');
+  const { countToDraw } = await import('../commands/sample.js');
   const { namesFolder } = await import('../shared/outputs.js');
   const { output, shard, batch = 64 } = flags;
   if (output === undefined || !(await namesFolder(output)))
     throw new OptionError('output', output, 'a folder that all workers see, such as samples/');
   if (shard) throw new OptionError('shard', shard.text, 'left out: the queue divides the run');
-  return { folder: output, batches: Math.ceil((countOf(flags) ?? 16) / batch) };
+  return { folder: output, batches: Math.ceil((countToDraw(flags) ?? 16) / batch) };
 }
 
 async function openSampling(path: string | undefined, given: object): Promise<OpenRun> {

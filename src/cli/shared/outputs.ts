@@ -149,7 +149,7 @@ const writers: Readonly<Record<Form, (path: string, drawing: Drawing) => Promise
 };
 
 /** Samples [count, ...shape] in the model's own space, of which the first has the index `first`. */
-export interface Drawn {
+export interface DrawnSamples {
   readonly samples: Float32Array;
   readonly shape: readonly number[];
   readonly first: number;
@@ -159,7 +159,7 @@ export interface Drawn {
 }
 
 /** Writes samples, or their pictures, and where the form has room for it the latents and the trajectory. */
-export async function writeSamples({ path, form }: Output, drawn: Drawn, sde: Sde): Promise<void> {
+export async function writeSamples({ path, form }: Output, drawn: DrawnSamples, sde: Sde): Promise<void> {
   const { samples, shape, first, trajectory } = drawn;
   const pictures = drawn.pictures ?? { samples, shape, range: sde.dataRange };
   await writers[form](path, {
@@ -181,7 +181,7 @@ export async function writeSamples({ path, form }: Output, drawn: Drawn, sde: Sd
 /** Writes paths [paths, points, ...shape], row by row where they are images. */
 export async function writePaths(
   { path, form }: Output,
-  { samples, shape }: Pick<Drawn, 'samples' | 'shape'>,
+  { samples, shape }: Pick<DrawnSamples, 'samples' | 'shape'>,
   sde: Sde,
 ): Promise<void> {
   const [paths, points, ...sample] = shape as [number, number, ...number[]];
