@@ -8,4 +8,3 @@ export {
 } from './cli/queue/submit.js';
 export { work, type WorkOptions } from './cli/queue/worker.js';
 export type { QueuedRun } from './cli/queue/run.js';
-export { QueueError } from './errors.js';
