@@ -7,6 +7,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   training: () => import('./training.js'),
   startup: () => import('./startup.js'),
   guidance: () => import('./guidance.js'),
+  restoration: () => import('./restoration.js'),
   likelihood: () => import('./likelihood.js'),
   variable: () => import('./variable.js'),
   engines: () => import('./engines.js'),
