@@ -57,6 +57,7 @@ def main():
         weights = torch.linalg.lstsq(H, right).solution
         return (x0 + sum(weights[:, j, 0, None, None, None] * image for j, image in enumerate(images))).detach()
 
+    estimate(x, times[0])  # what is made at first use
     start, cpu = time.perf_counter(), time.process_time()
     for t, s in zip(times[:-1], times[1:]):
         (alpha, sigma), (to_alpha, to_sigma) = level(t), level(s)
