@@ -1,7 +1,6 @@
 import { Stream } from '../device/binding.js';
-import { OptionError } from '../errors.js';
 import { checkInteger } from '../options.js';
-import { ladderGrid, timeGrid, type GridOptions, type Step } from '../sde/grid.js';
+import { processGrid, type GridOptions, type Step } from '../sde/grid.js';
 import type { Level } from '../sde/level.js';
 import type { Batch } from '../solvers/batch.js';
 import type { Move } from '../solvers/predictor.js';
@@ -22,28 +21,16 @@ export interface RepaintOptions extends Omit<GridOptions, 'sigmaData'> {
  * follows its law given what is known.
  */
 export function repaint(options: RepaintOptions = {}): Solver {
-  const { jumpLength = 10, resamples = 10, steps = 250, grid, rho, epsilon } = options;
+  const { jumpLength = 10, resamples = 10, grid, rho, epsilon } = options;
+  // Times that are given are as many as they are.
+  const steps = options.steps ?? (typeof grid === 'object' ? undefined : 250);
   checkInteger('jumpLength', jumpLength, 1);
   checkInteger('resamples', resamples, 1);
   return {
     name: 'repaint',
     plan(model): Plan {
-      const { ladder } = model;
-      for (const [name, value] of Object.entries({ rho, epsilon }))
-        if (ladder && value !== undefined)
-          throw new OptionError(
-            name,
-            value,
-            `left out: the model was trained on ${ladder.levels} discrete levels`,
-          );
-      const made = ladder
-        ? ladderGrid(model.sde, ladder, { steps: Math.min(steps, ladder.levels) })
-        : timeGrid(model.sde, {
-            steps: grid === undefined || typeof grid === 'string' ? steps : options.steps,
-            grid,
-            rho,
-            epsilon,
-          });
+      const { sigmaData } = model;
+      const made = processGrid(model, { steps, grid, rho, epsilon, sigmaData });
       // From the data there is no noise that leads back.
       const walked = made.filter(({ to }) => to.sigma > 0);
       const end = walked.at(-1)!.to;

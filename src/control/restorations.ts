@@ -3,7 +3,7 @@ import { checkFits } from '../memory.js';
 import { checkChoice, checkInteger, checkNumber, defined } from '../options.js';
 import { planOf, sample } from '../sampling/sample.js';
 import type { ScoreModel } from '../score/model.js';
-import { ladderGrid, timeGrid } from '../sde/grid.js';
+import { processGrid } from '../sde/grid.js';
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
 import type { SolverChoice } from '../solvers/choice.js';
@@ -269,18 +269,10 @@ function gigabytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
 }
 
-/** The levels of a particle filter: those of a grid down to epsilon, or of a trained ladder. */
-function levelsOf(
-  model: ScoreModel,
-  { steps = 100, grid = 'uniform-lambda', rho, epsilon }: RestoreOptions,
-): Level[] {
-  const given = Object.entries({ rho, epsilon }).find(([, value]) => value !== undefined);
-  if (model.ladder && given) {
-    const expected = `left out: the model was trained on ${model.ladder.levels} discrete levels`;
-    throw new OptionError(given[0], given[1], expected);
-  }
-  const made = model.ladder
-    ? ladderGrid(model.sde, model.ladder, { steps: Math.min(steps, model.ladder.levels) })
-    : timeGrid(model.sde, { steps, grid, rho, epsilon, sigmaData: model.sigmaData });
+/** The levels of a particle filter: those of a trained ladder, or of a grid down to epsilon. */
+function levelsOf(model: ScoreModel, { steps: given, grid, rho, epsilon }: RestoreOptions): Level[] {
+  const { sigmaData } = model;
+  const steps = given ?? (typeof grid === 'object' ? undefined : 100);
+  const made = processGrid(model, { steps, grid, rho, epsilon, sigmaData }, 'uniform-lambda');
   return [made[0]!.from, ...made.map(({ to }) => to)].filter(({ sigma }) => sigma > 0);
 }

@@ -8,9 +8,14 @@ import type { Plan } from '../solvers/solver.js';
 
 /**
  * A sampler by what it is: text as {@link samplersIn} reads it, such as `unipc:order=3,grid=karras` or the pattern `dpmpp-*`, or options
- * of `sample` with a label.
+ * of `sample` with a label, and instead of a grid perhaps the times for every number of steps, such as those that `findGrid` found.
  */
-export type Sampler = string | (SolverChoice & { readonly label: string });
+export type Sampler =
+  | string
+  | (SolverChoice & {
+      readonly label: string;
+      readonly gridOf?: ((steps: number) => readonly number[]) | undefined;
+    });
 
 /** A sampler at a budget: one set of samples. */
 export interface Cell {
@@ -24,6 +29,7 @@ export interface Cell {
 interface Candidate {
   readonly label: string;
   readonly choice: SolverChoice;
+  readonly gridOf?: ((steps: number) => readonly number[]) | undefined;
   readonly pattern?: string | undefined;
 }
 
@@ -49,10 +55,10 @@ export function cellsOf(
   for (const given of samplers) {
     const candidates = candidatesOf(given);
     const failures: unknown[] = [];
-    for (const { label, choice, pattern } of candidates) {
+    for (const { label, choice, gridOf, pattern } of candidates) {
       let own: Cell[];
       try {
-        own = atBudgets(model, label, choice, budgets);
+        own = atBudgets(model, label, choice, budgets, gridOf);
       } catch (cause) {
         if (!(cause instanceof OptionError)) throw cause;
         const told = new OptionError(`samplers[${label}].${cause.option}`, cause.value, cause.expected);
@@ -92,8 +98,25 @@ function candidatesOf(given: Sampler): readonly Candidate[] {
       given,
       "names such as 'unipc:order=3', or options of sample with a label",
     );
-  const { label, ...choice } = given;
-  return [{ label, choice }];
+  const { label, gridOf, ...choice } = given;
+  return [{ label, choice, gridOf }];
+}
+
+/** A grid by whose name a budget becomes a number of steps, where the times are found for that. */
+const STEPS_OF = 'karras' as const;
+
+function gridSteps({ options, steps }: Plan): number {
+  const { steps: own } = options;
+  return typeof own === 'number' ? own : steps;
+}
+
+/** @internal The steps for which a sampler needs a grid at each budget. */
+export function stepsAt(model: ScoreModel, choice: SolverChoice, budgets: readonly number[]): number[] {
+  checkBudgets(budgets);
+  const counts = budgets.map((evaluations) =>
+    gridSteps(planOf(model, { ...choice, evaluations, grid: STEPS_OF })),
+  );
+  return [...new Set(counts)];
 }
 
 /** Budgets that pay for the same steps are one cell, named by the least. */
@@ -102,6 +125,7 @@ function atBudgets(
   label: string,
   choice: SolverChoice,
   budgets: readonly number[],
+  gridOf: Candidate['gridOf'],
 ): Cell[] {
   const { steps, evaluations, grid } = choice;
   const isNamed = grid === undefined || (typeof grid === 'string' && grid !== 'reference');
@@ -109,8 +133,10 @@ function atBudgets(
     return [{ label, options: choice, plan: planOf(model, choice) }];
   const cells: Cell[] = [];
   for (const budget of [...budgets].sort((a, b) => a - b)) {
-    const options = { ...choice, evaluations: budget };
-    const plan = planOf(model, options);
+    const asked = { ...choice, evaluations: budget, ...(gridOf && { grid: STEPS_OF }) };
+    const counted = planOf(model, asked);
+    const options = gridOf ? { ...choice, grid: gridOf(gridSteps(counted)) } : asked;
+    const plan = gridOf ? planOf(model, options) : counted;
     if (plan.steps !== cells.at(-1)?.plan.steps) cells.push({ label, budget, options, plan });
   }
   return cells;

@@ -112,6 +112,7 @@ class Comparer {
     };
     if (folder !== undefined)
       this.#record = await openRecord(folder, JSON.parse(JSON.stringify(run)) as typeof run, shape);
+    for (const warning of this.#record.warnings) this.#warnings.add(warning);
     try {
       this.#foresee(cells);
       const references = await this.#references();

@@ -31,6 +31,8 @@ interface KeptSet extends DrawnSet {
 
 /** What is kept of a comparison, so that it can go on. */
 export interface ComparisonRecord {
+  /** What was found to be changed when the record was opened, in plain words. */
+  readonly warnings: readonly string[];
   find(key: string): DrawnSet | undefined;
   /** The samples of a set that was found; undefined where its file is gone or damaged. */
   read(key: string): Promise<Float32Array | undefined>;
@@ -41,6 +43,7 @@ export interface ComparisonRecord {
 
 /** Where nothing is kept. */
 export const noRecord: ComparisonRecord = {
+  warnings: [],
   find: () => undefined,
   read: () => Promise.resolve(undefined),
   put: () => Promise.resolve(),
@@ -65,11 +68,26 @@ export async function openRecord(
     const path = join(folder, RECORD);
     const sets = await readSets(path, run, folder);
     await removeLeftovers(folder, (name) => name === RECORD || name.endsWith('.npy'));
-    return folderRecord(folder, run, shape, sets, lock);
+    const changed = await changedSets(folder, sets);
+    for (const { key } of changed) sets.delete(key);
+    const warnings = changed.map(
+      ({ file }) => `${join(folder, file)} is not as it was written: its samples are drawn anew.`,
+    );
+    return { ...folderRecord(folder, run, shape, sets, lock), warnings };
   } catch (cause) {
     await lock.release();
     throw cause;
   }
+}
+
+/** Sets whose samples are there and are others than those whose distances are known; the distances of samples that are gone stay. */
+async function changedSets(folder: string, sets: ReadonlyMap<string, KeptSet>): Promise<KeptSet[]> {
+  const changed: KeptSet[] = [];
+  for (const set of sets.values()) {
+    const bytes = await readBytes(join(folder, set.file)).catch(() => undefined);
+    if (bytes && sha256(bytes) !== set.sha256) changed.push(set);
+  }
+  return changed;
 }
 
 function folderRecord(
@@ -78,7 +96,7 @@ function folderRecord(
   shape: readonly number[],
   sets: Map<string, KeptSet>,
   lock: FolderLock,
-): ComparisonRecord {
+): Omit<ComparisonRecord, 'warnings'> {
   const elements = elementCount(shape);
   return {
     find: (key) => sets.get(key),

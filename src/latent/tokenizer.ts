@@ -103,10 +103,7 @@ async function clipTokenizer(folder: string, settings: Config): Promise<Config> 
     const needed = vocab ? `, which a ${String(kind)} needs` : ', nor vocab.json and merges.txt of CLIP';
     throw new DataError(`${folder} holds no tokenizer.json${needed}.`, { value: folder });
   }
-  const lines = (await readBytes(join(folder, 'merges.txt'))).toString().split(/\r?\n/);
-  const merges = lines
-    .filter((line) => line !== '' && !line.startsWith('#version'))
-    .map((line) => line.split(' '));
+  const merges = await readMerges(join(folder, 'merges.txt'), vocab);
   const [begin = '<|startoftext|>', end = '<|endoftext|>'] = [
     token(settings, 'bos_token'),
     token(settings, 'eos_token'),
@@ -157,4 +154,23 @@ async function clipTokenizer(folder: string, settings: Config): Promise<Config> 
       merges,
     },
   };
+}
+
+/** The pairs that become one word. @throws DataError naming the first line that is no pair of words whose union is one. */
+async function readMerges(path: string, vocab: Config): Promise<string[][]> {
+  const lines = (await readBytes(path)).toString().split(/\r?\n/);
+  const merges = lines.flatMap((line, i) => {
+    if (line === '' || line.startsWith('#version')) return [];
+    const pair = line.split(' ');
+    if (pair.length === 2 && [...pair, pair.join('')].every((word) => word in vocab)) return [pair];
+    const expected = 'two words of vocab.json with a space between them, whose union is one too';
+    throw new DataError(
+      `${path}: line ${i + 1} must be ${expected}; got ${JSON.stringify(line.slice(0, 80))}.`,
+      {
+        value: path,
+      },
+    );
+  });
+  if (merges.length > 0) return merges;
+  throw new DataError(`${path} has no pair of words: every text would fall into letters.`, { value: path });
 }

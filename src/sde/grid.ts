@@ -2,9 +2,9 @@ import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkNumber, isList } from '../options.js';
 import { checkStop } from './constants.js';
 import { ladderTransition, levelTime, respacedLevels } from './ladder.js';
-import { dataLevel, levelAt, type Level } from './level.js';
+import { dataLevel, levelAt, type Level, type Process } from './level.js';
 import { gridNames, type GridName } from './names.js';
-import { nearestLevels, spacedLevels } from './spaced-levels.js';
+import { nearestLevels, noiseGrids, spacedLevels } from './spaced-levels.js';
 import type { Ladder, Sde, Transition } from './sde.js';
 
 /** A grid holds its steps as objects, so that more would fill the memory of the JavaScript heap. */
@@ -63,6 +63,9 @@ export function timeGrid(sde: Sde, options: GridOptions): Step[] {
 /** Exponents of the grids that have one, where none is given. */
 const exponents: Partial<Record<GridName, number>> = { karras: 7, power: 3, polyexponential: 1, shifted: 3 };
 
+/** The shifts of published models are 1 to 20. */
+const MOST_SHIFT = 1000;
+
 /** Grids in t, which need no signal at their start. */
 const timeGrids: readonly GridName[] = ['uniform-t', 'quadratic', 'power', 'shifted'];
 
@@ -97,6 +100,10 @@ export function spacedTimes(sde: Sde, options: GridOptions): Float64Array {
   }
   const rho = grid === 'quadratic' ? 2 : (options.rho ?? exponents[grid] ?? 1);
   checkNumber('rho', rho, 0);
+  if (grid === 'shifted' && !(rho >= 1 / MOST_SHIFT && rho <= MOST_SHIFT)) {
+    const expected = `from ${1 / MOST_SHIFT} to ${MOST_SHIFT} with grid 'shifted': beyond that all steps but one crowd at an end`;
+    throw new OptionError('rho', rho, expected);
+  }
   const sigmaData = checkNumber('sigmaData', options.sigmaData ?? 0.5, 0);
   const between = (from: number, to: number, i: number) => ((steps - i) * from + i * to) / steps;
   const power = (from: number, to: number, i: number) =>
@@ -205,6 +212,28 @@ export function ladderGrid(
     h: from.t - to.t,
     ...transitionBetween(ladder, to, from),
   }));
+}
+
+/**
+ * The steps over the trained levels of a process, no more than there are, where it has some and neither an epsilon nor a grid that
+ * is none of noise levels asks for what lies between them; else in continuous time, on the grid `usual` where none is given.
+ */
+export function processGrid(
+  { sde, ladder }: Process,
+  options: Omit<GridOptions, 'fromNoise'>,
+  usual?: GridName,
+): Step[] {
+  const { steps, grid, rho, epsilon, sigmaData } = options;
+  const named = noiseGrids.find((name) => name === grid);
+  if (!ladder || epsilon !== undefined || (grid !== undefined && named === undefined))
+    return timeGrid(sde, { steps, grid: grid ?? usual, rho, epsilon, sigmaData });
+  const most = steps === undefined ? ladder.levels : Math.min(steps, ladder.levels);
+  return ladderGrid(sde, ladder, {
+    steps: most,
+    grid: named ?? (rho === undefined ? undefined : 'karras'),
+    rho,
+    sigmaData,
+  });
 }
 
 /** The levels of a ladder but a last one without signal. */

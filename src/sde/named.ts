@@ -34,5 +34,10 @@ export function sdeFromName(
     }
     if (typeof value !== 'number') throw new OptionError(`sde.${constant}`, value, 'a number');
   }
-  return construct(dataRange ? { ...constants, dataRange } : constants);
+  try {
+    return construct(dataRange ? { ...constants, dataRange } : constants);
+  } catch (cause) {
+    if (!(cause instanceof OptionError) || !known.includes(cause.option)) throw cause;
+    throw new OptionError(`sde.${cause.option}`, cause.value, cause.expected);
+  }
 }

@@ -107,7 +107,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
         ...corrector.resolve?.(model),
         steps: steps.length,
         grid: schedule ? 'scheduler' : model.ladder && toData ? 'ladder' : gridOf(model, predictor, way),
-        ...(schedule && { scheduler: model.scheduler!.name }),
+        ...(schedule && { scheduler: schedule.record }),
         epsilon: end.t,
         sequence,
         denoise,

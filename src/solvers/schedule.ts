@@ -1,7 +1,7 @@
 import type { ScoreModel } from '../score/model.js';
 import type { Step } from '../sde/grid.js';
 import { mostSteps, scheduledSteps, type Spacing } from '../sde/scheduler.js';
-import type { Predictor } from './predictor.js';
+import type { Predictor, Resolved } from './predictor.js';
 
 /** By which rule diffusers spreads the levels of a method; of others those of the model's own scheduler. */
 const rules: Readonly<Record<string, Spacing['rule']>> = {
@@ -18,6 +18,8 @@ const rules: Readonly<Record<string, Spacing['rule']>> = {
 
 /** The levels that the scheduler of a model has a method walk. */
 export interface SchedulerWalk {
+  /** What the record of a run says of it. */
+  readonly record: Resolved;
   /** Steps where none are given. */
   readonly usual: number;
   /** Whether the start is noise alone, of the deviation of the first level; else it is a draw from the prior. */
@@ -41,6 +43,7 @@ export function scheduleOf(model: ScoreModel, predictor: Predictor): SchedulerWa
   const walked =
     name === 'ancestral' && spacing.rule === 'whole' ? { ...spacing, end: 'data' as const } : spacing;
   return {
+    record: { name: scheduler.name, ...walked },
     usual: Math.min(isOwn ? scheduler.steps : (defaults?.steps ?? scheduler.steps), mostSteps(model, walked)),
     startsAtSigma: spacing.rule === 'between' && spacing.spread !== 'leading',
     doubts: scheduler.doubts,

@@ -89,6 +89,53 @@ test('a folder keeps a comparison that was stopped, which then goes on to the sa
   t.regex(other.stderr, /of another comparison: seed is 0 there and 3 here/);
 });
 
+test('samples that were changed are drawn anew, with a word', async (t) => {
+  const args = ['compare', ...mixture, '--count', '40', '--samplers', 'ddim', '--evaluations', '4'];
+  const run = [...args, '--distances', 'law-wasserstein', '--json', '--output', 'changed/'];
+  const whole = await fastsde(run);
+  t.is(whole.code, 0, whole.stderr);
+  const [name] = (await readdir(join(folder, 'changed'))).filter((each) => each.endsWith('.npy'));
+  const path = join(folder, 'changed', name!);
+  const bytes = await readFile(path);
+  await writeFile(
+    path,
+    bytes.map((byte, i) => (i === bytes.length - 2 ? byte ^ 1 : byte)),
+  );
+  const again = await fastsde(run);
+  const { rows, found, warnings } = JSON.parse(again.stdout) as {
+    rows: ComparisonRow[];
+    found: number;
+    warnings: string[];
+  };
+  t.is(found, 0);
+  t.regex(warnings.join(), /changed.*\.npy is not as it was written: its samples are drawn anew/);
+  t.deepEqual(rows[0]!.distances, (JSON.parse(whole.stdout) as { rows: ComparisonRow[] }).rows[0]!.distances);
+  t.deepEqual(await readFile(path), bytes);
+  t.is((JSON.parse((await fastsde(run)).stdout) as { found: number }).found, 1);
+});
+
+test('a grid that suits the model is found for each number of steps', async (t) => {
+  const args = [
+    'compare',
+    fixture('vp-eps'),
+    '--count',
+    '4',
+    '--evaluations',
+    '4,6',
+    '--distances',
+    'ode-rms',
+    '--json',
+  ];
+  const found = await fastsde([...args, '--samplers', 'ddim:grid=auto,ddim', '--no-probe']);
+  t.is(found.code, 0, found.stderr);
+  const { rows } = JSON.parse(found.stdout) as { rows: ComparisonRow[] };
+  const [few, more, plain] = rows;
+  t.like(few, { name: 'ddim:grid=auto', budget: 4, evaluations: 4 });
+  t.is((few!.options['grid'] as number[]).length, 4);
+  t.is((more!.options['grid'] as number[]).length, 6);
+  t.is(plain!.options['grid'], 'uniform-lambda');
+});
+
 test('the model file and the data are part of what a folder is of', async (t) => {
   const model = fixture('vp-eps');
   const pixels = Uint8Array.from({ length: 12 * 64 }, (_, i) => 128 + 90 * Math.sin(i * i));

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -64,6 +64,18 @@ test.serial(
     }
   },
 );
+
+test.serial('who asked for a file and got none is told by the exit code', async (t) => {
+  await mkdir(join(folder, 'kept'));
+  await copyFile(new URL('vp-eps.onnx', fixtures), join(folder, 'kept', 'model.onnx'));
+  // A folder is in the way, whoever runs this.
+  await mkdir(join(folder, 'kept', 'model.onnx.grids.json'));
+  await writeFile(join(folder, 'kept', 'model.onnx.grids.json', 'x'), '');
+  const { code, stdout, stderr } = await fastsde(['grid', 'kept/model.onnx', '--steps', '3', '--no-probe']);
+  t.is(code, 1);
+  t.regex(stdout, /sigma \/ alpha/);
+  t.regex(stderr, /not kept: .* cannot be written/);
+});
 
 test.serial('what cannot be meant is named', async (t) => {
   const refused = async (args: readonly string[], message: RegExp) => {

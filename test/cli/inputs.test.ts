@@ -106,6 +106,23 @@ test.serial('other commands take inputs', async (t) => {
 
 const refused: [flags: string[], message: RegExp][] = [
   [
+    ['--input', 'text=nan'],
+    /--input must be NAME=NUMBER or NAME=FILE\.npy, the number finite; got "text=nan"/,
+  ],
+  [
+    [...fed, '--sde', 'vp', '--sde-constants', 'beta0=-1'],
+    /--sde-constants beta0 must be a finite number above 0; got -1/,
+  ],
+  [
+    [...fed, '--sde', 'vp', '--ladder', 'linear', '--ladder-constants', 'betaStart=5'],
+    /--ladder-constants betaStart must be between 0 and 1; got 5/,
+  ],
+  [
+    [...fed, '--sde', 'vp', '--labels', 'index', '--trained-levels', '7'],
+    /--trained-levels must be more than 20, the largest beta/,
+  ],
+  [[...fed, '--grid', 'shifted', '--rho', '1e9'], /--rho must be from 0\.001 to 1000 with grid 'shifted'/],
+  [
     ['--input', 'guidance=1'],
     /--input text must be a number or an array: the network takes float32\[N, 3, 2\].*--input text=FILE\.npy/,
   ],

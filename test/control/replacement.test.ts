@@ -1,9 +1,12 @@
 import test from 'ava';
 import { measure, type Measurement } from '../../src/control/measurement.js';
 import { blur, colorization, gaussianBlur, inpainting, matrixOperator } from '../../src/control/operators.js';
+import type { RestoreOptions } from '../../src/control/restore-options.js';
 import { restore } from '../../src/control/restore.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
+import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
+import { ladderSde } from '../../src/sde/ladder-sde.js';
 import { vp } from '../../src/sde/vp.js';
 import { ve } from '../../src/sde/ve.js';
 import { gaussianModel, moments } from '../support/gaussian.js';
@@ -78,6 +81,29 @@ test('going back over the steps repairs replacement without a corrector, and a s
   const { samples, counts } = await restore(model, known, run);
   t.is(counts.score, 18);
   t.deepEqual((await restore(model, known, { ...run, batch: 2 })).samples, samples);
+});
+
+test('trained levels are walked near those of a grid, or between', async (t) => {
+  const { levels, alpha, sigma } = ddpmLadder(linearBetas(200));
+  const ladder = { levels, alpha, sigma };
+  const law = gaussianModel(vp(), { shape: [4], mean: 0.1, std: 0.4 });
+  const trained = { ...law, ladder, sde: ladderSde(ladder, vp()) };
+  const known = {
+    operator: inpainting(Float32Array.of(1, 1, 0, 0), [4]),
+    values: Float32Array.of(0.1, 0.2, 0, 0),
+  };
+  const epsilonOf = async (options: RestoreOptions) =>
+    (await restore(trained, known, { method: 'repaint', resamples: 1, steps: 10, ...options })).options[
+      'epsilon'
+    ];
+  const even = await epsilonOf({});
+  const near = await epsilonOf({ grid: 'karras' });
+  t.is(even, 1 / 200);
+  t.is(near, 1 / 200);
+  t.is(await epsilonOf({ epsilon: 0.02 }), 0.02);
+  t.is(await epsilonOf({ grid: [1, 0.5, 0.031], steps: undefined }), 0.031);
+  const { samples } = await restore(trained, known, { method: 'smc', particles: 4, steps: 5, epsilon: 0.02 });
+  t.true(samples.every(Number.isFinite));
 });
 
 const picture = [3, 4, 4];

@@ -49,7 +49,11 @@ test('the same latents give the pictures of diffusers', async (t) => {
   const start = await numbers('start');
   // The scheduler of the folder says by which method, and over which levels.
   const { samples, shape, options } = await sample(guided, { steps, count: 2, initial: start.data });
-  t.like(options, { predictor: 'ddim', grid: 'scheduler', scheduler: 'DDIMScheduler' });
+  t.like(options, {
+    predictor: 'ddim',
+    grid: 'scheduler',
+    scheduler: { name: 'DDIMScheduler', rule: 'whole' },
+  });
   const latents = await numbers('latents');
   t.deepEqual(shape, latents.shape);
   t.true(largestDifference(samples, latents.data) < 1e-5);
@@ -109,6 +113,36 @@ async function changed(changes: Readonly<Record<string, object | undefined>>): P
   return folder;
 }
 
+test('a folder is of the process that its scheduler says', async (t) => {
+  for (const sde of ['flow', 've'] as const)
+    await t.throwsAsync(loadModel(fixture, { sde }), {
+      instanceOf: OptionError,
+      message: new RegExp(
+        `sde must be 'vp' or left out, as .*scheduler_config.json says; .*unet/model.onnx; got "${sde}"`,
+      ),
+    });
+  await t.throwsAsync(loadModel(fixture, { trainedLevels: 7 }), {
+    message: /trainedLevels must be left out, or 12/,
+  });
+  const model = await loadModel(fixture, { sde: 'vp', trainedLevels: 12 });
+  await model.close();
+});
+
+test('merges that are no pairs of words are named', async (t) => {
+  for (const [merges, message] of [
+    [
+      '#version: 0.2\nt h\nxx yy zz\n',
+      /merges\.txt: line 3 must be two words of vocab\.json .* got "xx yy zz"/,
+    ],
+    ['a 9\n', /line 1 must be two words/],
+    ['#version: 0.2\n', /has no pair of words/],
+  ] as const) {
+    const folder = await changed({});
+    await writeFile(join(folder, 'tokenizer', 'merges.txt'), merges);
+    await t.throwsAsync(encodePrompt(folder, 'a cat'), { instanceOf: DataError, message });
+  }
+});
+
 test('flow networks read their scheduler as such', async (t) => {
   const folder = await changed({
     'scheduler/scheduler_config.json': {
@@ -137,6 +171,24 @@ for (const [words, changes, kind, message] of [
     { 'unet/config.json': { in_channels: 9 } },
     ModelError,
     /takes 9 channels and gives 4: it is a network for inpainting/,
+  ],
+  [
+    'an index of nothing',
+    { 'model_index.json': { _class_name: undefined } },
+    DataError,
+    /model_index\.json does not say of which class it is \(_class_name\); got nothing/,
+  ],
+  [
+    'a config of nothing',
+    { 'unet/config.json': { _class_name: null } },
+    DataError,
+    /unet\/config\.json does not say of which class it is \(_class_name\); got null/,
+  ],
+  [
+    'a scheduler of nothing',
+    { 'scheduler/scheduler_config.json': { _class_name: '' } },
+    DataError,
+    /scheduler_config\.json does not say of which class it is/,
   ],
   [
     'an unknown prediction',

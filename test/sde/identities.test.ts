@@ -300,6 +300,8 @@ test('constants and names that make no SDE are refused with the option named', (
     [() => customVp.timeOfLambda(-100), 'lambda', /at least lambda\(T\)/],
     [() => sdeFromName('VP'), 'sde', /vp, subvp, ve, edm, flow \(did you mean vp\?\)/],
     [() => sdeFromName('ve', { beta0: 1 }), 'sde.beta0', /sigmaMin, sigmaMax, epsilon/],
+    [() => sdeFromName('vp', { beta0: -1 }), 'sde.beta0', /above 0/],
+    [() => sdeFromName('ve', { sigmaMin: 60 }), 'sde.sigmaMax', /above 60/],
     [() => sdeFromName('ve', { sigmaMax: '50' as unknown as number }), 'sde.sigmaMax', /a number/],
   ];
   for (const [make, option, message] of refused) {

@@ -102,7 +102,13 @@ test('steps, method and levels are those of the scheduler, unless options say ot
   const model = await modelOf({ ...ddim, set_alpha_to_one: false });
   const optionsOf = async (options: SampleOptions) => (await sample(model, { count: 1, ...options })).options;
   t.like(await optionsOf({}), {
-    ...{ predictor: 'ddim', steps: 50, grid: 'scheduler', scheduler: 'DDIMScheduler', denoise: 'none' },
+    ...{
+      predictor: 'ddim',
+      steps: 50,
+      grid: 'scheduler',
+      scheduler: { name: 'DDIMScheduler', rule: 'whole', spread: 'leading', offset: 1, end: 'first' },
+      denoise: 'none',
+    },
     epsilon: 1 / 1000,
   });
   t.like(await optionsOf({ solver: 'dpmpp-2m' }), { predictor: 'dpmpp-2m', steps: 20, grid: 'scheduler' });

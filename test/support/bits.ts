@@ -87,6 +87,8 @@ export async function digests(): Promise<Record<string, string>> {
   const result: Record<string, string> = {};
   for (const [name, model, options] of cases()) {
     if (options.predictor === 'none' && options.corrector === 'none') continue;
+    // Refused there.
+    if (options.predictor === 'probability-flow' && model.sde.noiseTime !== undefined) continue;
     const { samples } = await sample(model, { count: 3, batch: 2, seed: 7n, first: 11, ...options });
     result[name] = createHash('sha256').update(new Uint8Array(samples.buffer)).digest('hex').slice(0, 16);
   }

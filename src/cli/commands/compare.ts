@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Sampler } from '../../evaluation/cells.js';
 import type { DistanceName, ReferenceData } from '../../evaluation/distances.js';
 import { FastsdeError, OptionError } from '../../errors.js';
 import { defined, jsonSeed } from '../../options.js';
@@ -167,14 +168,11 @@ function checkFlags(flags: CompareFlags): void {
       throw new OptionError(name, flags[name], 'left out without --data');
 }
 
-async function compareWith(
-  { model, law, options: modelOptions, follow }: Opened,
-  data: Data | undefined,
-  flags: CompareFlags,
-  signal: AbortSignal,
-) {
+async function compareWith(opened: Opened, data: Data | undefined, flags: CompareFlags, signal: AbortSignal) {
   const { compare } = await import('../../evaluation/compare.js');
-  const { samplers, evaluations, distances, tolerance, count, batch, seed, output, quiet } = flags;
+  const { model, law, options: modelOptions, follow } = opened;
+  const samplers = flags.samplers && (await samplersOf(opened, flags, signal));
+  const { evaluations, distances, tolerance, count, batch, seed, output, quiet } = flags;
   const origin = output === undefined ? {} : { ...(await originOf(modelOptions)), ...data?.facts };
   try {
     return await follow('Comparing', 'set', async (show) => {
@@ -199,6 +197,39 @@ async function compareWith(
     const kept = `Sets that are complete stay in ${output}; the same command goes on from there.`;
     throw new FastsdeError('ERR_FASTSDE_INTERRUPTED', `Interrupted. ${kept}`, { cause });
   }
+}
+
+/** The samplers of the flag, those on the grid `auto` with the times that are found for the model and each number of steps. */
+async function samplersOf(
+  opened: Opened,
+  { samplers = [], evaluations = [10, 20, 40], class: classLabel, quiet }: CompareFlags,
+  signal: AbortSignal,
+): Promise<Sampler[]> {
+  const { samplersIn } = await import('../../solvers/described.js');
+  const { stepsAt } = await import('../../evaluation/cells.js');
+  const { gridOf } = await import('../shared/grids.js');
+  const resolved: Sampler[] = [];
+  for (const text of samplers) {
+    const described = samplersIn(text);
+    if (!described.some(({ choice }) => choice.grid === ('auto' as string))) {
+      resolved.push(text);
+      continue;
+    }
+    for (const { label, choice } of described) {
+      const { grid, epsilon, ...rest } = choice;
+      if (grid !== ('auto' as string)) {
+        resolved.push({ label, ...choice });
+        continue;
+      }
+      const found = new Map<number, readonly number[]>();
+      for (const steps of stepsAt(opened.model, choice, evaluations)) {
+        const { times } = await gridOf(opened, { steps, epsilon, classLabel, signal }, quiet ?? false);
+        found.set(steps, times);
+      }
+      resolved.push({ label, ...rest, gridOf: (steps) => found.get(steps)! });
+    }
+  }
+  return resolved;
 }
 
 interface Data {

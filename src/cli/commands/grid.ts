@@ -69,6 +69,8 @@ async function find(opened: Opened, flags: GridFlags, signal: AbortSignal) {
     const rows = times.map((t, i) => `${t.toPrecision(6).padEnd(12)}${levels[i]!.toPrecision(6)}\n`);
     print(`t           sigma / alpha\n${rows.join('')}`);
   }
+  // Who asked for a file has none.
+  if (!kept) process.exitCode = 1;
   return {
     record: { steps: search.steps, times, levels, ...(kept && { file }) },
     options: { ...search, seed: String(seed ?? 0) },

@@ -23,6 +23,8 @@ export function pairsOf(option: string, pairs: readonly string[]): Record<string
     if (name === '') throw new OptionError(option, pair, 'NAME=NUMBER or NAME=FILE.npy');
     if (inputs.has(name)) throw new OptionError(option, pair, `one value for ${name}`);
     const number = Number(text);
+    if (!Number.isFinite(number) && !/\.npy$/i.test(text))
+      throw new OptionError(option, pair, 'NAME=NUMBER or NAME=FILE.npy, the number finite');
     inputs.set(name, Number.isFinite(number) ? number : text);
   }
   return Object.fromEntries(inputs);

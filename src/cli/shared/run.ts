@@ -62,6 +62,9 @@ export async function run(
 function flagOf(option: string): string {
   const [, inputs, name] = /^(inputs|unconditionalInputs)\.(.*)$/s.exec(option) ?? [];
   if (inputs !== undefined) return `${commonFlags[inputs]} ${name}`;
+  const [, group, constant] = /^(sde|ladder)\.(\w+)$/.exec(option) ?? [];
+  if (group === 'ladder' && constant === 'levels') return '--trained-levels';
+  if (group !== undefined) return `--${group}-constants ${constant}`;
   const isOther = option.includes('.') || option.startsWith('FASTSDE_');
   return isOther ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 }

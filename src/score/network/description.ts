@@ -165,7 +165,16 @@ function resolveSde(options: DescriptionOptions, metadata: ModelMetadata): Sde {
 
 /** A ladder that the caller or the file names. */
 function givenLadder(given: LadderName | NamedLadder | Ladder, sde: Sde, levels: number | undefined): Ladder {
-  if (typeof given === 'object' && 'alpha' in given) return given;
+  if (typeof given === 'object' && 'alpha' in given) {
+    if (levels !== undefined && levels !== given.levels)
+      throw new OptionError(
+        'trainedLevels',
+        levels,
+        `left out, or ${given.levels}, as many as the ladder has`,
+      );
+    requireProcess(given, sde);
+    return given;
+  }
   if (sde.name !== 'vp')
     throw new OptionError(
       'ladder',
@@ -173,6 +182,21 @@ function givenLadder(given: LadderName | NamedLadder | Ladder, sde: Sde, levels:
       `left out with the ${sde.name} SDE: names are those of DDPM's (vp)`,
     );
   return ladderFromName({ levels, ...(typeof given === 'string' ? { name: given } : given) });
+}
+
+/** Throws where the levels are clearly those of another process: with alpha^2 + sigma^2 = 1 of VP, with alpha = 1 of VE. */
+function requireProcess({ alpha, sigma }: Ladder, sde: Sde): void {
+  const preserves = alpha.every((a, i) => Math.abs(a * a + sigma[i]! ** 2 - 1) < 1e-6);
+  const name = preserves ? 'vp' : alpha.every((a) => a === 1) ? 've' : undefined;
+  if (
+    name === undefined ||
+    sde.name === name ||
+    sde.name === 'custom' ||
+    (sde.name === 'edm' && name === 've')
+  )
+    return;
+  const levels = preserves ? 'alpha^2 + sigma^2 = 1 at every level' : 'alpha = 1 at every level';
+  throw new OptionError('sde', sde.name, `'${name}' with this ladder, which has ${levels}`);
 }
 
 /** Where no signal is left, the noise says nothing of the data. */
@@ -185,7 +209,14 @@ function requireSignal(ladder: Ladder | undefined, parameterization: Parameteriz
 /** The ladder on which networks with integer labels are trained. */
 function trainedLadder(sde: Sde, levels: number | undefined): Ladder {
   const { beta0, beta1, sigmaMin, sigmaMax } = sde.constants;
-  if (sde.name === 'vp') return ddpmLadder(linearBetas(levels ?? LEVELS, beta0, beta1));
+  if (sde.name === 'vp') {
+    const most = Math.max(beta0!, beta1!);
+    if (levels !== undefined && levels <= most) {
+      const expected = `more than ${most}, the largest beta of the SDE: those of the levels are its ${levels}-th part, and below 1`;
+      throw new OptionError('trainedLevels', levels, expected);
+    }
+    return ddpmLadder(linearBetas(levels ?? LEVELS, beta0, beta1));
+  }
   if (sde.name === 've') {
     if (levels === undefined) {
       throw new OptionError(

@@ -118,7 +118,13 @@ export async function networkIn<T extends string | Uint8Array>(
   options: LoadOptions,
 ): Promise<{ readonly source: T | string; readonly options: LoadOptions }> {
   if (typeof source !== 'string' || !(await isFolder(source))) return { source, options };
-  const { network, options: described } = await readPipeline(source);
+  const { network, options: described, scheduler } = await readPipeline(source);
+  const { sde } = options;
+  const asked = typeof sde === 'object' ? sde.name : sde;
+  if (asked !== undefined && asked !== described.sde) {
+    const expected = `'${described.sde as string}' or left out, as ${scheduler} says; to read the network otherwise give ${network.path}`;
+    throw new OptionError('sde', asked, expected);
+  }
   const names = { ...described.names, ...options.names };
   return { source: network.path, options: { ...described, ...defined(options), names } };
 }

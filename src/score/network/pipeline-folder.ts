@@ -31,6 +31,8 @@ export interface PipelineFolder {
   readonly network: PipelinePart;
   /** What the configs say of the network, as options of `loadModel`. */
   readonly options: DescriptionOptions;
+  /** The file that says of which process it is. */
+  readonly scheduler: string;
 }
 
 /** How the networks that are known are called, fed and described, by the class in their config. */
@@ -59,13 +61,12 @@ export async function readPipeline(folder: string): Promise<PipelineFolder> {
     throw new DataError(
       `${folder} holds no network: expected unet/config.json or transformer/config.json beside model.onnx.`,
     );
+  requireClass(join(folder, 'model_index.json'), index);
+  requireClass(join(dirname(network.path), 'config.json'), network.config);
   const described = describe(folder, index, network.config);
-  return {
-    folder,
-    index,
-    network,
-    options: { ...described, ...(await readProcess(folder, network.config)) },
-  };
+  const scheduler = join(folder, 'scheduler', 'scheduler_config.json');
+  const process = await readProcess(folder, scheduler, network.config);
+  return { folder, index, network, scheduler, options: { ...described, ...process } };
 }
 
 /** Weights of other libraries, which may lie beside the ONNX files. */
@@ -132,6 +133,16 @@ export async function readJsonObject(path: string): Promise<Config | undefined> 
   throw new DataError(`${path} holds no object of JSON.`, { value: path });
 }
 
+/** @throws DataError for a config that does not say of which class of diffusers it is. */
+function requireClass(path: string, config: Config): void {
+  const { _class_name: name } = config;
+  if (typeof name === 'string' && name !== '') return;
+  throw new DataError(
+    `${path} does not say of which class it is (_class_name); got ${name === undefined ? 'nothing' : JSON.stringify(name)}. Is the folder complete?`,
+    { value: path },
+  );
+}
+
 /** The network's names and shape. */
 function describe(folder: string, index: Config, config: Config): DescriptionOptions {
   const name = String(config['_class_name']);
@@ -160,13 +171,13 @@ function describe(folder: string, index: Config, config: Config): DescriptionOpt
 }
 
 /** The forward process and the meaning of the output. */
-async function readProcess(folder: string, network: Config): Promise<DescriptionOptions> {
-  const path = join(folder, 'scheduler', 'scheduler_config.json');
+async function readProcess(folder: string, path: string, network: Config): Promise<DescriptionOptions> {
   const config = await readJsonObject(path);
   if (!config)
     throw new DataError(
       `${folder} holds no scheduler/scheduler_config.json, which says on what its network was trained.`,
     );
+  requireClass(path, config);
   const name = String(config['_class_name']);
   if (name.startsWith('FlowMatch')) {
     const { num_train_timesteps: levels = 1000 } = config;

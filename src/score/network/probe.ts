@@ -71,8 +71,11 @@ export async function probe(
   if (drowned) return report(drowned);
   const verdict = judge(levels, declared, dataRange);
   const range = verdict === 'right' ? findMisplaced(levels, dataRange) : undefined;
-  if (range?.severity === 'error') return report(range);
-  const repair = await findRepair(network, trial, declared, levels, verdict);
+  const isElsewhere = range?.severity === 'error';
+  const repair = await findRepair(network, trial, declared, levels, isElsewhere ? 'wrong' : verdict);
+  // Data elsewhere are likelier than another process, and less likely than another output that puts them where they are said to be.
+  const isOutput = repair?.process === undefined && repair?.labels.name === declared.labels.name;
+  if (isElsewhere && !isOutput) return report(range);
   if (repair) return report(describeMisreading(declared, repair));
   if (!levels.every(({ leak, low, high }) => Number.isFinite(leak + low + high))) return report(notFinite);
   if (verdict !== 'right') return report(describeUnrecognized(verdict, levels));

@@ -6,7 +6,7 @@ import { ladderNames, sdeNames } from '../../sde/names.js';
 import type { Sde } from '../../sde/sde.js';
 import { parameterizations, saysData } from '../parameterization.js';
 import type { ModelDescription } from './description.js';
-import type { LevelReading, Reading, Repair, Verdict } from './findings.js';
+import { findMisplaced, type LevelReading, type Reading, type Repair, type Verdict } from './findings.js';
 import {
   imageLost,
   imperfection,
@@ -61,6 +61,7 @@ export async function findRepair(
     const found = await attempt(on, reading);
     const own = on.description.sde.dataRange;
     if (!found || judge(found, reading, own) !== 'right' || !isDenoiser(found, own, 0.1)) return;
+    if (findMisplaced(found, own)?.severity === 'error') return;
     // Networks that say x_0 take away more under a process with less noise, which looks better.
     const kept = imperfection(found, own);
     const left = kept * (process === undefined ? 1 : reading.parameterization === 'x0' ? 2 : 1.3);

@@ -72,6 +72,29 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
 /** The least variance, of a step that leads to the data. */
 const LEAST = 1e-20;
 
+/** By which a logarithm may lie above that of the largest variance of the step: that of 12. */
+const MOST_EXCESS = 2.5;
+
+/** Throws where what the network says is clearly the other quantity: shares lie about [-1, 1], logarithms below that of the step. */
+function checkVariance(v: ArrayLike<number>, isShare: boolean, large: number): void {
+  let sum = 0;
+  for (let i = 0; i < v.length; i++) sum += v[i]!;
+  const mean = sum / v.length;
+  if (isShare ? Math.abs(mean) < 2 : mean < large + MOST_EXCESS) return;
+  const told = `the network gives ${mean.toPrecision(3)} on average`;
+  throw isShare
+    ? new OptionError(
+        'variance',
+        'learned',
+        `'learned-log' or a fixed one: ${told}, which is no share in [-1, 1]`,
+      )
+    : new OptionError(
+        'variance',
+        'learned-log',
+        `'learned' or a fixed one: ${told}, which is no logarithm of a variance of at most ${Math.exp(large).toPrecision(3)}`,
+      );
+}
+
 /** x <- x + sqrt(variance) z with the variance that the network predicts for every element. */
 async function addLearnedNoise(
   batch: Batch,
@@ -84,6 +107,7 @@ async function addLearnedNoise(
   const [v, noise] = await Promise.all([batch.read(batch.variance), batch.read(z)]);
   const large = Math.log(spread);
   const small = Math.log(Math.max(LEAST, (to.sigma / from.sigma) ** 2 * spread));
+  checkVariance(v, isShare, large);
   const logarithm = (value: number) => (isShare ? small + ((value + 1) / 2) * (large - small) : value);
   batch.device.write(
     z,

@@ -8,6 +8,7 @@ import { sample, type SampleOptions } from '../../../src/sampling/sample.js';
 import { commandsOf, vjpCommandsOf } from '../../../src/score/commands.js';
 import { inspectModel } from '../../../src/score/network/inspect.js';
 import { loadModel, type LoadOptions } from '../../../src/score/network/load.js';
+import { ddpmLadder } from '../../../src/sde/ladder.js';
 import { levelAt } from '../../../src/sde/level.js';
 import { ELEMENTS, SHAPE, smallNetwork, varianceAt } from '../../support/small-network.js';
 
@@ -91,6 +92,33 @@ test('ancestral steps take the learned variance where asked', async (t) => {
     t.deepEqual(await first(kind, { batch: 2 }), learned);
   }
   await model.close();
+});
+
+test('a variance that is none is named', async (t) => {
+  const model = await open({ variance: true }, { ladder: { name: 'linear', levels: 50, betaEnd: 0.03 } });
+  const drawn = sample(model, {
+    count: 2,
+    predictor: { name: 'ancestral', variance: 'learned-log' },
+    corrector: 'none',
+  });
+  await t.throwsAsync(drawn, {
+    instanceOf: OptionError,
+    message:
+      /variance must be 'learned' or a fixed one: .* no logarithm of a variance of at most .*; got "learned-log"/,
+  });
+  await model.close();
+});
+
+test('a ladder of another process is named', async (t) => {
+  const levels = { levels: 3, alpha: Float64Array.of(1, 1, 1), sigma: Float64Array.of(0.1, 1, 10) };
+  await t.throwsAsync(open({}, { ladder: levels }), {
+    message: /sde must be 've' with this ladder, which has alpha = 1/,
+  });
+  for (const sde of ['ve', 'flow', 'subvp'] as const)
+    await t.throwsAsync(open({}, { ladder: ddpmLadder([0.1, 0.2]), sde }), {
+      instanceOf: OptionError,
+      message: /sde must be 'vp' with this ladder, which has alpha\^2 \+ sigma\^2 = 1/,
+    });
 });
 
 test('a guided model keeps the variance of the model', async (t) => {
