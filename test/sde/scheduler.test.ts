@@ -180,9 +180,16 @@ for (const [words, config, doubt] of [
 
 for (const [entry, value, message] of [
   ['timestep_spacing', 'even', /its timestep_spacing must be leading, trailing or linspace; got "even"/],
-  ['steps_offset', -1, /its steps_offset must be an integer of at least 0; got -1/],
+  ['steps_offset', -1, /its steps_offset must be an integer from 0 to below the 1000 levels; got -1/],
+  ['steps_offset', 2000, /its steps_offset must be an integer from 0 .* got 2000/],
+  ['solver_order', 7, /its solver_order must be 1, 2 or 3; got 7/],
+  [
+    'dynamic_thresholding_ratio',
+    7,
+    /its dynamic_thresholding_ratio must be a share above 0 and at most 1; got 7/,
+  ],
 ] as const)
-  test(`a scheduler that cannot be read is named: ${entry}`, async (t) => {
+  test(`a scheduler that cannot be read is named: ${entry} ${value}`, async (t) => {
     await t.throwsAsync(readingOf({ ...ddim, [entry]: value }), { instanceOf: DataError, message });
   });
 

@@ -49,8 +49,10 @@ export async function readLadder(path: string): Promise<LadderReading> {
   if (isRecord(json) && ('beta_schedule' in json || 'trained_betas' in json))
     return readScheduler(path, json);
   if (isRecord(json) && 'shift' in json) throw flowScheduler(path, json);
+  const name =
+    isRecord(json) && typeof json['_class_name'] === 'string' ? ` (it is a ${json['_class_name']})` : '';
   throw new DataError(
-    `${path} holds no ladder: expected an array of betas or of falling alpha^2, or a scheduler_config.json of diffusers.`,
+    `${path} holds no ladder${name}: expected an array of betas or of falling alpha^2, or a scheduler_config.json of diffusers.`,
     { value: path },
   );
 }

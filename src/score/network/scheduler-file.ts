@@ -129,6 +129,7 @@ export function schedulerOf(path: string, config: Config): Scheduler {
     return { name, steps: USUAL_STEPS, spacings: [], doubts: [why] };
   }
   const entries = { ...kind.silent, ...present(config) };
+  checkEntries(path, entries);
   const spacing = spacingOf(path, entries);
   const spacings = (['whole', 'between', 'open'] as const).map((rule) => spacing(rule));
   const own = spacings.find(({ rule }) => rule === kind.rule)!;
@@ -212,12 +213,22 @@ function undone(name: string, config: Config, done: Readonly<Record<string, read
     : [`The ${name} of the model asks for ${keys.join(', ')}, which is not done here.`];
 }
 
+/** @throws DataError for an entry that no method could use. */
+function checkEntries(path: string, config: Config): void {
+  const { solver_order: order = 2, dynamic_thresholding_ratio: ratio = 0.995 } = config;
+  const { steps_offset: offset = 0, num_train_timesteps: levels = 1000 } = config;
+  if (order !== 1 && order !== 2 && order !== 3) throw wrong(path, 'solver_order', order, '1, 2 or 3');
+  if (!(isPositive(ratio) && ratio <= 1))
+    throw wrong(path, 'dynamic_thresholding_ratio', ratio, 'a share above 0 and at most 1');
+  const isWhole = Number.isSafeInteger(offset) && (offset as number) >= 0;
+  if (!isWhole || (offset as number) >= (levels as number))
+    throw wrong(path, 'steps_offset', offset, `an integer from 0 to below the ${String(levels)} levels`);
+}
+
 function spacingOf(path: string, config: Config): (rule: Spacing['rule']) => Spacing {
   const { timestep_spacing: spread = 'linspace', steps_offset: offset = 0 } = config;
   if (spread !== 'leading' && spread !== 'trailing' && spread !== 'linspace')
     throw wrong(path, 'timestep_spacing', spread, 'leading, trailing or linspace');
-  if (!(Number.isSafeInteger(offset) && (offset as number) >= 0))
-    throw wrong(path, 'steps_offset', offset, 'an integer of at least 0');
   const noise = (['karras', 'exponential'] as const).find((name) => config[`use_${name}_sigmas`] === true);
   return (rule) => ({
     rule,
