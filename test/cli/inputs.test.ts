@@ -121,6 +121,7 @@ const refused: [flags: string[], message: RegExp][] = [
     [...fed, '--sde', 'vp', '--labels', 'index', '--trained-levels', '7'],
     /--trained-levels must be more than 20, the largest beta/,
   ],
+  [[...fed, '--solver', 'er-sde', '--tau', '1,2'], /--tau most must be a finite number above 0/],
   [[...fed, '--grid', 'shifted', '--rho', '1e9'], /--rho must be from 0\.001 to 1000 with grid 'shifted'/],
   [
     ['--input', 'guidance=1'],

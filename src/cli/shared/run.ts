@@ -62,6 +62,8 @@ export async function run(
 function flagOf(option: string): string {
   const [, inputs, name] = /^(inputs|unconditionalInputs)\.(.*)$/s.exec(option) ?? [];
   if (inputs !== undefined) return `${commonFlags[inputs]} ${name}`;
+  const [, own, part] = /^(tau|intervals)(?:\[\d+\])?\.(\w+)$/.exec(option) ?? [];
+  if (own !== undefined) return `--${own} ${part}`;
   const [, group, constant] = /^(sde|ladder)\.(\w+)$/.exec(option) ?? [];
   if (group === 'ladder' && constant === 'levels') return '--trained-levels';
   if (group !== undefined) return `--${group}-constants ${constant}`;
