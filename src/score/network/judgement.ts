@@ -101,6 +101,22 @@ export function isIsotropic(levels: readonly LevelReading[], range: Range): bool
   });
 }
 
+/**
+ * Whether the estimates are those of an output of zero, which v, flows and edm make a denoiser of: a network that says nothing, or nothing
+ * that is known of, fits such a reading.
+ * @param share of x_t / alpha that the estimate of an output of zero is, at a level
+ */
+export function isSilent(
+  levels: readonly LevelReading[],
+  range: Range,
+  share: (level: LevelReading) => number,
+): boolean {
+  return settled(levels).every((level) => {
+    const { image, noise } = gains(level, range);
+    return Math.max(Math.abs(image - share(level)), Math.abs(noise - share(level))) < 0.1;
+  });
+}
+
 /** Logarithm of the noise left in the estimates, over the levels of {@link ends}. */
 export function noiseLeft(levels: readonly LevelReading[], [low, high]: Range): number {
   return ends(levels).reduce(

@@ -4,7 +4,7 @@ import { ladderFromName } from '../../sde/named-ladder.js';
 import { sdeFromName } from '../../sde/named.js';
 import { ladderNames, sdeNames } from '../../sde/names.js';
 import type { Sde } from '../../sde/sde.js';
-import { parameterizations, saysData } from '../parameterization.js';
+import { parameterizations, saysData, scoreCoefficients } from '../parameterization.js';
 import type { ModelDescription } from './description.js';
 import { findMisplaced, type LevelReading, type Reading, type Repair, type Verdict } from './findings.js';
 import {
@@ -12,6 +12,7 @@ import {
   imperfection,
   isDenoiser,
   isIsotropic,
+  isSilent,
   judge,
   keepsAlpha,
   noiseKept,
@@ -62,6 +63,12 @@ export async function findRepair(
     const own = on.description.sde.dataRange;
     if (!found || judge(found, reading, own) !== 'right' || !isDenoiser(found, own, 0.1)) return;
     if (findMisplaced(found, own)?.severity === 'error') return;
+    const { description: read } = on;
+    const silent = isSilent(found, own, ({ t }) => {
+      const level = { alpha: read.sde.alpha(t), sigma: read.sde.sigma(t) };
+      return 1 + level.sigma ** 2 * scoreCoefficients(reading.parameterization, level, read.sigmaData).state;
+    });
+    if (silent) return;
     // Networks that say x_0 take away more under a process with less noise, which looks better.
     const kept = imperfection(found, own);
     const left = kept * (process === undefined ? 1 : reading.parameterization === 'x0' ? 2 : 1.3);
@@ -167,6 +174,8 @@ function outputs(reading: Reading, process: string): Reading[] {
     ...(reading.parameterization.endsWith('flow') ? [] : [{ ...reading, sign: -1 } as const]),
     ...parameterizations
       .filter((other) => other !== reading.parameterization && (isFlow || !other.endsWith('flow')))
+      // The network of EDM takes c_noise, never the number of a level.
+      .filter((other) => other !== 'edm' || !reading.labels.discrete)
       .map((parameterization) => ({ ...reading, parameterization })),
   ];
 }

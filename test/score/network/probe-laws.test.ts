@@ -64,10 +64,19 @@ test('NaN is an error of its own', async (t) => {
   t.is(report.findings[0]?.severity, 'error');
 });
 
-test('an untrained network is an error', async (t) => {
+test('an untrained network is an error that advises no reading', async (t) => {
   const own = description('vp', 'eps', [64]);
-  const report = await probe({ run: (_, output) => Promise.resolve(void output.fill(0)) }, own);
-  t.is(report.findings[0]?.severity, 'error');
+  for (const scale of [0, 0.01]) {
+    const untrained: Runner = {
+      run({ x }, output) {
+        for (const i of output.keys()) output[i] = scale * Math.sin(x[i]!);
+        return Promise.resolve();
+      },
+    };
+    const { findings } = await probe(untrained, own);
+    t.is(findings[0]?.cause, 'unrecognized');
+    t.is(findings[0]?.severity, 'error');
+  }
 });
 
 test('a flow that is read in the wrong direction, or at the wrong times, is told how to be read', async (t) => {
