@@ -102,7 +102,7 @@ export function predictorCorrector(options: PredictorCorrectorOptions = {}): Sol
       options: {
         solver: 'predictor-corrector',
         predictor: predictor.name,
-        ...predictor.resolve?.(model),
+        ...predictor.resolve?.(model, walked),
         corrector: corrector.name,
         ...corrector.resolve?.(model),
         steps: steps.length,

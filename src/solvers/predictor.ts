@@ -33,8 +33,8 @@ export interface Predictor {
    * @param steps all that it will be asked to make.
    */
   begin(batch: Batch, steps: readonly Step[]): Move;
-  /** Resolves the options for a model. @throws OptionError where the method does not fit the model. */
-  resolve?(model: ScoreModel): Resolved;
+  /** Resolves the options for a model. @throws OptionError where the method does not fit the model or the steps. */
+  resolve?(model: ScoreModel, steps: readonly Step[]): Resolved;
   /** Whether it makes a step without the evaluation at its start, as where it first adds noise. Default: none. */
   blind?(step: Step): boolean;
   /** Evaluations that the move over a step makes itself, beside that at its start: from these a budget finds its steps. Default 0. */
