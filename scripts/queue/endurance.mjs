@@ -100,7 +100,7 @@ try {
   let killed = 0;
   while (!over && killed < kills) {
     random = (random * 48271) % 2147483647;
-    await sleep(700 + (random % 1500));
+    await sleep(400 + (random % 1000));
     const list = [...workers];
     list[random % list.length].kill('SIGKILL');
     killed++;
@@ -130,7 +130,7 @@ try {
     const warm = [
       'sample',
       '--count',
-      String(8 * count),
+      String(16 * count),
       '--batch',
       '8',
       '--seed',
@@ -143,7 +143,7 @@ try {
     const run = [
       'sample',
       '--count',
-      '480',
+      '1440',
       '--batch',
       '8',
       '--seed',
@@ -156,7 +156,7 @@ try {
     await stopWorkers('SIGTERM');
   }
   console.log(
-    `480 digits: one worker ${seconds[1].toFixed(1)} s, two ${seconds[2].toFixed(1)} s: ${(seconds[1] / seconds[2]).toFixed(2)} times the throughput`,
+    `1440 digits: one worker ${seconds[1].toFixed(1)} s, two ${seconds[2].toFixed(1)} s: ${(seconds[1] / seconds[2]).toFixed(2)} times the throughput`,
   );
 } finally {
   await stopWorkers('SIGKILL');
