@@ -61,8 +61,9 @@ function buildWithCMake() {
     run('cmake', ['--build', 'build', '--config', 'Release', '--parallel', jobs]);
     return;
   }
-  const args = ['build', '--parallel', jobs, `--CDFASTSDE_CUDA=${cuda}`, '--log-level', 'warn'];
-  run(process.execPath, [cmakeJs, ...args]);
+  const args = ['--parallel', jobs, `--CDFASTSDE_CUDA=${cuda}`, '--log-level', 'warn'];
+  // A folder that is configured already would keep its kind of build.
+  for (const command of ['configure', 'build']) run(process.execPath, [cmakeJs, command, ...args]);
 }
 
 function npmNodeGyp() {
