@@ -49,7 +49,7 @@ export async function restoreShards(
     options: {
       ...job.options,
       measured: await fingerprint(job.known),
-      ...(labels && { labels: sha256(new Uint8Array(labels.slice().buffer)) }),
+      ...(labels && { labels: sha256(labels) }),
     },
     ...{ first, count, shape: model.shape },
   });
@@ -108,10 +108,6 @@ export async function restoreShards(
 async function fingerprint({ operator, of, count }: Known<Operator>): Promise<string> {
   const x = randomVector(elementCount(operator.shape), 0);
   const image = isLinear(operator) ? operator.apply(x) : await operator.images(x);
-  const values = Array.from({ length: count }, (_, i) => sha256(bytesOf(of(i))));
-  return sha256(new TextEncoder().encode([sha256(bytesOf(Float64Array.from(image))), ...values].join()));
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
+  const values = Array.from({ length: count }, (_, i) => sha256(of(i)));
+  return sha256(new TextEncoder().encode([sha256(Float64Array.from(image)), ...values].join()));
 }

@@ -52,8 +52,8 @@ export async function likelihoodShards(
     origin,
     options: {
       ...resolvedOptions(model, derivative, job),
-      data: sha256(bytesOf(data)),
-      ...(job.labels && { labels: sha256(bytesOf(job.labels)) }),
+      data: sha256(data),
+      ...(job.labels && { labels: sha256(job.labels) }),
     },
     first,
     count,
@@ -96,8 +96,4 @@ export async function likelihoodShards(
     found,
     elsewhere,
   };
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -144,6 +144,7 @@ export async function readShard(folder: string, { file, sha256: expected }: Shar
   return bytes;
 }
 
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** Of the bytes of an array, in hexadecimal. */
+export function sha256(array: NodeJS.ArrayBufferView): string {
+  return createHash('sha256').update(array).digest('hex');
 }
