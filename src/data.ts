@@ -1,4 +1,8 @@
-/** Data sets and where they come from; arrays, tables and charts as files. */
+/**
+ * Data sets and where they come from; arrays, tables and charts as files.
+ *
+ * @module data
+ */
 export { decodeNpy, encodeNpy, type NdArray, type NumericArray } from './io/npy.js';
 export { decodeNpz, encodeNpz } from './io/npz.js';
 export { encodeCsv } from './io/csv.js';

@@ -1,4 +1,8 @@
-/** How far samples are from data: distances of features with their standard errors, and what they would be if both were equal. */
+/**
+ * How far samples are from data: distances of features with their standard errors, and what they would be if both were equal.
+ *
+ * @module evaluation
+ */
 export { featuresOf, type Features, type PassOptions } from './evaluation/features.js';
 export {
   gaussianOf,

@@ -1,4 +1,8 @@
-/** Score models and SDEs, samplers, likelihoods and latent codes, engines, and pictures of samples. */
+/**
+ * Score models and SDEs, samplers, likelihoods and latent codes, engines, and pictures of samples.
+ *
+ * @module fastsde
+ */
 
 export * from './errors.js';
 

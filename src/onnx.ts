@@ -1,4 +1,8 @@
-/** ONNX models as data: reading, writing and running them, their metadata, and their derivatives. */
+/**
+ * ONNX models as data: reading, writing and running them, their metadata, and their derivatives.
+ *
+ * @module onnx
+ */
 export {
   metadataProperties,
   readMetadata,

@@ -1,4 +1,8 @@
-/** Runs divided among workers on many machines, by a queue on a Redis server. */
+/**
+ * Runs divided among workers on many machines, by a queue on a Redis server.
+ *
+ * @module queue
+ */
 export {
   cancelRun,
   submitRun,

@@ -1,4 +1,8 @@
-/** Training: recipes, objectives, the loop and its checkpoints; networks from a description; pictures of what was learned. */
+/**
+ * Training: recipes, objectives, the loop and its checkpoints; networks from a description; pictures of what was learned.
+ *
+ * @module training
+ */
 export { writePlane, type PlaneOptions } from './evaluation/plane.js';
 export { buildNetwork } from './networks/build.js';
 export { withoutDropout } from './networks/dropout.js';

@@ -14,7 +14,7 @@ import type { NoiseAddress } from './binding.js';
 export interface CleanDataOptions {
   /** What bytes 0 and 255 stand for; default 0 and 1. Floats are taken as they are. */
   readonly range?: readonly [number, number];
-  /** [batch]: not 0 where a sample is mirrored, each of its rows of `width` elements read backwards. */
+  /** `[batch]`: not 0 where a sample is mirrored, each of its rows of `width` elements read backwards. */
   readonly flips?: Uint8Array | undefined;
   /** Elements of a row of pixels; needed with `flips`. */
   readonly width?: number;

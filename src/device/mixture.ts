@@ -16,7 +16,7 @@ export interface CovarianceParts {
 export interface MixturePoints {
   /** [points, dimension]. */
   readonly x: State;
-  /** [points, 2]: alpha and sigma; the law is that of alpha x_0 + sigma z. */
+  /** `[points, 2]`: alpha and sigma; the law is that of alpha x_0 + sigma z. */
   readonly levels: Float64Array;
   /** The one component that each point is of, or -1 for the whole mixture, which is the default. */
   readonly components?: Int32Array | undefined;

@@ -7,7 +7,7 @@ import { samplersIn } from '../solvers/described.js';
 import type { Plan } from '../solvers/solver.js';
 
 /**
- * A sampler by what it is: text as {@link samplersIn} reads it, such as `unipc:order=3,grid=karras` or the pattern `dpmpp-*`, or options
+ * A sampler by what it is: text as `fastsde compare --samplers` reads it, such as `unipc:order=3,grid=karras` or the pattern `dpmpp-*`, or options
  * of `sample` with a label, and instead of a grid perhaps the times for every number of steps, such as those that `findGrid` found.
  */
 export type Sampler =

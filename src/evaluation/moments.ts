@@ -19,7 +19,7 @@ export interface FeatureMoments {
   readonly count: number;
   /** [d] */
   readonly mean: Float64Array;
-  /** [d, d]: the sum of (x - mean) (x - mean)^T. */
+  /** `[d, d]`: the sum of (x - mean) (x - mean)^T. */
   readonly products: Float64Array;
 }
 

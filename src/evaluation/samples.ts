@@ -30,7 +30,7 @@ export interface Piece {
   readonly count: number;
   /** SHA-256 of their bytes, in hexadecimal. */
   hash(): Promise<string>;
-  /** [count, ...shape]: bytes of pictures, or values. */
+  /** `[count, ...shape]`: bytes of pictures, or values. */
   read(): Promise<Uint8Array | Float32Array>;
 }
 

@@ -33,7 +33,7 @@ const MOST_POINTS = 10_000;
 
 /** States at one end of the probability-flow ODE. */
 export interface LatentResult {
-  /** [count, ...shape]: latent codes in the prior's unit, or samples in the model's own space. */
+  /** `[count, ...shape]`: latent codes in the prior's unit, or samples in the model's own space. */
   readonly values: Float64Array;
   readonly shape: readonly number[];
   /** Score evaluations of every sample, rejected steps included. */

@@ -26,7 +26,7 @@ export interface TrainingPoint extends Level {
 
 /** Rows of a batch of training data. */
 export interface TrainingRows {
-  /** [n, ...shape]: floats in the model's space, or bytes, of which 0 and 255 are the ends of its data range. */
+  /** `[n, ...shape]`: floats in the model's space, or bytes, of which 0 and 255 are the ends of its data range. */
   readonly x0: Float32Array | Uint8Array;
   /** One per row: not 0 where the image is to be mirrored left to right. Default: none is. */
   readonly flips?: Uint8Array;

@@ -30,7 +30,7 @@ export interface FisherDivergence {
 
 /**
  * Explicit score matching as a diagnostic: the Fisher divergence between a score model and the exact score of the data,
- * which is known for a Gaussian mixture ({@link mixtureModel}), at several times. With the default weighting, sigma^2, it
+ * which is known for a Gaussian mixture (`mixtureModel`), at several times. With the default weighting, sigma^2, it
  * is the mean square error of the noise prediction beyond the unavoidable one.
  *
  * @param truth a model of the same SDE

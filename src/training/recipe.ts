@@ -53,8 +53,8 @@ const others: Readonly<Record<Exclude<keyof RecipeOptions, keyof TrainSettings>,
  * How `fastsde train` trains on these data: `train(model, data, options)` with the result does the same.
  *
  * A new network suits their shape: its preconditioning has their mean and standard deviation, a VE process has their largest
- * distance as its largest noise. Points get a larger batch and learning rate, fewer steps, and the objective of
- * {@link objectiveForPoints}.
+ * distance as its largest noise. Points get a larger batch and learning rate, fewer steps, and, where nothing else is given, the objective of
+ * Karras et al. 2022 (table 1).
  *
  * @throws OptionError naming the entry that cannot be used; DataError for data that do not fit the network.
  */

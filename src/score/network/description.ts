@@ -25,7 +25,7 @@ export interface DescriptionOptions {
   readonly parameterization?: Parameterization;
   /** Data standard deviation in the preconditioning of `edm`. Default 0.5 (Karras et al. 2022, Table 1). */
   readonly sigmaData?: number;
-  /** What the network is fed as its time, see {@link labelRule}. Default: that of the published networks of the SDE. */
+  /** What the network is fed as its time: {@link labelNames} has the names, `t*999` stands for any factor. Default: that of the published networks of the SDE. */
   readonly labels?: string;
   /** Shape of one sample, where the file leaves dimensions open. */
   readonly shape?: readonly number[];

@@ -27,16 +27,8 @@ const fixedRules: readonly LabelRule[] = [
   },
 ];
 
-/** Names of the rules; `t*999` and `(1-t)*1000` stand for any factor. */
-export const labelNames: readonly string[] = [
-  't*999',
-  ...fixedRules.map(({ name }) => name),
-  '1-t',
-  '(1-t)*1000',
-];
-
 /**
- * The label rule of this name:
+ * What a network may be fed as its time:
  *
  * - `t`, `t*999`, any `t*<factor>`: time, scaled. 999 is that of the continuous VP and sub-VP networks of Song et al. 2021;
  * - `1-t`, any `(1-t)*<factor>`: time from the noise to the data, as some networks of flow matching count it;
@@ -46,6 +38,16 @@ export const labelNames: readonly string[] = [
  * - `dpm-solver`: 1000 (t - 1 / levels), how Lu et al. 2022 give continuous times to a network of trained levels;
  * - `index`: the trained level, 0 = least noise (DDPM; diffusers' timesteps), and in between levels t - 1;
  * - `reversed-index`: the trained level counted from the most noise (SMLD, NCSN, NCSNv2).
+ */
+export const labelNames: readonly string[] = [
+  't*999',
+  ...fixedRules.map(({ name }) => name),
+  '1-t',
+  '(1-t)*1000',
+];
+
+/**
+ * The rule of one of {@link labelNames}, with any factor.
  *
  * @throws OptionError for another name, with the nearest one.
  */
