@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, mkdir, writeFile } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,21 +8,13 @@ import { decodeNpy } from '../../src/io/npy.js';
 import { loadModel } from '../../src/score/network/load.js';
 import { mergeShards } from '../../src/sampling/merge.js';
 import { sample } from '../../src/sampling/sample.js';
-import { startExample, startPreviewService } from '../support/example.js';
+import { startExample } from '../support/example.js';
 import { fixture } from '../support/gaussian-image.js';
 
 async function temporaryFolder(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'fastsde-example-'));
   t.teardown(() => rm(folder, { recursive: true }));
   return folder;
-}
-
-/** The status that a server gives a target as it stands; fetch would bring it into form. */
-async function raw(url: string, target: string): Promise<{ status: number | undefined }> {
-  const { port } = new URL(url);
-  const [response] = (await once(get({ port, path: target }), 'response')) as [IncomingMessage];
-  response.resume();
-  return { status: response.statusCode };
 }
 
 test('the script draws a picture', async (t) => {
@@ -37,72 +27,6 @@ test('the script draws a picture', async (t) => {
 test('the script finds a sampler that is close to the ODE', async (t) => {
   const example = startExample('choose-sampler/choose-sampler', [fixture('vp-eps'), '0.1', '6']);
   t.regex(await example.line(/evaluations$/), /^(unipc|dpmpp-2m|deis|edm-heun)[\w:=-]* at \d+ evaluations$/);
-  t.is((await example.ended).code, 0);
-});
-
-test('the service streams previews and the result, answers meanwhile, and says what is wrong', async (t) => {
-  const { example, url } = await startPreviewService();
-  t.regex(await (await fetch(url)).text(), /<title>fastsde/);
-
-  const streaming = fetch(`${url}sample?count=2&steps=20`);
-  t.deepEqual(await (await fetch(`${url}health`)).json(), { waiting: 0 });
-  const response = await streaming;
-  t.is(response.headers.get('content-type'), 'text/event-stream');
-  const events = (await response.text()).trim().split('\n\n');
-  const names = events.map((event) => /^event: (.*)/.exec(event)![1]);
-  t.is(names.at(-1), 'result');
-  t.true(names.length > 2 && names.slice(0, -1).every((name) => name === 'preview'));
-  const result = JSON.parse(/^data: (.*)/m.exec(events.at(-1)!)![1]!) as { image: string; counts: object };
-  t.like(result.counts, { score: 20 });
-  t.regex(result.image, /^data:image\/png;base64,iVBOR/);
-
-  const { status } = await raw(url, '//');
-  t.is(status, 400);
-  for (const [path, status, message] of [
-    ['sample?count=0', 400, /count must be an integer/],
-    ['sample?steps=many', 400, /steps must be a number of at most 1000/],
-    ['other', 404, /Not found/],
-  ] as const) {
-    const refused = await fetch(url + path);
-    t.is(refused.status, status);
-    t.regex(await refused.text(), message);
-  }
-
-  example.process.kill('SIGTERM');
-  t.deepEqual(await example.ended, { code: 0, signal: null, stderr: '' });
-});
-
-test('the service answers what it has accepted when it is told to stop', async (t) => {
-  const { example, url } = await startPreviewService();
-  const requests = Array.from({ length: 4 }, () => fetch(`${url}sample?count=2&steps=40`));
-  const [first] = await Promise.all([Promise.race(requests), sleep(200)]);
-  t.is(first.status, 200);
-  example.process.kill('SIGTERM');
-  for (const request of requests) t.regex(await (await request).text(), /event: result/);
-  t.deepEqual(await example.ended, { code: 0, signal: null, stderr: '' });
-});
-
-test('the service stops sampling for those who leave, and refuses those who are too many', async (t) => {
-  const { example, url } = await startPreviewService();
-  const waiting = async () => ((await (await fetch(`${url}health`)).json()) as { waiting: number }).waiting;
-  const left = new AbortController();
-  // Two engines and twenty places; each request would take minutes.
-  const long = Array.from({ length: 22 }, () =>
-    t.throwsAsync(
-      fetch(`${url}sample?count=64&steps=1000`, { signal: left.signal }).then((response) => response.text()),
-      { any: true },
-    ),
-  );
-  while ((await waiting()) < 20) await sleep(20);
-  const refused = await fetch(`${url}sample?count=1&steps=2`);
-  t.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '5']);
-
-  left.abort();
-  await Promise.all(long);
-  while ((await waiting()) > 0) await sleep(20);
-  const served = await fetch(`${url}sample?count=1&steps=2`);
-  t.regex(await served.text(), /event: result/);
-  example.process.kill('SIGTERM');
   t.is((await example.ended).code, 0);
 });
 

@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -18,12 +17,12 @@ export interface Example {
 }
 
 /** Starts the compiled examples/<name>.ts with this process's library in place of the package. */
-export function startExample(
-  name: string,
-  args: readonly string[] = [],
-  env: NodeJS.ProcessEnv = {},
-): Example {
-  const file = fileURLToPath(new URL(`../../examples/${name}.js`, import.meta.url));
+export function startExample(name: string, args: readonly string[] = []): Example {
+  return start(`../../examples/${name}.js`, args, {});
+}
+
+function start(path: string, args: readonly string[], env: NodeJS.ProcessEnv): Example {
+  const file = fileURLToPath(new URL(path, import.meta.url));
   const child = spawn(process.execPath, ['--import', source, file, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -53,10 +52,8 @@ export function startExample(
   };
 }
 
-/** Starts the preview service on a free port; settles with its address once it listens. */
-export async function startPreviewService(): Promise<{ example: Example; url: string }> {
-  const page = 'preview-service/page.html';
-  await copyFile(`examples/${page}`, new URL(`../../examples/${page}`, import.meta.url));
-  const example = startExample('preview-service/server', [], { PORT: '0' });
+/** Starts the playground on a free port; settles with its address once it listens. */
+export async function startPlayground(): Promise<{ example: Example; url: string }> {
+  const example = start('../../../examples/playground/server.js', [], { PORT: '0' });
   return { example, url: await example.line(/^http:/) };
 }
