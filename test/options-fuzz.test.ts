@@ -125,6 +125,7 @@ const calls: Record<string, { names: string[]; call: Call }> = {
       'batch',
       'threads',
       'provider',
+      'tf32',
     ],
     call: async (given) => {
       const loaded = await loadModel(embeddedModel('vp'), wrong({ probe: false, threads: 1, ...given }));

@@ -165,10 +165,11 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<settle>(exports, "settle", {"queue"});
     add<cancelQueue>(exports, "cancelQueue", {"queue"});
     add<closeQueue>(exports, "closeQueue", {"queue"});
+    add<loadLibraries>(exports, "loadLibraries", {"paths"});
     add<openRuntime>(exports, "openRuntime", {"asked", "otherwise"});
     add<createSession>(
         exports, "createSession",
-        {"source", "threads", "optimization", "memoryPattern", "optimizedModelPath", "entries"});
+        {"source", "threads", "optimization", "memoryPattern", "optimizedModelPath", "entries", "tf32"});
     add<runSession>(exports, "runSession",
                     {"session", "call", "inputs", "feeds", "outputs", "targets", "shapes"});
     add<runSessionHere>(exports, "runSessionHere",

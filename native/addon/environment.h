@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "../cuda/guest_stream.h"
 #include "../cuda/stream.h"
 #include "../onnx/session.h"
 #include "../operations/mixture.h"
@@ -31,17 +32,19 @@ class Environment {
     Environment(const Environment&) = delete;
     Environment& operator=(const Environment&) = delete;
 
-    /** A session and the thread of its runs. */
+    /** A session, the thread of its runs, and where it runs on the GPU of our kernels the stream that its work is put on. */
     struct Entry {
         std::uint32_t id;
+        std::shared_ptr<cuda::GuestStream> gpu;
         std::shared_ptr<onnx::Session> session;  // null until it is made, and after it is closed
         std::unique_ptr<Thread> thread = std::make_unique<Thread>();
     };
 
-    /** A call that was bound to memory of a queue: what it reads and what it writes. */
+    /** A call that was bound to memory of a queue: its values by port, and the stream of its session where that is on a GPU. */
     struct BoundCall {
+        std::shared_ptr<cuda::GuestStream> gpu;
         std::shared_ptr<onnx::Call> call;
-        std::vector<std::span<std::byte>> reads, writes;
+        std::vector<std::pair<std::size_t, onnx::Memory>> inputs, outputs;
     };
 
     /** A queue, what keeps the memory that it holds, the calls that were bound to that, and the stream of a GPU that its arrays are on. */

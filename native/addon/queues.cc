@@ -25,6 +25,27 @@ const onnx::Memory& heldMemory(const Environment::QueueEntry& entry, const Given
     return given.memory;
 }
 
+/** The values of a network of the host go there and back. */
+void runOnHost(cuda::Stream& stream, const Environment::BoundCall& bound) {
+    stream.finish();
+    for (const auto& [port, memory] : bound.inputs) stream.download(memory.data, memory.bytes);
+    bound.call->run();
+    for (const auto& [port, memory] : bound.outputs) stream.upload(memory.data, memory.bytes);
+}
+
+/** Those of a network on the GPU stay where they are, and nobody waits. */
+void runOnGpu(const cuda::Stream& stream, const Environment::BoundCall& bound) {
+    const auto there = [&stream](onnx::Memory memory) {
+        if (memory.bytes > 0) memory.data = stream.on(memory.data);
+        memory.isOnGpu = !cuda::Driver::get().isEmulated;
+        return memory;
+    };
+    bound.call->clear();
+    for (const auto& [port, memory] : bound.inputs) bound.call->addInput(port, there(memory));
+    for (const auto& [port, memory] : bound.outputs) bound.call->addOutput(port, there(memory));
+    bound.gpu->within(stream, [&bound] { bound.call->run(); });
+}
+
 }  // namespace
 
 /** Device: undefined for the CPU, or "cuda". */
@@ -70,22 +91,22 @@ void hold(const Napi::CallbackInfo& info) {
 /** A run of a session with all its values in memory of the queue, as a number by which to post it again and again. */
 Napi::Value bindRun(const Napi::CallbackInfo& info) {
     Environment::QueueEntry& entry = entryOf(info);
-    const std::shared_ptr<onnx::Session> session = Environment::of(info.Env()).entry(id(info[1], "session")).session;
+    const Environment::Entry& network = Environment::of(info.Env()).entry(id(info[1], "session"));
+    const std::shared_ptr<onnx::Session> session = network.session;
     const Arguments arguments = argumentsOf(info, 2, *session);
     const auto call = std::make_shared<onnx::Call>(true);
     call->use(session);
-    Environment::BoundCall bound{call, {}, {}};
-    const auto bytesOf = [](const onnx::Memory& memory) {
-        return std::span(static_cast<std::byte*>(memory.data), memory.bytes);
-    };
-    for (const auto& [port, given] : arguments.inputs) {
-        call->addInput(port, heldMemory(entry, given));
-        bound.reads.push_back(bytesOf(given.memory));
-    }
+    Environment::BoundCall bound{entry.stream == nullptr ? nullptr : network.gpu, call, {}, {}};
+    for (const auto& [port, given] : arguments.inputs) bound.inputs.emplace_back(port, heldMemory(entry, given));
     for (const Target& target : arguments.outputs) {
         if (!target.given) throw std::length_error("an output has no memory");
-        call->addOutput(target.port, heldMemory(entry, *target.given));
-        bound.writes.push_back(bytesOf(target.given->memory));
+        bound.outputs.emplace_back(target.port, heldMemory(entry, *target.given));
+    }
+    if (bound.gpu == nullptr) {
+        for (const auto& [port, memory] : bound.inputs) call->addInput(port, memory);
+        for (const auto& [port, memory] : bound.outputs) call->addOutput(port, memory);
+    } else {
+        call->leaveToStream();
     }
     entry.calls.push_back(std::move(bound));
     return Napi::Number::New(info.Env(), static_cast<double>(entry.calls.size()));
@@ -97,13 +118,12 @@ void runBound(const Napi::CallbackInfo& info) {
     if (run < 1 || run > entry.calls.size()) throw std::length_error("the queue has no such run");
     const double tag = number(info[2], "tag");
     if (entry.stream == nullptr) return entry.queue->post(tag, [call = entry.calls[run - 1].call] { call->run(); });
-    // The network is one of the host: its values go there and back.
     entry.queue->post(tag, [stream = entry.stream.get(), bound = entry.calls[run - 1]] {
         stream->begin();
-        stream->finish();
-        for (const std::span memory : bound.reads) stream->download(memory.data(), memory.size());
-        bound.call->run();
-        for (const std::span memory : bound.writes) stream->upload(memory.data(), memory.size());
+        if (bound.gpu == nullptr)
+            runOnHost(*stream, bound);
+        else
+            runOnGpu(*stream, bound);
     });
 }
 

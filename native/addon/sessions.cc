@@ -91,6 +91,22 @@ class Copies {
     std::vector<Napi::ObjectReference> kept_;
 };
 
+/**
+ * The stream for a network that is to run on the GPU: ours, so that its values can stay there. Null for another network, and where this build has
+ * no kernels: the values then are on the host. On the GPU of the tests, which is the host, ONNX Runtime runs as on the CPU.
+ */
+std::shared_ptr<cuda::GuestStream> placeOnGpu(onnx::Settings& settings) {
+    if (!settings.cuda) return nullptr;
+    const bool isEmulated = cuda::Driver::get().isEmulated;
+    if (!isEmulated && !cuda::hasKernels()) return nullptr;
+    auto stream = std::make_shared<cuda::GuestStream>(cuda::Gpu::get());
+    if (isEmulated)
+        settings.cuda.reset();
+    else
+        settings.cuda->stream = stream->handle();
+    return stream;
+}
+
 std::shared_ptr<onnx::Session> sessionOf(const Napi::CallbackInfo& info) {
     return Environment::of(info.Env()).entry(id(info[0], "session")).session;
 }
@@ -126,7 +142,12 @@ Napi::Value openRuntime(const Napi::CallbackInfo& info) {
     return result;
 }
 
-/** Entries of the configuration are keys and values in turn. */
+/** Preloads libraries that another one asks for by name: those that cannot be loaded are left to it. */
+void loadLibraries(const Napi::CallbackInfo& info) {
+    for (const Napi::Value& path : elements(info[0], "paths")) onnx::loadLibrary(string(path, "path"));
+}
+
+/** Entries of the configuration are keys and values in turn. The last argument, for a network on the GPU, is whether it uses TF32. */
 Napi::Value createSession(const Napi::CallbackInfo& info) {
     onnx::library();
     // Now that the library is loaded, so that this comes before its destructors.
@@ -144,18 +165,25 @@ Napi::Value createSession(const Napi::CallbackInfo& info) {
     settings.optimization = static_cast<int>(optimization);
     settings.memoryPattern = info[3].ToBoolean();
     settings.optimizedModelPath = optionalString(info[4], "optimizedModelPath");
+    if (!info[6].IsUndefined()) settings.cuda = onnx::CudaProvider{.tf32 = info[6].ToBoolean()};
 
-    const auto made = std::make_shared<std::shared_ptr<onnx::Session>>();
+    struct Made {
+        std::shared_ptr<cuda::GuestStream> gpu;
+        std::shared_ptr<onnx::Session> session;
+    };
+    const auto made = std::make_shared<Made>();
     std::function<void()> create;
     if (info[0].IsString()) {
-        create = [made, path = string(info[0], "source"), settings] {
-            *made = std::make_shared<onnx::Session>(path, settings);
+        create = [made, path = string(info[0], "source"), settings]() mutable {
+            made->gpu = placeOnGpu(settings);
+            made->session = std::make_shared<onnx::Session>(path, settings);
         };
     } else {
         const std::span source = bytes(info[0], "source");
         const auto* data = reinterpret_cast<const std::byte*>(source.data());
-        create = [made, model = std::vector<std::byte>(data, data + source.size()), settings] {
-            *made = std::make_shared<onnx::Session>(std::span(model), settings);
+        create = [made, model = std::vector<std::byte>(data, data + source.size()), settings]() mutable {
+            made->gpu = placeOnGpu(settings);
+            made->session = std::make_shared<onnx::Session>(std::span(std::as_const(model)), settings);
         };
     }
     Environment& environment = Environment::of(info.Env());
@@ -163,12 +191,14 @@ Napi::Value createSession(const Napi::CallbackInfo& info) {
     return environment.post(
         *entry.thread, std::move(create),
         [&environment, &entry, made](bool succeeded) {
-            entry.session = *made;
+            entry.gpu = made->gpu;
+            entry.session = made->session;
             if (!succeeded) environment.removeEntry(entry);
         },
         [&entry](Napi::Env env) -> Napi::Value {
             Napi::Object result = Napi::Object::New(env);
             result["session"] = static_cast<double>(entry.id);
+            result["isOnGpu"] = entry.gpu != nullptr;
             result["inputs"] = portsOf(env, entry.session->inputs());
             result["outputs"] = portsOf(env, entry.session->outputs());
             return result;

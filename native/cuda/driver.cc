@@ -56,6 +56,7 @@ Driver open() {
     FASTSDE_FIND(cuStreamCreate);
     FASTSDE_FIND(cuStreamDestroy_v2);
     FASTSDE_FIND(cuStreamSynchronize);
+    FASTSDE_FIND(cuStreamWaitEvent);
     FASTSDE_FIND(cuEventCreate);
     FASTSDE_FIND(cuEventDestroy_v2);
     FASTSDE_FIND(cuEventRecord);

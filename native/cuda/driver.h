@@ -41,6 +41,7 @@ struct Driver {
     int (*cuStreamCreate)(void**, unsigned int);
     int (*cuStreamDestroy_v2)(void*);
     int (*cuStreamSynchronize)(void*);
+    int (*cuStreamWaitEvent)(void*, void*, unsigned int);
     int (*cuEventCreate)(void**, unsigned int);
     int (*cuEventDestroy_v2)(void*);
     int (*cuEventRecord)(void*, void*);

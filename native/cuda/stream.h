@@ -32,6 +32,7 @@ class Gpu {
     const std::string& name() const { return name_; }
     /** Calls of this thread are for this GPU from now on. */
     void use() const;
+    void* context() const { return context_; }
     void* kernel(const char* name);
     std::size_t totalMemory() const;
 
@@ -115,6 +116,9 @@ class Stream {
     void launch(const char* kernel, const Parameters& parameters, std::size_t threads) {
         launch(kernel, parameters, (threads + blockThreads - 1) / blockThreads, 1, blockThreads);
     }
+
+    /** As the driver knows it. */
+    void* handle() const { return stream_; }
 
     /** Where the kernels note the first failure. */
     FailureRecord* record() const { return reinterpret_cast<FailureRecord*>(record_.at()); }

@@ -17,6 +17,7 @@ struct Model;  // OrtSession
 struct RunOptions;
 struct Value;
 struct MemoryInfo;
+struct CudaOptions;  // OrtCUDAProviderOptionsV2
 struct Allocator;
 struct TypeInfo;
 struct TensorInfo;
@@ -84,6 +85,12 @@ struct ShapeContext;  // OrtShapeInferContext
     FUNCTION(ReleaseTensorTypeAndShapeInfo, 99, void, (TensorInfo*))                                         \
     FUNCTION(ReleaseSessionOptions, 100, void, (Options*))                                                   \
     FUNCTION(AddSessionConfigEntry, 130, Status*, (Options*, const char* key, const char* value)) \
+    FUNCTION(AddRunConfigEntry, 165, Status*, (RunOptions*, const char* key, const char* value))             \
+    FUNCTION(SessionOptionsAppendExecutionProvider_CUDA_V2, 204, Status*, (Options*, const CudaOptions*))    \
+    FUNCTION(CreateCUDAProviderOptions, 205, Status*, (CudaOptions * *out))                                  \
+    FUNCTION(UpdateCUDAProviderOptions, 206, Status*,                                                        \
+             (CudaOptions*, const char* const* keys, const char* const* values, std::size_t count))          \
+    FUNCTION(ReleaseCUDAProviderOptions, 208, void, (CudaOptions*))                                          \
     FUNCTION(ShapeInferContext_GetInputTypeShape, 268, Status*,                                              \
              (const ShapeContext*, std::size_t index, TensorInfo** out))                                     \
     FUNCTION(ShapeInferContext_SetOutputTypeShape, 270, Status*,                                             \

@@ -89,7 +89,7 @@ Library open(const std::string& path) {
     if (base == nullptr) throw LibraryError(path + " is no library of ONNX Runtime");
 
     Library library{.path = path, .version = base()->getVersionString(), .functions = {}, .environment = nullptr,
-                    .memory = nullptr};
+                    .memory = nullptr, .gpuMemory = nullptr};
     void* const* table = isInRange(library.version) ? base()->getApi(oldestVersion) : nullptr;
     if (table == nullptr)
         throw LibraryError(path + " is ONNX Runtime " + library.version + "; fastsde uses 1." +
@@ -120,9 +120,13 @@ const Library& openLibrary(const std::string& asked, const std::string& otherwis
     MemoryInfo* memory = nullptr;
     raise(library->functions.CreateMemoryInfo("Cpu", 0, 0, 0, &memory));
     library->memory = memory;
+    raise(library->functions.CreateMemoryInfo("Cuda", 0, 0, 0, &memory));
+    library->gpuMemory = memory;
     opened.store(library.release());
     return *opened.load();
 }
+
+bool loadLibrary(const std::string& path) { return dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr; }
 
 const Library& library() {
     const Library* library = opened.load(std::memory_order_acquire);

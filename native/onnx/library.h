@@ -24,7 +24,8 @@ struct Library {
     std::string version;
     Functions functions;
     Environment* environment;
-    const MemoryInfo* memory;  // the host's
+    const MemoryInfo* memory;     // the host's
+    const MemoryInfo* gpuMemory;  // of the first GPU
 };
 
 /**
@@ -34,6 +35,9 @@ struct Library {
  *   was asked for.
  */
 const Library& openLibrary(const std::string& asked, const std::string& otherwise);
+
+/** Opens a library for all that ask for it by name. False where that fails. */
+bool loadLibrary(const std::string& path);
 
 /** The library, which must be open. */
 const Library& library();
@@ -48,6 +52,7 @@ struct Release {
 
 // What ONNX Runtime hands out, each with the function that takes it back.
 using OptionsPointer = std::unique_ptr<Options, Release<Options, &Functions::ReleaseSessionOptions>>;
+using CudaOptionsPointer = std::unique_ptr<CudaOptions, Release<CudaOptions, &Functions::ReleaseCUDAProviderOptions>>;
 using ModelPointer = std::unique_ptr<Model, Release<Model, &Functions::ReleaseSession>>;
 using RunOptionsPointer = std::unique_ptr<RunOptions, Release<RunOptions, &Functions::ReleaseRunOptions>>;
 using ValuePointer = std::unique_ptr<Value, Release<Value, &Functions::ReleaseValue>>;

@@ -11,6 +11,18 @@ constexpr int fatal = 4;  // what fails is thrown, not printed as well
 
 const Functions& functions() { return library().functions; }
 
+void appendCuda(Options* options, const CudaProvider& cuda) {
+    const Functions& f = functions();
+    CudaOptions* provider = nullptr;
+    check(f.CreateCUDAProviderOptions(&provider));
+    const CudaOptionsPointer owner(provider);
+    const std::string stream = std::to_string(reinterpret_cast<std::uintptr_t>(cuda.stream));
+    const char* const keys[] = {"device_id", "use_tf32", "has_user_compute_stream", "user_compute_stream"};
+    const char* const values[] = {"0", cuda.tf32 ? "1" : "0", "1", stream.c_str()};
+    check(f.UpdateCUDAProviderOptions(provider, keys, values, cuda.stream == nullptr ? 2 : 4));
+    check(f.SessionOptionsAppendExecutionProvider_CUDA_V2(options, provider));
+}
+
 OptionsPointer optionsOf(const Settings& settings) {
     const Functions& f = functions();
     Options* options = nullptr;
@@ -22,6 +34,7 @@ OptionsPointer optionsOf(const Settings& settings) {
     if (!settings.memoryPattern) check(f.DisableMemPattern(options));
     if (!settings.optimizedModelPath.empty())
         check(f.SetOptimizedModelFilePath(options, settings.optimizedModelPath.c_str()));
+    if (settings.cuda) appendCuda(options, *settings.cuda);
     check(f.AddCustomOpDomain(options, operators()));
     for (const auto& [key, value] : settings.entries)
         check(f.AddSessionConfigEntry(options, key.c_str(), value.c_str()));
@@ -106,7 +119,7 @@ Call::Slot Call::slot(std::size_t port, const Memory& memory) {
     static char nothing = 0;  // where an empty tensor lies
     Value* value = nullptr;
     check(functions().CreateTensorWithDataAsOrtValue(
-        library().memory, memory.data == nullptr ? &nothing : memory.data, memory.bytes, memory.shape.data(),
+        memory.isOnGpu ? library().gpuMemory : library().memory, memory.data == nullptr ? &nothing : memory.data, memory.bytes, memory.shape.data(),
         memory.shape.size(), static_cast<int>(memory.type), &value));
     return {port, ValuePointer(value)};
 }
@@ -115,6 +128,16 @@ void Call::addInput(std::size_t port, const Memory& memory) { inputs_.push_back(
 
 void Call::addOutput(std::size_t port, const std::optional<Memory>& memory) {
     outputs_.push_back(memory ? slot(port, *memory) : Slot{port, nullptr});
+}
+
+void Call::clear() {
+    inputs_.clear(), outputs_.clear();
+    inputNames_.clear(), outputNames_.clear();
+    given_.clear(), wanted_.clear();
+}
+
+void Call::leaveToStream() {
+    check(functions().AddRunConfigEntry(options_.get(), "disable_synchronize_execution_providers", "1"));
 }
 
 void Call::terminate() {

@@ -41,11 +41,18 @@ struct Port {
     std::vector<std::string> symbols;  // the name of each size that has one, else empty
 };
 
+/** The GPU as the place where a network runs. */
+struct CudaProvider {
+    void* stream = nullptr;  // of the driver, or null for one of ONNX Runtime's
+    bool tf32 = false;       // products of 10 bits of mantissa, as fast as half precision
+};
+
 struct Settings {
     int threads = 0;        // inside an operator; 0 for those of ONNX Runtime
     int optimization = 99;  // GraphOptimizationLevel
     bool memoryPattern = false;
     std::string optimizedModelPath;                             // or empty
+    std::optional<CudaProvider> cuda;
     std::vector<std::pair<std::string, std::string>> entries;  // of the session's configuration
 };
 
@@ -55,6 +62,7 @@ struct Memory {
     std::size_t bytes;
     ElementType type;
     std::vector<std::int64_t> shape;
+    bool isOnGpu = false;
 };
 
 /** A value that ONNX Runtime allocated. */
@@ -76,6 +84,12 @@ class Call {
     /** Port and value; ports are those of the session that runs the call. */
     void addInput(std::size_t port, const Memory& memory);
     void addOutput(std::size_t port, const std::optional<Memory>& memory);
+
+    /** Without inputs and outputs, for others. */
+    void clear();
+
+    /** A run on a GPU returns when its work was given to the stream of the session. */
+    void leaveToStream();
 
     /** For a call that runs again and again: run() is then one of this session, which it keeps. */
     void use(std::shared_ptr<const Session> session) { session_ = std::move(session); }

@@ -33,7 +33,7 @@ const known = Object.keys({
 
 const optionNames = Object.keys({
   ...{ sde: 1, constants: 1, labels: 1, shape: 1, dataRange: 1, trainedLevels: 1, ladder: 1 },
-  ...{ classes: 1, names: 1, batch: 1, threads: 1, provider: 1 },
+  ...{ classes: 1, names: 1, batch: 1, threads: 1, provider: 1, tf32: 1 },
 } satisfies Record<keyof ClassifierLoadOptions, 1>);
 
 /** The input of the derived network that takes the classes. */

@@ -1,6 +1,14 @@
 import { cpu } from '../device/cpu.js';
 import type { Device, Elements } from '../device/device.js';
-import { commandsOf, setCommands, setVjpCommands, vjpCommandsOf, type Commands } from '../score/commands.js';
+import {
+  commandsOf,
+  deviceOf,
+  setCommands,
+  setVjpCommands,
+  vjpCommandsOf,
+  type BindEvaluation,
+  type Commands,
+} from '../score/commands.js';
 import type { ClosedForm, Companions, ScoreModel, Vjp } from '../score/model.js';
 import type { Level } from '../sde/level.js';
 import { Combining, type Blend } from './blend.js';
@@ -31,13 +39,14 @@ export function combine(first: ScorePart, second: ScorePart, blend: Blend): Comb
   const bound = [commandsOf(first), commandsOf(second)] as const;
   if (bound[0] && bound[1]) {
     const [bindFirst, bindSecond] = bound;
-    setCommands(evaluate, (device, x, output, companions) => {
+    const bind: BindEvaluation = (device, x, output, companions) => {
       const combining = new Combining(blend, device, withEstimate(x, companions), [output]);
       const run = bindFirst(device, x, output, companions);
       return inTurn(first, second, combining, run, ([state, estimate], [other]) =>
         bindSecond(device, state!, other!, { estimate }),
       );
-    });
+    };
+    setCommands(evaluate, bind, deviceOf(first));
   }
   const closedForm = closedFormOf(first, second, blend);
   const isDifferentiable = first.differentiate && second.differentiate && blend.rescale === 0;

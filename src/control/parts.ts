@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkInteger } from '../options.js';
 import { checkClassLabel, classesIn } from '../score/class-label.js';
-import { commandsOf, setCommands } from '../score/commands.js';
+import { commandsOf, deviceOf, setCommands } from '../score/commands.js';
 import { conditionOf, sampleIn, withInputs } from '../score/inputs.js';
 import type { Inputs, ScoreModel } from '../score/model.js';
 import type { Level } from '../sde/level.js';
@@ -173,7 +173,7 @@ function membersOf(model: ScoreModel): Combined {
   // One of a caller's may be a method.
   const evaluate: ScoreModel['evaluate'] = (...args) => model.evaluate(...args);
   const commands = commandsOf(model);
-  if (commands) setCommands(evaluate, commands);
+  if (commands) setCommands(evaluate, commands, deviceOf(model));
   return {
     evaluate,
     ...(closedForm && { closedForm }),

@@ -191,6 +191,7 @@ interface Addon {
   settle(queue: QueueNumber): Promise<NativeFailure | undefined>;
   cancelQueue(queue: QueueNumber): void;
   closeQueue(queue: QueueNumber): Promise<void>;
+  loadLibraries(paths: readonly string[]): void;
   openRuntime(asked: string | undefined, otherwise: string | undefined): NativeLibrary;
   createSession(
     source: string | Uint8Array,
@@ -199,7 +200,9 @@ interface Addon {
     memoryPattern: boolean,
     optimizedModelPath: string | undefined,
     entries: readonly string[],
-  ): Promise<{ session: number; inputs: NativePort[]; outputs: NativePort[] }>;
+    /** Of a network that runs on the GPU alone. */
+    tf32: boolean | undefined,
+  ): Promise<{ session: number; isOnGpu: boolean; inputs: NativePort[]; outputs: NativePort[] }>;
   runSession(
     session: number,
     call: number,

@@ -6,9 +6,10 @@ const names: readonly DeviceName[] = ['cpu', 'cuda'];
 let chosen: DeviceName | undefined;
 
 /**
- * Says where the states of samplers, likelihoods and restorations are from now on: on the `cpu`, or on the first GPU (`cuda`). Networks run
- * where they were loaded to run, and what they read and write is copied there and back. The environment variable FASTSDE_DEVICE says what
- * it is at first, else `cpu`. A GPU that cannot be used is an error (LoadError) of the work that needs it; nothing falls back. Never changes a bit.
+ * Says where the states of samplers, likelihoods and restorations are from now on: on the `cpu`, or on the first GPU (`cuda`). The environment
+ * variable FASTSDE_DEVICE says so at first. Where neither does, they are where the network runs: on the GPU for one that was loaded with the
+ * provider `cuda` by a build with kernels, else on the CPU. What a network elsewhere reads and writes is copied there and back. A GPU that cannot
+ * be used is an error (LoadError) of the work that needs it; nothing falls back. Never changes a bit.
  *
  * @throws OptionError for another name.
  */
@@ -16,8 +17,9 @@ export function setDevice(name: DeviceName): void {
   chosen = checkChoice('device', name, names);
 }
 
-/** @internal The device in use. @throws OptionError where the environment names none. */
-export function deviceInUse(): DeviceName {
-  chosen ??= checkChoice('FASTSDE_DEVICE', process.env['FASTSDE_DEVICE'] || 'cpu', names);
+/** @internal The device that was chosen, if one was. @throws OptionError where the environment names none. */
+export function chosenDevice(): DeviceName | undefined {
+  const asked = process.env['FASTSDE_DEVICE'];
+  if (chosen === undefined && asked) chosen = checkChoice('FASTSDE_DEVICE', asked, names);
   return chosen;
 }

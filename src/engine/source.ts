@@ -53,7 +53,7 @@ export async function openModels(
   if (open) {
     if ((await sessionKind(options)) === 'node') {
       throw new EngineError(
-        'Engines need sessions of the addon: here onnxruntime-node runs networks (FASTSDE_SESSIONS=node, another provider, or a ' +
+        'Engines need sessions of the addon: here onnxruntime-node runs networks (FASTSDE_SESSIONS=node, or a ' +
           'system without them), and would hold this thread. Call sample() and its kin in a thread of your own.',
       );
     }

@@ -1,7 +1,7 @@
 import { cpu } from '../device/cpu.js';
-import type { Device, Elements } from '../device/device.js';
+import type { Device, DeviceName, Elements } from '../device/device.js';
 import { Queue } from '../device/queue.js';
-import { deviceInUse } from '../device/where.js';
+import { chosenDevice } from '../device/where.js';
 import type { Level } from '../sde/level.js';
 import type { Companions, ScoreModel, Vjp } from './model.js';
 
@@ -30,12 +30,19 @@ export type BindVjp = (
 
 // Known by the function that does the same on ordinary arrays: a model that is made of another one, with a function of its own in
 // this place, has no such commands, and one that takes the function over has them too.
-const evaluations = new WeakMap<ScoreModel['evaluate'], BindEvaluation>();
+const evaluations = new WeakMap<ScoreModel['evaluate'], { bind: BindEvaluation; device: DeviceName }>();
 const products = new WeakMap<Vjp, BindVjp>();
 
-/** Says how an evaluation is made of commands of a device. */
-export function setCommands(evaluate: ScoreModel['evaluate'], bind: BindEvaluation): void {
-  evaluations.set(evaluate, bind);
+/**
+ * Says how an evaluation is made of commands of a device.
+ * @param device where the arrays are best: where the network runs.
+ */
+export function setCommands(
+  evaluate: ScoreModel['evaluate'],
+  bind: BindEvaluation,
+  device: DeviceName = 'cpu',
+): void {
+  evaluations.set(evaluate, { bind, device });
 }
 
 /** As {@link setCommands}, for a Jacobian product. */
@@ -45,7 +52,12 @@ export function setVjpCommands(vjp: Vjp, bind: BindVjp): void {
 
 /** How this model is evaluated by commands of a device; undefined where its evaluation has to be awaited, as a user's function. */
 export function commandsOf({ evaluate }: Pick<ScoreModel, 'evaluate'>): BindEvaluation | undefined {
-  return evaluations.get(evaluate);
+  return evaluations.get(evaluate)?.bind;
+}
+
+/** The device that suits the evaluation of a model. */
+export function deviceOf({ evaluate }: Pick<ScoreModel, 'evaluate'>): DeviceName {
+  return evaluations.get(evaluate)?.device ?? 'cpu';
 }
 
 /** As {@link commandsOf}, of a Jacobian product. */
@@ -57,13 +69,13 @@ export function vjpCommandsOf(vjp: Vjp): BindVjp | undefined {
 const FEW = 8192;
 
 /**
- * Where states of a model are: with a queue on the device in use, but for few elements on the CPU that a function is awaited for, which
+ * Where states of a model are: with a queue on the device that was chosen, or that suits the model, but for few elements on the CPU that a function is awaited for, which
  * stay with its thread.
  * @param signal ends the work of a queue.
  * @throws LoadError where the device cannot be used.
  */
 export function openDevice(model: ScoreModel, elements: number, signal: AbortSignal | undefined): Device {
-  const where = deviceInUse();
+  const where = chosenDevice() ?? deviceOf(model);
   const isHere = where === 'cpu' && commandsOf(model) === undefined && elements < FEW;
   return isHere ? cpu : new Queue(signal, where);
 }

@@ -115,7 +115,7 @@ constexpr int invalidValue = 1, outOfMemory = 2, notFound = 500, launchFailed = 
 constexpr std::size_t totalMemory = std::size_t{1} << 30;
 
 const char* problem = "unknown error";
-std::size_t launches = 0, allocated = 0;
+std::size_t launches = 0, allocated = 0, sent = 0, received = 0;
 
 struct Block {
     unsigned char* pages;
@@ -132,7 +132,7 @@ void writeTally() {
     std::FILE* out = file == nullptr ? nullptr : std::fopen(file, "w");
     if (out == nullptr) return;
     for (const auto& [name, kernel] : kernels()) std::fprintf(out, "%s %zu\n", name.c_str(), kernel.launches);
-    std::fprintf(out, "allocated %zu\n", allocated);
+    std::fprintf(out, "allocated %zu\nsent %zu\nreceived %zu\n", allocated, sent, received);
     std::fclose(out);
 }
 
@@ -221,10 +221,12 @@ API cuMemFree_v2(std::uint64_t pointer) {
 API cuMemAllocHost_v2(void** pointer, std::size_t size) { return *pointer = std::malloc(size), 0; }
 API cuMemFreeHost(void* pointer) { return std::free(pointer), 0; }
 API cuMemcpyHtoDAsync_v2(std::uint64_t to, const void* from, std::size_t size, void*) {
+    emulation::sent += size;
     std::memcpy(reinterpret_cast<void*>(to), from, size);
     return 0;
 }
 API cuMemcpyDtoHAsync_v2(void* to, std::uint64_t from, std::size_t size, void*) {
+    emulation::received += size;
     std::memcpy(to, reinterpret_cast<const void*>(from), size);
     return 0;
 }
@@ -239,6 +241,7 @@ API cuMemsetD8Async(std::uint64_t to, unsigned char value, std::size_t size, voi
 API cuStreamCreate(void** stream, unsigned int) { return *stream = &emulation::handle, 0; }
 API cuStreamDestroy_v2(void*) { return 0; }
 API cuStreamSynchronize(void*) { return 0; }
+API cuStreamWaitEvent(void*, void*, unsigned int) { return 0; }
 API cuEventCreate(void** event, unsigned int) { return *event = &emulation::handle, 0; }
 API cuEventDestroy_v2(void*) { return 0; }
 API cuEventRecord(void*, void*) { return 0; }

@@ -45,6 +45,7 @@ export interface ModelFlags extends GuidanceFlags, PromptFlags {
   readonly batch?: number;
   readonly threads?: number;
   readonly provider?: 'cpu' | 'cuda';
+  readonly tf32?: true;
 }
 
 const providers = ['cpu', 'cuda'];
@@ -79,12 +80,15 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
     ),
     new Option('--no-probe', "skip the check of the network's sign, scale and labels by one evaluation"),
   ];
-  const provider = choice('--provider <name>', 'where the network runs', providers, 'cpu');
+  const machine = [
+    choice('--provider <name>', 'where the network runs', providers, 'cpu'),
+    new Option('--tf32', 'on a GPU, products of 10 bits of mantissa, several times as fast'),
+  ];
   const mixtureFile = new Option(
     '--mixture <file>',
     'a Gaussian mixture instead: JSON with weights, means, covariances',
   );
-  if (mixture) for (const option of [...network, provider]) option.conflicts('mixture');
+  if (mixture) for (const option of [...network, ...machine]) option.conflicts('mixture');
   addOptions(command, 'Model:', [
     ...(mixture ? [mixtureFile] : []),
     new Option(
@@ -97,7 +101,7 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
   if (mixture) addPromptOptions(command);
   addOptions(command, 'Machine:', [
     integer('--threads <n>', 'threads of the network and of the kernels (default: one per core)'),
-    provider,
+    ...machine,
   ]);
 }
 
@@ -148,12 +152,12 @@ async function sdeOf({
 /** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder, a table or an input that cannot be read. */
 export async function loadOptions(flags: ModelFlags): Promise<LoadOptions> {
   const { parameterization, sigmaData, labels, trainedLevels, classes, shape, dataRange } = flags;
-  const { stateInput, timeInput, classInput, selfCondInput, outputName, probe, batch, threads, provider } =
-    flags;
+  const { stateInput, timeInput, classInput, selfCondInput, outputName, probe } = flags;
+  const { batch, threads, provider, tf32 } = flags;
   return defined({
     ...defined(await sdeOf(flags)),
     ...{ parameterization, sigmaData, labels, trainedLevels },
-    ...{ classes, shape, dataRange, batch, threads, provider },
+    ...{ classes, shape, dataRange, batch, threads, provider, tf32 },
     // Without the flag it is the library that decides.
     ...(probe === false && { probe }),
     ...defined(await ladderOf(flags)),
@@ -225,6 +229,7 @@ async function openNetwork(given: string | undefined, flags: ModelFlags): Promis
       dataRange: sde.dataRange,
       ...(threads !== undefined && { threads }),
       provider,
+      ...defined({ tf32: flags.tf32 }),
     },
   };
 }

@@ -73,6 +73,7 @@ export async function createNodeSession(
 }
 
 class NodeSession implements Session {
+  readonly device = 'cpu';
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly #ort: typeof Ort;

@@ -3,10 +3,11 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { addon, type NativeLibrary, type NativePort, type NativeResult } from '../../device/addon.js';
-import type { BoundRun, Device } from '../../device/device.js';
+import type { BoundRun, Device, DeviceName } from '../../device/device.js';
 import { LoadError, ModelError } from '../../errors.js';
 import type { TensorInfo } from '../file/model.js';
 import { dataTypeName } from '../file/tensor.js';
+import { cudaLibraries, explainCuda } from './cuda.js';
 import {
   closedError,
   listFeeds,
@@ -87,25 +88,33 @@ function nodeLibrary(): string | undefined {
   return undefined;
 }
 
-/** A session of the addon's own, in the library that {@link openRuntime} opens; on the CPU. */
+/** A session of the addon's own, in the library that {@link openRuntime} opens; on the CPU or, by CUDA, on the first GPU. */
 export async function createOwnSession(
   source: string | Uint8Array,
   options: SessionOptions,
 ): Promise<Session> {
-  openRuntime();
+  const { provider, tf32 = false } = options;
+  const { path: library } = openRuntime();
+  if (provider === 'cuda') addon().loadLibraries(cudaLibraries(library));
   const { threads = 0, optimization = 'all', memoryPattern = false, folder, optimizedModelPath } = options;
   const entries = ['session.intra_op.allow_spinning', '0'];
   if (folder !== undefined) entries.push('session.model_external_initializers_file_folder_path', folder);
-  const { session, inputs, outputs } = await addon().createSession(
-    source,
-    threads,
-    levels[optimization],
-    memoryPattern,
-    optimizedModelPath,
-    entries,
-  );
+  const { session, isOnGpu, inputs, outputs } = await addon()
+    .createSession(
+      source,
+      threads,
+      levels[optimization],
+      memoryPattern,
+      optimizedModelPath,
+      entries,
+      provider === 'cuda' ? tf32 : undefined,
+    )
+    .catch((cause: unknown) => {
+      throw provider === 'cuda' && !(cause instanceof TypeError) ? explainCuda(library, cause) : cause;
+    });
   try {
-    return new OwnSession(session, inputs.map(tensorInfo), outputs.map(tensorInfo));
+    const device = isOnGpu ? 'cuda' : 'cpu';
+    return new OwnSession(session, device, inputs.map(tensorInfo), outputs.map(tensorInfo));
   } catch (cause) {
     await addon().closeSession(session);
     throw cause;
@@ -120,13 +129,15 @@ const abandoned = new FinalizationRegistry((session: number) => {
 let lastCall = 0;
 
 class OwnSession implements Session {
+  readonly device: DeviceName;
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly #id: number;
   #closed = false;
 
-  constructor(id: number, inputs: readonly TensorInfo[], outputs: readonly TensorInfo[]) {
+  constructor(id: number, device: DeviceName, inputs: readonly TensorInfo[], outputs: readonly TensorInfo[]) {
     this.#id = id;
+    this.device = device;
     this.inputs = inputs;
     this.outputs = outputs;
     abandoned.register(this, id, this);

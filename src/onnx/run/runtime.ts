@@ -1,18 +1,20 @@
 import { addon, limits } from '../../device/addon.js';
 import { LoadError, ModelError, OptionError } from '../../errors.js';
 import { openFile } from '../../io/read.js';
-import { checkInteger } from '../../options.js';
+import { checkChoice, checkInteger } from '../../options.js';
 import { createNodeSession, loadRuntime } from './node.js';
 import { createOwnSession, openRuntime } from './own.js';
 import { oneLine, type Session, type SessionOptions } from './session.js';
 
 export type { Bound, BoundTensors, Session, SessionOptions, Tensor } from './session.js';
 
+const providers = ['cpu', 'cuda', 'webgpu'] as const;
+
 /** Who runs networks: the addon itself, or onnxruntime-node. */
 export type SessionKind = 'own' | 'node';
 
 /**
- * Loads a network into ONNX Runtime. The addon makes the session itself where it can (on Linux, on the CPU); else
+ * Loads a network into ONNX Runtime. The addon makes the session itself where it can (on Linux, on the CPU and by CUDA); else
  * onnxruntime-node does. The environment variable FASTSDE_SESSIONS (`own` or `node`) decides otherwise.
  *
  * @param source a path, or the bytes of a model
@@ -23,6 +25,9 @@ export async function createSession(
   source: string | Uint8Array,
   options: SessionOptions = {},
 ): Promise<Session> {
+  if (options.provider !== undefined) checkChoice('provider', options.provider, providers);
+  if (options.tf32 !== undefined && typeof (options.tf32 as unknown) !== 'boolean')
+    throw new OptionError('tf32', options.tf32, 'true or false');
   if (options.threads !== undefined) checkInteger('threads', options.threads, 1, limits().threads);
   if (typeof source === 'string') await checkFile(source);
   const kind = await sessionKind(options);
@@ -41,8 +46,8 @@ export async function sessionKind({ provider = 'cpu' }: SessionOptions = {}): Pr
   if (asked !== '' && asked !== 'own' && asked !== 'node') {
     throw new OptionError('FASTSDE_SESSIONS', asked, '"own" or "node"');
   }
-  if (asked !== '') return provider === 'cpu' ? asked : 'node';
-  if (provider !== 'cpu' || process.platform !== 'linux') return 'node';
+  if (asked !== '') return provider === 'webgpu' ? 'node' : asked;
+  if (provider === 'webgpu' || process.platform !== 'linux') return 'node';
   try {
     openRuntime();
     return 'own';

@@ -6,7 +6,7 @@ import type { Scheduler } from '../../sde/scheduler.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
 import { checkClassLabel, classesIn } from '../class-label.js';
-import { setCommands, setVjpCommands } from '../commands.js';
+import { setCommands, setVjpCommands, type BindEvaluation } from '../commands.js';
 import { requireInputs, sampleIn } from '../inputs.js';
 import type { ModelInputs, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
 import { inputScale, scoreCoefficients } from '../parameterization.js';
@@ -110,7 +110,7 @@ export class OnnxScoreModel implements ScoreModel {
       await network.run(rows, output, { variance });
     };
     if (network.binds) {
-      setCommands(this.evaluate, (device, x, output, companions) => {
+      const bind: BindEvaluation = (device, x, output, companions) => {
         const enqueue = network.bind(device, {
           x,
           output,
@@ -122,7 +122,8 @@ export class OnnxScoreModel implements ScoreModel {
           this.#check(x, levels, output);
           enqueue({ ...this.#fed(levels), ...this.#given(levels.length, labels) });
         };
-      });
+      };
+      setCommands(this.evaluate, bind, network.device);
     }
   }
 

@@ -1,7 +1,7 @@
 import { FastsdeError, LoadError, ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Session, Tensor } from '../../onnx/run/runtime.js';
-import type { Device } from '../../device/device.js';
+import type { Device, DeviceName } from '../../device/device.js';
 import { BoundNetwork, Room, type NetworkArrays, type RowLabels } from './bound-network.js';
 import { classTensor, isShared, statePort, timeTensor, type Port } from './feeds.js';
 import { inputTensor, type InputValue } from './input-values.js';
@@ -89,6 +89,11 @@ export class Network {
     const running = this.#last.then(() => this.#run(rows, output, { product, variance }));
     this.#last = running.catch(() => undefined);
     return running;
+  }
+
+  /** Where the network runs. */
+  get device(): DeviceName {
+    return this.#session?.device ?? 'cpu';
   }
 
   /** Whether the network can be bound to arrays of a device. */
