@@ -4,6 +4,7 @@ import { DataError, OptionError } from '../../errors.js';
 import type { Model } from '../../onnx/file/model.js';
 import { defined } from '../../options.js';
 import { addOptions, integer, numbers } from '../shared/arguments.js';
+import { addRecipes } from '../shared/help.js';
 import { reportOptions, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print, tell, warn } from '../shared/terminal.js';
@@ -21,7 +22,8 @@ export function averageCommand(): Command {
     .description(
       'Adds up the snapshots that "fastsde train --snapshot-every" kept to power-function averages of other widths (Karras et al. ' +
         '2024, section 3). Of one width it writes the network; of several it measures the loss on the data that the run held out, ' +
-        'and draws it over the width.',
+        'and draws it over the width, in averages.csv and averages.png of the folder. What "fastsde evaluate" says of samples need not ' +
+        'be least at the same width.',
     )
     .argument('<run>', 'the folder of a run of "fastsde train"');
   addOptions(command, 'Average:', [
@@ -38,24 +40,16 @@ export function averageCommand(): Command {
     ),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', examples)
-    .action((folder: string, flags: AverageFlags) =>
-      run((signal) => average(folder, flags, signal), { deviation: '--sigma-rel' }),
-    );
+  return addRecipes(command, [
+    ['fastsde average digits/', 'averages of many widths, and their losses'],
+    ['fastsde average digits/ --sigma-rel 0.03 --output narrow.onnx', 'one of them'],
+    ['fastsde average digits/ --step 4000 --output early.onnx', 'ending earlier'],
+  ]).action((folder: string, flags: AverageFlags) =>
+    run((signal) => average(folder, flags, signal), { deviation: '--sigma-rel' }),
+  );
 }
 
 const widths = [0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25];
-
-const examples = `
-The network is that of model.onnx in the folder. A measured loss is a row of averages.csv there, and a
-point of averages.png. What "fastsde evaluate" says of samples need not be least at the same width.
-
-Examples:
-  $ fastsde train --data mnist --snapshot-every 200 --output digits/
-  $ fastsde average digits/
-  $ fastsde average digits/ --sigma-rel 0.03 --output narrow.onnx
-`;
 
 /** From this relative error of a profile on, a word of doubt. */
 const DOUBTFUL = 0.05;

@@ -1,10 +1,9 @@
 import { Command } from 'commander';
 import { OptionError } from '../../errors.js';
-import { dataHelp } from '../shared/data.js';
+import { addRecipes } from '../shared/help.js';
 import {
   addRestorationOptions,
   measureData,
-  restorationHelp,
   restoreTo,
   type RestorationFlags,
 } from '../shared/restoration.js';
@@ -19,7 +18,11 @@ export function colorizeCommand(): Command {
         'colour pictures. Pictures may be grey or in colour; of these only the grey is used.',
     );
   addRestorationOptions(command, []);
-  return command.addHelpText('after', help).action((model: string | undefined, flags: RestorationFlags) =>
+  return addRecipes(command, [
+    ['fastsde colorize cifar10 --data photos/ --resize', 'small photographs'],
+    ['fastsde colorize model.onnx --data grey/ --resize --count 8', 'eight for each'],
+    ['fastsde colorize model.onnx --data grey/ --output coloured/', 'files'],
+  ]).action((model: string | undefined, flags: RestorationFlags) =>
     run((signal) =>
       restoreTo(model, flags, signal, async (opened) => {
         const { colorization } = await import('../../control/operators.js');
@@ -35,9 +38,3 @@ export function colorizeCommand(): Command {
     ),
   );
 }
-
-const help = `${dataHelp}${restorationHelp}
-Examples:
-  $ fastsde colorize model.onnx --data pictures/ --resize
-  $ fastsde colorize model.onnx --data grey/ --limit 4 --count 8 --output coloured/
-`;

@@ -3,9 +3,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Sampler } from '../../evaluation/cells.js';
 import type { DistanceName, ReferenceData } from '../../evaluation/distances.js';
 import { FastsdeError, OptionError } from '../../errors.js';
+import { isLive } from '../../io/progress.js';
 import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, choice, integer, list, numbers, real } from '../shared/arguments.js';
 import { readFeatures, featuresOption, openFeatures } from '../shared/features.js';
+import { addRecipes, addSection, addUsual } from '../shared/help.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import {
   counted,
@@ -41,7 +43,8 @@ export function compareCommand(): Command {
     .summary('samplers at several numbers of evaluations: how far from the ODE, the law and the data')
     .description(
       'Draws samples by several samplers, each at several numbers of network evaluations, and prints how far they are from ' +
-        'a fine solution of the probability-flow ODE, from the exact law of a mixture, and from data, with standard errors.',
+        'a fine solution of the probability-flow ODE, from the exact law of a mixture, and from data, with standard errors. Below the line of the table stands what can be ' +
+        'reached: exact samples, held-out data and the ODE itself, each with as many samples.',
     )
     .addArgument(modelArgument());
   addOptions(command, 'Samplers:', [
@@ -81,40 +84,46 @@ export function compareCommand(): Command {
     new Option('--csv <file>', 'a CSV file: the table with all digits'),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((model: string | undefined, flags: CompareFlags) =>
-      run((signal) => compareSamplers(model, flags, signal), { dataRange: '--data-range' }),
-    );
+  addUsual(command, [
+    '--samplers',
+    '--evaluations',
+    '--distances',
+    '--count',
+    '--data',
+    '--seed',
+    '--output',
+    '--json',
+    '--quiet',
+  ]);
+  addSection(command, 'Samplers, with commas between them:', [
+    ['heun', 'a method of "fastsde sample --solver"'],
+    ["'dpmpp-*'", 'every method that the pattern matches'],
+    ['unipc:order=3,grid=karras', 'with options of "fastsde sample"'],
+    ['rk45:rtol=1e-3,atol=1e-3', 'what has steps of its own is drawn once'],
+    ['predictor-corrector:snr=0.1', 'with predictor=, corrector= and their options'],
+  ]);
+  addSection(command, 'Distances, by name:', [
+    [
+      'ode-rms',
+      "root mean square of an element's difference to a fine solution of the probability-flow ODE from the same starting points; " +
+        'only of samplers without noise',
+    ],
+    [
+      'ode-wasserstein',
+      'squared sliced Wasserstein distance to samples of that solution from other starting points; of every sampler',
+    ],
+    ['law-wasserstein', 'the same to exact samples of a mixture'],
+    ['law-frechet', 'squared Frechet distance to the exact moments of a mixture'],
+    ['frechet, kernel', 'to the data, by features, as "fastsde evaluate" has them'],
+  ]);
+  return addRecipes(command, [
+    ['fastsde compare', 'the usual samplers, on the embedded digits'],
+    ["fastsde compare model.onnx --samplers 'unipc,dpmpp-*'", 'of your network'],
+    ['fastsde compare --mixture m.json --samplers euler,heun', 'by the exact law'],
+  ]).action((model: string | undefined, flags: CompareFlags) =>
+    run((signal) => compareSamplers(model, flags, signal), { dataRange: '--data-range' }),
+  );
 }
-
-const help = `
-Samplers, with commas between them:
-  heun                               a method of "fastsde sample --solver"
-  'dpmpp-*'                          every method that the pattern matches
-  unipc:order=3,grid=karras          with options of "fastsde sample"
-  predictor-corrector:predictor=ancestral,snr=0.16
-  rk45:rtol=1e-3,atol=1e-3           what has steps of its own is drawn once
-
-Distances, by name:
-  ode-rms          root mean square of an element's difference to a fine solution of
-                   the probability-flow ODE from the same starting points; only of
-                   samplers without noise
-  ode-wasserstein  squared sliced Wasserstein distance to samples of that solution
-                   from other starting points; of every sampler
-  law-wasserstein  the same to exact samples of a mixture
-  law-frechet      squared Frechet distance to the exact moments of a mixture
-  frechet, kernel  to the data, by features, as "fastsde evaluate" has them
-
-Below the line of the table stands what can be reached: exact samples, held-out data
-and the ODE itself, each with as many samples. Nothing can be told apart below that.
-
-Examples:
-  $ fastsde compare --samplers unipc,heun,dpmpp-2m-sde --data mnist --output compare/
-  $ fastsde compare model.onnx --samplers 'dpmpp-*:grid=karras' --evaluations 10,20
-  $ fastsde compare --mixture mixture.json --samplers euler,heun,unipc --chart law.png
-  $ fastsde compare --distances ode-rms --samplers ddim,deis,unipc --json
-`;
 
 async function compareSamplers(
   path: string | undefined,
@@ -186,7 +195,7 @@ async function compareWith(opened: Opened, data: Data | undefined, flags: Compar
         },
       });
       // A terminal has the bar.
-      if (!quiet && !process.stderr.isTTY)
+      if (!quiet && !isLive(process.stderr))
         for await (const { name, evaluations, seconds } of comparing)
           if (evaluations !== undefined)
             tell(`${name}: ${Number(evaluations.toFixed(1))} evaluations, ${seconds!.toFixed(1)} s`);

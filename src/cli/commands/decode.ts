@@ -3,6 +3,7 @@ import { defined } from '../../options.js';
 import { addOptions, integer, real } from '../shared/arguments.js';
 import { classesOf } from '../shared/data.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
+import { addRecipes, addUsual } from '../shared/help.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -50,19 +51,24 @@ export function decodeCommand(): Command {
     ),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((model: string | undefined, flags: DecodeFlags) =>
-      run((signal) => decodeTo(model, flags, signal)),
-    );
+  addUsual(command, [
+    '--latents',
+    '--temperature',
+    '--class',
+    '--rtol',
+    '--atol',
+    '--output',
+    '--json',
+    '--quiet',
+  ]);
+  return addRecipes(command, [
+    ['fastsde decode --latents latents.npz', 'what the codes are of: samples.png'],
+    ['fastsde decode --latents latents.npz --temperature 0.8', 'more typical samples'],
+    ['fastsde decode model.onnx --latents codes.npy --output x.npz', 'as numbers'],
+  ]).action((model: string | undefined, flags: DecodeFlags) =>
+    run((signal) => decodeTo(model, flags, signal)),
+  );
 }
-
-const help = `
-Examples:
-  $ fastsde encode --data mnist --count 16 --output latents.npz
-  $ fastsde decode --latents latents.npz --output again.png
-  $ fastsde decode --latents latents.npz --temperature 0.8 --output typical.png
-`;
 
 async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: AbortSignal): Promise<void> {
   const { decode } = await import('../../likelihood/latent.js');

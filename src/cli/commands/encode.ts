@@ -5,13 +5,13 @@ import {
   addDataOptions,
   chosen,
   classesOf,
-  dataHelp,
   openData,
   type DataFlags,
   type RangeFlags,
 } from '../shared/data.js';
 import { addEncoderOptions, openEncoder, type EncoderFlags } from '../shared/autoencoder.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
+import { addRecipes, addUsual } from '../shared/help.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -25,6 +25,7 @@ import {
   type ReportFlags,
 } from '../shared/report.js';
 import { run } from '../shared/run.js';
+import { shellWord } from '../shared/terminal.js';
 
 interface EncodeFlags extends ModelFlags, EncoderFlags, DataFlags, RangeFlags, OdeFlags, ReportFlags {
   readonly output: string;
@@ -50,20 +51,25 @@ export function encodeCommand(): Command {
     ),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((model: string | undefined, flags: EncodeFlags) =>
-      run((signal) => encodeTo(model, flags, signal)),
-    );
+  addUsual(command, [
+    '--data',
+    '--count',
+    '--first',
+    '--resize',
+    '--rtol',
+    '--atol',
+    '--output',
+    '--json',
+    '--quiet',
+  ]);
+  return addRecipes(command, [
+    ['fastsde encode --data mnist --count 16', 'codes of digits: latents.npz'],
+    ['fastsde encode model.onnx --data photos/ --resize', 'of pictures of your own'],
+    ['fastsde encode --data mnist --rtol 1e-7 --atol 1e-7', 'more exactly'],
+  ]).action((model: string | undefined, flags: EncodeFlags) =>
+    run((signal) => encodeTo(model, flags, signal)),
+  );
 }
-
-const help = `${dataHelp}
-Examples:
-  $ fastsde encode --data mnist --count 16
-  $ fastsde encode model.onnx --data digits/ --resize --rtol 1e-7 --atol 1e-7 --output codes.npy
-  $ fastsde encode stable-diffusion/ --prompt "a red house" --data photos/ --resize
-  $ fastsde decode --latents latents.npz --temperature 0.8
-`;
 
 /** The data, or of a latent model what its encoder makes of them. */
 async function latentsIn(
@@ -118,6 +124,7 @@ async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: Ab
         seconds,
       },
       options: { ...options, output },
+      next: `fastsde decode --latents ${shellWord(output)}, of the same model`,
       summary:
         `${counted(shape[0]!, 'code')} with mean square ${meanSquare.toPrecision(4)} (1 under the prior), ` +
         `${evaluationRange(evaluations)} score evaluations each, ${seconds.toFixed(1)} s: ${output}`,

@@ -9,6 +9,7 @@ import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, choice, integer, numbers } from '../shared/arguments.js';
 import { readFeatures, featuresOption, following, openFeatures } from '../shared/features.js';
 import { figuresOf } from '../shared/figures.js';
+import { addRecipes, addSection, addUsual } from '../shared/help.js';
 import { reportOptions, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print, warn } from '../shared/terminal.js';
@@ -34,7 +35,8 @@ export function evaluateCommand(): Command {
     .summary('how far samples are from data, with standard errors')
     .description(
       'Compares samples with data by their features: Frechet and kernel distance, precision, recall, density, coverage, ' +
-        'inception score, sliced Wasserstein distance, and whether samples are copies of training data.',
+        'inception score, sliced Wasserstein distance, and whether samples are copies of training data. Features of other networks, and of ' +
+        'other numbers of samples, are not comparable.',
     );
   addOptions(command, 'Data:', [
     new Option(
@@ -82,33 +84,28 @@ export function evaluateCommand(): Command {
     ),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((flags: EvaluateFlags) => run((signal) => evaluateSamples(flags, signal)));
+  addUsual(command, ['--samples', '--data', '--features', '--metrics', '--neighbours', '--json', '--quiet']);
+  addSection(command, 'Metrics, by name:', [
+    [
+      'frechet',
+      'Frechet distance (FID with Inception features), its standard error, its bias at these numbers of samples, and what it ' +
+        'extrapolates to for infinitely many',
+    ],
+    ['kernel', 'kernel distance (KID) over all pairs; unbiased'],
+    ['manifold', 'precision, recall, density, coverage'],
+    ['inception-score', 'of a network with logits'],
+    ['sliced-wasserstein', 'squared distance of one-dimensional projections'],
+    [
+      'memorisation',
+      'distances of samples to the nearest reference sample, over those of held-out data: near 0 where samples are copies',
+    ],
+  ]);
+  return addRecipes(command, [
+    ['fastsde evaluate --samples digits/ --data mnist', 'all distances, with errors'],
+    ['fastsde evaluate --samples s/ --data mnist --neighbours n.png', 'copies?'],
+    ['fastsde evaluate --samples s/ --data photos/ --features f.onnx', 'FID'],
+  ]).action((flags: EvaluateFlags) => run((signal) => evaluateSamples(flags, signal)));
 }
-
-const help = `
-Metrics, by name:
-  frechet             Frechet distance (FID with Inception features), its standard
-                      error, its bias at these numbers of samples, and what it
-                      extrapolates to for infinitely many
-  kernel              kernel distance (KID) over all pairs; unbiased
-  manifold            precision, recall, density, coverage
-  inception-score     of a network with logits
-  sliced-wasserstein  squared distance of one-dimensional projections
-  memorisation        distances of samples to the nearest reference sample, over
-                      those of held-out data: near 0 where samples are copies
-
-Features of other networks, and of other numbers of samples, are not comparable.
-docs/evaluation.md says what to use when, and what the errors mean.
-
-Examples:
-  $ fastsde sample --count 10000 --output digits/
-  $ fastsde evaluate --samples digits/ --data mnist
-  $ fastsde evaluate --samples digits/ --data mnist --metrics frechet --json
-  $ fastsde evaluate --samples photos/ --data cifar/ --features inception.onnx
-  $ fastsde evaluate --samples points.npy --data swiss-roll
-`;
 
 async function evaluateSamples(flags: EvaluateFlags, signal: AbortSignal): Promise<void> {
   const { evaluate } = await import('../../evaluation/evaluate.js');

@@ -1,12 +1,17 @@
 import { Command } from 'commander';
 import { choice } from '../shared/arguments.js';
+import { addRecipes } from '../shared/help.js';
 import { run } from '../shared/run.js';
 import type { GradFlags } from '../shared/differentiate.js';
 
 /** `fastsde grad`: differentiates an ONNX model into another ONNX model. */
 export function gradCommand(): Command {
-  return new Command('grad')
-    .description('differentiate an ONNX model into another ONNX model')
+  const command = new Command('grad')
+    .summary('differentiate an ONNX model into another ONNX model')
+    .description(
+      'Makes an ONNX model of products with the Jacobian of another (J^T v, J v), of the gradient of one number per sample, or of a loss ' +
+        'and the gradients of all parameters. Without --output nothing is written.',
+    )
     .argument('<model>', 'the ONNX file')
     .addOption(
       choice(
@@ -32,11 +37,15 @@ export function gradCommand(): Command {
     .option('--parameters <pattern>', 'train: regular expression for the names of the trained initializers')
     .option('-o, --output <file>', 'where to write the derived model')
     .option('--check', 'compare with finite differences and print the errors')
-    .option('--json', 'print one JSON object')
-    .action((file: string, flags: GradFlags) =>
-      run(async () => {
-        const { differentiate } = await import('../shared/differentiate.js');
-        await differentiate(file, flags);
-      }),
-    );
+    .option('--json', 'print one JSON object');
+  return addRecipes(command, [
+    ['fastsde grad model.onnx --output vjp.onnx --check', 'J^T v, checked'],
+    ['fastsde grad classifier.onnx --mode grad --labels y', 'd log p(y | x) / dx'],
+    ['fastsde grad model.onnx --mode train --output t.onnx', 'to train it'],
+  ]).action((file: string, flags: GradFlags) =>
+    run(async () => {
+      const { differentiate } = await import('../shared/differentiate.js');
+      await differentiate(file, flags);
+    }),
+  );
 }

@@ -3,6 +3,7 @@ import { OptionError } from '../../errors.js';
 import { gridCosts } from '../../sde/names.js';
 import type { GridCost } from '../../sampling/find-grid.js';
 import { addOptions, bigInteger, choice, integer, real } from '../shared/arguments.js';
+import { addRecipes, addUsual } from '../shared/help.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { modelArgument, reportOptions, withModel, type Opened, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
@@ -45,18 +46,15 @@ export function gridCommand(): Command {
   ]);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', reportOptions());
-  return command
-    .addHelpText('after', examples)
-    .action((model: string | undefined, flags: GridFlags) =>
-      run((signal) => withModel(model, flags, (opened) => find(opened, flags, signal))),
-    );
+  addUsual(command, ['--evaluations', '--steps', '--seed', '--class', '--json', '--quiet']);
+  return addRecipes(command, [
+    ['fastsde grid --evaluations 8', 'seven steps and a denoising, for the digits'],
+    ['fastsde grid model.onnx --evaluations 8', 'of a network; kept beside it'],
+    ['fastsde grid model.onnx --evaluations 8 --class 3 --json', 'for one class'],
+  ]).action((model: string | undefined, flags: GridFlags) =>
+    run((signal) => withModel(model, flags, (opened) => find(opened, flags, signal))),
+  );
 }
-
-const examples = `
-Examples:
-  $ fastsde grid model.onnx --evaluations 8
-  $ fastsde sample model.onnx --solver ipndm --evaluations 8 --grid auto
-`;
 
 async function find(opened: Opened, flags: GridFlags, signal: AbortSignal) {
   const { gridOf } = await import('../shared/grids.js');

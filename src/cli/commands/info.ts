@@ -2,21 +2,26 @@ import { Command } from 'commander';
 import type { GpuInfo } from '../../device/addon.js';
 import { quietRuntime } from '../shared/model.js';
 import { dependency, fastsde } from '../shared/package.js';
+import { addRecipes } from '../shared/help.js';
 import { run } from '../shared/run.js';
 import { print } from '../shared/terminal.js';
 
 /** `fastsde info`: what runs here, and what does not and why. */
 export function infoCommand(): Command {
-  return new Command('info')
+  const command = new Command('info')
     .summary('print versions, instruction set, threads and execution providers')
     .description('Prints what fastsde runs with on this machine, and what cannot run and why.')
-    .option('--json', 'print one JSON object')
-    .action((flags: { json?: true }) =>
-      run(async () => {
-        const facts = await gather();
-        print(flags.json ? `${JSON.stringify(facts)}\n` : table(facts));
-      }),
-    );
+    .option('--json', 'print one JSON object');
+  return addRecipes(command, [
+    ['fastsde info', 'what runs here, and what does not and why'],
+    ['fastsde info --json', 'for a report'],
+    ['FASTSDE_ISA=baseline fastsde info', 'with other kernels'],
+  ]).action((flags: { json?: true }) =>
+    run(async () => {
+      const facts = await gather();
+      print(flags.json ? `${JSON.stringify(facts)}\n` : table(facts));
+    }),
+  );
 }
 
 interface Facts {

@@ -1,12 +1,11 @@
 import { Command, Option } from 'commander';
 import { OptionError } from '../../errors.js';
 import { isImageShape } from '../../shape.js';
-import { dataHelp } from '../shared/data.js';
+import { addRecipes } from '../shared/help.js';
 import {
   addRestorationOptions,
   endsIn,
   measureData,
-  restorationHelp,
   restoreTo,
   type RestorationFlags,
 } from '../shared/restoration.js';
@@ -31,7 +30,11 @@ export function inpaintCommand(): Command {
         'of the size of the model that is black or transparent there',
     ).makeOptionMandatory(),
   ]);
-  return command.addHelpText('after', help).action((model: string | undefined, flags: InpaintFlags) =>
+  return addRecipes(command, [
+    ['fastsde inpaint --data mnist --mask half:bottom', 'lower halves of digits'],
+    ['fastsde inpaint m.onnx --data photos/ --mask mask.png', 'a hole of any form'],
+    ['fastsde inpaint --data mnist --mask center:14 --method smc', 'particles'],
+  ]).action((model: string | undefined, flags: InpaintFlags) =>
     run((signal) =>
       restoreTo(model, flags, signal, async (opened) => {
         const { inpainting } = await import('../../control/operators.js');
@@ -41,14 +44,6 @@ export function inpaintCommand(): Command {
     ),
   );
 }
-
-const help = `${dataHelp}${restorationHelp}
-Examples:
-  $ fastsde inpaint --data mnist --mask half:bottom
-  $ fastsde inpaint --data mnist --mask half:bottom --steps 200 --limit 16 --count 8
-  $ fastsde inpaint model.onnx --data pictures/ --resize --mask mask.png --output filled/
-  $ fastsde inpaint --data mnist --mask random:0.9 --method smc --particles 64 --json
-`;
 
 async function maskOf({ mask, seed }: InpaintFlags, shape: readonly number[]): Promise<Float32Array> {
   const { maskFromName } = await import('../../control/from-name.js');

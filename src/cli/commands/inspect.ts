@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Inspection } from '../../score/network/inspect.js';
+import { addRecipes } from '../shared/help.js';
 import { addModelOptions, loadOptions, quietRuntime, type ModelFlags } from '../shared/model.js';
 import { run } from '../shared/run.js';
 import { print } from '../shared/terminal.js';
@@ -21,7 +22,11 @@ export function inspectCommand(): Command {
     .argument('<model>', 'ONNX file of a score network')
     .option('--json', 'print one JSON object');
   addModelOptions(command, { mixture: false });
-  return command.action((path: string, flags: InspectFlags) =>
+  return addRecipes(command, [
+    ['fastsde inspect model.onnx', 'what it is, and whether it denoises as that'],
+    ['fastsde inspect unet.onnx --sde vp --parameterization eps', 'is it that?'],
+    ['fastsde inspect model.onnx --json', 'for a program'],
+  ]).action((path: string, flags: InspectFlags) =>
     run(async () => {
       const { inspectModel } = await import('../../score/network/inspect.js');
       await quietRuntime();

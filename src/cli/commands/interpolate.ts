@@ -3,8 +3,9 @@ import { OptionError } from '../../errors.js';
 import type { Data } from '../../likelihood/data-space.js';
 import { defined } from '../../options.js';
 import { addOptions, integer } from '../shared/arguments.js';
-import { addDataOptions, classesOf, dataHelp, openData, type DataFlags } from '../shared/data.js';
+import { addDataOptions, classesOf, openData, type DataFlags } from '../shared/data.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
+import { addRecipes, addSection, addUsual } from '../shared/help.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -50,27 +51,22 @@ export function interpolateCommand(): Command {
     new Option('--output <path>', 'where the paths go, see below (default: path.png)'),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((model: string | undefined, flags: InterpolateFlags) =>
-      run((signal) => interpolateTo(model, flags, signal)),
-    );
+  addUsual(command, ['--data', '--pairs', '--points', '--resize', '--output', '--json', '--quiet']);
+  addSection(command, 'Output, by the ending of --output:', [
+    ['path.png', 'a row of images for every path; a scatter picture of points of the plane'],
+    ['path.npy', "float32 [paths, points, ...shape], in the model's own space"],
+    ['path.npz', 'the same as "samples"'],
+    ['path.webp', 'an animation that goes along all paths at once'],
+    ['path/', 'a folder with one PNG per image, path by path'],
+  ]);
+  return addRecipes(command, [
+    ['fastsde interpolate --data mnist', 'paths between digits: path.png'],
+    ['fastsde interpolate --data mnist --output path.webp', 'as moving pictures'],
+    ['fastsde interpolate model.onnx --data photos/ --resize', 'of your own'],
+  ]).action((model: string | undefined, flags: InterpolateFlags) =>
+    run((signal) => interpolateTo(model, flags, signal)),
+  );
 }
-
-const help = `${dataHelp}
-Output, by the ending of --output:
-  path.png       a row of images for every path; a scatter picture of points of
-                 the plane
-  path.npy       float32 [paths, points, ...shape], in the model's own space
-  path.npz       the same as "samples"
-  path.webp      an animation that goes along all paths at once
-  path/          a folder with one PNG per image, path by path
-
-Examples:
-  $ fastsde interpolate --data mnist
-  $ fastsde interpolate --data mnist --pairs 0:5,7:12 --points 12 --output digits.webp
-  $ fastsde interpolate model.onnx --data faces/ --resize --rtol 1e-4 --atol 1e-4
-`;
 
 function pairsOf(text: string): Pair[] {
   return text.split(',').map((pair) => {
@@ -98,7 +94,7 @@ async function interpolateTo(
     const pairs = pairsWithin(set.shape[0]!, flags.pairs);
     checkCapacity(output, model.shape, pairs.length * (flags.points ?? 8));
     const [from, to] = [0, 1].map((end) => pick(set, pairs.map((pair) => pair[end]!)).data) as [Data, Data]; // prettier-ignore
-    const { values, shape, evaluations, seconds, options } = await follow('Interpolating', 'paths', (show) =>
+    const { values, shape, evaluations, seconds, options } = await follow('Interpolating', 'path', (show) =>
       interpolate(model, from, to, {
         ...odeOptions(flags),
         ...defined({ points: flags.points }),

@@ -11,13 +11,13 @@ import {
   addDataOptions,
   chosen,
   classesOf,
-  dataHelp,
   openData,
   type DataFlags,
   type RangeFlags,
 } from '../shared/data.js';
 import type { Scored } from '../shared/likelihood-results.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
+import { addRecipes, addSection, addUsual } from '../shared/help.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
@@ -78,30 +78,39 @@ export function likelihoodCommand(): Command {
     list('--output <file>', 'where results go, see below; may be repeated (default: CSV on stdout)'),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((model: string | undefined, flags: LikelihoodFlags) =>
-      run((signal) => scoreData(model, flags, signal)),
-    );
+  addUsual(command, [
+    '--data',
+    '--count',
+    '--first',
+    '--resize',
+    '--probes',
+    '--repeats',
+    '--seed',
+    '--output',
+    '--json',
+    '--quiet',
+  ]);
+  addSection(command, 'Output, by the ending of --output:', [
+    [
+      'results.csv',
+      'a line per sample: index, label where the data have classes, log_density (nats), bits_per_dim, standard_error, evaluations',
+    ],
+    ['results.npz', 'the same columns as arrays'],
+    ['results.png', 'a histogram of bits/dim'],
+    [
+      'results/',
+      'a folder with a file per batch: a run that was stopped goes on when it is started again, and several processes may do one ' +
+        'run; with it, other outputs are written at the end',
+    ],
+  ]);
+  return addRecipes(command, [
+    ['fastsde likelihood --data mnist --count 100 --probes 2', 'with errors'],
+    ['fastsde likelihood m.onnx --data photos/ --resize --output nll.csv', 'a table'],
+    ['fastsde likelihood --mixture m.json --data x.npy', 'of an exact law'],
+  ]).action((model: string | undefined, flags: LikelihoodFlags) =>
+    run((signal) => scoreData(model, flags, signal)),
+  );
 }
-
-const help = `${dataHelp}
-Output, by the ending of --output:
-  results.csv    a line per sample: index, label where the data have classes,
-                 log_density (nats), bits_per_dim, standard_error, evaluations
-  results.npz    the same columns as arrays
-  results.png    a histogram of bits/dim
-  results/       a folder with a file per batch: a run that was stopped goes on when it is
-                 started again, and several processes may do one run; with it, other outputs
-                 are written at the end
-
-Examples:
-  $ fastsde likelihood --data mnist --count 100 --probes 2
-  $ fastsde likelihood model.onnx --data digits/ --resize --output results.csv
-  $ fastsde likelihood --data mnist --count 1000 --repeats 5 --elbo 20 \\
-      --output results.csv --output histogram.png --json
-  $ fastsde likelihood --mixture mixture.json --data points.npy --rtol 1e-9 --atol 1e-9
-`;
 
 async function scoreData(
   path: string | undefined,

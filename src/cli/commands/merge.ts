@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import { OptionError } from '../../errors.js';
+import { addRecipes } from '../shared/help.js';
 import { run } from '../shared/run.js';
 import { print, tell } from '../shared/terminal.js';
 
@@ -12,7 +13,7 @@ interface MergeFlags {
 
 /** `fastsde merge`: verifies the folders of a run and joins their samples. */
 export function mergeCommand(): Command {
-  return new Command('merge')
+  const command = new Command('merge')
     .summary('verify and join the samples of a folder')
     .description(
       'Checks that the folders which "fastsde sample" wrote hold one whole run, every file as it was written, and joins ' +
@@ -21,8 +22,12 @@ export function mergeCommand(): Command {
     .argument('<folders...>', 'the folder of a run, or the folders of its parts')
     .option('--output <file>', 'a .npy file for all samples; without it they are only verified')
     .option('--json', 'print one JSON object on stdout')
-    .option('--quiet', 'no summary on stderr')
-    .action((folders: string[], flags: MergeFlags) => run((signal) => merge(folders, flags, signal)));
+    .option('--quiet', 'no summary on stderr');
+  return addRecipes(command, [
+    ['fastsde merge digits/', 'is the run whole and undamaged?'],
+    ['fastsde merge digits/ --output digits.npy', 'all samples in one file'],
+    ['fastsde merge part-0/ part-1/ --output all.npy', 'of parts in several folders'],
+  ]).action((folders: string[], flags: MergeFlags) => run((signal) => merge(folders, flags, signal)));
 }
 
 async function merge(

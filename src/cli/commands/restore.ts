@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { DataError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { elementCount } from '../../shape.js';
-import { dataHelp } from '../shared/data.js';
+import { addRecipes } from '../shared/help.js';
 import type { Opened } from '../shared/report.js';
 import {
   addRestorationOptions,
@@ -11,7 +11,6 @@ import {
   measureData,
   measurementFlags,
   readMatrix,
-  restorationHelp,
   restoreTo,
   type Measured,
   type RestorationFlags,
@@ -29,7 +28,8 @@ export function restoreCommand(): Command {
     .summary('draw samples given blurred, small or otherwise measured ones')
     .description(
       'Draws samples given y = A(x) + noise: pictures that were blurred or made smaller, or what a matrix or a network measures. The ' +
-        'data are originals, of which y is made; with --measured, and with a matrix, they are y itself.',
+        'data are originals, of which y is made; with --measured, and with a matrix, they are y itself: y.npy then has a row for each ' +
+        'measurement, A.npy one for each measured number.',
     );
   addRestorationOptions(command, [
     new Option(
@@ -39,28 +39,17 @@ export function restoreCommand(): Command {
     ).makeOptionMandatory(),
     new Option('--measured', 'the data are measurements, and not originals'),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((model: string | undefined, flags: RestoreFlags) =>
-      run(
-        (signal) => restoreTo(model, flags, signal, (opened) => measured(flags, opened, signal)),
-        measurementFlags,
-      ),
-    );
+  return addRecipes(command, [
+    ['fastsde restore --data mnist --operator blur:3', 'blurs digits, and undoes it'],
+    ['fastsde restore m.onnx --data big/ --operator downsample:4', 'superresolution'],
+    ['fastsde restore --mixture m.json --data y.npy --operator A.npy', 'y = A x'],
+  ]).action((model: string | undefined, flags: RestoreFlags) =>
+    run(
+      (signal) => restoreTo(model, flags, signal, (opened) => measured(flags, opened, signal)),
+      measurementFlags,
+    ),
+  );
 }
-
-const help = `${dataHelp}${restorationHelp}
-With a mixture, samples can be held against the exact posterior: y.npy has a row
-for each measurement, A.npy a row for each measured number.
-
-Examples:
-  $ fastsde restore --data mnist --operator blur:3 --noise 0.05
-  $ fastsde restore model.onnx --data blurred/ --measured --operator gaussian-blur:1.5 --noise 0.02
-  $ fastsde restore model.onnx --data small/ --measured --operator downsample:4 --output large/
-  $ fastsde restore model.onnx --data digits/ --operator contour.onnx --noise 0.1 --method dps
-  $ fastsde restore --mixture m.json --data y.npy --operator A.npy --noise 0.3 \\
-      --count 1000 --method smc --output posterior.npy
-`;
 
 async function measured(flags: RestoreFlags, opened: Opened, signal: AbortSignal): Promise<Measured> {
   const { shape } = opened.model;

@@ -4,9 +4,12 @@ import type { ShardsResult } from '../../sampling/shards.js';
 import { OptionError } from '../../errors.js';
 import type { Decoder } from '../../latent/autoencoder.js';
 import { defined, jsonSeed } from '../../options.js';
+import type { ScoreModel } from '../../score/model.js';
+import { isImageShape } from '../../shape.js';
 import { addOptions, bigInteger, integer } from '../shared/arguments.js';
 import { addDecoderOptions, decoderRecord, openDecoder, type DecoderFlags } from '../shared/autoencoder.js';
 import { addGuidanceOptions } from '../shared/guidance.js';
+import { addRecipes, addSection, addUsual } from '../shared/help.js';
 import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import {
   counted,
@@ -18,6 +21,7 @@ import {
 } from '../shared/report.js';
 import { shardOption, type ShardFlag } from '../shared/shard.js';
 import { run } from '../shared/run.js';
+import { shellWord } from '../shared/terminal.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
 
 export interface SampleFlags extends ModelFlags, DecoderFlags, SolverFlags, ReportFlags {
@@ -59,39 +63,37 @@ export function sampleCommand(): Command {
     integer('--trajectory <k>', 'keep the state at every k-th step, for .npz, .webp and scatter pictures'),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText('after', outputHelp)
-    .action((model: string | undefined, flags: SampleFlags) =>
-      run((signal) => sampleTo(model, flags, signal)),
-    );
+  addUsual(command, [
+    ...['--count', '--seed', '--class', '--solver', '--steps', '--evaluations', '--guidance', '--sde'],
+    ...['--output', '--json', '--quiet'],
+  ]);
+  addSection(
+    command,
+    'Output, by the ending of --output (an old file stays until the new one is complete):',
+    [
+      ['samples.png', 'a grid of images; a scatter picture of points of the plane'],
+      ['samples.npy', "float32 [count, ...shape], in the model's own space"],
+      [
+        'samples.npz',
+        'the same as "samples"; with --trajectory also "trajectory" [frames, count, ...shape], "times" and "steps"; with --decoder ' +
+          '"samples" are the pictures, and "latents" what they are made of',
+      ],
+      ['samples.webp', 'an animation of the trajectory, by default of at most 60 frames'],
+      [
+        'samples/',
+        'a folder with a .npy file per batch, a manifest, and for images a PNG per sample; a run that was stopped goes on when it is ' +
+          'started again, and "fastsde merge" joins the files',
+      ],
+    ],
+  );
+  return addRecipes(command, [
+    ['fastsde sample --class 3 --guidance 2', 'sixteen clear threes: samples.png'],
+    ['fastsde sample model.onnx --solver unipc --steps 10', 'any network, fast'],
+    ['fastsde sample --count 50000 --output digits/', 'a long run, which resumes'],
+  ]).action((model: string | undefined, flags: SampleFlags) =>
+    run((signal) => sampleTo(model, flags, signal)),
+  );
 }
-
-const outputHelp = `
-Output, by the ending of --output (an old file stays until the new one is complete):
-  samples.png    a grid of images; a scatter picture of points of the plane
-  samples.npy    float32 [count, ...shape], in the model's own space
-  samples.npz    the same as "samples"; with --trajectory also "trajectory"
-                 [frames, count, ...shape], "times" and "steps"; with --decoder
-                 "samples" are the pictures, and "latents" what they are made of
-  samples.webp   an animation of the trajectory (by default at most 60 frames)
-  samples/       a folder with a .npy file per batch, a manifest, and for images a
-                 PNG per sample; a run that was stopped goes on when it is started
-                 again, "fastsde merge" joins the files
-
-Examples:
-  $ fastsde sample --corrector langevin --snr 0.16
-  $ fastsde sample --sde ve --count 64 --seed 7 --output digits.webp
-  $ fastsde sample --class 3 --guidance 2
-  $ fastsde sample --class 3 --classifier --guidance 2 --guidance-interval 0.3,5
-  $ fastsde sample model.onnx --predictor ancestral --output samples.npy --json
-  $ fastsde sample model.onnx --solver rk45 --rtol 1e-5 --atol 1e-5
-  $ fastsde sample --solver ggf --rtol 0.02
-  $ fastsde sample unet.onnx --sde vp --parameterization eps --labels index
-  $ fastsde sample unet.onnx --decoder vae_decoder.onnx --latent-scale 0.18215
-  $ fastsde sample stable-diffusion/ --prompt "a red house" --guidance 7.5 --steps 30
-  $ fastsde sample --mixture mixture.json --count 5000 --trajectory 50
-  $ fastsde sample --count 50000 --output digits/ --shard $SLURM_ARRAY_TASK_ID/8
-`;
 
 async function sampleTo(path: string | undefined, flags: SampleFlags, signal: AbortSignal): Promise<void> {
   const { namesFolder } = await import('../shared/outputs.js');
@@ -120,8 +122,28 @@ async function sampleTo(path: string | undefined, flags: SampleFlags, signal: Ab
         output,
       },
       summary: `${counted(shape[0]!, 'sample')}, ${evaluations} score evaluations each, ${seconds.toFixed(1)} s: ${output}`,
+      next: decoder ? undefined : nextOf(path, flags, opened.model, output),
     };
   });
+}
+
+/** What suits who has just drawn these samples. */
+function nextOf(
+  path: string | undefined,
+  { mixture, output: given, trajectory, class: label, sde, guidance, corrector, solver }: SampleFlags,
+  { shape }: ScoreModel,
+  output: string,
+): string | undefined {
+  if (/[/\\]$/.test(output)) return `fastsde merge ${shellWord(output)} --output all.npy`;
+  if (shape.length === 1 && shape[0] === 2 && trajectory === undefined && output.endsWith('.png'))
+    return 'the same with --trajectory 50, which draws their paths';
+  if (given !== undefined || !isImageShape(shape)) return undefined;
+  const isPlain = [path, mixture, label, sde, guidance, corrector, solver].every(
+    (flag) => flag === undefined,
+  );
+  return isPlain
+    ? 'fastsde sample --class 3 --guidance 2'
+    : 'the same with --output samples.webp, which shows how they come about';
 }
 
 type Sampled = Pick<SampleResult, 'counts' | 'shape' | 'seconds' | 'options'> & {

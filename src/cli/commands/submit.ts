@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { FastsdeError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { addOptions } from '../shared/arguments.js';
+import { addRecipes } from '../shared/help.js';
 import { reportOptions } from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print, tell } from '../shared/terminal.js';
@@ -36,20 +37,13 @@ export function submitCommand(): Command {
     new Option('--cancel', 'end the run that was submitted with the same arguments').conflicts(['wait']),
     ...reportOptions(),
   ]);
-  return command
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ fastsde submit sample --count 4000 --batch 100 --output out/ --wait
-  $ fastsde submit sample --count 4000 --batch 100 --output out/ --cancel
-  $ fastsde submit likelihood --data mnist --count 10000 --output nll/ --output nll.csv
-  $ fastsde submit evaluate --samples out/ --data mnist --wait --json
-`,
-    )
-    .action((name: string, rest: string[], flags: SubmitFlags) =>
-      run((signal) => submit([name, ...rest], flags, signal)),
-    );
+  return addRecipes(command, [
+    ['fastsde submit sample --count 50000 --output out/', 'divided among all workers'],
+    ['fastsde submit sample --count 50000 --output out/ --wait', 'to its end'],
+    ['fastsde submit evaluate --samples out/ --data mnist --wait', 'on one'],
+  ]).action((name: string, rest: string[], flags: SubmitFlags) =>
+    run((signal) => submit([name, ...rest], flags, signal)),
+  );
 }
 
 async function submit(args: readonly string[], flags: SubmitFlags, signal: AbortSignal): Promise<void> {

@@ -11,7 +11,8 @@ import {
   numbers,
   real,
 } from '../shared/arguments.js';
-import { addSourceOptions, dataHelp, type SourceFlags } from '../shared/data.js';
+import { addSourceOptions, type SourceFlags } from '../shared/data.js';
+import { addRecipes, addSection, addUsual } from '../shared/help.js';
 import { pairsOf } from '../shared/inputs.js';
 import { run } from '../shared/run.js';
 import type { OptionRule, OptionType } from '../../training/options.js';
@@ -61,6 +62,7 @@ export function trainCommand(): Command {
       'Trains a network on data by denoising score matching (Song et al. 2021) or another objective, and writes it as an ' +
         'ONNX file that "fastsde sample" takes as it is. A run that was stopped goes on when it is started again.',
     )
+    .optionsGroup('Configuration:')
     .option('--config <file>', 'a JSON file with the entries of the run; flags are laid over it');
   const { 'Data:': data = {}, ...others } = groups;
   const optionsOf = (rules: object): Option[] =>
@@ -71,28 +73,35 @@ export function trainCommand(): Command {
     new Option('--json', 'print a JSON object per line on stdout: start, progress, samples, end'),
     new Option('--quiet', 'no progress, warnings or summary on stderr'),
   ]);
-  return command
-    .addHelpText('after', help)
-    .action((flags: TrainFlags) => run((signal) => trainFromFlags(flags, signal), flagNames));
+  addUsual(command, [
+    '--data',
+    '--resize',
+    '--network',
+    '--model',
+    '--conditional',
+    '--sde',
+    '--steps',
+    '--batch',
+    '--seed',
+    '--output',
+    '--json',
+    '--quiet',
+  ]);
+  addSection(command, 'Output, in the folder --output:', [
+    ['model.onnx', 'the network with averaged weights and all metadata'],
+    ['checkpoints/', 'the state of the run; the same command goes on from there'],
+    ['snapshots/', 'with --snapshot-every: averages, of which "fastsde average" makes others'],
+    ['samples-001000.png', 'samples of the averaged weights at a step'],
+    ['density.png', 'for points of the plane, from 250 steps on: density and score field at the end'],
+    ['loss.csv', 'the loss by step and by time, with loss.png, loss-by-time.png'],
+    ['train.json', 'every entry of the run, for --config'],
+  ]);
+  return addRecipes(command, [
+    ['fastsde train --data swiss-roll', 'points of the plane'],
+    ['fastsde train --data mnist --conditional --output digits/', 'with classes'],
+    ['fastsde train --data photos/ --resize 32,32 --flip', 'pictures of your own'],
+  ]).action((flags: TrainFlags) => run((signal) => trainFromFlags(flags, signal), flagNames));
 }
-
-const help = `${dataHelp}
-Output, in the folder --output:
-  model.onnx            the network with averaged weights and all metadata
-  checkpoints/          the state of the run; the same command goes on from there
-  snapshots/            with --snapshot-every: averages, of which "fastsde average" makes others
-  samples-001000.png    samples of the averaged weights at a step
-  density.png           for points of the plane, from 250 steps on: density and score field at the end
-  loss.csv              the loss by step and by time, with loss.png, loss-by-time.png
-  train.json            every entry of the run, for --config
-
-Examples:
-  $ fastsde train --data swiss-roll
-  $ fastsde train --data mnist --output digits/
-  $ fastsde train --data pictures/ --resize 32,32 --flip --conditional --drop-labels 0.1
-  $ fastsde train --data mnist --network classifier --output classifier/
-  $ fastsde train --config train.json --steps 20000
-`;
 
 /** Flags by the names of entries and of the library's options, where these differ. */
 const flagNames: Readonly<Record<string, string>> = {

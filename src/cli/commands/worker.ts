@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { defined } from '../../options.js';
 import { addOptions, integer } from '../shared/arguments.js';
+import { addRecipes } from '../shared/help.js';
 import { run } from '../shared/run.js';
 import { tell } from '../shared/terminal.js';
 
@@ -25,7 +26,8 @@ export function workerCommand(): Command {
     .description(
       'Takes jobs that "fastsde submit" put into a queue, one after the other, until Ctrl-C or SIGTERM, which give the job at hand ' +
         'back. Start as many as there are machines or devices, each in the folder in which runs are submitted, as its machine sees ' +
-        'it. A worker that dies loses no job: another takes it over. Needs the packages bullmq and ioredis.',
+        'it. A worker that dies loses no job: another takes it over. Needs the packages bullmq and ioredis, and a server: redis-server ' +
+        '--appendonly yes.',
     );
   addOptions(command, 'Options:', [
     redisOption(),
@@ -36,28 +38,21 @@ export function workerCommand(): Command {
     ),
     new Option('--quiet', 'no line for each job on stderr'),
   ]);
-  return command
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ npm install bullmq ioredis
-  $ redis-server --appendonly yes &
-  $ fastsde worker --threads 1 & fastsde worker --threads 1 &
-  $ fastsde submit sample --count 4000 --batch 100 --output out/ --wait
-`,
-    )
-    .action((flags: WorkerFlags) =>
-      run(async (signal) => {
-        const { checkInteger } = await import('../../options.js');
-        const { work } = await import('../queue/worker.js');
-        const { redis, threads, lockDuration, quiet } = flags;
-        if (threads !== undefined) checkInteger('threads', threads, 1);
-        if (lockDuration !== undefined) checkInteger('lockDuration', lockDuration, 100, 3_600_000);
-        await work({
-          ...{ redis, signal },
-          ...defined({ threads, lockDuration, onEvent: quiet ? undefined : tell }),
-        });
-      }),
-    );
+  return addRecipes(command, [
+    ['fastsde worker', 'works for the server at localhost until Ctrl-C'],
+    ['fastsde worker --threads 1', 'on one core: start as many as there are'],
+    ['fastsde worker --redis redis://queue:6379', 'for a server elsewhere'],
+  ]).action((flags: WorkerFlags) =>
+    run(async (signal) => {
+      const { checkInteger } = await import('../../options.js');
+      const { work } = await import('../queue/worker.js');
+      const { redis, threads, lockDuration, quiet } = flags;
+      if (threads !== undefined) checkInteger('threads', threads, 1);
+      if (lockDuration !== undefined) checkInteger('lockDuration', lockDuration, 100, 3_600_000);
+      await work({
+        ...{ redis, signal },
+        ...defined({ threads, lockDuration, onEvent: quiet ? undefined : tell }),
+      });
+    }),
+  );
 }

@@ -29,9 +29,14 @@ export function choice(
   fallback?: string,
 ): Option {
   const text = `${description}: ${choices.join(', ')}`;
-  return new Option(flags, fallback === undefined ? text : `${text} (default: ${fallback})`).argParser(
-    (value: string) => oneOf(value, choices),
-  );
+  const option = new Option(flags, fallback === undefined ? text : `${text} (default: ${fallback})`);
+  return known(option, choices).argParser((value: string) => oneOf(value, choices));
+}
+
+/** An option with words that its value may be, for whoever completes it. */
+export function known(option: Option, words: readonly string[]): Option {
+  option.argChoices = [...words];
+  return option;
 }
 
 /** The word, if it is one of these. */

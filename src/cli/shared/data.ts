@@ -4,7 +4,8 @@ import { DataError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import { isImageShape } from '../../shape.js';
-import { addOptions, choice, integer } from './arguments.js';
+import { addOptions, choice, integer, known } from './arguments.js';
+import { addSection } from './help.js';
 import type { Opened } from './report.js';
 
 /** Flags that say where data lie. */
@@ -22,6 +23,15 @@ export interface DataFlags extends SourceFlags {
   readonly class?: number;
 }
 
+/** Data that have a name. */
+export const namedData: readonly string[] = [
+  'mnist',
+  'swiss-roll',
+  'two-moons',
+  'checkerboard',
+  'eight-gaussians',
+];
+
 /**
  * Adds the flags of {@link SourceFlags}, and others after them.
  *
@@ -34,14 +44,32 @@ export function addSourceOptions(
   others: readonly Option[],
 ): void {
   addOptions(command, 'Data:', [
-    new Option(
-      '--data <source>',
-      'mnist, a toy, a folder or archive of pictures, or a file, see below',
+    known(
+      new Option('--data <source>', 'mnist, a toy, a folder or archive of pictures, or a file, see below'),
+      namedData,
     ).makeOptionMandatory(mandatory),
     choice('--split <name>', 'which part, where the data have these', ['train', 'test'], split),
     new Option('--data-labels <file>', 'a .npy or IDX file with the class of every sample'),
     new Option('--skip-corrupted', 'leave out pictures that cannot be read, and count them'),
     ...others,
+  ]);
+  addSection(command, 'Data, by --data:', [
+    ['mnist', 'the standard files, in the folder FASTSDE_DATA or the cache'],
+    [
+      'swiss-roll',
+      `points of the plane, and so ${namedData.slice(2).join(', ')}: 200000 to train, 10000 to test`,
+    ],
+    [
+      'digits/',
+      'the pictures below a folder by name, as grey or RGB as the model; sub-folders are classes, train/ and test/ above them splits',
+    ],
+    ['digits.tar.gz', 'the same in a tar archive, plain or .gz'],
+    [
+      'x.npy, x.npz',
+      "bytes are images [count, (channels,) height, width] or with the channels last; floats are values in the model's own space",
+    ],
+    ['x.bin', 'CIFAR-10, binary version'],
+    ['else', 'IDX, the format of MNIST, plain or .gz'],
   ]);
 }
 
@@ -61,20 +89,6 @@ export function addDataOptions(command: Command, { range }: { range: boolean }):
     ),
   ]);
 }
-
-export const dataHelp = `
-Data, by --data:
-  mnist          the standard files, in the folder FASTSDE_DATA or the cache
-  swiss-roll, two-moons, checkerboard, eight-gaussians
-                 points of the plane: 200000 to train, 10000 to test
-  digits/        the pictures below a folder by name, as grey or RGB as the
-                 model; sub-folders are classes, train/ and test/ above them splits
-  digits.tar.gz  the same in a tar archive, plain or .gz
-  x.npy, x.npz   bytes are images [count, (channels,) height, width] or with the
-                 channels last; floats are values in the model's own space
-  x.bin          CIFAR-10, binary version
-  else           IDX, the format of MNIST, plain or .gz
-`;
 
 /**
  * The data that the flags ask for, as they lie in the source.

@@ -3,6 +3,7 @@ import { OptionError } from '../../errors.js';
 import type { Extracted } from '../../evaluation/extract.js';
 import type { FeatureNetwork } from '../../evaluation/feature-network.js';
 import type { Samples } from '../../evaluation/samples.js';
+import { known } from './arguments.js';
 
 /** Flags that say by which features samples are compared with data. */
 export interface FeatureFlags {
@@ -12,11 +13,12 @@ export interface FeatureFlags {
 }
 
 export function featuresOption(): Option {
-  return new Option(
-    '--features <network>',
+  const option = new Option(
+    '--features <name|file>',
     'an ONNX file with the metadata of a feature network, cifar10 (in @fastsde/models), or raw: the values themselves ' +
       '(default: the embedded network for mnist, else raw)',
   );
+  return known(option, ['cifar10', 'raw']);
 }
 
 /** The network that the flags ask for; undefined for the values themselves. */

@@ -10,7 +10,7 @@ import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
 import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../sde/names.js';
 import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
-import { addOptions, choice, constants, integer, list, numbers, oneOf, real } from './arguments.js';
+import { addOptions, choice, constants, integer, known, list, numbers, oneOf, real } from './arguments.js';
 import { besidePrompt, inputsOf } from './inputs.js';
 import { addPromptOptions, promptOf, type PromptFlags } from './prompt.js';
 
@@ -55,14 +55,17 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
   const network = [
     choice('--parameterization <kind>', "meaning of the network's output", parameterizations),
     real('--sigma-data <sd>', 'data standard deviation of the edm parameterization (default: 0.5)'),
-    new Option('--labels <rule>', `number fed as time: ${labelNames.join(', ')}`),
+    known(new Option('--labels <rule>', `number fed as time: ${labelNames.join(', ')}`), labelNames),
     integer(
       '--trained-levels <n>',
       'noise levels that the network was trained on, where it knows only these',
     ),
-    new Option(
-      '--ladder <name>',
-      `those levels: ${ladderNames.join(', ')}; or a file of betas or alpha^2 (.npy, .json), or a scheduler_config.json (default: linear)`,
+    known(
+      new Option(
+        '--ladder <name|file>',
+        `those levels: ${ladderNames.join(', ')}; or a file of betas or alpha^2 (.npy, .json), or a scheduler_config.json (default: linear)`,
+      ),
+      ladderNames,
     ),
     constants('--ladder-constants <list>', 'its constants: betaStart=0.00085,betaEnd=0.012'),
     new Option('--zero-terminal-snr', 'the ladder is rescaled so that its last level has no signal'),
@@ -91,9 +94,12 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
   if (mixture) for (const option of [...network, ...machine]) option.conflicts('mixture');
   addOptions(command, 'Model:', [
     ...(mixture ? [mixtureFile] : []),
-    new Option(
-      '--sde <name>',
-      `forward SDE: ${sdeNames.join(', ')}; or a file of t, alpha and sigma (.npy, .json) (default: the model file's, else vp)`,
+    known(
+      new Option(
+        '--sde <name|file>',
+        `forward SDE: ${sdeNames.join(', ')}; or a file of t, alpha and sigma (.npy, .json) (default: the model file's, else vp)`,
+      ),
+      sdeNames,
     ).argParser((value: string) => (namesFile(value) ? value : oneOf(value, sdeNames))),
     constants('--sde-constants <list>', 'its constants, where not the defaults: sigmaMin=0.01,sigmaMax=50'),
   ]);

@@ -1,6 +1,6 @@
 import { Argument, Option } from 'commander';
 import { openModel, type ModelFlags, type OpenModel } from './model.js';
-import { print, tell, warn } from './terminal.js';
+import { print, suggest, tell, warn } from './terminal.js';
 
 /** Flags that say what a command tells of its run. */
 export interface ReportFlags {
@@ -32,6 +32,8 @@ export interface Report {
   readonly summary: string;
   /** What is printed without --json. Default: nothing. */
   readonly text?: string;
+  /** What to try next, told on a terminal. */
+  readonly next?: string | undefined;
 }
 
 /** Shows that a share of so many units is done. */
@@ -88,6 +90,7 @@ export async function withModel(
     if (flags.json) print(`${JSON.stringify(record)}\n`);
     else if (report.text !== undefined) print(report.text);
     if (!flags.quiet) tell(report.summary);
+    if (!flags.quiet && !flags.json && report.next !== undefined) suggest(report.next);
   } finally {
     await model.close();
   }

@@ -13,6 +13,7 @@ import { elementCount } from '../../shape.js';
 import type { SolverChoice } from '../../solvers/choice.js';
 import { addOptions, bigInteger, choice, integer, real } from './arguments.js';
 import { addSourceOptions, classesOf, openData, type DataFlags } from './data.js';
+import { addSection, addUsual } from './help.js';
 import { addModelOptions, type ModelFlags } from './model.js';
 import { counted, modelArgument, reportOptions, withModel, type Opened, type ReportFlags } from './report.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from './solver.js';
@@ -80,6 +81,28 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
     new Option('--output <path>', 'where the samples go, see below (default: restored.png)'),
     ...reportOptions(),
   ]);
+  addUsual(command, [
+    ...[
+      '--data',
+      '--limit',
+      '--resize',
+      ...measured.map(({ long }) => long!),
+      '--noise',
+      '--method',
+      '--count',
+    ],
+    ...['--seed', '--steps', '--output', '--json', '--quiet'],
+  ]);
+  addSection(command, 'Output, by the ending of --output:', [
+    ['restored.png', 'a row for each picture: itself, what is known of it, and samples'],
+    ['restored.npy', "float32 [pictures, count, ...shape], in the model's own space"],
+    ['restored.npz', 'the same as "samples"'],
+    [
+      'restored/',
+      'a folder with a .npy file per batch, a manifest, and for pictures a PNG per sample, at the size of the model; a run that was ' +
+        'stopped goes on when it is started again, and "fastsde merge" joins the files',
+    ],
+  ]);
 }
 
 /** Flags by the options of a measurement. */
@@ -88,16 +111,6 @@ export const measurementFlags = {
   'measurement.noise': '--noise',
   'measurement.operator': '--operator',
 };
-
-export const restorationHelp = `
-Output, by the ending of --output:
-  restored.png   a row for each picture: itself, what is known of it, and samples
-  restored.npy   float32 [pictures, count, ...shape], in the model's own space
-  restored.npz   the same as "samples"
-  restored/      a folder with a .npy file per batch, a manifest, and for pictures a
-                 PNG per sample, at the size of the model; a run that was stopped
-                 goes on when it is started again, "fastsde merge" joins the files
-`;
 
 /** What is known of each of the data, and their originals where these are given. */
 export interface Measured {

@@ -32,7 +32,8 @@ import {
   type PredictorName,
   type SolverName,
 } from '../../solvers/names.js';
-import { addOptions, choice, integer, numbers, numbersIn, oneOf, real } from './arguments.js';
+import { addOptions, choice, integer, known, numbers, numbersIn, oneOf, real } from './arguments.js';
+import { addSection, type Entry } from './help.js';
 
 /** Flags that say how samples are drawn, by the names of the library's options. */
 export interface SolverFlags {
@@ -94,10 +95,7 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
       [...solverNames, ...predictorNames.filter((name) => name !== 'none')],
       `${defaultSolver}, or the scheduler's of diffusers; predictor-corrector with --predictor, --corrector or one of their flags`,
     ),
-    integer(
-      '--steps <n>',
-      'steps (default: 1000, or the trained levels of a discrete model; fewer for the methods below)',
-    ),
+    integer('--steps <n>', 'steps (default: by method, see below)'),
     integer(
       '--evaluations <n>',
       'instead: network evaluations of a sample, all included; as many steps as they pay for',
@@ -107,7 +105,10 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
       '--rho <number>',
       'of the grids karras (default: 7), power (3), polyexponential (1); shift of the grid shifted (3)',
     ),
-    real('--eps, --epsilon <t>', 'time to stop at, T is 1 (default: 1e-3 for vp and subvp, 1e-5 for ve)'),
+    real(
+      '--eps, --epsilon <t>',
+      'time to stop at, T is 1 (default: 1e-3 for vp, subvp and flow, 1e-5 for ve; edm: noise of 0.002)',
+    ),
     choice('--denoise <how>', 'removal of the last noise', denoises, 'tweedie; mean on the published grid'),
   ]);
   addOptions(command, 'Predictor and corrector:', [
@@ -183,15 +184,32 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
     numbers('--sigmas <list>', 'annealed: noise levels, descending (default: the ladder, else 232 levels)'),
     real('--time <t>', 'dynamics: where the score is taken (default: eps)'),
   ]);
+  addSection(command, 'Steps and grid, by default:', standardWays);
 }
+
+/** The default steps and grids of methods, for models of continuous time; trained levels have as many steps. */
+export const standardWays: readonly Entry[] = [
+  [
+    '1000 uniform-t',
+    'predictor-corrector, euler-maruyama, reverse-diffusion, ancestral, probability-flow, none',
+  ],
+  ['100 uniform-t', 'euler, midpoint (karras for edm, as for those above)'],
+  ['100 karras', 'heun, rk4'],
+  ['50 uniform-lambda', 'ddim, dpm-solver-1'],
+  ['39 uniform-lambda', 'dpmpp-sde, dpmpp-2m-sde, dpmpp-3m-sde'],
+  ['20 uniform-lambda', 'dpm-solver-2s, dpm-solver-3s, dpmpp-2s, dpmpp-3s, dpmpp-2m, dpmpp-3m, unipc, deis'],
+  ['20 karras', 'ipndm, pndm, sa, er-sde'],
+  ['18 karras', 'edm-heun, restart'],
+];
 
 /** `--grid`: a name, or times. */
 function grid(): Option {
   const text =
     `times: ${gridNames.join(', ')} (the published loop), auto (found for the model, see "fastsde grid"), or times with ` +
-    'commas between them (default: uniform-t; karras for edm)';
-  return new Option('--grid <name>', text).argParser((value: string) =>
-    /^[\d.]/.test(value) ? numbersIn(value) : oneOf(value, [...gridNames, 'auto']),
+    'commas between them (default: by method, see below)';
+  const names = [...gridNames, 'auto'];
+  return known(new Option('--grid <name>', text), names).argParser((value: string) =>
+    /^[\d.]/.test(value) ? numbersIn(value) : oneOf(value, names),
   );
 }
 

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { isLive } from '../../io/progress.js';
 
 /** Where the command line writes text: data on stdout, all else on stderr. */
 
@@ -15,6 +16,17 @@ export function tell(line: string): void {
 /** Tells doubts. */
 export function warn(warnings: readonly string[]): void {
   for (const warning of warnings) tell(`warning: ${warning}`);
+}
+
+/** Tells a person who watches what to try next. */
+export function suggest(line: string): void {
+  const { stderr } = process;
+  if (isLive(stderr)) stderr.write(`${styleText('dim', `try: ${printable(line)}`, { stream: stderr })}\n`);
+}
+
+/** A word as a shell reads it. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Tells what ended a command. */

@@ -1,4 +1,4 @@
-import { clock } from '../../io/progress.js';
+import { clock, isLive } from '../../io/progress.js';
 import type { TimeBucket, TrainProgress } from '../../training/run.js';
 
 /** Milliseconds between two lines on a terminal, and where stderr is none. */
@@ -20,20 +20,25 @@ export class TrainingLine {
   update(progress: TrainProgress): void {
     this.#since.push(progress);
     const now = performance.now();
-    const terminal = this.#stream.isTTY;
+    const terminal = isLive(this.#stream);
     if (now - this.#last < (terminal ? SHORT : LONG) && progress.step < progress.steps) return;
     this.#last = now;
     const text = describeProgress(meanProgress(this.#since));
     this.#since = [];
-    this.#stream.write(terminal ? `\r${text.slice(0, this.#stream.columns - 1)}\x1b[K` : `${text}\n`);
+    this.#stream.write(terminal ? `\r${this.#cut(text)}\x1b[K` : `${text}\n`);
     this.#shown = terminal;
   }
 
   /** What is done instead of training. */
   now(text: string): void {
-    if (!this.#stream.isTTY) return;
-    this.#stream.write(`\r${text}\x1b[K`);
+    if (!isLive(this.#stream)) return;
+    this.#stream.write(`\r${this.#cut(text)}\x1b[K`);
     this.#shown = true;
+  }
+
+  /** A line that wraps could not be taken back. */
+  #cut(text: string): string {
+    return text.slice(0, (this.#stream.columns || 80) - 1);
   }
 
   /** A line that stays, above the one that is kept up to date. */

@@ -14,7 +14,7 @@ import type { TrainProgress, TrainResult } from '../../training/run.js';
 import { train } from '../../training/train.js';
 import { readInputs } from '../shared/inputs.js';
 import { counted } from '../shared/report.js';
-import { print, warn } from '../shared/terminal.js';
+import { print, shellWord, suggest, warn } from '../shared/terminal.js';
 import type { TrainConfig } from './config.js';
 import { openSets, SNAPSHOTS } from './data.js';
 import { LossHistory } from './loss-history.js';
@@ -175,6 +175,7 @@ class TrainingSession {
     const loss = this.#loss ?? result.loss;
     this.#tell('end', { ...result, loss, options, model: undefined, averages: undefined, files });
     this.#line?.say(describeEnd(result, files));
+    if (!this.#reporting.json && !this.#reporting.quiet) suggest(this.#next());
   }
 
   /** What ended the run; after a signal, where it stopped and how it goes on. */
@@ -186,6 +187,14 @@ class TrainingSession {
     const where = this.#step === 0 ? 'before a step was made' : `at step ${this.#step}`;
     const message = `Interrupted ${where}. The state of the run is in ${this.#output}; the same command goes on from there.`;
     return new FastsdeError('ERR_FASTSDE_INTERRUPTED', message, { cause });
+  }
+
+  /** How the network that was trained is used. */
+  #next(): string {
+    const file = shellWord(join(this.#output, 'model.onnx'));
+    const { kind, classes } = readMetadata(this.#recipe.model.metadata);
+    if (kind === 'classifier') return `fastsde sample --class 0 --classifier ${file} --guidance 2`;
+    return `fastsde sample ${file}${classes === undefined ? '' : ' --class 0'}`;
   }
 
   get #isSampled(): boolean {
