@@ -47,6 +47,7 @@ export type {
   FedInput,
   Guidance,
   Inputs,
+  Linearize,
   ModelInputs,
   Parameterization,
   ScoreCoefficients,

@@ -3,7 +3,7 @@ import { ancestors, makeValueInfo, reads, type TensorType } from '../onnx/graph/
 import { OWN_DOMAIN, withOwnOperators } from '../onnx/graph/fuse.js';
 import { spreadScales } from '../onnx/graph/lower.js';
 import { makeModel, withMetadata, type Model } from '../onnx/file/model.js';
-import type { ValueInfo } from '../onnx/file/proto.js';
+import type { NodeProto, ValueInfo } from '../onnx/file/proto.js';
 import type { Builder, Value } from '../onnx/graph/builder.js';
 
 /** Metadata key under which a derived model says what it is. */
@@ -36,9 +36,24 @@ export function assemble(model: Model, b: Builder, { inputs, outputs, descriptio
     b.all,
     output.map(({ name }) => name ?? ''),
   );
-  const { nodes: node, lengths } = spreadScales(needed, graph.types, graph.initializers);
-  const used = new Set([...node.flatMap(reads), ...output.map(({ name }) => name ?? '')]);
-  const initializer = [...graph.initializers.values(), ...b.initializers.values(), ...lengths].filter(
+  const input = [...graph.inputs, ...[...inputs].map(([name, type]) => makeValueInfo(name, type))];
+  return modelOf(model, b, needed, { input, output, description });
+}
+
+/** A model of some nodes of a builder, with the metadata of the original. */
+export function modelOf(
+  model: Model,
+  { graph, initializers }: Builder,
+  nodes: readonly NodeProto[],
+  ports: {
+    readonly input: readonly ValueInfo[];
+    readonly output: readonly ValueInfo[];
+    readonly description: Readonly<Record<string, unknown>>;
+  },
+): Model {
+  const { nodes: node, lengths } = spreadScales(nodes, graph.types, graph.initializers);
+  const used = new Set([...node.flatMap(reads), ...ports.output.map(({ name }) => name ?? '')]);
+  const initializer = [...graph.initializers.values(), ...initializers.values(), ...lengths].filter(
     ({ name }) => used.has(name ?? ''),
   );
   const domains = new Set(node.map(({ domain }) => domain ?? ''));
@@ -57,14 +72,14 @@ export function assemble(model: Model, b: Builder, { inputs, outputs, descriptio
         ...model.proto.graph,
         node,
         initializer,
-        input: [...graph.inputs, ...[...inputs].map(([name, type]) => makeValueInfo(name, type))],
-        output,
+        input: [...ports.input],
+        output: [...ports.output],
         value_info: [],
       },
     },
     model.folder,
   );
-  return withMetadata(derived, { [AUTODIFF_KEY]: JSON.stringify({ version: 1, ...description }) });
+  return withMetadata(derived, { [AUTODIFF_KEY]: JSON.stringify({ version: 1, ...ports.description }) });
 }
 
 /** A list of names from one or several. */

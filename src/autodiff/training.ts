@@ -61,14 +61,14 @@ export async function fusedTrainingGraph(model: Model, options: TrainingOptions)
 async function derive(
   model: Model,
   options: TrainingOptions,
-  training: 'standard' | 'fused',
+  form: 'standard' | 'fused',
 ): Promise<TrainingGraph> {
   checkKnown(options, ['loss', 'parameters']);
   checkLoss(options.loss);
   const parameters = parameterNames(model, options.parameters ?? 'all');
   const graph = await prepare(model, {
     parameters,
-    training,
+    form,
     extend: (simple, types) => appendLoss(simple, types, options.loss),
   });
   const b = new Builder(graph);

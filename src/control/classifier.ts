@@ -4,15 +4,21 @@ import { readModel, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { checkInteger, checkKnown, isRecord } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { describeModel } from '../score/network/description.js';
-import { checkLoadOptions, openDerivative, openDerived, type LoadOptions } from '../score/network/load.js';
+import {
+  checkLoadOptions,
+  openDerivative,
+  openDerived,
+  openLinearized,
+  type LoadOptions,
+} from '../score/network/load.js';
 import { readMetadata } from '../score/network/metadata.js';
-import { derivativeOnce, OnnxScoreModel } from '../score/network/model.js';
+import { openedOnce, OnnxScoreModel } from '../score/network/model.js';
 import { batchOf, nameSource, Network } from '../score/network/network.js';
 import { inferRoles, refuseInputs, type Roles } from '../score/network/roles.js';
 
 /** A classifier of noisy data p(y | x_t), of which guidance needs the gradient of log p in x_t. */
 export interface Classifier extends Partial<
-  Pick<ScoreModel, 'shape' | 'sde' | 'ladder' | 'closedForm' | 'differentiate'>
+  Pick<ScoreModel, 'shape' | 'sde' | 'ladder' | 'closedForm' | 'differentiate' | 'linearize'>
 > {
   /** Number of classes. */
   readonly classes: number;
@@ -28,7 +34,17 @@ export type ClassifierLoadOptions = Omit<
 >;
 
 const known = Object.keys({
-  ...{ classes: 1, gradient: 1, shape: 1, sde: 1, ladder: 1, closedForm: 1, differentiate: 1, close: 1 },
+  ...{
+    classes: 1,
+    gradient: 1,
+    shape: 1,
+    sde: 1,
+    ladder: 1,
+    closedForm: 1,
+    differentiate: 1,
+    linearize: 1,
+    close: 1,
+  },
 } satisfies Record<keyof Classifier, 1>);
 
 const optionNames = Object.keys({
@@ -110,8 +126,9 @@ async function open(name: string, file: Model, options: ClassifierLoadOptions): 
   const session = await openDerived(derived, own);
   const network = new Network(name, session, gradient, description, batch);
   // The gradient in the place of a score: it is fed, bound and differentiated as one.
-  const derivative = derivativeOnce(() => openDerivative(network, derived, description, own));
-  const parts = { file: derived, network, metadata, description, report: undefined, derivative };
+  const derivative = openedOnce(() => openDerivative(network, derived, description, own));
+  const linearized = openedOnce(() => openLinearized(network, derived, description, own));
+  const parts = { file: derived, network, metadata, description, report: undefined, derivative, linearized };
   const model = new OnnxScoreModel(parts);
   return {
     classes,
@@ -120,6 +137,7 @@ async function open(name: string, file: Model, options: ClassifierLoadOptions): 
     ...(model.ladder && { ladder: model.ladder }),
     gradient: model.evaluate,
     differentiate: () => model.differentiate(),
+    ...(model.linearize && { linearize: model.linearize }),
     close: () => model.close(),
   };
 }

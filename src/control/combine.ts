@@ -9,18 +9,18 @@ import {
   type BindEvaluation,
   type Commands,
 } from '../score/commands.js';
-import type { ClosedForm, Companions, ScoreModel, Vjp } from '../score/model.js';
+import type { ClosedForm, Companions, Linearize, ScoreModel, Vjp } from '../score/model.js';
 import type { Level } from '../sde/level.js';
 import { Combining, type Blend } from './blend.js';
 
 /** One of two functions of (x, t, class) that are combined: a network, or the gradient of a classifier. */
-export interface ScorePart extends Pick<ScoreModel, 'evaluate' | 'closedForm' | 'differentiate'> {
+export interface ScorePart extends Combined {
   /** The conditions that it is given, for those of the rows of a run. */
   readonly classes: (labels: Int32Array | undefined, rows: number) => Int32Array | undefined;
 }
 
 /** What a combination computes: the members of a score model that are made of those of its parts. */
-export type Combined = Pick<ScoreModel, 'evaluate' | 'closedForm' | 'differentiate'>;
+export type Combined = Pick<ScoreModel, 'evaluate' | 'closedForm' | 'differentiate' | 'linearize'>;
 
 /**
  * F = state x + first F_1 + second F_2, evaluated by the first part on all rows and by the second on those that are guided. On a
@@ -50,10 +50,12 @@ export function combine(first: ScorePart, second: ScorePart, blend: Blend): Comb
   }
   const closedForm = closedFormOf(first, second, blend);
   const isDifferentiable = first.differentiate && second.differentiate && blend.rescale === 0;
+  const isLinearizable = first.linearize && second.linearize && blend.rescale === 0;
   return {
     evaluate,
     ...(closedForm && { closedForm }),
     ...(isDifferentiable && { differentiate: () => differentiate(first, second, blend) }),
+    ...(isLinearizable && { linearize: () => linearize(first, second, blend) }),
   };
 }
 
@@ -110,6 +112,26 @@ async function differentiate(first: ScorePart, second: ScorePart, blend: Blend):
     });
   }
   return vjp;
+}
+
+/** Both parts linearized, of which products are combined as F is. */
+async function linearize(first: ScorePart, second: ScorePart, blend: Blend): Promise<Linearize> {
+  const [one, two] = [await first.linearize!(), await second.linearize!()];
+  return async (x, levels, output, labels, signal) => {
+    const ofFirst = await one(x, levels, output, first.classes(labels, levels.length), signal);
+    const guided = new Combining(blend, cpu, [x], [output]).begin(levels);
+    if (!guided) return ofFirst;
+    const [[state], [other]] = [guided.inputs, guided.others] as [Float32Array[], Float32Array[]];
+    const classes = second.classes(guided.of(labels), guided.levels.length);
+    const ofSecond = await two(state!, guided.levels, other!, classes, signal);
+    guided.mix();
+    return async (v, product) => {
+      await ofFirst(v, product);
+      const products = new Combining(blend, cpu, [v], [product]).begin(levels)!;
+      await ofSecond(products.inputs[0] as Float32Array, products.others[0] as Float32Array);
+      products.mix();
+    };
+  };
 }
 
 /** F, its Jacobian products and its divergence where those of both parts are known, and x has no part in the combination. */

@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
+import { withEvaluate } from '../score/wrapped.js';
 import type { Level } from '../sde/level.js';
 
 /** Where states are evaluated: a level and perhaps a class for each. */
@@ -9,13 +10,18 @@ export interface RowLevels {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The posterior mean of x_0 given states [rows, ...shape], and products with its Jacobian. */
-export interface Denoiser {
+/** A model near some states [rows, ...shape]; products may be taken until the denoiser is asked for other states. */
+export interface Denoised {
+  /** F. */
+  readonly output: ArrayLike<number>;
   /** E[x_0 | x] = (x + sigma^2 s) / alpha, by Tweedie's formula. */
-  estimate(x: Float32Array, rows: RowLevels): Promise<Float64Array>;
+  readonly estimate: Float64Array;
   /** J^T v with J = dE[x_0 | x] / dx; alpha / sigma^2 times the covariance of x_0 given x for a true score. */
-  product(x: Float32Array, v: Float64Array, rows: RowLevels): Promise<Float64Array>;
+  readonly product: (v: Float64Array) => Promise<Float64Array>;
 }
+
+/** The posterior mean of x_0 given states, and products with its Jacobian. */
+export type Denoiser = (x: Float32Array, rows: RowLevels) => Promise<Denoised>;
 
 /** Throws unless a model can be differentiated: in closed form, or as a network in an ONNX file. */
 export function checkDifferentiable(
@@ -30,52 +36,85 @@ export function checkDifferentiable(
 
 /** @throws ModelError for a network that has an operator without a derivative. */
 export async function denoiserOf(model: ScoreModel): Promise<Denoiser> {
-  const { outputs, products } = await derivativesOf(model);
-  /** (x + sigma^2 (p x + q F)) / alpha, and the same map of products. */
-  const combined = (x: ArrayLike<number>, F: ArrayLike<number>, { levels }: RowLevels): Float64Array => {
-    const out = new Float64Array(x.length);
-    const d = x.length / levels.length;
-    levels.forEach((level, row) => {
-      const { state, output } = model.coefficients(level);
-      const { alpha, sigma } = level;
-      const [own, other] = [(1 + sigma ** 2 * state) / alpha, (sigma ** 2 * output) / alpha];
-      for (let i = row * d; i < (row + 1) * d; i++) out[i] = own * x[i]! + other * F[i]!;
-    });
-    return out;
-  };
-  return {
-    estimate: async (x, rows) => combined(x, await outputs(x, rows), rows),
-    product: async (x, v, rows) => combined(v, await products(x, v, rows), rows),
+  const linearized = await linearizedOf(model);
+  return async (x, rows) => {
+    /** (x + sigma^2 (p x + q F)) / alpha, and the same map of products. */
+    const combined = (x: ArrayLike<number>, F: ArrayLike<number>): Float64Array => {
+      const out = new Float64Array(x.length);
+      const d = x.length / rows.levels.length;
+      rows.levels.forEach((level, row) => {
+        const { state, output } = model.coefficients(level);
+        const { alpha, sigma } = level;
+        const [own, other] = [(1 + sigma ** 2 * state) / alpha, (sigma ** 2 * output) / alpha];
+        for (let i = row * d; i < (row + 1) * d; i++) out[i] = own * x[i]! + other * F[i]!;
+      });
+      return out;
+    };
+    const { output, product } = await linearized(x, rows);
+    return {
+      output,
+      estimate: combined(x, output),
+      product: async (v) => combined(v, await product(v)),
+    };
   };
 }
 
-interface Derivatives {
-  readonly outputs: (x: Float32Array, rows: RowLevels) => Promise<ArrayLike<number>>;
-  readonly products: (x: Float32Array, v: Float64Array, rows: RowLevels) => Promise<ArrayLike<number>>;
+/** The model, evaluated by its denoiser, and what that gave last: for a method that takes products where its solver evaluates. */
+export function remembered(
+  model: ScoreModel,
+  denoiser: Denoiser,
+): { readonly model: ScoreModel; readonly last: () => Denoised } {
+  let last: Denoised | undefined;
+  const evaluated = withEvaluate(model, async (x, levels, output, labels, signal) => {
+    last = await denoiser(x, { levels, labels, signal });
+    output.set(last.output);
+  });
+  return { model: evaluated, last: () => last! };
 }
 
-async function derivativesOf(model: ScoreModel): Promise<Derivatives> {
+/** F near states, and products with its transposed Jacobian. */
+type Linearized = (
+  x: Float32Array,
+  rows: RowLevels,
+) => Promise<{
+  readonly output: ArrayLike<number>;
+  readonly product: (v: Float64Array) => Promise<ArrayLike<number>>;
+}>;
+
+async function linearizedOf(model: ScoreModel): Promise<Linearized> {
   const { closedForm } = model;
   if (closedForm) {
-    return {
-      outputs: (x, { levels, labels }) =>
-        Promise.resolve(closedForm.evaluate(Float64Array.from(x), levels, labels)),
-      // The Jacobian of a true score is symmetric.
-      products: (x, v, { levels, labels }) =>
-        Promise.resolve(closedForm.jvp(Float64Array.from(x), v, levels, labels)),
+    return (x, { levels, labels }) => {
+      const state = new Float64Array(x);
+      return Promise.resolve({
+        output: closedForm.evaluate(state, levels, labels),
+        // The Jacobian of a true score is symmetric.
+        product: (v) => Promise.resolve(closedForm.jvp(state, v, levels, labels)),
+      });
+    };
+  }
+  if (model.linearize) {
+    const linearize = await model.linearize();
+    return async (x, { levels, labels, signal }) => {
+      const output = new Float32Array(x.length);
+      const pull = await linearize(x, levels, output, labels, signal);
+      const product = async (v: Float64Array) => {
+        const result = new Float32Array(x.length);
+        await pull(new Float32Array(v), result);
+        return result;
+      };
+      return { output, product };
     };
   }
   const vjp = await model.differentiate!();
-  return {
-    async outputs(x, { levels, labels, signal }) {
-      const output = new Float32Array(x.length);
-      await model.evaluate(x, levels, output, labels, signal);
-      return output;
-    },
-    async products(x, v, { levels, labels, signal }) {
-      const [output, product] = [new Float32Array(x.length), new Float32Array(x.length)];
-      await vjp(x, Float32Array.from(v), levels, output, product, labels, signal);
-      return product;
-    },
+  return async (x, { levels, labels, signal }) => {
+    const output = new Float32Array(x.length);
+    await model.evaluate(x, levels, output, labels, signal);
+    const product = async (v: Float64Array) => {
+      const result = new Float32Array(x.length);
+      await vjp(x, new Float32Array(v), levels, new Float32Array(x.length), result, labels, signal);
+      return result;
+    };
+    return { output, product };
   };
 }

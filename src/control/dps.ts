@@ -1,7 +1,6 @@
 import type { Predictor } from '../solvers/predictor.js';
 import { ddim } from '../solvers/predictors/ddim.js';
-import type { Level } from '../sde/level.js';
-import type { Denoiser } from './denoiser.js';
+import type { Denoised } from './denoiser.js';
 import { dot, type Known } from './measurement.js';
 import { differentiable, type Operator } from './operator.js';
 
@@ -10,9 +9,10 @@ import { differentiable, type Operator } from './operator.js';
  * of |y - A(x_0(x))|, in the scale of VP, where states have variance 1 if data have. The norm is that of each sample, so that samples do not
  * depend on their batch.
  *
+ * @param last what the denoiser gave at the state of the batch.
  * @param known measurements of the samples of a batch, in order.
  */
-export function dps(denoiser: () => Promise<Denoiser>, known: Known<Operator>, zeta: number): Predictor {
+export function dps(last: () => Denoised, known: Known<Operator>, zeta: number): Predictor {
   const operator = differentiable(known.operator);
   const inner = ddim({ eta: 1 });
   return {
@@ -23,12 +23,10 @@ export function dps(denoiser: () => Promise<Denoiser>, known: Known<Operator>, z
       const move = inner.begin(batch, steps);
       const place = batch.like();
       return async (step, noise) => {
-        const { size, labels, signal } = batch;
-        const rows = { levels: new Array<Level>(size).fill(step.from), labels, signal };
+        const { size, signal } = batch;
         const length =
           zeta * Math.hypot(step.from.alpha, step.from.sigma) * Math.hypot(step.to.alpha, step.to.sigma);
-        batch.estimate(place);
-        const estimate = Float64Array.from(await batch.read(place));
+        const { estimate, product } = last();
         const residuals = await operator.images(estimate, signal);
         const m = residuals.length / size;
         for (let row = 0; row < size; row++) {
@@ -38,8 +36,7 @@ export function dps(denoiser: () => Promise<Denoiser>, known: Known<Operator>, z
           residual.forEach((value, i) => (residual[i] = norm > 0 ? (length * value) / norm : 0));
         }
         const directions = await operator.products(estimate, residuals, signal);
-        const x = Float32Array.from(await batch.read());
-        const pull = await (await denoiser()).product(x, directions, rows);
+        const pull = await product(directions);
         await move(step, noise);
         batch.device.write(place, pull);
         batch.combine(batch.x, [batch.x, place], [1, 1]);

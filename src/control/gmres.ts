@@ -1,20 +1,9 @@
-import { dot } from './measurement.js';
-
-/** A linear map M of each row, made of two: M w = applied(image of w, w). */
+/** A linear map M of each row, made of two: M w = applied(image of w, w). Vectors of all rows lie one after the other. */
 export interface RowMap {
   /** The images of one vector for every row. */
-  images(vectors: readonly Float64Array[]): Promise<readonly Float64Array[]>;
-  /** M w from the image of w. */
-  applied(image: Float64Array, w: Float64Array): Float64Array;
-}
-
-/** A row's Krylov space: an orthonormal basis with its images, and M in it. */
-interface Krylov {
-  readonly size: number;
-  readonly basis: Float64Array[];
-  readonly images: Float64Array[];
-  /** Columns of the Hessenberg matrix. */
-  readonly columns: number[][];
+  readonly images: (w: Float64Array) => Promise<Float64Array>;
+  /** M w from the images of w. */
+  readonly applied: (images: Float64Array, w: Float64Array) => Float64Array;
 }
 
 /** What is left of a vector below this share of it is rounding: the space is complete. */
@@ -27,42 +16,74 @@ const LEAST = 1e-10;
  * @param iterations dimensions of that span.
  */
 export async function minimalResiduals(
-  b: readonly Float64Array[],
+  b: Float64Array,
+  rows: number,
   iterations: number,
-  { images, applied }: { images: RowMap['images']; applied: RowMap['applied'] },
-): Promise<Float64Array[]> {
-  const spaces = b.map((vector): Krylov => {
-    const size = Math.sqrt(dot(vector, vector));
-    return { size, basis: [vector.map((value) => (size > 0 ? value / size : 0))], images: [], columns: [] };
-  });
+  { images, applied }: RowMap,
+): Promise<Float64Array> {
+  const sizes = norms(b, rows);
+  const basis = [scaledRows(b, rows, inverses(sizes))];
+  const made: Float64Array[] = [];
+  /** Of each row, columns of the Hessenberg matrix: M in its space. */
+  const columns = Array.from({ length: rows }, (): number[][] => []);
   for (let j = 0; j < iterations; j++) {
     // A complete space goes on with zero, whose image is zero.
-    const made = await images(spaces.map(({ basis }) => basis[j]!));
-    spaces.forEach((space, row) => {
-      const { basis } = space;
-      const image = made[row]!;
-      const next = applied(image, basis[j]!);
-      const whole = Math.sqrt(dot(next, next));
-      const column = basis.map((vector) => {
-        const part = dot(vector, next);
-        for (let i = 0; i < next.length; i++) next[i]! -= part * vector[i]!;
-        return part;
-      });
-      const rest = Math.sqrt(dot(next, next));
-      const isOver = !(rest > LEAST * whole);
-      space.images.push(image);
-      space.columns.push([...column, isOver ? 0 : rest]);
-      basis.push(next.map((value) => (isOver ? 0 : value / rest)));
+    const image = await images(basis[j]!);
+    const next = applied(image, basis[j]!);
+    const wholes = norms(next, rows);
+    const parts = basis.map((vector) => {
+      const part = dotRows(vector, next, rows);
+      addRows(next, vector, rows, (row) => -part[row]!);
+      return part;
     });
+    const rests = norms(next, rows).map((rest, row) => (rest > LEAST * wholes[row]! ? rest : 0));
+    columns.forEach((own, row) => own.push([...parts.map((part) => part[row]!), rests[row]!]));
+    made.push(image);
+    basis.push(scaledRows(next, rows, inverses(rests)));
   }
-  return spaces.map((space) => {
-    const weights = leastSquares(space.columns, space.size);
-    const out = new Float64Array(space.images[0]!.length);
-    space.images.forEach((image, j) => {
-      for (let i = 0; i < out.length; i++) out[i]! += weights[j]! * image[i]!;
-    });
-    return out;
+  const weights = columns.map((own, row) => leastSquares(own, sizes[row]!));
+  const out = new Float64Array(made[0]!.length);
+  made.forEach((image, j) => {
+    addRows(out, image, rows, (row) => weights[row]![j]!);
   });
+  return out;
+}
+
+/** a . b of every row. */
+function dotRows(a: Float64Array, b: Float64Array, rows: number): Float64Array {
+  const width = a.length / rows;
+  const out = new Float64Array(rows);
+  for (let row = 0, i = 0; row < rows; row++) {
+    let sum = 0;
+    for (const end = i + width; i < end; i++) sum += a[i]! * b[i]!;
+    out[row] = sum;
+  }
+  return out;
+}
+
+function norms(x: Float64Array, rows: number): Float64Array {
+  return dotRows(x, x, rows).map(Math.sqrt);
+}
+
+/** 1 / x, and 0 of 0. */
+function inverses(x: Float64Array): Float64Array {
+  return x.map((value) => (value > 0 ? 1 / value : 0));
+}
+
+/** y <- y + factor x in every row. */
+function addRows(y: Float64Array, x: Float64Array, rows: number, factor: (row: number) => number): void {
+  const width = x.length / rows;
+  for (let row = 0, i = 0; row < rows; row++) {
+    const f = factor(row);
+    for (const end = i + width; i < end; i++) y[i]! += f * x[i]!;
+  }
+}
+
+/** factor x in every row. */
+function scaledRows(x: Float64Array, rows: number, factors: Float64Array): Float64Array {
+  const out = new Float64Array(x.length);
+  addRows(out, x, rows, (row) => factors[row]!);
+  return out;
 }
 
 /** The c that minimise |size e_1 - H c| for a Hessenberg matrix, by Givens rotations; 0 along columns of zeros. */

@@ -34,13 +34,14 @@ export function linearOperator(options: LinearOperatorOptions): LinearOperator {
     if (typeof (value as unknown) !== 'function')
       throw new OptionError(option, value, 'a function of a Float64Array that returns numbers');
   const [d, m] = [elementCount(shape), elementCount(measuredShape)];
-  const transposed = (y: Float64Array) => numbersOf('adjoint', adjoint(y), d);
+  // A user's function may keep or change what it is given.
+  const transposed = (y: Float64Array) => numbersOf('adjoint', adjoint(y.slice()), d);
   let spectrum: Spectrum | undefined;
   return {
     name,
     shape,
     measuredShape,
-    apply: (x) => numbersOf('apply', apply(x), m),
+    apply: (x) => numbersOf('apply', apply(x.slice()), m),
     adjoint: transposed,
     spectrum: () =>
       (spectrum ??= productSpectrum([{ rows: m, columns: d, values: matrixOf(name, transposed, m, d) }])),

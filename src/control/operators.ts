@@ -30,7 +30,11 @@ export function inpainting(mask: ArrayLike<number>, shape: readonly number[]): L
   const known = Float32Array.from({ length: d }, (_, i) => (mask[i % mask.length] === 0 ? 0 : 1));
   const places = Int32Array.from([...known.keys()].filter((i) => known[i] === 1));
   if (places.length === 0) throw new OptionError('mask', mask, 'not 0 somewhere: nothing is known');
-  const masked = (x: Float64Array) => x.map((value, i) => (known[i] === 1 ? value : 0));
+  const masked = (x: Float64Array) => {
+    const out = new Float64Array(d);
+    for (let i = 0; i < d; i++) if (known[i] === 1) out[i] = x[i]!;
+    return out;
+  };
   const taken = (x: Float64Array) => {
     const out = new Float64Array(places.length);
     for (let i = 0; i < out.length; i++) out[i] = x[places[i]!]!;

@@ -133,6 +133,7 @@ export function byClassifier(model: ScoreModel, classifier: Classifier): Parts {
       evaluate: gradient,
       ...(closedForm && { closedForm }),
       ...(classifier.differentiate && { differentiate: () => classifier.differentiate!() }),
+      ...(classifier.linearize && { linearize: () => classifier.linearize!() }),
       classes: passing({}, samples, 'own'),
     },
     other: undefined,
@@ -178,6 +179,7 @@ function membersOf(model: ScoreModel): Combined {
     evaluate,
     ...(closedForm && { closedForm }),
     ...(model.differentiate && { differentiate: () => model.differentiate!() }),
+    ...(model.linearize && { linearize: () => model.linearize!() }),
   };
 }
 

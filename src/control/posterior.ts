@@ -1,12 +1,13 @@
 import { costAt } from '../solvers/counts.js';
 import type { ScoreModel } from '../score/model.js';
+import type { Level } from '../sde/level.js';
 import { withEvaluate } from '../score/wrapped.js';
-import type { Denoiser, RowLevels } from './denoiser.js';
+import type { Denoised, Denoiser, RowLevels } from './denoiser.js';
 import { minimalResiduals } from './gmres.js';
 import type { Known } from './measurement.js';
 
-/** What has to be added to the posterior mean of x_0 given a state, so that it is that given the measurement too. */
-type Shift = (x: Float32Array, residuals: readonly Float64Array[], rows: RowLevels) => Promise<Float64Array>;
+/** What has to be added to the posterior mean of x_0 given a state, so that it is that given the measurement too, with residuals y - A x_0. */
+type Shift = (here: Denoised, residuals: Float64Array, rows: RowLevels) => Promise<Float64Array>;
 
 /** A model of the samples of one batch given their measurements: the score of the shifted posterior mean. */
 function shifted(
@@ -21,8 +22,9 @@ function shifted(
     async (x, levels, output, labels, signal) => {
       const rows = { levels, labels, signal };
       const d = x.length / levels.length;
-      const estimate = await denoiser.estimate(x, rows);
-      const change = await shift(x, residualsOf(known, estimate, levels.length), rows);
+      const here = await denoiser(x, rows);
+      const { estimate } = here;
+      const change = await shift(here, residualsOf(known, estimate, levels.length), rows);
       levels.forEach((level, row) => {
         const { alpha, sigma } = level;
         const s = model.coefficients(level);
@@ -49,15 +51,20 @@ export function momentMatching(
   iterations: number,
 ): ScoreModel {
   const { operator, noise } = known;
-  return shifted(model, denoiser, known, iterations, (x, residuals, rows) =>
-    minimalResiduals(residuals, iterations, {
-      async images(vectors) {
-        const products = await denoiser.product(x, joined(vectors.map((w) => operator.adjoint(w))), rows);
-        return scaledRows(products, rows, ({ alpha, sigma }) => sigma ** 2 / alpha);
+  return shifted(model, denoiser, known, iterations, (here, residuals, { levels }) => {
+    const rows = levels.length;
+    return minimalResiduals(residuals, rows, iterations, {
+      async images(w) {
+        const images = await here.product(ofRows(w, rows, (vector) => operator.adjoint(vector)));
+        return scaleByVariance(images, levels);
       },
-      applied: (image, w) => operator.apply(image).map((value, i) => value + noise ** 2 * w[i]!),
-    }).then(joined),
-  );
+      applied(images, w) {
+        const out = ofRows(images, rows, (image) => operator.apply(image));
+        for (let i = 0; i < out.length; i++) out[i]! += noise ** 2 * w[i]!;
+        return out;
+      },
+    });
+  });
 }
 
 /**
@@ -67,9 +74,9 @@ export function momentMatching(
 export function pseudoinverseGuidance(model: ScoreModel, denoiser: Denoiser, known: Known): ScoreModel {
   const { noise } = known;
   const spectrum = known.operator.spectrum();
-  return shifted(model, denoiser, known, 1, async (x, residuals, rows) => {
-    const directions = residuals.map((residual, row) => {
-      const { alpha, sigma } = rows.levels[row]!;
+  return shifted(model, denoiser, known, 1, async (here, residuals, { levels }) => {
+    const directions = ofRows(residuals, levels.length, (residual, row) => {
+      const { alpha, sigma } = levels[row]!;
       const variance = sigma ** 2 / (sigma ** 2 + alpha ** 2);
       const u = spectrum.measured(residual).map((value, i) => {
         const s = spectrum.values[i]!;
@@ -77,35 +84,42 @@ export function pseudoinverseGuidance(model: ScoreModel, denoiser: Denoiser, kno
       });
       return spectrum.sample(u);
     });
-    const products = await denoiser.product(x, joined(directions), rows);
-    return joined(scaledRows(products, rows, ({ alpha, sigma }) => sigma ** 2 / alpha));
+    return scaleByVariance(await here.product(directions), levels);
   });
 }
 
 /** y - A x_0 of every row. */
-function residualsOf({ operator, of }: Known, estimate: Float64Array, rows: number): Float64Array[] {
-  const d = estimate.length / rows;
-  return Array.from({ length: rows }, (_, row) => {
-    const image = operator.apply(estimate.slice(row * d, (row + 1) * d));
-    return of(row).map((value, i) => value - image[i]!);
-  });
-}
-
-function scaledRows(
-  x: Float64Array,
-  { levels }: RowLevels,
-  factor: (level: RowLevels['levels'][number]) => number,
-): Float64Array[] {
-  const d = x.length / levels.length;
-  return levels.map((level, row) => x.slice(row * d, (row + 1) * d).map((value) => factor(level) * value));
-}
-
-/** Vectors one after the other. */
-function joined(vectors: readonly Float64Array[]): Float64Array {
-  const [{ length } = new Float64Array(0)] = vectors;
-  const out = new Float64Array(vectors.length * length);
-  vectors.forEach((vector, row) => {
-    out.set(vector, row * length);
-  });
+function residualsOf({ operator, of }: Known, estimate: Float64Array, rows: number): Float64Array {
+  const out = ofRows(estimate, rows, (x) => operator.apply(x));
+  const width = out.length / rows;
+  for (let row = 0; row < rows; row++) {
+    const value = of(row);
+    for (let i = 0; i < width; i++) out[row * width + i] = value[i]! - out[row * width + i]!;
+  }
   return out;
+}
+
+/** J^T v times sigma^2 / alpha, in place: the covariance of x_0 given x times v. */
+function scaleByVariance(x: Float64Array, levels: readonly Level[]): Float64Array {
+  const d = x.length / levels.length;
+  levels.forEach(({ alpha, sigma }, row) => {
+    for (let i = row * d; i < (row + 1) * d; i++) x[i]! *= sigma ** 2 / alpha;
+  });
+  return x;
+}
+
+/** A map of every row; the images lie one after the other. */
+function ofRows(
+  x: Float64Array,
+  rows: number,
+  map: (own: Float64Array, row: number) => Float64Array,
+): Float64Array {
+  const d = x.length / rows;
+  let out: Float64Array | undefined;
+  for (let row = 0; row < rows; row++) {
+    const image = map(x.subarray(row * d, (row + 1) * d), row);
+    out ??= new Float64Array(rows * image.length);
+    out.set(image, row * image.length);
+  }
+  return out!;
 }

@@ -9,7 +9,7 @@ import { elementCount } from '../shape.js';
 import type { SolverChoice } from '../solvers/choice.js';
 import type { Counts } from '../solvers/counts.js';
 import type { Plan } from '../solvers/solver.js';
-import { checkDifferentiable, denoiserOf, type Denoiser } from './denoiser.js';
+import { checkDifferentiable, denoiserOf, remembered, type Denoised, type Denoiser } from './denoiser.js';
 import { dps } from './dps.js';
 import type { Known } from './measurement.js';
 import { gridOptions, replacementLevels, samplingOptions, type RestorationMethod } from './names.js';
@@ -92,14 +92,19 @@ export const restorations: Readonly<
     const { solver, predictor, corrector, ...choice } = choiceOf(options);
     for (const [name, value] of Object.entries({ solver, predictor, corrector }))
       if (value !== undefined) throw new OptionError(name, value, 'left out: method dps makes its own steps');
-    const derivative = () => denoiserOf(model);
-    const chosen = (known: Known<Operator>) =>
-      ({ ...choice, predictor: dps(derivative, known, zeta), corrector: 'none' }) as const;
-    const plan = gridPlan(model, chosen(measured));
+    const chosen = (last: () => Denoised, known: Known<Operator>) =>
+      ({ ...choice, predictor: dps(last, known, zeta), corrector: 'none' }) as const;
+    const plan = gridPlan(
+      model,
+      chosen(() => undefined as never, measured),
+    );
     return {
       options: { ...plan.options, zeta },
       warnings: plan.warnings ?? [],
-      draw: (part) => drawBySampling(model, chosen(part.known), part),
+      draw: async (part) => {
+        const { model: evaluated, last } = remembered(model, await denoiserOf(model));
+        return drawBySampling(evaluated, chosen(last, part.known), part);
+      },
     };
   },
   repaint(model, measured, options) {

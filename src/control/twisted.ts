@@ -80,7 +80,8 @@ export async function twistedParticleFilter(
   const twist = async (x: Float32Array, level: Level, step: number): Promise<Twists> => {
     const { alpha, sigma, t } = level;
     const all = { levels: new Array<Level>(rows).fill(level), labels: classes, signal };
-    const estimates = await denoiser.estimate(x, all);
+    const here = await denoiser(x, all);
+    const estimates = here.estimate;
     const bad = estimates.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) throw new NonFiniteScoreError(step, first + (Math.floor(bad / d) % size), t);
     const free = Math.max(0, squaredRatio(level) - squaredRatio(end));
@@ -109,7 +110,7 @@ export async function twistedParticleFilter(
     const pulled = await operator.products(points, pulls, signal);
     const gradient = new Float64Array(rows * d);
     for (let i = 0; i < pulled.length; i++) gradient[i % gradient.length]! += pulled[i]!;
-    const shifts = await denoiser.product(x, gradient, all);
+    const shifts = await here.product(gradient);
     for (let i = 0; i < shifts.length; i++) shifts[i]! *= sigma ** 2 / alpha;
     return { estimates, logs, shifts };
   };

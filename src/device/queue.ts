@@ -93,7 +93,7 @@ export class Queue implements Device {
     requireLength('values', values, out.length);
     const rounded = out instanceof Float32Array && values instanceof Float64Array;
     const widened = out instanceof Float64Array && values instanceof Float32Array;
-    const given = rounded ? Float32Array.from(values) : widened ? Float64Array.from(values) : values;
+    const given = rounded ? new Float32Array(values) : widened ? new Float64Array(values) : values;
     addon().write(this.number, out as Shared, given);
   }
 

@@ -56,6 +56,18 @@ export type Vjp = (
   signal?: AbortSignal,
 ) => Promise<void>;
 
+/**
+ * Writes F at x into `output`, and resolves to what multiplies vectors with its transposed Jacobian there, (dF/dx)^T v into `product`: as many
+ * as are wanted, one after the other, and until the next evaluation. All arrays are [batch, ...shape], and none may be touched until the promise settles.
+ */
+export type Linearize = (
+  x: Float32Array,
+  levels: readonly Level[],
+  output: Float32Array,
+  labels?: Int32Array,
+  signal?: AbortSignal,
+) => Promise<(v: Float32Array, product: Float32Array) => Promise<void>>;
+
 /** Mean and variance of every coordinate. */
 export interface Moments {
   readonly mean: Float64Array;
@@ -162,6 +174,12 @@ export interface ScoreModel extends Process {
    * @throws ModelError that lists the operators without a derivative.
    */
   differentiate?(): Promise<Vjp>;
+  /**
+   * Makes evaluations that keep what products with the Jacobian need, so that each of several costs less than by {@link differentiate}. What they keep
+   * belongs to the function that this resolves to.
+   * @throws ModelError that lists the operators without a derivative.
+   */
+  linearize?(): Promise<Linearize>;
   /** Runs of each network in one evaluation at a level, by name; default `{ network: 1 }`. */
   cost?(level: Level): Readonly<Record<string, number>>;
   /** Releases the session; the model cannot be used afterwards. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 
 import { jvp } from '../../src/autodiff/jvp.js';
+import { linearize } from '../../src/autodiff/linearize.js';
 import { parameterValues } from '../../src/autodiff/parameters.js';
 import { trainingGraph } from '../../src/autodiff/training.js';
 import { vjp } from '../../src/autodiff/vjp.js';
@@ -53,6 +54,23 @@ for (const name of ['mlp', 'dit', 'wide-resnet', 'unet']) {
     const pulled = await run(await vjp(model, { wrt: 'x' }), { x, t: label, cotangent: tensor(expected.v) });
     agrees(t, 'y', numbers(pulled['y']), expected.y.data);
     agrees(t, 'vjp', numbers(pulled['vjp.x']), expected.vjp.data);
+
+    for (const fused of [false, true]) {
+      const names = { of: 'y', wrt: 'x', cotangent: 'v', fused };
+      const { forward, transpose, kept } = await linearize(model, names);
+      const evaluated = await run(forward, { x, t: label });
+      agrees(t, 'y', numbers(evaluated['y']), expected.y.data);
+      const tape = Object.fromEntries(
+        kept.map((input) => [input, evaluated[input] ?? { x, t: label }[input]!]),
+      );
+      for (const scale of [1, -3]) {
+        const v = { ...expected.v, data: expected.v.data.map((value) => scale * value) };
+        const product = await run(transpose, { ...tape, v: tensor(v) });
+        t.deepEqual(Object.keys(product), ['vjp.x']);
+        const theirs = expected.vjp.data.map((value) => scale * value);
+        agrees(t, 'product', numbers(product['vjp.x']), theirs);
+      }
+    }
 
     const pushed = await run(await jvp(model, { wrt: 'x' }), { x, t: label, tangent: tensor(expected.u) });
     agrees(t, 'jvp', numbers(pushed['jvp.y']), expected.jvp.data);

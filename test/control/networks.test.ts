@@ -126,6 +126,17 @@ for (const kind of kinds) {
       vjpCommandsOf(vjp)!(queue, state!, vector!, output!, product!)(levels, labels);
       t.deepEqual(await queue.read(output!), alone);
       t.deepEqual(await queue.read(product!), transposed);
+      const evaluate = await guided.linearize!();
+      const [output2, product2] = [new Float32Array(x.length), new Float32Array(x.length)];
+      const pull = await evaluate(x, levels, output2, labels);
+      await pull(v, product2);
+      for (const [found, truth] of [
+        [output2, alone],
+        [product2, transposed],
+      ] as const) {
+        const size = Math.max(...truth.map(Math.abs));
+        t.true(found.every((value, i) => Math.abs(value - truth[i]!) < 1e-5 * size));
+      }
       const h = 3e-3;
       const at = async (sign: number) => {
         const shifted = x.map((value, i) => value + sign * h * levels[Math.floor(i / PIXELS)]!.sigma * v[i]!);

@@ -158,7 +158,7 @@ async function byDifferences(
   denoiser: Denoiser,
   x: Float32Array,
   v: Float64Array,
-  rows: Parameters<Denoiser['estimate']>[1],
+  rows: Parameters<Denoiser>[1],
   h: number,
 ) {
   const out = new Float64Array(x.length);
@@ -166,7 +166,7 @@ async function byDifferences(
     const [above, below] = [x.slice(), x.slice()];
     above[i]! += h;
     below[i]! -= h;
-    const [right, left] = [await denoiser.estimate(above, rows), await denoiser.estimate(below, rows)];
+    const [right, left] = [(await denoiser(above, rows)).estimate, (await denoiser(below, rows)).estimate];
     out[i] = v.reduce((sum, value, k) => sum + (value * (right[k]! - left[k]!)) / (above[i]! - below[i]!), 0);
   }
   return out;
@@ -178,7 +178,9 @@ test('products with the Jacobian of the estimate are those of its differences, o
   const [x, v] = [Float32Array.of(0.4, -0.3), Float64Array.of(0.7, -1.1)];
   const denoiser = await denoiserOf(model);
   const expected = await byDifferences(denoiser, x, v, rows, 1e-3);
-  (await denoiser.product(x, v, rows)).forEach((value, i) => t.true(Math.abs(value - expected[i]!) < 1e-4));
+  (await (await denoiser(x, rows)).product(v)).forEach((value, i) =>
+    t.true(Math.abs(value - expected[i]!) < 1e-4),
+  );
 
   const network = await loadModel(embeddedModel('vp'), { threads: 1 });
   t.teardown(() => network.close());
@@ -186,14 +188,13 @@ test('products with the Jacobian of the estimate are those of its differences, o
   const at = { levels: [levelAt(network, 0.4)] };
   const w = Float64Array.from(digit, (_, i) => Math.cos(3 * i));
   const own = await denoiserOf(network);
-  const product = await own.product(digit, w, at);
+  const product = await (await own(digit, at)).product(w);
   // Along one direction: J w' times w.
   const direction = Float64Array.from(digit, (_, i) => Math.sin(2 * i * i));
-  const estimate = (h: number) =>
-    own.estimate(
-      digit.map((value, i) => value + h * direction[i]!),
-      at,
-    );
+  const estimate = async (h: number) => {
+    const moved = digit.map((value, i) => value + h * direction[i]!);
+    return (await own(moved, at)).estimate;
+  };
   const [right, left] = [await estimate(0.01), await estimate(-0.01)];
   const numeric = w.reduce((sum, value, i) => sum + (value * (right[i]! - left[i]!)) / 0.02, 0);
   const exact = direction.reduce((sum, value, i) => sum + value * product[i]!, 0);

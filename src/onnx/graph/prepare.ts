@@ -41,10 +41,10 @@ export interface Preparation {
   /** Appends nodes, inputs and outputs, knowing the types of what is there. */
   readonly extend?: (graph: GraphProto, types: ReadonlyMap<string, TensorType>) => GraphProto;
   /**
-   * For a graph to train: group normalisations in the standard form that is fastest to train ({@link lowerGroupNormalizations}), or as
-   * operators of fastsde's own sessions ({@link fuseOperators}).
+   * For a graph whose gradients are computed often: group normalisations in the standard form that is fastest to train
+   * ({@link lowerGroupNormalizations}), or as operators of fastsde's own sessions ({@link fuseOperators}).
    */
-  readonly training?: 'standard' | 'fused';
+  readonly form?: 'standard' | 'fused' | undefined;
 }
 
 /**
@@ -58,7 +58,7 @@ export interface Preparation {
  * @throws ModelError for a graph that is not well formed, or that ONNX Runtime refuses.
  */
 export async function prepare(model: Model, preparation: Preparation = {}): Promise<Graph> {
-  const { keep = [], parameters = [], extend, training } = preparation;
+  const { keep = [], parameters = [], extend, form } = preparation;
   sortNodes(model.proto.graph);
   const { graph: original, ...rest } = upgradeOpset(model.proto);
   const opset = standardVersion(rest.opset_import);
@@ -70,11 +70,11 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   const found = await inferTypes({ ...plain, graph: inlined }, model.folder);
   const extended = extend === undefined ? inlined : extend(inlined, found);
   const folded = await simplify({ ...plain, graph: foldSizes(extended, found) }, model.folder);
-  const fused = training === 'fused' ? fuseOperators(folded, found) : folded;
+  const fused = form === 'fused' ? fuseOperators(folded, found) : folded;
   // Of what was not fused, too.
-  const grouped = training === undefined ? fused : lowerGroupNormalizations(fused, found);
+  const grouped = form === undefined ? fused : lowerGroupNormalizations(fused, found);
   const lowered = lowerOperators(grouped, found);
-  const opset_import = training === 'fused' ? withOwnOperators(rest.opset_import) : rest.opset_import;
+  const opset_import = form === 'fused' ? withOwnOperators(rest.opset_import) : rest.opset_import;
   const types = await inferTypes({ ...plain, opset_import, graph: lowered }, model.folder);
 
   const hidden = new Set(weights.map(({ name }) => name ?? ''));
@@ -95,10 +95,10 @@ export async function prepare(model: Model, preparation: Preparation = {}): Prom
   };
 }
 
-/** The graph with its weights as inputs. */
-function hideWeights(
+/** The graph with its weights and these parameters as inputs, for a look at it that does not copy them. */
+export function hideWeights(
   graph: GraphProto,
-  parameters: readonly string[],
+  parameters: readonly string[] = [],
 ): { shown: GraphProto; weights: readonly TensorProto[] } {
   const hidden = (tensor: TensorProto): boolean => parameters.includes(tensor.name ?? '') || isWeight(tensor);
   const weights = graph.initializer.filter(hidden);

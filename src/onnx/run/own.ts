@@ -231,12 +231,12 @@ class Call {
     targets: (Tensor['data'] | undefined)[],
     shapes: Float64Array,
   ];
-  readonly #fetches: readonly [string, Tensor?][];
+  readonly #fetches: readonly [string, (Tensor | undefined)?][];
 
   constructor(
     outputs: readonly TensorInfo[],
     feeds: readonly Tensor[],
-    fetches: readonly [string, Tensor?][],
+    fetches: readonly [string, (Tensor | undefined)?][],
   ) {
     this.#fetches = fetches;
     const shapes: number[] = [];

@@ -40,8 +40,11 @@ export type BoundTensors = Readonly<
 /** Enqueues a run. */
 export type Bound = () => void;
 
+/** Tensors by name; of some only the name. */
+export type PartialFeeds = Readonly<Record<string, Tensor | undefined>>;
+
 /** The outputs to compute, all by default; a value that is an array is filled in place. */
-export type Fetches = readonly string[] | Feeds;
+export type Fetches = readonly string[] | PartialFeeds;
 
 /** A loaded network. */
 export interface Session {
@@ -88,9 +91,9 @@ export interface Session {
 export function listFetches(
   fetches: Fetches | undefined,
   outputs: readonly TensorInfo[],
-): [string, Tensor?][] {
+): [string, (Tensor | undefined)?][] {
   if (fetches === undefined) return outputs.map(({ name }) => [name]);
-  const list: [string, Tensor?][] = isNames(fetches)
+  const list: [string, (Tensor | undefined)?][] = isNames(fetches)
     ? fetches.map((name) => [name])
     : Object.entries(fetches);
   for (const [name] of list) {

@@ -1,14 +1,15 @@
 import { ModelError, OptionError } from '../../errors.js';
-import { vjp } from '../../autodiff/vjp.js';
+import { linearize } from '../../autodiff/linearize.js';
+import { fusedVjp, vjp } from '../../autodiff/vjp.js';
 import { modelBytes, readModel, type Model } from '../../onnx/file/model.js';
-import { createSession, type Session, type SessionOptions } from '../../onnx/run/runtime.js';
+import { createSession, sessionKind, type Session, type SessionOptions } from '../../onnx/run/runtime.js';
 import { isFolder } from '../../io/atomic.js';
 import { checkInteger, checkKnown, defined, isRecord } from '../../options.js';
 import type { Inputs } from '../model.js';
 import { describeModel, type DescriptionOptions, type ModelDescription } from './description.js';
 import { readMetadata, type ModelMetadata, type TensorNames } from './metadata.js';
 import { inputValues, type InputValue } from './input-values.js';
-import { derivativeOnce, OnnxScoreModel } from './model.js';
+import { openedOnce, OnnxScoreModel, type LinearizedNetwork } from './model.js';
 import { bakedBatch, triedOutput, type Tried } from './trial.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
 import type { Finding } from './findings.js';
@@ -110,8 +111,10 @@ export async function loadModel(
     try {
       const report = options.probe === false ? undefined : await opened.probe(description);
       refuse(report);
-      const derivative = derivativeOnce(() => openDerivative(network, file, description, options));
-      return new OnnxScoreModel({ file, network, metadata, description, report, derivative }, values);
+      const derivative = openedOnce(() => openDerivative(network, file, description, options));
+      const linearized = openedOnce(() => openLinearized(network, file, description, options));
+      const parts = { file, network, metadata, description, report, derivative, linearized };
+      return new OnnxScoreModel(parts, values);
     } catch (cause) {
       await network.release();
       throw cause;
@@ -241,9 +244,37 @@ export async function openDerivative(
   options: LoadOptions,
 ): Promise<Network> {
   try {
-    const derived = await vjp(file, { of: roles.output.name, wrt: roles.state.name, cotangent: COTANGENT });
+    const names = { of: roles.output.name, wrt: roles.state.name, cotangent: COTANGENT };
+    const derived = await ((await isOurs(options)) ? fusedVjp : vjp)(file, names);
     const session = await openDerived(derived, options);
     return new Network(source, session, roles, description, batchOf(roles.state, options.batch));
+  } catch (cause) {
+    throw nameSource(source, cause);
+  }
+}
+
+/** @internal Starts sessions for the network with what its derivative reads, and for the transpose of that. */
+export async function openLinearized(
+  { source, roles }: Network,
+  file: Model,
+  description: ModelDescription,
+  options: LoadOptions,
+): Promise<LinearizedNetwork> {
+  try {
+    const fused = await isOurs(options);
+    const names = { of: roles.output.name, wrt: roles.state.name, cotangent: COTANGENT };
+    const { forward, kept, transpose } = await linearize(file, { ...names, fused });
+    const session = await openDerived(forward, options);
+    const network = new Network(source, session, roles, description, batchOf(roles.state, options.batch));
+    const transposed = await openDerived(transpose, options);
+    return {
+      network,
+      tape: () => network.tape(transposed, kept),
+      async release() {
+        await network.release();
+        await transposed.release();
+      },
+    };
   } catch (cause) {
     throw nameSource(source, cause);
   }
@@ -256,6 +287,12 @@ export function openDerived(derived: Model, options: LoadOptions): Promise<Sessi
     ...sessionOptions(options),
     ...(folder !== undefined && { folder }),
   });
+}
+
+/** Whether the addon's sessions run the network on the CPU, with the operators that are theirs. */
+async function isOurs(options: LoadOptions): Promise<boolean> {
+  const { provider = 'cpu' } = options;
+  return provider === 'cpu' && (await sessionKind(sessionOptions(options))) === 'own';
 }
 
 function sessionOptions({ provider = 'cpu', threads, tf32 = false }: LoadOptions): SessionOptions {

@@ -8,7 +8,14 @@ import { elementCount } from '../../shape.js';
 import { checkClassLabel, classesIn } from '../class-label.js';
 import { setCommands, setVjpCommands, type BindEvaluation } from '../commands.js';
 import { requireInputs, sampleIn } from '../inputs.js';
-import type { ModelInputs, Parameterization, ScoreCoefficients, ScoreModel, Vjp } from '../model.js';
+import type {
+  Linearize,
+  ModelInputs,
+  Parameterization,
+  ScoreCoefficients,
+  ScoreModel,
+  Vjp,
+} from '../model.js';
 import { inputScale, scoreCoefficients } from '../parameterization.js';
 import type { ModelDescription } from './description.js';
 import type { ModelMetadata } from './metadata.js';
@@ -16,6 +23,7 @@ import { inputValues, samplesGiven, type InputValue } from './input-values.js';
 import type { Network, Rows } from './network.js';
 import type { ProbeReport } from './probe.js';
 import type { Roles } from './roles.js';
+import type { Tape } from './tape.js';
 
 /** What views of one network have in common. @internal */
 export interface NetworkParts {
@@ -24,18 +32,26 @@ export interface NetworkParts {
   readonly metadata: ModelMetadata;
   readonly description: ModelDescription;
   readonly report: ProbeReport | undefined;
-  readonly derivative: Derivative;
+  readonly derivative: OpenedOnce<Network>;
+  readonly linearized: OpenedOnce<LinearizedNetwork>;
 }
 
-/** The network with its transposed Jacobian product, made when it is first asked for. */
-interface Derivative {
-  (): Promise<Network>;
+/** @internal A network whose evaluations keep on a tape what products with its Jacobian read. */
+export interface LinearizedNetwork {
+  readonly network: Network;
+  readonly tape: () => Tape;
+  release(): Promise<void>;
+}
+
+/** What is made when it is first asked for. */
+interface OpenedOnce<T> {
+  (): Promise<T>;
   close(): Promise<void>;
 }
 
-/** @internal A derivative that is opened once for all views. */
-export function derivativeOnce(open: () => Promise<Network>): Derivative {
-  let opened: Promise<Network> | undefined;
+/** @internal What is opened once for all views of a network. */
+export function openedOnce<T extends { release(): Promise<void> }>(open: () => Promise<T>): OpenedOnce<T> {
+  let opened: Promise<T> | undefined;
   return Object.assign(() => (opened ??= open()), {
     close: async () => (await opened?.catch(() => undefined))?.release(),
   });
@@ -68,6 +84,12 @@ export class OnnxScoreModel implements ScoreModel {
    * @throws ModelError after close(), and where ONNX Runtime fails; OptionError for arrays that do not fit.
    */
   readonly evaluate: ScoreModel['evaluate'];
+  /**
+   * Makes the network that keeps what its derivative reads, and its transpose: two sessions. Absent on a GPU, where what is kept would go to the
+   * host and back.
+   * @throws ModelError that lists the operators without a derivative.
+   */
+  readonly linearize?: () => Promise<Linearize>;
   readonly learnedVariance?: boolean;
   readonly selfConditions?: boolean;
   /** Present where the network takes more than a state, a time and a class. */
@@ -103,6 +125,7 @@ export class OnnxScoreModel implements ScoreModel {
     this.#elements = elementCount(description.shape);
     if (description.learnedVariance) this.learnedVariance = true;
     if (network.roles.selfCondition) this.selfConditions = true;
+    if (network.device === 'cpu') this.linearize = () => this.#linearized();
     this.evaluate = async (x, levels, output, labels, signal, { estimate, variance } = {}) => {
       this.#check(x, levels, output);
       const given = this.#given(levels.length, labels);
@@ -158,8 +181,7 @@ export class OnnxScoreModel implements ScoreModel {
       await network.run({ x, scale, time, ...given, inputs, cotangent: v, signal }, output, {
         product,
       });
-      // x enters the network multiplied with the scale.
-      if (scale) for (let i = 0; i < x.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
+      if (scale) this.#rescale(product, scale);
     };
     if (network.binds) {
       setVjpCommands(vjp, (device, x, v, output, product) => {
@@ -176,10 +198,32 @@ export class OnnxScoreModel implements ScoreModel {
     return vjp;
   }
 
+  async #linearized(): Promise<Linearize> {
+    const { network, tape: newTape } = await this.#parts.linearized();
+    const tape = newTape();
+    const inputs = this.#values;
+    return async (x, levels, output, labels, signal) => {
+      this.#check(x, levels, output);
+      const { time, scale } = this.#fed(levels);
+      const given = this.#given(levels.length, labels);
+      await network.run({ x, scale, time, ...given, inputs, signal }, output, { tape });
+      return async (v, product) => {
+        await tape.product(v, product, signal);
+        if (scale) this.#rescale(product, scale);
+      };
+    };
+  }
+
   /** Releases the sessions, of all views of the network; evaluating the model afterwards is an error. */
   async close(): Promise<void> {
     await this.#network.release();
     await this.#parts.derivative.close();
+    await this.#parts.linearized.close();
+  }
+
+  /** The product as that of x, which enters the network multiplied with the scale. */
+  #rescale(product: Float32Array, scale: Float64Array): void {
+    for (let i = 0; i < product.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
   }
 
   #describeInputs(): ModelInputs {

@@ -1,11 +1,13 @@
 import { FastsdeError, LoadError, ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
-import type { Session, Tensor } from '../../onnx/run/runtime.js';
+import type { PartialFeeds, Session } from '../../onnx/run/runtime.js';
 import type { Device, DeviceName } from '../../device/device.js';
 import { BoundNetwork, Room, type NetworkArrays, type RowLabels } from './bound-network.js';
-import { classTensor, isShared, statePort, timeTensor, type Port } from './feeds.js';
+import { classTensor, isShared, statePort, timeTensor } from './feeds.js';
 import { inputTensor, type InputValue } from './input-values.js';
+import { Inlet, Outlet, type PaddedRange } from './ranges.js';
 import type { Roles } from './roles.js';
+import { Tape } from './tape.js';
 import { elementCount } from '../../shape.js';
 
 /** A batch for the network: rows, each with its time label and, where the network takes one, its class. */
@@ -22,10 +24,12 @@ export interface Rows extends RowLabels {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a run gives beside the output, [rows, ...shape] each. */
+/** What a run gives beside the output, arrays [rows, ...shape]. */
 interface Results {
   readonly product?: Float32Array | undefined;
   readonly variance?: Float32Array | undefined;
+  /** Takes what products with the Jacobian read. */
+  readonly tape?: Tape | undefined;
 }
 
 /** Name of the input that a differentiated network has beside its own. */
@@ -72,8 +76,8 @@ export class Network {
     this.#sharedTime = isShared(roles.time, batch);
     this.#state = new Inlet(statePort(roles.state, shape), this.#elements);
     this.#parts = learnedVariance ? 2 : 1;
-    const outputShape = [this.#parts * (shape[0] ?? 1), ...shape.slice(1)];
     const { selfCondition } = roles;
+    const outputShape = this.#outputShape;
     this.#estimate = selfCondition && new Inlet(statePort(selfCondition, shape), this.#elements);
     this.#cotangent = new Inlet(statePort(roles.output, outputShape), this.#elements, this.#parts);
     this.#output = new Outlet(statePort(roles.output, outputShape), this.#elements, this.#parts);
@@ -82,11 +86,11 @@ export class Network {
 
   /**
    * Writes the network's output for the rows into `output`, a variance beside it into `variance`, and into `product` what a
-   * differentiated network makes of the cotangent. One run at a time; later calls wait.
+   * differentiated network makes of the cotangent; the tape has what one keeps that is linearized. One run at a time; later calls wait.
    * @throws ModelError after release(), and where ONNX Runtime fails.
    */
-  run(rows: Rows, output: Float32Array, { product, variance }: Results = {}): Promise<void> {
-    const running = this.#last.then(() => this.#run(rows, output, { product, variance }));
+  run(rows: Rows, output: Float32Array, results: Results = {}): Promise<void> {
+    const running = this.#last.then(() => this.#run(rows, output, results));
     this.#last = running.catch(() => undefined);
     return running;
   }
@@ -133,8 +137,31 @@ export class Network {
     throw new ModelError(`${this.source} is closed and cannot be evaluated.`);
   }
 
+  get #outputShape(): readonly number[] {
+    return [this.#parts * (this.#shape[0] ?? 1), ...this.#shape.slice(1)];
+  }
+
   get #productName(): string {
     return `vjp.${this.roles.state.name}`;
+  }
+
+  /** A tape for evaluations of this network, which keeps these values, outputs of its or inputs, for a session of its transpose. */
+  tape(session: Session, kept: readonly string[]): Tape {
+    const { roles } = this;
+    const outputs = this.#open().outputs.map(({ name }) => name);
+    return new Tape({
+      session,
+      kept,
+      computed: new Set(outputs.filter((name) => name !== roles.output.name)),
+      cotangent: {
+        name: COTANGENT,
+        inlet: new Inlet(statePort(roles.output, this.#outputShape), this.#elements, this.#parts),
+      },
+      product: {
+        name: this.#productName,
+        outlet: new Outlet(statePort(roles.state, this.#shape), this.#elements),
+      },
+    });
   }
 
   async release(): Promise<void> {
@@ -146,29 +173,28 @@ export class Network {
 
   async #run(rows: Rows, output: Float32Array, results: Results): Promise<void> {
     const count = rows.time.length;
+    results.tape?.begin();
     for (let start = 0; start < count;) {
       let end = Math.min(count, start + (this.#batch ?? count));
       if (this.#sharedTime) {
         const change = rows.time.subarray(start, end).findIndex((label) => label !== rows.time[start]);
         if (change > 0) end = start + change;
       }
-      await this.#runOnce(rows, output, results, start, end);
+      await this.#runOnce(rows, output, results, { start, end, size: this.#batch ?? end - start });
       start = end;
     }
   }
 
-  /** Runs the network once, on rows start to end; the last one is repeated where the file wants more. */
+  /** Runs the network once, on some of the rows; the last one is repeated where the file wants more. */
   async #runOnce(
     rows: Rows,
     output: Float32Array,
-    { product, variance }: Results,
-    start: number,
-    end: number,
+    { product, variance, tape }: Results,
+    range: PaddedRange,
   ): Promise<void> {
     const session = this.#open();
     const { roles } = this;
-    const size = this.#batch ?? end - start;
-    const range = { start, end, size };
+    const { start, end, size } = range;
     const feeds = {
       [roles.state.name]: this.#state.open(rows.x, range, rows.scale),
       [roles.time.name]: timeTensor(
@@ -195,97 +221,21 @@ export class Network {
       );
       for (const input of rows.inputs) feeds[input.name] = inputTensor(input, size, samples);
     }
-    const fetches = { [roles.output.name]: this.#output.open(output, range, variance) };
     if (rows.cotangent) feeds[COTANGENT] = this.#cotangent.open(rows.cotangent, range);
-    if (product) fetches[this.#productName] = this.#product.open(product, range);
+    const fetches: PartialFeeds = {
+      ...tape?.places(range),
+      [roles.output.name]: this.#output.open(output, range, variance),
+      ...(product && { [this.#productName]: this.#product.open(product, range) }),
+    };
     try {
-      await session.run(feeds, fetches, { signal: rows.signal });
+      const results = await session.run(feeds, fetches, { signal: rows.signal });
+      tape?.keep(range, { ...feeds, ...results });
     } catch (cause) {
       throw nameSource(this.source, cause);
     }
     this.#output.close();
     if (product) this.#product.close();
   }
-}
-
-/** Rows start to end of an array, and the last one again up to `size`. */
-interface Range {
-  readonly start: number;
-  readonly end: number;
-  readonly size: number;
-}
-
-/**
- * Rows on their way into a network: the array itself where nothing has to be scaled or repeated. Of rows of two parts they are the first,
- * and the second is 0.
- */
-class Inlet {
-  readonly #port: Port;
-  readonly #elements: number;
-  readonly #parts: number;
-  #buffer = new Float32Array(0);
-
-  constructor(port: Port, elements: number, parts = 1) {
-    this.#port = port;
-    this.#elements = elements;
-    this.#parts = parts;
-  }
-
-  open(values: Float32Array, { start, end, size }: Range, scale?: Float64Array): Tensor {
-    const [elements, parts] = [this.#elements, this.#parts];
-    if (size === end - start && scale === undefined && parts === 1)
-      return this.#port.open(values.subarray(start * elements, end * elements), size);
-    const buffer = (this.#buffer = resized(this.#buffer, size * elements * parts));
-    for (let row = 0; row < size; row++) {
-      const from = Math.min(start + row, end - 1);
-      const factor = scale?.[from] ?? 1;
-      for (let i = 0; i < elements; i++)
-        buffer[row * elements * parts + i] = factor * values[from * elements + i]!;
-    }
-    return this.#port.open(buffer, size);
-  }
-}
-
-/** Rows on their way out of a network: into the array itself where none was repeated. Rows of two parts are taken apart. */
-class Outlet {
-  readonly #port: Port;
-  readonly #elements: number;
-  readonly #parts: number;
-  #padded = new Float32Array(0);
-  #result: Float32Array = this.#padded;
-  /** Where the parts belong. */
-  #own: readonly (Float32Array | undefined)[] = [];
-
-  constructor(port: Port, elements: number, parts = 1) {
-    this.#port = port;
-    this.#elements = elements;
-    this.#parts = parts;
-  }
-
-  open(values: Float32Array, { start, end, size }: Range, second?: Float32Array): Tensor {
-    this.#own = [values, second].map((part) => part?.subarray(start * this.#elements, end * this.#elements));
-    const isWhole = size === end - start && this.#parts === 1;
-    if (!isWhole) this.#padded = resized(this.#padded, size * this.#elements * this.#parts);
-    this.#result = isWhole ? this.#own[0]! : this.#padded;
-    return this.#port.open(this.#result, size);
-  }
-
-  /** After the run. */
-  close(): void {
-    this.#port.close(this.#result);
-    if (this.#result === this.#own[0]) return;
-    const [width, stride] = [this.#elements, this.#elements * this.#parts];
-    this.#own.slice(0, this.#parts).forEach((own, part) => {
-      for (let row = 0; own && row * width < own.length; row++) {
-        const at = row * stride + part * width;
-        own.set(this.#result.subarray(at, at + width), row * width);
-      }
-    });
-  }
-}
-
-function resized(buffer: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
-  return buffer.length === length ? buffer : new Float32Array(length);
 }
 
 /** Rows of every run: what the file fixes, or else what the caller asked for. */

@@ -1,4 +1,4 @@
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 
 import { Queue } from '../../../src/device/queue.js';
 import { ModelError } from '../../../src/errors.js';
@@ -20,6 +20,13 @@ const networks: [string, LoadOptions][] = [
   ['edm', { batch: 2 }],
   ['smld', {}],
 ];
+
+/** Up to the rounding of another order of sums. */
+function near(t: ExecutionContext, found: Float32Array, truth: Float32Array): void {
+  const size = Math.max(...truth.map(Math.abs));
+  const most = Math.max(...found.map((value, i) => Math.abs(value - truth[i]!)));
+  t.true(most <= 1e-5 * size, `${most} of ${size}`);
+}
 
 for (const [name, options] of networks) {
   test(`commands give the bits of the evaluation itself: ${name} ${JSON.stringify(options)}`, async (t) => {
@@ -55,6 +62,26 @@ for (const [name, options] of networks) {
       vjpCommandsOf(vjp)!(queue, x!, v!, output!, product!)(levels, labels);
       t.deepEqual(await queue.read(output!), expected);
       t.deepEqual(await queue.read(product!), transposed);
+
+      // Linearized, at other states first, of fewer rows.
+      const evaluate = await model.linearize!();
+      const width = length / rows;
+      const other = state.subarray(0, width).map((value) => value + 0.5);
+      await evaluate(other, levels.slice(0, 1), new Float32Array(width), labels?.slice(0, 1));
+      const [again, result] = [new Float32Array(length), new Float32Array(length)];
+      const pull = await evaluate(state.slice(), levels, again, labels);
+      near(t, again, expected);
+      for (const scale of [1, 2]) {
+        await pull(
+          vector.map((value) => scale * value),
+          result,
+        );
+        near(
+          t,
+          result,
+          transposed.map((value) => scale * value),
+        );
+      }
     }
     t.deepEqual(await queue.read(x!), state, 'the state stays as it is');
     await model.close();
