@@ -1,7 +1,9 @@
 // Compiles the native addon to build/Release/fastsde.node: with CMake where it is installed, else with npm's node-gyp.
 // Works offline. Does nothing when the addon is newer than its sources.
 //
-//   node scripts/build-native.mjs [--force] [--cmake | --gyp] [--cuda]
+//   node scripts/build-native.mjs [--force] [--cmake | --gyp] [--cuda | --prebuilt]
+//
+// --cuda adds kernels for GPUs, which needs nvcc; --prebuilt, for a package, does so where there is nvcc.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
@@ -17,12 +19,22 @@ const addon = path.join(build, 'Release', 'fastsde.node');
 const jobs = '2';
 const require = createRequire(import.meta.url);
 const { values: options } = parseArgs({
-  options: Object.fromEntries(['force', 'cmake', 'gyp', 'cuda'].map((name) => [name, { type: 'boolean' }])),
+  options: Object.fromEntries(
+    ['force', 'cmake', 'gyp', 'cuda', 'prebuilt'].map((name) => [name, { type: 'boolean' }]),
+  ),
 });
 
 function succeeds(command, args) {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
+
+/** Where CMakeLists.txt looks for them. */
+const compilers = ['nvcc', '/usr/local/cuda/bin/nvcc'];
+const withCuda =
+  options.cuda ||
+  (options.prebuilt &&
+    process.platform === 'linux' &&
+    compilers.some((command) => succeeds(command, ['--version'])));
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
@@ -51,7 +63,7 @@ function newestSource() {
 }
 
 function buildWithCMake() {
-  const cuda = options.cuda ? 'ON' : 'OFF';
+  const cuda = withCuda ? 'ON' : 'OFF';
   let cmakeJs;
   try {
     cmakeJs = path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
@@ -117,7 +129,7 @@ function buildWithGyp(nodeGyp) {
 }
 
 discardForeignBuild();
-if (!options.force && !options.cuda && existsSync(addon) && statSync(addon).mtimeMs >= newestSource()) {
+if (!options.force && !withCuda && existsSync(addon) && statSync(addon).mtimeMs >= newestSource()) {
   console.log('build/Release/fastsde.node is up to date.');
   process.exit(0);
 }
