@@ -18,6 +18,9 @@ const ELEMENTS = 512;
  */
 const FACTORS = [0.02, 0.1, 0.3, 1, 3, 20, 1e9];
 
+/** An output that varies by so much of its size, or of its input's, varies by rounding alone. */
+const FLAT = 1e-5;
+
 /** Constant images at both ends of the data range under the noises of a process, and what a network makes of them. */
 export class Trial {
   readonly description: ModelDescription;
@@ -62,25 +65,22 @@ export class Trial {
           alpha
         );
       };
-      const [low, high] = [0, half].map((start) => {
-        let [mean, noiseMean, product, square] = [0, 0, 0, 0];
-        for (let i = start; i < start + half; i++) {
-          mean += estimate(i) / half;
-          noiseMean += this.#z[i]! / half;
-        }
-        for (let i = start; i < start + half; i++) {
-          const centred = this.#z[i]! - noiseMean;
-          product += centred * (estimate(i) - mean);
-          square += centred ** 2;
-        }
-        return { mean, product, square };
-      }) as [Group, Group];
+      const images = (value: (i: number) => number) =>
+        [0, half].map((start) => regress(this.#z.subarray(start, start + half), (i) => value(start + i)));
+      const [low, high] = images(estimate) as [Regression, Regression];
+      const [dark, bright] = images((i) => outputs[level * 2 * half + i]!) as [Regression, Regression];
+      const variation = dark.variation + bright.variation;
+      const square = low.square + high.square;
+      const size = dark.mean ** 2 + bright.mean ** 2 + alpha ** 2 * low.mean ** 2 + sigma ** 2;
+      const flat = variation < FLAT ** 2 * half * size;
       return {
         t: point.t,
         rho: sigma / alpha,
-        leak: (low.product + high.product) / (low.square + high.square),
+        leak: (low.product + high.product) / square,
         low: low.mean,
         high: high.mean,
+        answer: flat ? NaN : (dark.product + bright.product) / Math.sqrt(square * variation),
+        contrast: Math.abs(bright.mean - dark.mean) / Math.sqrt(variation / (2 * half)),
       };
     });
   }
@@ -150,10 +150,28 @@ export class Trial {
   }
 }
 
-interface Group {
+/** Of values on the noise of an image: their mean, and sums over both about their means. */
+interface Regression {
   readonly mean: number;
   readonly product: number;
+  /** Of the noise, and of the values. */
   readonly square: number;
+  readonly variation: number;
+}
+
+function regress(z: Float32Array, value: (i: number) => number): Regression {
+  let [mean, noiseMean, product, square, variation] = [0, 0, 0, 0, 0];
+  for (let i = 0; i < z.length; i++) {
+    mean += value(i) / z.length;
+    noiseMean += z[i]! / z.length;
+  }
+  for (let i = 0; i < z.length; i++) {
+    const [noise, centred] = [z[i]! - noiseMean, value(i) - mean];
+    product += noise * centred;
+    square += noise ** 2;
+    variation += centred ** 2;
+  }
+  return { mean, product, square, variation };
 }
 
 function noiseLevels(description: ModelDescription): Level[] {

@@ -31,6 +31,10 @@ export interface LevelReading {
   /** Mean of the estimate where x_0 was at the low and at the high end of the data range. */
   readonly low: number;
   readonly high: number;
+  /** Correlation of the output with z over an image; NaN where the output does not vary there. */
+  readonly answer: number;
+  /** How far the outputs of both images are apart, in standard deviations over an image. */
+  readonly contrast: number;
 }
 
 /** The readings at the least noise, at about half the data range, and at much more than that. */
@@ -90,45 +94,73 @@ export function describeMisreading(declared: Reading, found: Repair): Finding {
       ? []
       : [`--parameterization ${found.parameterization}`]),
   ];
-  const read = `read as ${declared.parameterization} with labels ${declared.labels.name}, its output does not denoise`;
-  if (found.sign < 0) {
-    const opposite = `it is the opposite of ${found.parameterization}${flags.length > 0 ? ` (with ${flags.join(' ')})` : ''}`;
-    return {
-      cause: 'sign',
-      severity,
-      message: `The sign is flipped: ${read}; ${opposite}. No flag turns it: export the network with the other sign.`,
-    };
+  const flag = flags.join(' ');
+  const read = `read as ${declared.parameterization} with labels ${declared.labels.name}, its output`;
+  const cause =
+    found.sign < 0
+      ? 'sign'
+      : found.process !== undefined
+        ? 'process'
+        : found.labels.name === declared.labels.name
+          ? 'parameterization'
+          : 'labels';
+  if (severity === 'warning') {
+    const other = [
+      ...(found.sign < 0 ? [`as the opposite of ${found.parameterization}`] : []),
+      ...(flag ? [`with ${flag}`] : []),
+    ];
+    const message =
+      `The ${cause} may be wrong: ${read} keeps less of black and white images, or more of their noise, than ${other.join(' ')}. ` +
+      `Networks of data far from such images do so too. ${found.sign < 0 ? 'See' : `Give ${flag}, if that is`} what it was trained with.`;
+    return { cause, severity, message, ...(flag && { flag }) };
   }
-  if (found.process !== undefined) {
-    const flag = flags.join(' ');
-    const message = `The process looks wrong: ${read} as it should; with ${flag} it does. Give ${flag}, if that is what it was trained with.`;
-    return { cause: 'process', severity, message, flag };
+  if (cause === 'sign') {
+    const opposite = `it is the opposite of ${found.parameterization}${flag && ` (with ${flag})`}`;
+    const message = `The sign is flipped: ${read} does not denoise; ${opposite}. No flag turns it: export the network with the other sign.`;
+    return { cause, severity, message };
   }
-  const cause = found.labels.name === declared.labels.name ? 'parameterization' : 'labels';
+  if (cause === 'process') {
+    const message = `The process looks wrong: ${read} does not denoise as it should; with ${flag} it does. Give ${flag}, if that is what it was trained with.`;
+    return { cause, severity, message, flag };
+  }
   const what =
     cause === 'labels' ? `fed with labels ${found.labels.name}` : `read as ${found.parameterization}`;
-  const flag = flags.join(' ');
   // Under a wrong SDE, two flags together may happen to make a denoiser.
   const doubt = flags.length > 1 ? ' If it was not trained so, the SDE may be another: check --sde.' : '';
-  return {
-    cause,
-    severity,
-    message: `The ${cause} ${cause === 'labels' ? 'look' : 'looks'} wrong: ${read}; ${what} it does. Give ${flag}.${doubt}`,
-    flag,
-  };
+  const message = `The ${cause} ${cause === 'labels' ? 'look' : 'looks'} wrong: ${read} does not denoise; ${what} it does. Give ${flag}.${doubt}`;
+  return { cause, severity, message, flag };
 }
 
 /** The finding of a network that denoises under no reading. */
 export function describeUnrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
   const [, , large] = ends(levels);
+  const measured = `at sigma / alpha = ${large.rho.toPrecision(3)} the estimate of x_0 carries ${large.leak.toPrecision(2)} times the noise`;
+  const check =
+    'Check the SDE and its constants (--sde), the labels (--labels) and that the network is trained.';
+  return verdict === 'wrong'
+    ? {
+        cause: 'unrecognized',
+        severity: 'error',
+        message: `Its output does not denoise as it is read, and no other reading that was tried fits (${measured}). ${check}`,
+      }
+    : {
+        cause: 'unrecognized',
+        severity: 'warning',
+        message:
+          'The probe cannot tell whether it is read rightly: its output denoises black and white images poorly, as that of a network of data ' +
+          `far from such images may, and no other reading that was tried fits better (${measured}). ${check}`,
+      };
+}
+
+/** The finding of a network that says nothing of what it is given. */
+export function describeUntrained(verdict: Verdict): Finding {
   return {
     cause: 'unrecognized',
-    severity: verdict === 'wrong' ? 'error' : 'warning',
+    // v, flows and edm make a denoiser of white data of an output of zero.
+    severity: verdict === 'right' ? 'warning' : 'error',
     message:
-      `Its output ${verdict === 'wrong' ? 'does not denoise' : 'denoises poorly'} as it is read, and no other reading that was tried fits ` +
-      `(at sigma / alpha = ${large.rho.toPrecision(3)} the estimate of x_0 carries ` +
-      `${large.leak.toPrecision(2)} times the noise). Check the SDE and its constants (--sde), the labels (--labels) ` +
-      'and that the network is trained.',
+      'Its output follows neither the noise nor the image that it is given, at any noise level: the network looks untrained, or was ' +
+      'exported without its weights. No reading of it denoises.',
   };
 }
 
@@ -175,8 +207,8 @@ export function findMisplaced(
       cause: 'data-range',
       severity: 'warning',
       message:
-        `The data range looks wrong: it is declared as ${declared}, and the network takes a noised ${low} for ` +
-        `${middle.low.toPrecision(2)} and keeps ${high}. Give --data-range, such as 0,1.`,
+        `The data range may be wrong: it is declared as ${declared}, and the network takes a noised ${low} for ` +
+        `${middle.low.toPrecision(2)} and keeps ${high}. Bright data look the same; if they are in another range, give --data-range, such as 0,1.`,
       flag: '--data-range',
     };
   }

@@ -94,27 +94,40 @@ export function keepsAlpha(
 }
 
 /** Whether as much is kept of the image as of the noise, as by any affine map of x: that of white data, or none of the network's. */
-export function isIsotropic(levels: readonly LevelReading[], range: Range): boolean {
+export function isIsotropic(levels: readonly LevelReading[], range: Range, tolerance = 0.03): boolean {
   return settled(levels).every((level) => {
     const { image, noise } = gains(level, range);
-    return Math.abs(image - noise) < 0.03;
+    return Math.abs(image - noise) < tolerance;
   });
 }
 
 /**
- * Whether the estimates are those of an output of zero, which v, flows and edm make a denoiser of: a network that says nothing, or nothing
- * that is known of, fits such a reading.
+ * Whether an output of zero would denoise nearly as well at half the data range, as under v, flows and edm it may: what says nothing, or
+ * nothing that is known of, fits such a reading.
  * @param share of x_t / alpha that the estimate of an output of zero is, at a level
  */
-export function isSilent(
+export function isIdle(
   levels: readonly LevelReading[],
   range: Range,
   share: (level: LevelReading) => number,
 ): boolean {
-  return settled(levels).every((level) => {
-    const { image, noise } = gains(level, range);
-    return Math.max(Math.abs(image - share(level)), Math.abs(noise - share(level))) < 0.1;
-  });
+  const [, half] = ends(levels);
+  return share(half) > 0 && gains(half, range).noise > 0.6 * share(half);
+}
+
+/** How much of an output follows z, or how clearly it tells images apart, where a network answers what it is given: random weights have 0.2 and 1. */
+const ANSWER = 0.35;
+const CONTRAST = 3;
+
+/** Whether the output has z in it where there is hardly anything else, as that of eps, scores and flows has. */
+export function isNoise(levels: readonly LevelReading[]): boolean {
+  const [, , large] = ends(levels);
+  return Math.abs(large.answer) > 0.7;
+}
+
+/** Whether the output varies, and follows neither the noise nor the image at any level. */
+export function isRandom(levels: readonly LevelReading[]): boolean {
+  return levels.every(({ answer, contrast }) => Math.abs(answer) < ANSWER && contrast < CONTRAST);
 }
 
 /** Logarithm of the noise left in the estimates, over the levels of {@link ends}. */

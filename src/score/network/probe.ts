@@ -3,6 +3,7 @@ import {
   coupledRows,
   describeMisreading,
   describeUnrecognized,
+  describeUntrained,
   findMisplaced,
   findUndrowned,
   idleTime,
@@ -11,7 +12,7 @@ import {
   type LevelReading,
   type Reading,
 } from './findings.js';
-import { isDenoiser, judge } from './judgement.js';
+import { isDenoiser, isRandom, judge } from './judgement.js';
 import { findRepair } from './repair.js';
 import { Trial, type Runner } from './denoising-trial.js';
 
@@ -77,6 +78,7 @@ export async function probe(
   const isOutput = repair?.process === undefined && repair?.labels.name === declared.labels.name;
   if (isElsewhere && !isOutput) return report(range);
   if (repair) return report(describeMisreading(declared, repair));
+  if (isRandom(levels)) return report(describeUntrained(verdict));
   if (!levels.every(({ leak, low, high }) => Number.isFinite(leak + low + high))) return report(notFinite);
   if (verdict !== 'right') return report(describeUnrecognized(verdict, levels));
   if (range) return report(range);

@@ -11,8 +11,10 @@ import {
   imageLost,
   imperfection,
   isDenoiser,
+  isIdle,
   isIsotropic,
-  isSilent,
+  isNoise,
+  isRandom,
   judge,
   keepsAlpha,
   noiseKept,
@@ -62,13 +64,18 @@ export async function findRepair(
     const found = await attempt(on, reading);
     const own = on.description.sde.dataRange;
     if (!found || judge(found, reading, own) !== 'right' || !isDenoiser(found, own, 0.1)) return;
-    if (findMisplaced(found, own)?.severity === 'error') return;
+    if (isRandom(found) || findMisplaced(found, own)?.severity === 'error') return;
     const { description: read } = on;
-    const silent = isSilent(found, own, ({ t }) => {
+    const { parameterization, labels } = reading;
+    if (['eps', 'score', 'flow', 'reversed-flow'].includes(parameterization) && !isNoise(found)) return;
+    const idle = isIdle(found, own, ({ t }) => {
       const level = { alpha: read.sde.alpha(t), sigma: read.sde.sigma(t) };
-      return 1 + level.sigma ** 2 * scoreCoefficients(reading.parameterization, level, read.sigmaData).state;
+      return 1 + level.sigma ** 2 * scoreCoefficients(parameterization, level, read.sigmaData).state;
     });
-    if (silent) return;
+    if (idle && parameterization !== 'x0') return;
+    // What an affine map of x does says nothing of process and labels, and not enough against a reading that does as well.
+    const isOutput = process === undefined && labels.name === declared.labels.name;
+    if (isIsotropic(found, own, 0.1) && (!isOutput || verdict === 'right')) return;
     // Networks that say x_0 take away more under a process with less noise, which looks better.
     const kept = imperfection(found, own);
     const left = kept * (process === undefined ? 1 : reading.parameterization === 'x0' ? 2 : 1.3);

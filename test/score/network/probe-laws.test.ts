@@ -10,6 +10,8 @@ import { ladderFromName } from '../../../src/sde/named-ladder.js';
 import { ladderNames, sdeNames, type LadderName } from '../../../src/sde/names.js';
 import { description, exact, greys, type Runner } from '../../support/exact-network.js';
 
+const square = [1, 8, 8];
+
 /**
  * A network that is right for white Gaussian data N(mean, std^2): the hardest data for the probe, since every level of
  * noise hides as much of them as their standard deviation allows.
@@ -79,9 +81,62 @@ test('an untrained network is an error that advises no reading', async (t) => {
   }
 });
 
+test('a network of random weights is said to look untrained, and no reading of it is named', async (t) => {
+  const random: Runner = {
+    run({ x }, output) {
+      // A fixed mixture of distant elements: neither the noise at an element nor the image.
+      for (const i of output.keys()) output[i] = Math.sin(5 * x[(7 * i + 13) % x.length]!);
+      return Promise.resolve();
+    },
+  };
+  for (const name of sdeNames) {
+    for (const parameterization of parameterizations) {
+      const own = description(name, parameterization, square);
+      const { findings } = await probe(random, own);
+      t.is(findings[0]?.cause, 'unrecognized', `${parameterization} under ${name}`);
+      t.regex(findings[0]!.message, /looks untrained/);
+      t.is(findings[0]!.flag, undefined);
+    }
+  }
+});
+
+test('a network of tight data that are no images of one grey is no error, and a doubt about it says that it is none', async (t) => {
+  for (const name of sdeNames) {
+    for (const parameterization of ['eps', 'x0', 'v'] as const) {
+      for (const std of [0.1, 0.3]) {
+        const own = description(name, parameterization, square);
+        const [low, high] = own.sde.dataRange;
+        // Twelve pictures of a bright bar on black, each with little noise about it.
+        const bars = Array.from({ length: 12 }, (_, k) =>
+          Float64Array.from({ length: 64 }, (_, i) => ((i + 5 * k) % 64 < 6 ? high : low)),
+        );
+        const network = exact(own, (x, { alpha, sigma }) => {
+          const variance = ((alpha * std * (high - low)) / 2) ** 2 + sigma ** 2;
+          const distances = bars.map((bar) => bar.reduce((sum, b, i) => sum + (x[i]! - alpha * b) ** 2, 0));
+          const least = Math.min(...distances);
+          const shares = distances.map((distance) => Math.exp((least - distance) / (2 * variance)));
+          const all = shares.reduce((sum, share) => sum + share);
+          return x.map((value, i) =>
+            bars.reduce(
+              (sum, bar, k) => sum - ((shares[k]! / all) * (value - alpha * bar[i]!)) / variance,
+              0,
+            ),
+          );
+        });
+        const { findings } = await probe(network, own);
+        const what = `${parameterization} under ${name}, ${std}`;
+        for (const { severity, message } of findings) {
+          t.is(severity, 'warning', what);
+          t.regex(message, /may be wrong|cannot tell/, what);
+        }
+      }
+    }
+  }
+});
+
 test('a flow that is read in the wrong direction, or at the wrong times, is told how to be read', async (t) => {
-  const right = description('flow', 'flow', [3, 8, 8]);
-  const network = whiteGaussian(right, 0, 0.5);
+  const right = description('flow', 'flow', square);
+  const network = greys(right);
   for (const [change, flag] of [
     [{ parameterization: 'reversed-flow' }, '--parameterization flow'],
     [{ labels: labelRule('1-t') }, "--labels 't'"],
@@ -91,7 +146,6 @@ test('a flow that is read in the wrong direction, or at the wrong times, is told
   }
 });
 
-const square = [1, 8, 8];
 const onLadder = (name: LadderName): ModelDescription => ({
   ...description('vp', 'eps', square, true),
   ladder: ladderFromName({ name }),

@@ -64,8 +64,8 @@ for (const [file, options, message] of refused) {
 
 /** Files read wrongly in a way that the probe can only doubt. */
 const doubted: [file: string, options: LoadOptions, message: RegExp][] = [
-  [ve, { dataRange: [-1, 1] }, /data range looks wrong.*Give --data-range, such as 0,1/],
-  [fixture('vp-x0'), { parameterization: 'v' }, /Give --parameterization x0\./],
+  [ve, { dataRange: [-1, 1] }, /data range may be wrong.*give --data-range, such as 0,1/],
+  [fixture('vp-x0'), { parameterization: 'v' }, /Give --parameterization x0,/],
 ];
 
 for (const [file, options, message] of doubted) {
