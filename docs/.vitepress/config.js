@@ -2,63 +2,11 @@ import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { katex } from '@mdit/plugin-katex';
 import { defineConfig } from 'vitepress';
-import { entries, subjects, titleOf } from './api-pages.js';
+import { sidebar } from './sidebar.js';
 import { slug } from './slug.js';
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const repository = manifest.repository.url.replace(/^git\+|\.git$/g, '');
-
-const group = (text, pages, collapsed) => ({
-  text,
-  collapsed,
-  items: pages.map(([text, link]) => ({ text, link })),
-});
-
-const sidebar = [
-  group('Start', [
-    ['Start in five minutes', '/start'],
-    ['Installation', '/installation'],
-    ['Troubleshooting', '/troubleshooting'],
-  ]),
-  group('Guides', [
-    ['Draw samples', '/sampling'],
-    ['Compare samplers', '/compare'],
-    ['Guide', '/guidance'],
-    ['Restore', '/restoration'],
-    ['Likelihood and latent codes', '/likelihood'],
-    ['Train', '/training'],
-    ['Evaluate', '/evaluation'],
-    ['Texts to pictures', '/latent'],
-    ['Serve', '/service'],
-    ['Scale', '/scaling'],
-    ['On a GPU', '/gpu'],
-    ['Bring your network', '/export'],
-  ]),
-  group('Background', [
-    ['Samplers', '/samplers'],
-    ['Training objectives', '/objectives'],
-    ['Defects of published samplers', '/defects'],
-    ['Performance', '/performance'],
-    ['Architecture', '/architecture'],
-    ['Security', '/security'],
-  ]),
-  group('Reference', [
-    ['Command line', '/cli'],
-    ['Models', '/models'],
-    ['Networks', '/networks'],
-    ['Derivatives of ONNX models', '/autodiff'],
-  ]),
-  group(
-    'API',
-    [
-      ['Overview', '/api/'],
-      ...Object.keys(subjects)
-        .concat(entries)
-        .map((page) => [titleOf(page), `/api/${page}`]),
-    ],
-    true,
-  ),
-];
 
 /** What lies outside of docs/ is linked to in the repository. */
 function linkToRepository(markdown) {
