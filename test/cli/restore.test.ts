@@ -49,6 +49,11 @@ test.before(async () => {
   await sharp({ create: { width: 20, height: 28, channels: 3, background: '#fff' } })
     .png()
     .toFile(join(folder, 'narrow.png'));
+  await sharp({ create: { width: 28, height: 28, channels: 3, background: '#333' } })
+    .png()
+    .toFile(join(folder, 'dark.png'));
+  await write('none.npy', new Float64Array(784), [28, 28]);
+  await write('nans.npy', new Float64Array(784).fill(NaN), [28, 28]);
 });
 
 const short = ['--steps', '3', '--json', '--quiet'];
@@ -186,6 +191,18 @@ test.serial('restore: a measurement by a network, which is not linear', async (t
 
 const refused: Record<string, [string[], RegExp]> = {
   'a mask of another size': [['inpaint', '--data', 'digits.npy', '--mask', 'narrow.png'], /--mask .*20 x 28/],
+  'a dark mask': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'dark.png'],
+    /--mask must be a picture that is light where something is known.*got "dark.png"/,
+  ],
+  'a mask of zeros': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'none.npy'],
+    /--mask must be a picture that is not 0 where something is known.*got "none.npy"/,
+  ],
+  'a mask of NaN': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'nans.npy'],
+    /nans\.npy: row 0, column 0 is NaN/,
+  ],
   'a mask that is none': [
     ['inpaint', '--data', 'digits.npy', '--mask', 'half:up'],
     /--mask must be center:16/,

@@ -51,15 +51,27 @@ async function maskOf({ mask, seed }: InpaintFlags, shape: readonly number[]): P
   if (!isImageShape(shape))
     throw new OptionError('mask', mask, 'left out: the samples of this model are no pictures');
   const [, height, width] = shape;
-  if (endsIn(mask, '.npy')) {
+  const known = await maskIn(mask, [width, height]);
+  if (known.some((value) => value !== 0)) return known;
+  const what = endsIn(mask, '.npy') ? 'not 0' : 'light';
+  throw new OptionError(
+    'mask',
+    mask,
+    `a picture that is ${what} where something is known; nothing is, in this one`,
+  );
+}
+
+/** The mask in a file, of pictures of this width and height. */
+async function maskIn(path: string, size: readonly [number, number]): Promise<Float32Array> {
+  if (endsIn(path, '.npy')) {
     const { readMatrix } = await import('../shared/restoration.js');
-    const rows = await readMatrix(mask);
-    checkSize(mask, rows[0]!.length, rows.length, [width, height]);
+    const rows = await readMatrix(path);
+    checkSize(path, rows[0]!.length, rows.length, size);
     return Float32Array.from(rows.flatMap((row) => Array.from(row)));
   }
   const { readImage } = await import('../../io/image.js');
-  const picture = await readImage(mask, { channels: 1 });
-  checkSize(mask, picture.width, picture.height, [width, height]);
+  const picture = await readImage(path, { channels: 1 });
+  checkSize(path, picture.width, picture.height, size);
   return Float32Array.from(picture.data, (value) => Number(value >= 128));
 }
 
