@@ -1,8 +1,9 @@
-// Kernels, copies and the queue on a GPU. Nothing here is measured where the GPU is emulated.
+// Kernels, copies, the queue and networks on a GPU. Nothing here is measured where the GPU is emulated.
 import { addon } from '../src/device/addon.js';
 import { Stream } from '../src/device/binding.js';
 import type { Elements } from '../src/device/device.js';
 import { Queue } from '../src/device/queue.js';
+import { measureTrajectories } from './gpu-trajectories.js';
 
 const samples = 64;
 const length = samples * 3 * 256 * 256;
@@ -113,4 +114,5 @@ export async function run(): Promise<void> {
   });
   console.log(`\nA launch of no size, the queue included: ${(call * 1e6).toFixed(1)} us.`);
   await queue.close();
+  await measureTrajectories();
 }
