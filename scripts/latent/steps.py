@@ -13,6 +13,9 @@ from schedulers import LADDERS
 MORE = [
     ("DDIMScheduler", {}, 20),
     ("DDIMScheduler", {"thresholding": True, "dynamic_thresholding_ratio": 0.9, "sample_max_value": 1000.0}, 7),
+    ("DEISMultistepScheduler", {}, 20),
+    ("DEISMultistepScheduler", {"solver_order": 3, "timestep_spacing": "trailing"}, 9),
+    ("DEISMultistepScheduler", {"solver_order": 3, "lower_order_final": False, "timestep_spacing": "leading", "steps_offset": 1}, 12),
     ("HeunDiscreteScheduler", {"use_karras_sigmas": True}, 9),
     ("LMSDiscreteScheduler", {"use_karras_sigmas": True, "timestep_spacing": "trailing"}, 12),
     ("PNDMScheduler", {"skip_prk_steps": True, "timestep_spacing": "trailing"}, 30),

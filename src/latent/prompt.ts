@@ -185,6 +185,10 @@ async function encode(
       `left out: ${folder} holds no ${name}/config.json beside ${name}/model.onnx`,
     );
   }
+  if (Object.keys(part.config).length === 0)
+    throw new DataError(`${folder}: Its ${name}/config.json says nothing. Is the folder complete?`, {
+      value: folder,
+    });
   const tokenizer = await loadTokenizer(join(folder, `tokenizer${suffix}`));
   const ids = texts.map((text) => {
     const { ids, lost } = tokenizer.encode(text, length);

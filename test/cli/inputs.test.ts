@@ -114,6 +114,10 @@ const refused: [flags: string[], message: RegExp][] = [
     /--sde-constants beta0 must be a finite number above 0; got -1/,
   ],
   [
+    [...fed, '--sde', 'vp', '--ladder-constants', 'betaEnd=0.03'],
+    /--ladder-constants must be given with --ladder/,
+  ],
+  [
     [...fed, '--sde', 'vp', '--ladder', 'linear', '--ladder-constants', 'betaStart=5'],
     /--ladder-constants betaStart must be between 0 and 1; got 5/,
   ],

@@ -146,7 +146,17 @@ for (const [words, config, doubt] of [
   [
     'another class',
     { ...ladder, _class_name: 'LCMScheduler' },
-    /The steps of LCMScheduler are not known here/,
+    /The steps of LCMScheduler are not known here \(a network that was distilled/,
+  ],
+  [
+    'a class whose method has a name here',
+    { ...ladder, _class_name: 'KDPM2DiscreteScheduler' },
+    /The steps of KDPM2DiscreteScheduler are not known here \(--solver dpm-solver-2s/,
+  ],
+  [
+    'levels that end twice',
+    { ...ladder, _class_name: 'DEISMultistepScheduler', use_karras_sigmas: true },
+    /DEISMultistepScheduler of the model asks for use_karras_sigmas true/,
   ],
   [
     'Runge-Kutta steps at the start',

@@ -91,7 +91,10 @@ export function sampleCommand(): Command {
     ['fastsde sample model.onnx --solver unipc --steps 10', 'any network, fast'],
     ['fastsde sample --count 50000 --output digits/', 'a long run, which resumes'],
   ]).action((model: string | undefined, flags: SampleFlags) =>
-    run((signal) => sampleTo(model, flags, signal)),
+    run(
+      (signal) => sampleTo(model, flags, signal),
+      flags.predictor === undefined ? { predictor: '--solver' } : {},
+    ),
   );
 }
 

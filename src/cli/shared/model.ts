@@ -192,7 +192,13 @@ async function ladderOf(
       scheduler: read.scheduler,
     });
   }
-  if (ladder === undefined && ladderConstants === undefined && !zeroTerminalSnr) return {};
+  if (ladder === undefined && ladderConstants !== undefined)
+    throw new OptionError(
+      'ladderConstants',
+      ladderConstants,
+      `given with --ladder, whose they are: ${ladderNames.join(', ')}`,
+    );
+  if (ladder === undefined && !zeroTerminalSnr) return {};
   return {
     ladder: { name: (ladder ?? 'linear') as LadderName, ...ladderConstants, ...defined({ zeroTerminalSnr }) },
   };

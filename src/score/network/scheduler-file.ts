@@ -71,6 +71,19 @@ const kinds: Readonly<Record<string, Kind>> = {
       euler_at_final: [false],
     },
   },
+  DEISMultistepScheduler: {
+    rule: 'open',
+    silent: { lower_order_final: true, final_sigmas_type: 'sigma_min', solver_order: 2 },
+    solver: (config) => ({
+      name: 'deis',
+      order: config['solver_order'],
+      interpolation: 'log-rho',
+      ...(config['lower_order_final'] === false && { lowerOrderFinal: false }),
+      ...clipOf(config),
+    }),
+    // With these its last step leads from the first level to itself.
+    done: { use_karras_sigmas: [false], use_exponential_sigmas: [false] },
+  },
   UniPCMultistepScheduler: {
     rule: 'open',
     silent: dpm,
@@ -83,6 +96,24 @@ const kinds: Readonly<Record<string, Kind>> = {
     }),
     done: { predict_x0: [true], solver_type: ['bh1', 'bh2'], solver_order: [1, 2, 3] },
   },
+};
+
+/** What is near to the schedulers that are not read. */
+const instead: Readonly<Record<string, string>> = {
+  DPMSolverSinglestepScheduler: '--solver dpmpp-2s is its method, over levels of its own',
+  DPMSolverSDEScheduler: '--solver dpmpp-sde is its method, over levels of its own',
+  KDPM2DiscreteScheduler: '--solver dpm-solver-2s is its method, over levels of its own',
+  KDPM2AncestralDiscreteScheduler: '--solver dpmpp-sde is a stochastic method of its order',
+  IPNDMScheduler: '--solver ipndm is its method, over levels of its own',
+  SASolverScheduler: '--solver sa is its method, over levels of its own',
+  EDMEulerScheduler:
+    'networks of it load as a file, with --sde edm --parameterization edm --solver ddim --grid karras',
+  EDMDPMSolverMultistepScheduler:
+    'networks of it load as a file, with --sde edm --parameterization edm --solver dpmpp-2m --grid karras',
+  LCMScheduler:
+    'a network that was distilled for it needs its steps, which no method here takes; give the network before the distillation',
+  TCDScheduler:
+    'a network that was distilled for it needs its steps, which no method here takes; give the network before the distillation',
 };
 
 const variances: Readonly<Record<string, string>> = {
@@ -125,7 +156,8 @@ export function schedulerOf(path: string, config: Config): Scheduler {
   const kind = kinds[name];
   if (kind === undefined) {
     const known = Object.keys(kinds).join(', ');
-    const why = `The steps of ${name} are not known here (those of ${known} are): it is drawn by the sampler and the levels of fastsde.`;
+    const near = instead[name] ?? `those of ${known} are`;
+    const why = `The steps of ${name} are not known here (${near}): it is drawn by the sampler and the levels of fastsde.`;
     return { name, steps: USUAL_STEPS, spacings: [], doubts: [why] };
   }
   const entries = { ...kind.silent, ...present(config) };

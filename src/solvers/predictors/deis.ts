@@ -10,13 +10,13 @@ import { noiseToSignal } from '../second-order.js';
 export interface DeisOptions extends MultistepOptions {
   /** Predictions that a step interpolates, 1 to 4; default 3. */
   readonly order?: number | undefined;
-  /** The variable in which they are interpolated: rho = sigma / alpha (default) or t. */
+  /** The variable in which they are interpolated: rho = sigma / alpha (default), its logarithm, or t. */
   readonly interpolation?: (typeof interpolations)[number] | undefined;
 }
 
 /**
  * DEIS (Zhang and Chen 2022, equation 15, tAB and rhoAB): x' = alpha'/alpha x + alpha' sum_j C_j e_j with C_j the integral of
- * the j-th polynomial of Lagrange over rho. One evaluation a step.
+ * the j-th polynomial of Lagrange over rho, in rho, in its logarithm (the authors' code and diffusers) or in t. One evaluation a step.
  */
 export function deis(options: DeisOptions = {}): Predictor {
   checkKnown(options, predictorOptions.deis);
@@ -31,20 +31,32 @@ export function deis(options: DeisOptions = {}): Predictor {
       prediction: 'noise',
       wholeToData: interpolation === 'rho' && options.lowerOrderFinal === false,
       predict: (levels, to, { sde }) =>
-        // To the data one prediction leads, and both are the same.
-        interpolation === 'rho' || to.sigma === 0 ? inRho(levels, to) : inTime(levels, to, sde),
+        // To the data one prediction leads, and all are the same.
+        interpolation === 'rho' || to.sigma === 0
+          ? inRho(levels, to)
+          : interpolation === 'log-rho'
+            ? inLogRho(levels, to)
+            : inTime(levels, to, sde),
     },
     options,
   );
   return {
     ...method,
-    defaults: { steps: 20, grid: interpolation === 'rho' ? 'uniform-lambda' : 'quadratic' },
+    defaults: { steps: 20, grid: interpolation === 't' ? 'quadratic' : 'uniform-lambda' },
   };
 }
 
 function inRho(levels: readonly Level[], to: Level): Combination {
   const places = levels.map(noiseToSignal);
   return combination(levels, to, places, (weight) => integrate(weight, places[0]!, noiseToSignal(to)));
+}
+
+/** d rho = rho d ln rho. */
+function inLogRho(levels: readonly Level[], to: Level): Combination {
+  const places = levels.map(({ lambda }) => -lambda);
+  return combination(levels, to, places, (weight) =>
+    integrate((place) => weight(place) * Math.exp(place), places[0]!, -to.lambda),
+  );
 }
 
 /** d rho / dt = g^2 / (2 alpha sigma). */

@@ -29,6 +29,7 @@ const orders: [Described<PredictorName>, number][] = [
   [{ name: 'unipc', order: 2 }, 3],
   [{ name: 'deis', order: 2 }, 2],
   [{ name: 'deis', order: 3 }, 3],
+  [{ name: 'deis', order: 3, interpolation: 'log-rho' }, 3],
   [{ name: 'edm-heun' }, 2],
   [{ name: 'edm-heun', node: 0.5 }, 2],
   [{ name: 'sa', tau: 0, order: 2, correctorOrder: 0 }, 2],
