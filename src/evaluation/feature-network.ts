@@ -3,7 +3,7 @@ import { embeddedFile, type EmbeddedData } from '../embedded-file.js';
 import { DataError, FastsdeError, ModelError, OptionError } from '../errors.js';
 import { modelBytes, readModel, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { createSession, type Session } from '../onnx/run/runtime.js';
-import { checkChoice } from '../options.js';
+import { checkChoice, defined } from '../options.js';
 import { elementCount, isImageShape } from '../shape.js';
 import { resizePictures, resizeRuleNames, type ResizeRule } from './resize.js';
 
@@ -38,6 +38,8 @@ export interface FeatureNetwork {
 export interface FeatureNetworkOptions {
   /** Threads of the network. Default: one per core. */
   readonly threads?: number | undefined;
+  /** Where the network runs. Default `cpu`; `cuda` is an error (LoadError) where it cannot start. */
+  readonly provider?: 'cpu' | 'cuda' | undefined;
 }
 
 /** Pictures that go through the network at a time, where the file does not fix it; the last run is padded, so that all are alike. */
@@ -55,16 +57,16 @@ export function embeddedFeatures(data: EmbeddedData = 'mnist'): string {
 /**
  * Opens a feature network.
  *
- * @throws ModelError for a file that cannot be read, or does not say how it takes pictures.
+ * @throws ModelError for a file that cannot be read, or does not say how it takes pictures; LoadError where the provider cannot start.
  */
 export async function loadFeatureNetwork(
   source: string | Uint8Array,
-  { threads }: FeatureNetworkOptions = {},
+  { threads, provider }: FeatureNetworkOptions = {},
 ): Promise<FeatureNetwork> {
   const name = typeof source === 'string' ? source : 'the feature network';
   const model = await readModel(source);
   const description = describe(model, name);
-  const session = await createSession(source, threads === undefined ? {} : { threads });
+  const session = await createSession(source, defined({ threads, provider }));
   try {
     return await open(
       session,

@@ -10,6 +10,7 @@ import { guide } from '../../src/control/guidance.js';
 import { inpainting } from '../../src/control/operators.js';
 import { restore } from '../../src/control/restore.js';
 import { OptionError } from '../../src/errors.js';
+import { embeddedFeatures, loadFeatureNetwork } from '../../src/evaluation/feature-network.js';
 import { likelihood } from '../../src/likelihood/likelihood.js';
 import { sample, type SampleOptions } from '../../src/sampling/sample.js';
 import { embeddedModel } from '../../src/score/network/embedded.js';
@@ -23,10 +24,19 @@ const load = (name: string, options: LoadOptions) =>
   loadModel(embeddedModel(name), { probe: false, threads: 1, ...options });
 
 /** The same bits; of a real GPU, whose networks round otherwise, nearly the same numbers. */
-function agree(t: ExecutionContext, [here, there]: readonly ArrayLike<number>[], what?: string): void {
-  if (!isRealGpu) return void t.deepEqual(there, here, what);
+function agree(t: ExecutionContext, [here, there]: readonly ArrayLike<number>[], what: string): void {
+  if (isRealGpu) near(t, [here!, there!], what, 1e-2);
+  else t.deepEqual(there, here, what);
+}
+
+function near(
+  t: ExecutionContext,
+  [here, there]: readonly ArrayLike<number>[],
+  what: string,
+  most: number,
+): void {
   const error = Math.max(...Array.from(here!, (value, i) => Math.abs(value - there![i]!)));
-  t.true(error < 1e-2, `${what}: ${error}`);
+  t.true(error <= most, `${what}: ${error}`);
 }
 
 const samplers: readonly SampleOptions[] = [
@@ -65,9 +75,10 @@ test.serial('log-densities, guided samples and restorations, by products with th
     await model.close();
     await conditional.close();
   }
-  agree(t, densities, 'densities');
+  // The differentiated network has operators of our own on the CPU, and those of ONNX alone on a GPU.
+  near(t, densities, 'densities', isRealGpu ? 1e-2 : 1e-5);
+  near(t, restored, 'restored', isRealGpu ? 1e-2 : 1e-4);
   agree(t, guided, 'guided');
-  agree(t, restored, 'restored');
 });
 
 test.serial('runs at once share a network', async (t) => {
@@ -120,6 +131,17 @@ function command(
   t.true(few.received >= state);
   t.true(many.received - few.received < 10 * 256, `${many.received - few.received} bytes for ten steps`);
   t.true(many.sent - few.sent < 10 * 256, `${many.sent - few.sent} bytes for ten steps`);
+});
+
+test.serial('features of pictures', async (t) => {
+  const pictures = new Uint8Array(2 * 784).map((_, i) => i % 251);
+  const found: Float32Array[] = [];
+  for (const provider of places) {
+    const network = await loadFeatureNetwork(embeddedFeatures(), { threads: 1, provider });
+    found.push((await network.run(pictures, [2, 1, 28, 28])).features);
+    await network.release();
+  }
+  agree(t, found, 'features');
 });
 
 test('without a driver, and with a provider that is none, there is an error', async (t) => {

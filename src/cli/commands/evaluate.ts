@@ -10,6 +10,7 @@ import { addOptions, bigInteger, choice, integer, numbers } from '../shared/argu
 import { readFeatures, featuresOption, following, openFeatures } from '../shared/features.js';
 import { figuresOf } from '../shared/figures.js';
 import { addRecipes, addSection, addUsual } from '../shared/help.js';
+import { providerOption } from '../shared/model.js';
 import { reportOptions, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print, warn } from '../shared/terminal.js';
@@ -26,6 +27,7 @@ interface EvaluateFlags extends ReportFlags {
   readonly seed?: bigint;
   readonly cache?: string;
   readonly threads?: number;
+  readonly provider?: 'cpu' | 'cuda';
   readonly neighbours?: string;
 }
 
@@ -65,6 +67,7 @@ export function evaluateCommand(): Command {
         'else none)',
     ),
     integer('--threads <n>', 'threads of the network (default: one per core)'),
+    providerOption(),
   ]);
   addOptions(command, 'Metrics:', [
     new Option('--metrics <list>', 'which ones, see below (default: all but what lacks its data)').argParser(

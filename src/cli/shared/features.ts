@@ -10,6 +10,7 @@ export interface FeatureFlags {
   readonly data?: string;
   readonly features?: string;
   readonly threads?: number;
+  readonly provider?: 'cpu' | 'cuda';
 }
 
 export function featuresOption(): Option {
@@ -26,6 +27,7 @@ export async function openFeatures({
   features,
   data,
   threads,
+  provider,
 }: FeatureFlags): Promise<FeatureNetwork | undefined> {
   const { embeddedFeatures, loadFeatureNetwork } = await import('../../evaluation/feature-network.js');
   const { quietRuntime } = await import('./model.js');
@@ -39,7 +41,7 @@ export async function openFeatures({
     throw cause;
   }
   await quietRuntime();
-  return loadFeatureNetwork(path, { threads });
+  return loadFeatureNetwork(path, { threads, provider });
 }
 
 export interface FeatureWork {

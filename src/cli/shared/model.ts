@@ -48,7 +48,9 @@ export interface ModelFlags extends GuidanceFlags, PromptFlags {
   readonly tf32?: true;
 }
 
-const providers = ['cpu', 'cuda'];
+export function providerOption(): Option {
+  return choice('--provider <name>', 'where the network runs', ['cpu', 'cuda'], 'cpu');
+}
 
 /** Adds the flags of {@link ModelFlags} to a command; without `mixture`, those of a network in a file alone. */
 export function addModelOptions(command: Command, { mixture }: { mixture: boolean }): void {
@@ -84,7 +86,7 @@ export function addModelOptions(command: Command, { mixture }: { mixture: boolea
     new Option('--no-probe', "skip the check of the network's sign, scale and labels by one evaluation"),
   ];
   const machine = [
-    choice('--provider <name>', 'where the network runs', providers, 'cpu'),
+    providerOption(),
     new Option('--tf32', 'on a GPU, products of 10 bits of mantissa, several times as fast'),
   ];
   const mixtureFile = new Option(
