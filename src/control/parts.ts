@@ -242,8 +242,14 @@ function withoutClass(
 ): Passed {
   if (model.classes === undefined || (nullClass === undefined && model.closedForm)) return undefined;
   if (nullClass !== undefined) return nullClass;
+  if (option === 'model') {
+    const expected =
+      'the label of the model that stands for no class, which its file does not say (fastsde.null_class); or give a second network ' +
+      'that takes no classes (unconditional), or a classifier';
+    throw new OptionError('nullClass', nullClass, expected);
+  }
   const expected =
     'a model that has a score without a class: one that takes no classes, or has a label for none ' +
-    '(fastsde.null_class in its file; nullClass, unconditional)';
+    '(fastsde.null_class in its file; nullClass)';
   throw new OptionError(option, model, expected);
 }

@@ -21,6 +21,13 @@ test.serial('a class is guided without a classifier, or by the embedded one', as
       /mnist-conditional\.onnx$/,
       { kind: 'classifier-free', scale: 2, interval: [0, 1], rescale: 0.5 },
     ],
+    [
+      // Another class in its place is one to be avoided.
+      ['--guidance', '2', '--null-class', '7'],
+      { network: 3, unconditional: 3 },
+      /mnist-conditional\.onnx$/,
+      { kind: 'classifier-free', scale: 2, nullClass: 7 },
+    ],
     [['--classifier'], { network: 3, classifier: 3 }, /mnist-vp\.onnx$/, { kind: 'classifier', scale: 1 }],
     [
       ['--guide', embeddedModel('conditional'), '--guidance', '2'],
@@ -57,6 +64,8 @@ const refused: [flags: string[], message: RegExp][] = [
     /--guidance-interval must be \[least, most\]/,
   ],
   [['--class', '3', '--guidance', 'NaN'], /Expected a number/],
+  [['--class', '3', '--null-class', '7'], /--null-class must be left out unless --guidance is given/],
+  [['--class', '3', '--guidance', '2', '--null-class', '11'], /--null-class must be .* got 11/],
   [
     ['--class', '3', '--guidance', '2', '--sde', 've'],
     /--guidance must be left out, or given with --classifier/,

@@ -91,8 +91,8 @@ const refused: [what: string, model: ScoreModel, options: unknown, option: strin
     'classes and no score without them',
     gaussianModel(vp(), { change: { classes: 3 } }),
     { kind: 'classifier-free' },
-    'model',
-    /has a label for none/,
+    'nullClass',
+    /the label of the model that stands for no class, which its file does not say/,
   ],
   ['no classifier', unconditional, { kind: 'classifier' }, 'classifier', /\{ classes, gradient \}/],
   [

@@ -3,7 +3,7 @@ import type { GuidanceDescription } from '../../control/describe.js';
 import { OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
 import type { Inputs, ScoreModel } from '../../score/model.js';
-import { addOptions, list, numbers, real } from './arguments.js';
+import { addOptions, integer, list, numbers, real } from './arguments.js';
 import { besidePrompt, inputsOf } from './inputs.js';
 
 /** Flags that guide the score of a model. */
@@ -14,6 +14,7 @@ export interface GuidanceFlags {
   readonly guide?: string;
   readonly guidanceInterval?: number[];
   readonly guidanceRescale?: number;
+  readonly nullClass?: number;
   /** name=value each. */
   readonly unconditionalInput?: string[];
 }
@@ -37,6 +38,10 @@ export function addGuidanceOptions(command: Command): void {
     ),
   ];
   options.push(
+    integer(
+      '--null-class <n>',
+      "the class that stands for none, of a network whose file does not say it: 1000 of DiT's",
+    ),
     list(
       '--unconditional-input <v>',
       'NAME=VALUE: what an input is fed to be without its text, such as the embedding of an empty prompt; may be repeated',
@@ -61,10 +66,15 @@ export async function guidanceOf(
   model: ScoreModel,
   withoutPrompt?: Inputs,
 ): Promise<GuidanceDescription | undefined> {
-  const { guidance, classifier, guide, guidanceInterval, guidanceRescale, unconditionalInput } = flags;
+  const { guidance, classifier, guide, guidanceInterval, guidanceRescale, nullClass, unconditionalInput } =
+    flags;
   if (unconditionalInput && !isClassifierFree(flags)) {
     const expected = 'left out unless --guidance is given, and neither --classifier nor --guide';
     throw new OptionError('unconditionalInput', unconditionalInput.join(' '), expected);
+  }
+  if (nullClass !== undefined && !isClassifierFree(flags)) {
+    const expected = 'left out unless --guidance is given, and neither --classifier nor --guide';
+    throw new OptionError('nullClass', nullClass, expected);
   }
   const strength = defined({
     scale: guidance,
@@ -98,5 +108,5 @@ export async function guidanceOf(
   }
   const given = unconditionalInput && (await inputsOf('unconditionalInput', unconditionalInput));
   const unconditionalInputs = besidePrompt('unconditionalInputs', withoutPrompt, given);
-  return { kind: 'classifier-free', ...strength, ...(unconditionalInputs && { unconditionalInputs }) };
+  return { kind: 'classifier-free', ...strength, ...defined({ nullClass, unconditionalInputs }) };
 }
