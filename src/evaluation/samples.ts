@@ -112,8 +112,8 @@ export function picturesOf(
   if (values instanceof Uint8Array) return values;
   if (range === undefined)
     throw new DataError(
-      'The samples are floats, and nothing says which of them are black and white: give their data range, such as -1,1 of a VP ' +
-        'model or 0,1 of a VE model.',
+      'The samples are floats, and nothing says which of them are black and white. Give dataRange (--data-range), such as -1,1 of a ' +
+        'VP model or 0,1 of a VE model.',
       { option: 'dataRange' },
     );
   return encodePixels(values, range);

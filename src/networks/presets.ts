@@ -19,7 +19,8 @@ export function defaultNetwork(shape: readonly number[]): NetworkSize {
   if (shape.length === 1) return { kind: 'mlp', shape };
   const [colors, height, width] = shape;
   if (shape.length !== 3 || colors === undefined || height === undefined || width === undefined) {
-    throw new OptionError('shape', shape, '[features] or [channels, height, width]');
+    const hint = shape.length === 2 ? `; pictures of one channel have [1, ${shape.join(', ')}]` : '';
+    throw new OptionError('shape', shape, `[features] or [channels, height, width]${hint}`);
   }
   const small = colors === 1 && Math.max(height, width) <= 32;
   const widths = small ? [32, 80] : Math.min(height, width) < 64 ? [64, 128] : [64, 128, 192];

@@ -18,6 +18,7 @@ const bytes = (count: number, first: number) =>
 
 test.before(async () => {
   await write('points.npy', normals(300, 2), [300, 2]);
+  await write('few.npy', normals(3, 2), [3, 2]);
   await write('others.npy', normals(400, 2, 1000), [400, 2]);
   await write('a.npy', Uint8Array.from(bytes(120, 0)), [120, 1, 4, 4]);
   await write('b.npy', Uint8Array.from(bytes(150, 500)), [150, 1, 4, 4]);
@@ -83,8 +84,13 @@ test('what cannot be compared is refused', async (t) => {
   for (const [flags, message] of [
     [['--samples', 'points.npy', '--data', 'b.npy'], /shape \[2\] and the data \[1, 4, 4\]/],
     [['--samples', 'values.npy', '--data', 'b.npy'], /--data-range must be given/],
-    [['--samples', 'values.npy', '--data', 'b.npy', '--features', 'features.onnx'], /give their data range/],
+    [
+      ['--samples', 'values.npy', '--data', 'b.npy', '--features', 'features.onnx'],
+      /Give dataRange \(--data-range\)/,
+    ],
     [['--samples', 'a.npy', '--data', 'b.npy', '--features', 'a.npy'], /a\.npy/],
+    [['--samples', 'few.npy', '--data', 'points.npy'], /--samples must be at least \d+ samples; got 3/],
+    [['--samples', 'points.npy', '--data', 'few.npy'], /--data must be at least \d+ samples; got 3/],
     [['--samples', 'a.npy', '--data', 'b.npy', '--metrics', 'fid'], /--metrics must be one of frechet/],
     [['--samples', 'a.npy', '--data', 'b.npy', '--metrics', 'memorisation'], /held-out/],
   ] as const) {

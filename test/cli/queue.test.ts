@@ -199,6 +199,27 @@ test.serial('the same command finds its run, and cancelling ends it', async (t) 
   await cancelRun(args, { redis: server.url });
 });
 
+test.serial('who waits is told how far a batch is', async (t) => {
+  const count = ['--count', '8', '--batch', '8', '--steps', '150000'];
+  const run = await submitRun([...mixture, ...count, '--output', join(folder, 'one/')], {
+    redis: server.url,
+  });
+  startWorker();
+  const stop = new AbortController();
+  const seen: number[] = [];
+  const onProgress = (done: number, of: number): void => {
+    t.is(of, 1);
+    seen.push(done);
+    if (done > 0 && done < 1) stop.abort();
+  };
+  await t.throwsAsync(waitForRun(run, { redis: server.url, signal: stop.signal, onProgress }), { any: true });
+  t.true(
+    seen.some((done) => done > 0 && done < 1),
+    seen.join(' '),
+  );
+  await cancelRun([...mixture, ...count, '--output', join(folder, 'one/')], { redis: server.url });
+});
+
 test.serial('a worker that is told to stop gives its job back', async (t) => {
   const run = [...mixture, '--count', '20', '--batch', '10', '--steps', '20000'];
   const submitted = fastsde([

@@ -296,6 +296,14 @@ test.serial('classes beyond what a network takes are refused', async (t) => {
   t.regex(stderr, /^error: The data have the class 5000000; .*\n$/);
 });
 
+test.serial('pictures without an axis of channels are named by their flag', async (t) => {
+  const values = encodeNpy({ data: new Float32Array(4 * 64), shape: [4, 8, 8] });
+  await writeFile(join(folder, 'values.npy'), values);
+  const { code, stderr } = await fastsde(['train', '--data', 'values.npy']);
+  t.is(code, 1);
+  t.regex(stderr, /^error: the shape of --data must be .*; pictures of one channel have \[1, 8, 8\]; got/);
+});
+
 test.serial('a file of another kind, and a model that does not say what it is, are named', async (t) => {
   await writeFile(join(folder, 'table.csv'), 'a,b\n1,2\n');
   const table = await fastsde(['train', '--data', 'table.csv']);

@@ -107,8 +107,11 @@ export function evaluateCommand(): Command {
     ['fastsde evaluate --samples digits/ --data mnist', 'all distances, with errors'],
     ['fastsde evaluate --samples s/ --data mnist --neighbours n.png', 'copies?'],
     ['fastsde evaluate --samples s/ --data photos/ --features f.onnx', 'FID'],
-  ]).action((flags: EvaluateFlags) => run((signal) => evaluateSamples(flags, signal)));
+  ]).action((flags: EvaluateFlags) => run((signal) => evaluateSamples(flags, signal), flagNames));
 }
+
+/** The library's names of what these flags give. */
+const flagNames = { generated: '--samples', reference: '--data' };
 
 async function evaluateSamples(flags: EvaluateFlags, signal: AbortSignal): Promise<void> {
   const { evaluate } = await import('../../evaluation/evaluate.js');

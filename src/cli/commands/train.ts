@@ -110,6 +110,7 @@ const flagNames: Readonly<Record<string, string>> = {
   'checkpoints.keep': '--keep',
   'snapshots.every': '--snapshot-every',
   kind: '--objective',
+  shape: 'the shape of --data',
 };
 
 /** A configuration with the flags laid over it. */

@@ -112,10 +112,18 @@ export async function waitForRun({ id }: QueuedRun, options: WaitOptions): Promi
         throw new QueueError(`The run has ended: ${stopped ?? job.failedReason}`);
       }
       const { processed = 0 } = await job.getDependenciesCount({ processed: true });
-      onProgress?.(processed, job.data.batches);
+      onProgress?.(processed + (await begun(queue, id)), job.data.batches);
       await sleep(LOOK_EVERY, undefined, { signal });
     }
   });
+}
+
+/** Batches of a run that workers have done in part, as the sum of their shares. */
+async function begun(queue: Queue, id: string): Promise<number> {
+  const jobs = (await queue.getActive()) as Job<QueuedRun & { readonly batch?: number }>[];
+  return jobs
+    .filter(({ data }) => data.id === id && data.batch !== undefined)
+    .reduce((sum, { progress }) => sum + (typeof progress === 'number' ? progress : 0), 0);
 }
 
 /**

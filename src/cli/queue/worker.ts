@@ -109,12 +109,8 @@ function nameOf({ data }: RunJob): string {
   return `${command} ${output} ${data.folder === undefined ? '' : part}`.trim();
 }
 
-async function perform(
-  { data }: RunJob,
-  open: LastRun,
-  connection: Redis,
-  signal: AbortSignal,
-): Promise<object> {
+async function perform(job: RunJob, open: LastRun, connection: Redis, signal: AbortSignal): Promise<object> {
+  const { data } = job;
   if (data.fastsde !== fastsde.version)
     throw new QueueError(
       `The run is of fastsde ${data.fastsde}, and this worker of ${fastsde.version}: only equal versions make equal bits. ` +
@@ -127,11 +123,19 @@ async function perform(
   };
   stopped(await connection.get(stopKey(data.id)));
   stop.signal.throwIfAborted();
+  let progress: number | undefined;
   const look = setInterval(() => {
     // A server that is away stops nothing.
     connection.get(stopKey(data.id)).then(stopped, () => undefined);
+    if (progress !== undefined) job.updateProgress(progress).catch(() => undefined);
+    progress = undefined;
   }, LOOK_EVERY);
-  const turn = { signal: AbortSignal.any([signal, stop.signal]), onProgress: () => undefined };
+  const turn = {
+    signal: AbortSignal.any([signal, stop.signal]),
+    onProgress: (fraction: number): void => {
+      progress = fraction;
+    },
+  };
   try {
     const run = data.folder === undefined ? undefined : await open.of(data, turn.signal);
     if (!run) return await runWhole(data.args, turn.signal);

@@ -1,7 +1,10 @@
 import { addon, limits } from '../../device/addon.js';
 import { LoadError, ModelError, OptionError } from '../../errors.js';
 import { openFile } from '../../io/read.js';
-import { checkChoice, checkInteger } from '../../options.js';
+import { checkChoice, checkInteger, defined } from '../../options.js';
+import { makeModel, modelBytes, readModel, type Model } from '../file/model.js';
+import type { TensorProto } from '../file/proto.js';
+import { dataTypeName, isExternal, tensorBytes } from '../file/tensor.js';
 import { createNodeSession, loadRuntime } from './node.js';
 import { createOwnSession, openRuntime } from './own.js';
 import { oneLine, type Session, type SessionOptions } from './session.js';
@@ -31,13 +34,35 @@ export async function createSession(
   if (options.threads !== undefined) checkInteger('threads', options.threads, 1, limits().threads);
   if (typeof source === 'string') await checkFile(source);
   const kind = await sessionKind(options);
+  const create = kind === 'own' ? createOwnSession : createNodeSession;
   try {
-    return await (kind === 'own' ? createOwnSession(source, options) : createNodeSession(source, options));
+    return await create(source, options);
   } catch (cause) {
     if (cause instanceof LoadError || cause instanceof ModelError) throw cause;
+    const whole = typeof source === 'string' ? await withShapes(source) : undefined;
+    if (whole) return createSession(modelBytes(whole), defined({ ...options, folder: whole.folder }));
     const where = typeof source === 'string' ? ` ${source}` : '';
     throw new ModelError(`ONNX Runtime refuses the model${where}: ${oneLine(cause)}`, { cause });
   }
+}
+
+/**
+ * A model whose integers lie in its file. ONNX Runtime wants the shapes there that operators take, and refuses a model all of whose
+ * tensors are external data. Undefined where no integer is.
+ */
+async function withShapes(path: string): Promise<Model | undefined> {
+  const model = await readModel(path).catch(() => undefined);
+  if (!model) return undefined;
+  const { graph } = model.proto;
+  const isShape = (tensor: TensorProto): boolean =>
+    isExternal(tensor) && /^int/.test(dataTypeName(tensor.data_type) ?? '');
+  if (!graph.initializer.some(isShape)) return undefined;
+  const initializer = graph.initializer.map((tensor) => {
+    if (!isShape(tensor)) return tensor;
+    const raw_data = tensorBytes(tensor, model.folder);
+    return { ...tensor, data_location: 0, external_data: [], raw_data };
+  });
+  return makeModel({ ...model.proto, graph: { ...graph, initializer } }, model.folder);
 }
 
 /** Who runs a network with these options. */
