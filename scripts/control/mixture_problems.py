@@ -1,7 +1,8 @@
 """Holds `fastsde restore` against exact posteriors: the problems of MCGdiff (Cardoso et al. 2023), a mixture of 25 Gaussians in d
 dimensions, of which the images of a random matrix are measured with noise. Prints the sliced Wasserstein-1 distance of samples from the
 posterior, mean +- 1.96 standard errors over the problems; "exact" is that of as many exact samples. The published code, on the same
-problems: --published DIR, a checkout of github.com/gabrielvc/mcg_diff (needs torch).
+problems: --published DIR, a checkout of github.com/gabrielvc/mcg_diff (needs torch); "systematic" is the same with other draws of ancestors, "even" also
+with steps even in the logarithm of the noise.
 
     python3 scripts/control/mixture_problems.py --d 8 80 800 --measured 1 2 4 --problems 20 --count 200
 """
@@ -27,8 +28,13 @@ METHODS = {
     "dps": ["--method", "dps", *STEPS],
     "replacement": ["--method", "replacement", *CORRECTED, *STEPS],
 }
-# Particles of a sample.
-PUBLISHED = {"MCGdiff 32": 32, "MCGdiff 128": 128}
+# Particles of a sample, and what differs from the published code.
+PUBLISHED = {
+    "MCGdiff 32": (32, False, False),
+    "MCGdiff 128": (128, False, False),
+    "MCGdiff 32 systematic": (32, True, False),
+    "MCGdiff 32 systematic even": (32, True, True),
+}
 
 
 class Problem:
@@ -88,17 +94,34 @@ def restored(problem, options, count, seed):
         return np.load(at("x.npy"))[0].astype(float)
 
 
-def published(folder, particles):
+def published(folder, particles, systematic, even):
     """The published sampler with the options of its own example: 100 steps at levels adapted to the problem; one sample of a system."""
     sys.path.insert(0, folder)
+    import mcg_diff.particle_filter as filter
     import torch
-    from mcg_diff.particle_filter import mcg_diff
     from mcg_diff.sgm import ScoreModel
-    from mcg_diff.utils import NetReparametrized, build_extended_svd, get_optimal_timesteps_from_singular_values
+    from mcg_diff.utils import NetReparametrized, build_extended_svd, get_optimal_timesteps_from_singular_values, get_taus_from_singular_values
+
+    class Systematic:
+        """Ancestors by one uniform number, in the place of independent ones."""
+
+        def __init__(self, logits, validate_args):
+            self.sums = torch.softmax(logits, -1).cumsum(-1)
+
+        def sample(self, shape):
+            at = (torch.arange(*shape) + torch.rand(1)) / shape[0]
+            return (self.sums[None, :] < at[:, None]).sum(1).clamp(max=len(self.sums) - 1)
 
     torch.set_num_threads(1)
     betas = torch.linspace(0.02, 1e-4, steps=999)
     alphas = torch.cumprod(torch.cat([torch.ones(1), 1 - betas]), 0)
+    ratios = ((1 - alphas) / alphas) ** 0.5
+
+    def evenly(s, variance):
+        wanted = torch.logspace(ratios[1].log10(), ratios[-1].log10(), 99)
+        nearest = (ratios[None, :] - wanted[:, None]).abs().argmin(1)
+        reached = get_taus_from_singular_values(alphas, torch.arange(1000), s, variance)[0]
+        return torch.cat([torch.zeros(1, dtype=torch.long), nearest, reached]).unique()
 
     def draw(problem, _, count, seed):
         torch.manual_seed(seed)
@@ -114,10 +137,12 @@ def published(folder, particles):
             return (1 - alphas[t]) ** 0.5 * (x - logits.softmax(1) @ centres)
 
         model = ScoreModel(NetReparametrized(eps, v), alphas, "cpu")
-        steps = get_optimal_timesteps_from_singular_values(alphas, s, 100, variance, mode="else")
+        own = get_optimal_timesteps_from_singular_values(alphas, s, 100, variance, mode="else")
+        steps = evenly(s, variance) if even else own
+        filter.Categorical = Systematic if systematic else torch.distributions.Categorical
 
         def system(start):
-            x, log = mcg_diff(start, u.T @ y, model, mask.bool(), steps, s, variance, eta=1, gaussian_var=1e-8)
+            x, log = filter.mcg_diff(start, u.T @ y, model, mask.bool(), steps, s, variance, eta=1, gaussian_var=1e-8)
             return v.T @ x[torch.distributions.Categorical(logits=log, validate_args=False).sample((1,))][0]
 
         size = max(1, 2**21 // (particles * problem.d))
@@ -143,7 +168,7 @@ def main():
     parser.add_argument("--published", help="a checkout of mcg_diff, for the methods MCGdiff")
     options = parser.parse_args()
     draws = {
-        name: (restored, METHODS[name]) if name in METHODS else (published(options.published, PUBLISHED[name]), None)
+        name: (restored, METHODS[name]) if name in METHODS else (published(options.published, *PUBLISHED[name]), None)
         for name in options.methods
     }
     cells = [(d, measured) for d in options.d for measured in options.measured]

@@ -96,8 +96,8 @@ function checkAdjoint(operator: LinearOperator): void {
     );
   }
   const twice = operator.apply(x.map((value) => 2 * value));
-  const off = Math.max(...twice.map((value, i) => Math.abs(value - 2 * image[i]!)));
-  if (!(off <= ROUNDING * Math.sqrt(dot(image, image))))
+  const most = ROUNDING * Math.sqrt(dot(image, image));
+  if (!twice.every((value, i) => Math.abs(value - 2 * image[i]!) <= most))
     throw new OptionError('measurement.operator.apply', operator.name, 'linear: A (2 x) is not 2 A x');
 }
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { maskFromName } from '../../src/control/from-name.js';
 import { measure, type Measurement } from '../../src/control/measurement.js';
 import { blur, colorization, gaussianBlur, inpainting, matrixOperator } from '../../src/control/operators.js';
 import type { RestoreOptions } from '../../src/control/restore-options.js';
@@ -205,4 +206,18 @@ test('matrices measure what they say', (t) => {
   ]);
   t.deepEqual(Array.from(operator.apply(Float64Array.of(5, 7))), [19, -7, 15]);
   t.deepEqual(Array.from(operator.adjoint(Float64Array.of(1, 1, 1))), [4, 1]);
+});
+
+test('pictures of 256 x 256 are measured and filled', async (t) => {
+  const shape = [3, 256, 256];
+  const model = gaussianModel(vp(), { shape });
+  const operator = inpainting(maskFromName('center:128', shape), shape);
+  const values = Float32Array.from({ length: 3 * 256 * 256 }, (_, i) => Math.sin(i));
+  const { samples } = await restore(model, { operator, values }, { steps: 2 });
+  t.true(
+    samples.every(
+      (value, i) => Number.isFinite(value) && (operator.rows!.mask[i] === 0 || value === values[i]),
+    ),
+  );
+  t.not(samples[128 * 256 + 128], values[128 * 256 + 128]);
 });
