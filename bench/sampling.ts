@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { closable } from '../src/closing.js';
 import { sample, type SampleOptions } from '../src/sampling/sample.js';
 import { setCommands } from '../src/score/commands.js';
 import type { ScoreModel } from '../src/score/model.js';
@@ -57,7 +58,7 @@ async function outsideTime(model: ScoreModel, options: SampleOptions): Promise<n
   const nothing: ScoreModel = {
     ...{ shape: model.shape, sde: model.sde, parameterization: 'eps', evaluate },
     coefficients: (level) => model.coefficients(level),
-    close: () => Promise.resolve(),
+    ...closable(() => Promise.resolve()),
   };
   let best = Infinity;
   for (let round = 0; round < ROUNDS; round++) {

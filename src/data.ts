@@ -3,6 +3,8 @@
  *
  * @module data
  */
+import './globals.js';
+
 export { decodeNpy, encodeNpy, type NdArray, type NumericArray } from './io/npy.js';
 export { decodeNpz, encodeNpz } from './io/npz.js';
 export { encodeCsv } from './io/csv.js';

@@ -3,6 +3,8 @@
  *
  * @module evaluation
  */
+import './globals.js';
+
 export { featuresOf, type Features, type PassOptions } from './evaluation/features.js';
 export {
   gaussianOf,

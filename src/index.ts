@@ -3,8 +3,11 @@
  *
  * @module fastsde
  */
+import './globals.js';
 
 export * from './errors.js';
+export type { Closable } from './closing.js';
+export type { FilePath, FileUrl, ModelFile } from './io/path.js';
 
 export { vp, type VpOptions } from './sde/vp.js';
 export { subvp, type SubVpOptions } from './sde/subvp.js';

@@ -3,6 +3,8 @@
  *
  * @module onnx
  */
+import './globals.js';
+
 export {
   metadataProperties,
   readMetadata,

@@ -3,6 +3,8 @@
  *
  * @module queue
  */
+import './globals.js';
+
 export {
   cancelRun,
   submitRun,

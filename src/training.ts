@@ -3,6 +3,8 @@
  *
  * @module training
  */
+import './globals.js';
+
 export { writePlane, type PlaneOptions } from './evaluation/plane.js';
 export { buildNetwork } from './networks/build.js';
 export { withoutDropout } from './networks/dropout.js';

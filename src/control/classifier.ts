@@ -1,6 +1,6 @@
 import { grad } from '../autodiff/grad.js';
 import { ModelError, OptionError } from '../errors.js';
-import { readModel, type Model, type TensorInfo } from '../onnx/file/model.js';
+import { readWholeModel, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { checkInteger, checkKnown, isRecord } from '../options.js';
 import type { ScoreModel } from '../score/model.js';
 import { describeModel } from '../score/network/description.js';
@@ -15,6 +15,8 @@ import { readMetadata } from '../score/network/metadata.js';
 import { openedOnce, OnnxScoreModel } from '../score/network/model.js';
 import { batchOf, nameSource, Network } from '../score/network/network.js';
 import { inferRoles, refuseInputs, type Roles } from '../score/network/roles.js';
+import { modelSource, type ModelFile } from '../io/path.js';
+import { closable, type Closable } from '../closing.js';
 
 /** A classifier of noisy data p(y | x_t), of which guidance needs the gradient of log p in x_t. */
 export interface Classifier extends Partial<
@@ -77,23 +79,25 @@ export function checkClassifier(classifier: Classifier): Classifier {
  *   option that cannot be used; LoadError where ONNX Runtime or the provider cannot start.
  */
 export async function loadClassifier(
-  source: string | Uint8Array,
+  given: ModelFile,
   options: ClassifierLoadOptions = {},
-): Promise<Classifier> {
-  if (typeof source !== 'string' && !((source as unknown) instanceof Uint8Array)) {
-    throw new OptionError('classifier', source, 'the path of an ONNX file, or its bytes as a Uint8Array');
-  }
+): Promise<Classifier & Closable> {
+  const source = modelSource('classifier', given);
   checkKnown(options, optionNames);
   checkLoadOptions(options);
   const name = typeof source === 'string' ? source : 'the classifier';
   try {
-    return await open(name, await readModel(source), options);
+    return await open(name, await readWholeModel(source), options);
   } catch (cause) {
     throw nameSource(name, cause);
   }
 }
 
-async function open(name: string, file: Model, options: ClassifierLoadOptions): Promise<Classifier> {
+async function open(
+  name: string,
+  file: Model,
+  options: ClassifierLoadOptions,
+): Promise<Classifier & Closable> {
   const metadata = readMetadata(file.metadata);
   if (metadata.parameterization !== undefined || metadata.kind === 'score') {
     throw new ModelError(
@@ -138,7 +142,7 @@ async function open(name: string, file: Model, options: ClassifierLoadOptions): 
     gradient: model.evaluate,
     differentiate: () => model.differentiate(),
     ...(model.linearize && { linearize: model.linearize }),
-    close: () => model.close(),
+    ...closable(() => model.close()),
   };
 }
 

@@ -4,6 +4,7 @@ import { checkChoice, isRecord } from '../options.js';
 import { withKnownInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
 import { loadModel, type LoadOptions } from '../score/network/load.js';
+import type { ModelFile } from '../io/path.js';
 import { loadClassifier } from './classifier.js';
 import {
   guide,
@@ -12,15 +13,12 @@ import {
   type ClassifierOptions,
 } from './guidance.js';
 
-/** The path of an ONNX file, or its bytes. */
-type File = string | Uint8Array;
-
 /** A guidance as plain data: the options of {@link guide} with files in the place of what is loaded from them. */
 export type GuidanceDescription =
-  | (Omit<ClassifierFreeOptions, 'unconditional'> & { readonly unconditional?: File | undefined })
+  | (Omit<ClassifierFreeOptions, 'unconditional'> & { readonly unconditional?: ModelFile | undefined })
   /** Default: the embedded classifier of pictures of that shape. */
-  | (Omit<ClassifierOptions, 'classifier'> & { readonly classifier?: File | undefined })
-  | (Omit<AutoguidanceOptions, 'guide'> & { readonly guide: File });
+  | (Omit<ClassifierOptions, 'classifier'> & { readonly classifier?: ModelFile | undefined })
+  | (Omit<AutoguidanceOptions, 'guide'> & { readonly guide: ModelFile });
 
 /**
  * Path of a classifier of noisy pictures that comes with the package: VP, data in [-1, 1], 10 classes. That of `cifar10` is in

@@ -5,6 +5,7 @@ import type { Guidance, Inputs, ModelInputs, ScoreModel } from '../score/model.j
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
 import { costAt } from '../solvers/counts.js';
+import { closable } from '../closing.js';
 import type { Classifier } from './classifier.js';
 import type { Blend, Weights } from './blend.js';
 import { combine } from './combine.js';
@@ -113,10 +114,10 @@ export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
       const runs = costAt(model, level);
       return blend.weights(level) ? { ...runs, [parts.name]: parts.cost(level) } : runs;
     },
-    async close() {
+    ...closable(async () => {
       await model.close();
       await parts.close?.();
-    },
+    }),
   };
 }
 

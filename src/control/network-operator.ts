@@ -1,10 +1,12 @@
 import { vjp } from '../autodiff/vjp.js';
 import { ModelError, OptionError } from '../errors.js';
-import { modelBytes, readModel, type Model, type TensorInfo } from '../onnx/file/model.js';
+import { modelBytes, readWholeModel, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { createSession, type Session, type Tensor } from '../onnx/run/runtime.js';
 import { checkKnown } from '../options.js';
 import { nameSource } from '../score/network/network.js';
 import { elementCount } from '../shape.js';
+import { modelSource, type ModelFile } from '../io/path.js';
+import { closable, type Closable } from '../closing.js';
 import { checkShape, type DifferentiableOperator } from './operator.js';
 
 export interface OperatorLoadOptions {
@@ -25,15 +27,14 @@ const COTANGENT = 'measurement.cotangent';
  * @throws ModelError for a file that cannot be read, has more inputs, or operators without a derivative.
  */
 export async function loadOperator(
-  source: string | Uint8Array,
+  given: ModelFile,
   options: OperatorLoadOptions = {},
-): Promise<DifferentiableOperator> {
-  if (typeof source !== 'string' && !((source as unknown) instanceof Uint8Array))
-    throw new OptionError('operator', source, 'the path of an ONNX file, or its bytes as a Uint8Array');
+): Promise<DifferentiableOperator & Closable> {
+  const source = modelSource('operator', given);
   checkKnown(options, ['shape', 'measuredShape', 'threads']);
   const name = typeof source === 'string' ? source : 'the operator';
   try {
-    return await open(name, await readModel(source), options);
+    return await open(name, await readWholeModel(source), options);
   } catch (cause) {
     throw nameSource(name, cause);
   }
@@ -43,7 +44,7 @@ async function open(
   name: string,
   file: Model,
   options: OperatorLoadOptions,
-): Promise<DifferentiableOperator> {
+): Promise<DifferentiableOperator & Closable> {
   const [input, ...more] = file.inputs;
   const [output] = file.outputs;
   if (!input || !output || more.length > 0)
@@ -106,9 +107,9 @@ async function open(
         ],
         signal,
       ),
-    async close() {
+    ...closable(async () => {
       await Promise.all([session.release(), derivative.release()]);
-    },
+    }),
   };
 }
 

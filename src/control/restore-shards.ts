@@ -9,6 +9,7 @@ import { isPictureOf, manifestName, recordedRun, sha256, shardName } from '../sh
 import { batchesOf } from '../shards/parts.js';
 import { elementCount, isImageShape } from '../shape.js';
 import { evaluationsOf, noCounts } from '../solvers/counts.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import { randomVector, type Known, type Measurement } from './measurement.js';
 import { isLinear, type Operator } from './operator.js';
 import type { RestoreOptions } from './restore-options.js';
@@ -37,9 +38,10 @@ export interface RestoreShardsResult extends Omit<RestoreResult, 'samples'> {
 export async function restoreShards(
   model: ScoreModel,
   measurement: Measurement,
-  folder: string,
+  place: FilePath,
   options: RestoreShardsOptions = {},
 ): Promise<RestoreShardsResult> {
+  const folder = pathOf('folder', place);
   const began = performance.now();
   const { origin = {}, ...rest } = options;
   const job = await prepareRestore(model, measurement, rest);

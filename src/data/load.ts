@@ -6,6 +6,7 @@ import { decodeNpy, type NdArray } from '../io/npy.js';
 import { decodeNpz } from '../io/npz.js';
 import { readBytes } from '../io/read.js';
 import { checkChoice, checkInteger, checkKnown, checkSignal, isList, nearest } from '../options.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import { decodeCifar10 } from './cifar10.js';
 import { checkValues, classesFrom, type Dataset } from './dataset.js';
 import { decodeIdx } from './idx.js';
@@ -15,7 +16,7 @@ import { isToy, toys } from './toys.js';
 
 export interface LoadDataOptions extends PictureOptions {
   /** A .npy or IDX file with one class per sample, in place of the classes of the source. */
-  readonly labels?: string;
+  readonly labels?: FilePath;
 }
 
 const optionNames = Object.keys({
@@ -46,9 +47,8 @@ const toyPoints = { train: { first: 0, count: 200_000 }, test: { first: 200_000,
  * @throws DataError for what cannot be read, holds no samples, or holds a float that is NaN or infinite; the reason of
  *   `signal` once it is aborted.
  */
-export async function loadData(source: string, options: LoadDataOptions = {}): Promise<Dataset> {
-  if (typeof (source as unknown) !== 'string')
-    throw new OptionError('data', source, 'mnist, the name of a toy, or a path');
+export async function loadData(place: FilePath, options: LoadDataOptions = {}): Promise<Dataset> {
+  const source = pathOf('data', place);
   checkKnown(options, optionNames);
   if (options.split !== undefined) checkChoice('split', options.split, splits);
   if (options.channels !== undefined && ![1, 3].includes(options.channels))
@@ -57,7 +57,7 @@ export async function loadData(source: string, options: LoadDataOptions = {}): P
   checkSignal(options.signal);
   const set = await open(source, options);
   checkValues(set, source);
-  const { labels } = options;
+  const labels = options.labels === undefined ? undefined : pathOf('labels', options.labels);
   return {
     ...set,
     ...(labels !== undefined && { labels: classesFrom(await labelFile(labels), set.shape[0]!, labels) }),

@@ -5,6 +5,7 @@ import { DataError } from '../errors.js';
 import { gunzipped } from '../io/gzip.js';
 import { readBytes } from '../io/read.js';
 import { checkChoice } from '../options.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import type { Dataset } from './dataset.js';
 import { decodeIdx } from './idx.js';
 
@@ -57,7 +58,8 @@ export function dataFolder(): string {
  *
  * @throws DataError where a file is absent, with where to get it and its checksum, or is another than the standard one.
  */
-export async function mnist(split: Split = 'test', folder: string = dataFolder()): Promise<Dataset> {
+export async function mnist(split: Split = 'test', place: FilePath = dataFolder()): Promise<Dataset> {
+  const folder = pathOf('folder', place);
   const { images, labels } = files[checkChoice('split', split, splits)];
   const { data, shape } = decodeIdx(await standardFile(images, folder));
   const classes = decodeIdx(await standardFile(labels, folder));

@@ -49,7 +49,7 @@ export interface RequestOptions {
  * Opens engines: a model with as many sessions as there are requests at once, and a queue before it. Networks run in threads of
  * their sessions, so that the calling thread stays free for other work.
  *
- * @param model The path of an ONNX file, the bytes of one, `{ model, guidance }`, `{ mixture, sde }`, or a score model, which stays the caller's.
+ * @param model The path or `file:` URL of an ONNX file, the bytes of one, `{ model, guidance }`, `{ mixture, sde }`, or a score model, which stays the caller's.
  * @throws What `loadModel` throws; EngineError where networks would run on the calling thread.
  */
 export async function openEngines(model: ModelSource, options: EnginesOptions = {}): Promise<Engines> {
@@ -196,6 +196,11 @@ export class Engines {
     if (abort) for (const controller of this.#running.keys()) controller.abort(closedError());
     this.#drained ??= this.#drain();
     await this.#drained;
+  }
+
+  /** As `close()`, at the end of the block of an `await using`: requests that were accepted are answered before. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #drain(): Promise<void> {

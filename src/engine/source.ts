@@ -10,6 +10,7 @@ import { loadModel, type LoadOptions } from '../score/network/load.js';
 import { sdeFromName } from '../sde/named.js';
 import type { SdeName } from '../sde/names.js';
 import type { Sde } from '../sde/sde.js';
+import { isModelFile, type ModelFile } from '../io/path.js';
 
 /** A Gaussian mixture and the SDE that diffuses it. */
 export interface MixtureSource extends MixtureModelOptions {
@@ -20,16 +21,16 @@ export interface MixtureSource extends MixtureModelOptions {
 
 /** A network that is guided. */
 export interface GuidedSource {
-  /** The path of an ONNX file, or the bytes of one. */
-  readonly model: string | Uint8Array;
+  /** The path or `file:` URL of an ONNX file, or the bytes of one. */
+  readonly model: ModelFile;
   readonly guidance: GuidanceDescription;
 }
 
 /**
- * What engines run: the path of an ONNX file, the bytes of one, a network that is guided, a mixture, or a model of the caller's, whom
+ * What engines run: the path or `file:` URL of an ONNX file, the bytes of one, a network that is guided, a mixture, or a model of the caller's, whom
  * it stays with.
  */
-export type ModelSource = string | Uint8Array | GuidedSource | MixtureSource | ScoreModel;
+export type ModelSource = ModelFile | GuidedSource | MixtureSource | ScoreModel;
 
 /** A model for each engine. */
 export interface OpenModels {
@@ -67,7 +68,7 @@ export async function openModels(
 
 /** Loads a network, guided or not; undefined for what is none. */
 function opener(source: ModelSource, options: LoadOptions): (() => Promise<ScoreModel>) | undefined {
-  if (typeof source === 'string' || source instanceof Uint8Array) return () => loadModel(source, options);
+  if (isModelFile(source)) return () => loadModel(source, options);
   if (!isRecord(source) || !('guidance' in source) || 'evaluate' in source) return undefined;
   checkKnown(source, ['model', 'guidance']);
   const { model: file, guidance } = source as GuidedSource;

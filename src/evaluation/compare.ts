@@ -4,6 +4,7 @@ import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
 import { Task } from '../task.js';
 import { evaluationsOf } from '../solvers/counts.js';
+import { pathOf } from '../io/path.js';
 import { cellsOf, type Cell } from './cells.js';
 import { chooseSamples } from './choice.js';
 import { resolveJob, type CompareOptions, type Job } from './comparison-job.js';
@@ -111,7 +112,11 @@ class Comparer {
       ...(classLabel !== undefined && { classLabel }),
     };
     if (folder !== undefined)
-      this.#record = await openRecord(folder, JSON.parse(JSON.stringify(run)) as typeof run, shape);
+      this.#record = await openRecord(
+        pathOf('folder', folder),
+        JSON.parse(JSON.stringify(run)) as typeof run,
+        shape,
+      );
     for (const warning of this.#record.warnings) this.#warnings.add(warning);
     try {
       this.#foresee(cells);

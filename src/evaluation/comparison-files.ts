@@ -1,6 +1,7 @@
 import { writeAtomically } from '../io/atomic.js';
 import { writeCharts, type Chart, type Charts } from '../io/chart.js';
 import { encodeCsv } from '../io/csv.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import type { Comparison, ComparisonRow } from './compare.js';
 import type { DistanceName } from './distances.js';
 
@@ -14,7 +15,7 @@ const titles: Readonly<Record<DistanceName, string>> = {
 };
 
 /** Writes the charts of a comparison as a PNG file: each distance over evaluations and over seconds. */
-export async function writeComparison(path: string, comparison: Comparison): Promise<void> {
+export async function writeComparison(path: FilePath, comparison: Comparison): Promise<void> {
   await writeCharts(path, comparisonCharts(comparison));
 }
 
@@ -50,7 +51,8 @@ export function comparisonCharts({ rows, references, count, distances }: Compari
 }
 
 /** Writes the rows of a comparison, those of references last, as a CSV file. */
-export async function writeComparisonCsv(path: string, comparison: Comparison): Promise<void> {
+export async function writeComparisonCsv(file: FilePath, comparison: Comparison): Promise<void> {
+  const path = pathOf('path', file);
   await writeAtomically(path, encodeCsv(comparisonColumns(comparison)));
 }
 

@@ -11,6 +11,7 @@ import {
 import { checkConditions } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
+import type { FilePath } from '../io/path.js';
 import type { Sampler } from './cells.js';
 import { distanceNames, type DistanceName, type ExactLaw, type ReferenceData } from './distances.js';
 import { fineTolerance } from './fine-solution.js';
@@ -36,7 +37,7 @@ export interface CompareOptions {
   /** Relative and absolute tolerance of the fine solution of the ODE. Default 1e-5, of closed forms 1e-9. */
   readonly tolerance?: number | undefined;
   /** A folder that keeps what is done, so that a comparison goes on where it stopped; without it nothing is kept. */
-  readonly folder?: string | undefined;
+  readonly folder?: FilePath | undefined;
   /** Facts about model and data for the record of the folder: plain data. A comparison that is continued has to give the same. */
   readonly origin?: Readonly<Record<string, unknown>> | undefined;
   readonly signal?: AbortSignal | undefined;

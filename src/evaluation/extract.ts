@@ -4,6 +4,7 @@ import { ensureFolder, writeAtomically } from '../io/atomic.js';
 import { decodeNpy, encodeNpy } from '../io/npy.js';
 import { isAbsent, readBytes } from '../io/read.js';
 import { elementCount } from '../shape.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import type { FeatureNetwork } from './feature-network.js';
 import { checkFinite, type Features, type PassOptions } from './features.js';
 import { picturesOf, valuesOf, type Piece, type Samples } from './samples.js';
@@ -13,7 +14,7 @@ export interface ExtractOptions extends PassOptions {
    * A folder in which the features of every piece of the samples are kept, by the hashes of network and piece, so that an
    * extraction which was broken off goes on, and features are made once. Without it they are in memory.
    */
-  readonly cache?: string | undefined;
+  readonly cache?: FilePath | undefined;
 }
 
 /** Features of samples, and the logits of a network that has such. */
@@ -30,8 +31,9 @@ export interface Extracted {
 export async function extractFeatures(
   samples: Samples,
   network: FeatureNetwork,
-  { cache, signal, onProgress }: ExtractOptions = {},
+  { cache: place, signal, onProgress }: ExtractOptions = {},
 ): Promise<Extracted> {
+  const cache = place === undefined ? undefined : pathOf('cache', place);
   const { width, classes = 0 } = network;
   const columns = width + classes;
   const folder = cache === undefined ? undefined : join(cache, network.hash.slice(0, 16));

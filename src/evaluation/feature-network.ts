@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { embeddedFile, type EmbeddedData } from '../embedded-file.js';
 import { DataError, FastsdeError, ModelError, OptionError } from '../errors.js';
-import { modelBytes, readModel, type Model, type TensorInfo } from '../onnx/file/model.js';
+import { modelBytes, readWholeModel, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { createSession, type Session } from '../onnx/run/runtime.js';
 import { checkChoice, defined } from '../options.js';
 import { elementCount, isImageShape } from '../shape.js';
+import { modelSource, type ModelFile } from '../io/path.js';
 import { resizePictures, resizeRuleNames, type ResizeRule } from './resize.js';
 
 /**
@@ -33,6 +34,8 @@ export interface FeatureNetwork {
     signal?: AbortSignal,
   ): Promise<{ features: Float32Array; logits?: Float32Array }>;
   release(): Promise<void>;
+  /** As `release()`, at the end of the block of an `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface FeatureNetworkOptions {
@@ -60,11 +63,12 @@ export function embeddedFeatures(data: EmbeddedData = 'mnist'): string {
  * @throws ModelError for a file that cannot be read, or does not say how it takes pictures; LoadError where the provider cannot start.
  */
 export async function loadFeatureNetwork(
-  source: string | Uint8Array,
+  given: ModelFile,
   { threads, provider }: FeatureNetworkOptions = {},
 ): Promise<FeatureNetwork> {
+  const source = modelSource('features', given);
   const name = typeof source === 'string' ? source : 'the feature network';
-  const model = await readModel(source);
+  const model = await readWholeModel(source);
   const description = describe(model, name);
   const session = await createSession(source, defined({ threads, provider }));
   try {
@@ -210,6 +214,7 @@ async function open(
       return { features: features!, ...(scores && { logits: scores }) };
     },
     release: () => session.release(),
+    [Symbol.asyncDispose]: () => session.release(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { DataError } from '../errors.js';
 import { writeImageGrid } from '../io/image.js';
 import { isImageShape } from '../shape.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import type { Neighbours } from './nearest.js';
 import { pickPictures, type Samples } from './samples.js';
 
@@ -14,11 +15,12 @@ const pairs = 32;
  * @throws DataError for samples that are no pictures, or of other shapes than the reference.
  */
 export async function writeNeighbours(
-  path: string,
+  file: FilePath,
   generated: Samples,
   reference: Samples,
   { samples, nearest, distances }: Neighbours,
 ): Promise<void> {
+  const path = pathOf('path', file);
   const { shape } = generated;
   if (!isImageShape(shape) || shape.join() !== reference.shape.join())
     throw new DataError(

@@ -6,6 +6,7 @@ import { viewOf, type View } from '../io/shading.js';
 import type { ScoreModel } from '../score/model.js';
 import { likelihood } from '../likelihood/likelihood.js';
 import { sample } from '../sampling/sample.js';
+import { pathOf, type FilePath } from '../io/path.js';
 
 export interface PlaneOptions {
   /** PointSet of the data [n, 2], which also choose what part of the plane is shown. */
@@ -39,7 +40,8 @@ export interface Component {
  *
  * @throws OptionError for a model of another shape than [2], and for labels that do not fit the model.
  */
-export async function writePlane(path: string, model: ScoreModel, options: PlaneOptions): Promise<void> {
+export async function writePlane(file: FilePath, model: ScoreModel, options: PlaneOptions): Promise<void> {
+  const path = pathOf('path', file);
   checkKnown(options, optionNames);
   if (model.shape.join() !== '2')
     throw new OptionError('model', model.shape, 'a model of points, of shape [2]');

@@ -9,6 +9,7 @@ import { locateShards } from '../sampling/merge.js';
 import { readManifests, readShard } from '../shards/manifest.js';
 import { isList } from '../options.js';
 import { elementCount } from '../shape.js';
+import { pathOf, type FilePath } from '../io/path.js';
 
 /** Samples in pieces, of which one is in memory at a time where they lie in shards. */
 export interface Samples {
@@ -42,7 +43,8 @@ const pieceCount = 1024;
  *
  * @throws DataError for what cannot be read, and for shards that are missing or damaged.
  */
-export async function openSamples(source: string, options: LoadDataOptions = {}): Promise<Samples> {
+export async function openSamples(place: FilePath, options: LoadDataOptions = {}): Promise<Samples> {
+  const source = pathOf('data', place);
   if ((await isFolder(source)) && (await readManifests(source)).size > 0) return shardedSamples(source);
   return samplesOf(await loadData(source, options));
 }

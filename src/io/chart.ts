@@ -1,3 +1,4 @@
+import { pathOf, type FilePath } from './path.js';
 import { writeAtomically } from './atomic.js';
 import { escaped, frame, linearScale, logarithmicScale, typeface, type Box, type Scale } from './axis.js';
 import { loadSharp } from './sharp.js';
@@ -49,12 +50,14 @@ const most = 240;
 const few = 24;
 
 /** Writes curves as a PNG file, atomically. */
-export async function writeChart(path: string, chart: Chart): Promise<void> {
+export async function writeChart(file: FilePath, chart: Chart): Promise<void> {
+  const path = pathOf('path', file);
   await writeAtomically(path, await chartPng(chart));
 }
 
 /** Writes charts side by side as a PNG file, atomically. */
-export async function writeCharts(path: string, charts: Charts): Promise<void> {
+export async function writeCharts(file: FilePath, charts: Charts): Promise<void> {
+  const path = pathOf('path', file);
   await writeAtomically(path, await chartsPng(charts));
 }
 

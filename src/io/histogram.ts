@@ -1,3 +1,4 @@
+import { pathOf, type FilePath } from './path.js';
 import { writeAtomically } from './atomic.js';
 import { escaped, frame, ticks, typeface } from './axis.js';
 import { loadSharp } from './sharp.js';
@@ -19,7 +20,8 @@ const plot = {
 };
 
 /** Writes a histogram as a PNG file, atomically. */
-export async function writeHistogram(path: string, histogram: Histogram): Promise<void> {
+export async function writeHistogram(file: FilePath, histogram: Histogram): Promise<void> {
+  const path = pathOf('path', file);
   await writeAtomically(path, await histogramPng(histogram));
 }
 

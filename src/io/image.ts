@@ -2,6 +2,7 @@ import { DataError, OptionError } from '../errors.js';
 import { checkInteger, checkKnown, isList, isRecord } from '../options.js';
 import * as native from '../device/kernels.js';
 import { elementCount, isImageShape } from '../shape.js';
+import { pathOf, type FilePath } from './path.js';
 import { writeAtomically, writeFolder } from './atomic.js';
 import { readBytes } from './read.js';
 import { loadSharp } from './sharp.js';
@@ -95,7 +96,8 @@ export function pictures(batch: ImageBatch): Picture[] {
 }
 
 /** Writes a grid of images as a PNG file, atomically. */
-export async function writeImageGrid(path: string, batch: ImageBatch, layout?: GridLayout): Promise<void> {
+export async function writeImageGrid(file: FilePath, batch: ImageBatch, layout?: GridLayout): Promise<void> {
+  const path = pathOf('path', file);
   await writeAtomically(path, await encodePng(imageGrid(batch, layout)));
 }
 
@@ -104,7 +106,8 @@ export async function writeImageGrid(path: string, batch: ImageBatch, layout?: G
  *
  * @param first Global index of the first sample; default 0.
  */
-export async function writeImageFolder(path: string, batch: ImageBatch, first = 0): Promise<void> {
+export async function writeImageFolder(file: FilePath, batch: ImageBatch, first = 0): Promise<void> {
+  const path = pathOf('path', file);
   const files = new Map<string, Uint8Array>();
   for (const [n, picture] of pictures(batch).entries()) {
     files.set(`${String(first + n).padStart(6, '0')}.png`, await encodePng(picture));
@@ -118,10 +121,11 @@ export async function writeImageFolder(path: string, batch: ImageBatch, first = 
  * @param frameTime Milliseconds that a frame is shown; default 60.
  */
 export async function writeAnimation(
-  path: string,
+  file: FilePath,
   frames: readonly ImageBatch[],
   frameTime = 60,
 ): Promise<void> {
+  const path = pathOf('path', file);
   if (!isList(frames) || frames.length === 0)
     throw new OptionError('frames', frames, 'a list of at least one batch of images');
   const grids = frames.map((frame) => imageGrid(frame));
@@ -154,7 +158,8 @@ export interface FitOptions {
  *
  * @throws DataError where the file is missing or is not a picture.
  */
-export async function readImage(path: string, fit: FitOptions = {}): Promise<Picture> {
+export async function readImage(file: FilePath, fit: FitOptions = {}): Promise<Picture> {
+  const path = pathOf('path', file);
   return decodeImage(await readBytes(path), fit, path);
 }
 

@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { pathOf, type FilePath } from './path.js';
 import { writeAtomically } from './atomic.js';
 import { frame, ticks } from './axis.js';
 import { density, shade, viewOf, type View } from './shading.js';
@@ -17,7 +18,8 @@ const margin = { left: 56, right: 16, top: 16, bottom: 40 };
 const plot = { width: size - margin.left - margin.right, height: size - margin.top - margin.bottom };
 
 /** Writes a scatter picture with density shading as a PNG file, atomically. */
-export async function writeScatter(path: string, scatter: Scatter): Promise<void> {
+export async function writeScatter(file: FilePath, scatter: Scatter): Promise<void> {
+  const path = pathOf('path', file);
   await writeAtomically(path, await scatterPng(scatter));
 }
 

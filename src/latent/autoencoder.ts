@@ -1,13 +1,15 @@
 import { ModelError, OptionError } from '../errors.js';
 import { fromBytes } from '../device/kernels.js';
 import type { ImageBatch } from '../io/image.js';
-import { readModel } from '../onnx/file/model.js';
+import { readWholeModel } from '../onnx/file/model.js';
 import { createSession } from '../onnx/run/runtime.js';
 import { checkInteger, checkKnown, checkNumber, checkSignal, defined, isList } from '../options.js';
 import { nameSource } from '../score/network/network.js';
 import { elementCount, isImageShape } from '../shape.js';
 import { isFolder } from '../io/atomic.js';
 import { readAutoencoder } from '../score/network/pipeline-folder.js';
+import { modelSource, type ModelFile } from '../io/path.js';
+import { closable, type Closable } from '../closing.js';
 import { ArrayNetwork, type ArrayRows } from './array-network.js';
 
 /** How a decoder or an encoder is loaded. */
@@ -39,7 +41,7 @@ export interface EncoderOptions extends AutoencoderOptions {
 type PictureShape = readonly [1 | 3, number, number];
 
 /** Makes pictures of latents. */
-export interface Decoder {
+export interface Decoder extends Closable {
   /** The path of the file, or "the decoder" where it came from bytes. */
   readonly source: string;
   readonly latentScale: number;
@@ -61,11 +63,10 @@ export interface Decoder {
     shape: readonly number[],
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<ImageBatch>;
-  close(): Promise<void>;
 }
 
 /** Makes latents of pictures. */
-export interface Encoder {
+export interface Encoder extends Closable {
   readonly source: string;
   readonly latentScale: number;
   readonly latentShift: number;
@@ -86,7 +87,6 @@ export interface Encoder {
     shape: readonly number[],
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<{ samples: Float32Array; shape: readonly number[] }>;
-  close(): Promise<void>;
 }
 
 /** Values of a picture in the space of the networks. */
@@ -112,10 +112,8 @@ const optionNames = Object.keys({
  * @throws ModelError for a file that cannot be read, or where neither it nor the options say the scale; OptionError for an option that cannot be
  *   used; LoadError where ONNX Runtime or the provider cannot start.
  */
-export async function loadDecoder(
-  source: string | Uint8Array,
-  options: AutoencoderOptions = {},
-): Promise<Decoder> {
+export async function loadDecoder(given: ModelFile, options: AutoencoderOptions = {}): Promise<Decoder> {
+  const source = modelSource('decoder', given);
   checkKnown(options, optionNames);
   const { network, scale, shift, batch } = await open('decoder', source, options);
   const shapes = new Map<string, Promise<PictureShape>>();
@@ -141,7 +139,7 @@ export async function loadDecoder(
       );
       return { samples, shape: made, range };
     },
-    close: () => network.release(),
+    ...closable(() => network.release()),
   };
 }
 
@@ -176,10 +174,8 @@ async function shapeOfPicture(network: ArrayNetwork, latent: readonly number[]):
  *
  * @throws as loadDecoder.
  */
-export async function loadEncoder(
-  source: string | Uint8Array,
-  options: EncoderOptions = {},
-): Promise<Encoder> {
+export async function loadEncoder(given: ModelFile, options: EncoderOptions = {}): Promise<Encoder> {
+  const source = modelSource('encoder', given);
   checkKnown(options, [...optionNames, 'channels']);
   const { channels } = options;
   if (channels !== undefined) checkInteger('channels', channels, 1);
@@ -197,7 +193,7 @@ export async function loadEncoder(
       const made = await network.run({ values, shape }, most, checkSignal(signal));
       return latentsOf(network, made, channels, (encoded) => (encoded - shift) * scale);
     },
-    close: () => network.release(),
+    ...closable(() => network.release()),
   };
 }
 
@@ -265,7 +261,7 @@ async function open(
     const found =
       typeof source === 'string' && (await isFolder(source)) && (await readAutoencoder(source, kind));
     const file = found ? found.path : source;
-    const { metadata } = await readModel(file);
+    const { metadata } = await readWholeModel(file);
     const entry = (key: string): number | undefined => {
       const text = metadata.get(`fastsde.${key}`);
       return text === undefined ? undefined : Number(text);

@@ -11,6 +11,7 @@ import {
   readPipeline,
   type PipelineFolder,
 } from '../score/network/pipeline-folder.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import { encodeTexts, type EncodedText } from './text-encoder.js';
 import { loadTokenizer } from './tokenizer.js';
 
@@ -111,10 +112,11 @@ const stableDiffusion3: Architecture = {
  *   DataError for what cannot be read.
  */
 export async function encodePrompt(
-  folder: string,
+  place: FilePath,
   prompt: string,
   options: PromptOptions = {},
 ): Promise<EncodedPrompt> {
+  const folder = pathOf('folder', place);
   checkKnown(options, ['negative', 'shape', 'threads', 'provider']);
   const { negative, shape, threads, provider } = options;
   for (const [option, text] of Object.entries({ prompt, negative }))

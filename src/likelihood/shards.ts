@@ -5,6 +5,7 @@ import { manifestName, readShard, recordedRun, sha256, shardName } from '../shar
 import { batchesOf, chosenBatches } from '../shards/parts.js';
 import { completeShards } from '../shards/complete.js';
 import type { ScoreModel } from '../score/model.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import type { Data } from './data-space.js';
 import type { LikelihoodOptions } from './job.js';
 import { prepareLikelihood } from './likelihood.js';
@@ -39,9 +40,10 @@ export interface LikelihoodShardsResult extends LikelihoodResult {
 export async function likelihoodShards(
   model: ScoreModel,
   data: Data,
-  folder: string,
+  place: FilePath,
   options: LikelihoodShardsOptions = {},
 ): Promise<LikelihoodShardsResult> {
+  const folder = pathOf('folder', place);
   const began = performance.now();
   const { origin = {}, batches, ...rest } = options;
   if ('latents' in rest) throw new OptionError('latents', rest.latents, 'left out: a folder keeps none');

@@ -5,6 +5,7 @@ import { decodeNpy, npyHeader } from '../io/npy.js';
 import { checkSignal, isList } from '../options.js';
 import { elementCount } from '../shape.js';
 import { readManifests, readShard, type Run, type Shard } from '../shards/manifest.js';
+import { pathOf, type FilePath } from '../io/path.js';
 
 /** What {@link mergeShards} found. */
 export interface Merged {
@@ -23,16 +24,16 @@ export interface Merged {
  * @throws DataError where samples are missing or damaged, or the folders hold different runs; OutputError.
  */
 export async function mergeShards(
-  folders: readonly string[],
-  output?: string,
+  folders: readonly FilePath[],
+  output?: FilePath,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Merged> {
   checkSignal(signal);
   if (!isList(folders) || folders.length === 0)
     throw new OptionError('folders', folders, 'a list of at least one folder');
-  const { run, shards } = await locateShards(folders);
+  const { run, shards } = await locateShards(folders.map((folder, i) => pathOf(`folders[${i}]`, folder)));
   const pieces = readAll(run, shards, signal);
-  if (output !== undefined) await writeAtomically(output, pieces);
+  if (output !== undefined) await writeAtomically(pathOf('output', output), pieces);
   else while (!(await pieces.next()).done);
   return { run, shards: shards.length };
 }

@@ -15,6 +15,7 @@ import { isPictureOf, manifestName, recordedRun, sha256, shardName } from '../sh
 import { batchesOf, checkPart, chosenBatches, samplesIn, type Part, type Range } from '../shards/parts.js';
 import { planOf, sample, warningsOf, type SampleOptions, type SampleResult } from './sample.js';
 import { completeShards } from '../shards/complete.js';
+import { pathOf, type FilePath } from '../io/path.js';
 
 export interface ShardsOptions extends Omit<
   SampleOptions,
@@ -62,9 +63,10 @@ const MOST_SHARDS = 1_000_000;
  */
 export async function sampleShards(
   model: ScoreModel,
-  folder: string,
+  place: FilePath,
   options: ShardsOptions = {},
 ): Promise<ShardsResult> {
+  const folder = pathOf('folder', place);
   const start = performance.now();
   const { shard, batches, decoder, origin = {}, ...sampling } = options;
   const count = checkInteger('count', options.count ?? 16, 1);

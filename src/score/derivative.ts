@@ -43,7 +43,7 @@ export interface ScoreDerivative {
   products(points: Points, probes: Probes, out: Float64Array): Promise<State>;
   /** The product of one vector as commands of a device; absent where it has to be awaited. */
   readonly bind?: BindVjp | undefined;
-  /** The products of a closed form as commands of a device, in double precision; absent where they have to be awaited. */
+  /** @internal The products of a closed form as commands of a device, in double precision; absent where they have to be awaited. */
   readonly commands?: ClosedForm['commands'];
   /** Returns F, and writes the trace of dF/dx: for a method that has it without unit vectors. */
   trace?(points: Points, out: Float64Array): Promise<State>;

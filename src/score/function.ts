@@ -2,6 +2,7 @@ import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkKnown, isList } from '../options.js';
 import { ladderSde } from '../sde/ladder-sde.js';
 import type { Level, Process } from '../sde/level.js';
+import { closable } from '../closing.js';
 import type { Parameterization, ScoreModel } from './model.js';
 import { parameterizations, scoreCoefficients } from './parameterization.js';
 
@@ -50,6 +51,6 @@ export function functionModel(options: FunctionModelOptions): ScoreModel {
     ...(ladder && { ladder }),
     coefficients: (level) => scoreCoefficients(parameterization, level),
     evaluate: (x, levels, output, labels) => evaluate(x, levels, output, labels),
-    close: () => Promise.resolve(),
+    ...closable(() => Promise.resolve()),
   };
 }

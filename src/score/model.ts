@@ -4,6 +4,7 @@ import type { NdArray } from '../io/npy.js';
 import type { TensorInfo } from '../onnx/file/model.js';
 import type { Level, Process } from '../sde/level.js';
 import type { Scheduler } from '../sde/scheduler.js';
+import type { Closable } from '../closing.js';
 
 /** What the output F of a network means (spec of the conversions: `parameterization.ts`). */
 export type Parameterization = 'score' | 'eps' | 'v' | 'x0' | 'flow' | 'reversed-flow' | 'edm';
@@ -132,7 +133,7 @@ export interface Companions<T> {
  * The score is never materialised: `evaluate` writes the raw output F, and the score is
  * `coefficients(level).state * x + coefficients(level).output * F`, folded into the scalars of the update.
  */
-export interface ScoreModel extends Process {
+export interface ScoreModel extends Process, Closable {
   /** Shape of one sample, for example [1, 28, 28]. */
   readonly shape: readonly number[];
   readonly parameterization: Parameterization;
@@ -182,6 +183,4 @@ export interface ScoreModel extends Process {
   linearize?(): Promise<Linearize>;
   /** Runs of each network in one evaluation at a level, by name; default `{ network: 1 }`. */
   cost?(level: Level): Readonly<Record<string, number>>;
-  /** Releases the session; the model cannot be used afterwards. */
-  close(): Promise<void>;
 }

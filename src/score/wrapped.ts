@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import type { Level } from '../sde/level.js';
+import { closable } from '../closing.js';
 import type { Inputs, ScoreModel } from './model.js';
 
 /**
@@ -31,7 +32,7 @@ export function withEvaluate(
     coefficients: (level) => model.coefficients(level),
     evaluate,
     cost: cost ?? ((level) => model.cost?.(level) ?? { network: 1 }),
-    close: () => model.close(),
+    ...closable(() => model.close()),
   };
 }
 

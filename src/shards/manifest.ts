@@ -145,6 +145,8 @@ export async function readShard(folder: string, { file, sha256: expected }: Shar
 }
 
 /** Of the bytes of an array, in hexadecimal. */
-export function sha256(array: NodeJS.ArrayBufferView): string {
-  return createHash('sha256').update(array).digest('hex');
+export function sha256(array: ArrayBufferView): string {
+  return createHash('sha256')
+    .update(array as Uint8Array)
+    .digest('hex');
 }

@@ -6,6 +6,7 @@ import type { Model } from '../onnx/file/model.js';
 import type { Inputs } from '../score/model.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, checkInteger, checkKnown, checkNumber, checkSeed } from '../options.js';
+import type { FilePath } from '../io/path.js';
 import type { ConditionOptions } from './conditions.js';
 import { checkEma, type Ema } from './ema.js';
 import type { ImplicitOptions } from './implicit.js';
@@ -86,7 +87,7 @@ export interface TrainOptions extends TrainSettings {
 
 export interface CheckpointOptions {
   /** Created where it does not exist; the folder above it has to. Only one process at a time can train into it. */
-  readonly folder: string;
+  readonly folder: FilePath;
   /** Steps between two checkpoints. Default: a tenth of the steps, from 100 to 1000. */
   readonly every?: number | undefined;
   /** How many of the last ones stay, beside the best one by validation loss. Default 2. */
@@ -95,7 +96,7 @@ export interface CheckpointOptions {
 
 export interface SnapshotOptions {
   /** Created where it does not exist; the folder above it has to. A snapshot holds the parameters once for each average. */
-  readonly folder: string;
+  readonly folder: FilePath;
   /** Steps between two snapshots; the last step makes one too. Some 50 in a run give averages of all widths. */
   readonly every: number;
   /**

@@ -6,6 +6,7 @@ import { modelBytes, type Model } from '../onnx/file/model.js';
 import { checkInteger, checkSignal, isList } from '../options.js';
 import { checkDeviation, type Ema } from './ema.js';
 import type { Inputs } from '../score/model.js';
+import { pathOf } from '../io/path.js';
 import type { ParameterShape } from './memory.js';
 import { checkFreeRows, objective, type Objective } from './objective.js';
 import { timesOf } from './times.js';
@@ -81,7 +82,7 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
   checkSignal(options.signal);
   const tenth = Math.ceil(settings.steps / 10);
   const checkpoints = kept && {
-    folder: kept.folder,
+    folder: pathOf('checkpoints.folder', kept.folder),
     every: checkInteger('checkpoints.every', kept.every ?? Math.min(1000, Math.max(100, tenth)), 1),
     keep: checkInteger('checkpoints.keep', kept.keep ?? 2, 1),
   };
@@ -149,7 +150,7 @@ function resolveSnapshots({ folder, every, deviations = [0.05, 0.1] }: SnapshotO
       'a list of different numbers, such as [0.05, 0.1]',
     );
   return {
-    folder,
+    folder: pathOf('snapshots.folder', folder),
     every: checkInteger('snapshots.every', every, 1),
     deviations: deviations.map((each, k) => checkDeviation(`snapshots.deviations[${k}]`, each)),
   };

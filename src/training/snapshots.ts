@@ -9,6 +9,7 @@ import { readBytes, readFolder } from '../io/read.js';
 import { decodeSafetensors, encodeSafetensors, type Float32Tensor } from '../io/safetensors.js';
 import { withMetadata, type Model } from '../onnx/file/model.js';
 import { checkInteger, checkKnown, isList } from '../options.js';
+import { pathOf, type FilePath } from '../io/path.js';
 import { checkDeviation, type Ema } from './ema.js';
 import { tensorsOf, type ParameterShape } from './memory.js';
 import { fitProfile, type AverageProfile } from './post-hoc.js';
@@ -67,9 +68,10 @@ export interface PostHocAverage extends AverageProfile {
  */
 export async function postHocAverage(
   model: Model,
-  folder: string,
+  place: FilePath,
   options: PostHocOptions,
 ): Promise<PostHocAverage> {
+  const folder = pathOf('folder', place);
   checkKnown(options, ['deviation', 'step']);
   const deviation = checkDeviation('deviation', options.deviation);
   const steps = (await readFolder(folder)).map(stepOf).filter((step) => step > 0);

@@ -1,3 +1,4 @@
+import { closable } from '../../src/closing.js';
 import type { ScoreModel } from '../../src/score/model.js';
 import type { Sde } from '../../src/sde/sde.js';
 
@@ -28,7 +29,7 @@ export function gaussianModel(
         for (let i = b * elements; i < (b + 1) * elements; i++) output[i] = (alpha * mean - x[i]!) / total;
       }
     },
-    close: () => Promise.resolve(),
+    ...closable(() => Promise.resolve()),
     ...change,
   };
 }

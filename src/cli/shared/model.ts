@@ -275,7 +275,8 @@ async function requireFed(model: ScoreModel, path: string): Promise<void> {
 /** The network that is asked for: a file, or one that comes with the package. */
 async function networkPath(given: string | undefined, flags: ModelFlags): Promise<string> {
   const { embeddedModel } = await import('../../score/network/embedded.js');
-  if (given !== undefined) return given === 'cifar10' ? embeddedModel(given) : given;
+  const { pathOf } = await import('../../io/path.js');
+  if (given !== undefined) return given === 'cifar10' ? embeddedModel(given) : pathOf('model', given);
   const { sde } = flags;
   if (sde !== undefined && sde !== 'vp' && sde !== 've')
     throw new OptionError('sde', sde, 'vp or ve where no model file is given');

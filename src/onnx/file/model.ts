@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { ModelError } from '../../errors.js';
 import { writeAtomically } from '../../io/atomic.js';
 import { readBytes } from '../../io/read.js';
+import { modelSource, pathOf, type FilePath, type ModelFile } from '../../io/path.js';
 import { checkFunctions } from './functions.js';
 import { decodeModel, encodeModel, type GraphProto, type ModelProto, type ValueInfo } from './proto.js';
 import { checkTensor, dataTypeName, externalPath, isExternal, type DataType } from './tensor.js';
@@ -42,7 +43,8 @@ export interface Model {
  * @throws ModelError for a file that is absent, truncated, larger than 2 GiB or not a model, for tensors whose data
  *   does not fit their shape, and for external data that points outside the model's folder.
  */
-export async function readModel(source: string | Uint8Array, folder?: string): Promise<Model> {
+export async function readModel(given: ModelFile, folder?: string): Promise<Model> {
+  const source = modelSource('model', given);
   if (typeof source !== 'string') return makeModel(decodeModel(source), folder);
   const bytes = await readBytes(source).catch((cause: unknown) => {
     throw new ModelError((cause as Error).message, { value: source, cause });
@@ -54,6 +56,22 @@ export async function readModel(source: string | Uint8Array, folder?: string): P
       throw new ModelError(`${source}: ${cause.message}`, { value: source, cause });
     throw cause;
   }
+}
+
+/**
+ * Reads a model of which a session is made of the same source.
+ *
+ * @throws what {@link readModel} throws, and ModelError for bytes whose weights are in other files, which are found beside a path alone.
+ */
+export async function readWholeModel(source: string | Uint8Array): Promise<Model> {
+  const model = await readModel(source);
+  const stray = model.folder === undefined ? model.proto.graph.initializer.find(isExternal) : undefined;
+  if (!stray) return model;
+  const file = stray.external_data.find(({ key }) => key === 'location')?.value ?? 'another file';
+  throw new ModelError(
+    `Its weights are in other files (${file}), which are looked for beside its path: give that, and not its bytes.`,
+    { option: 'model' },
+  );
 }
 
 /**
@@ -139,7 +157,8 @@ function checkSize(chunks: readonly Uint8Array[]): void {
  * @throws ModelError above 2 GiB, or for a folder that does not hold the external data; OutputError for what the file
  *   system refuses.
  */
-export async function writeModel(model: Model, path: string): Promise<void> {
+export async function writeModel(model: Model, file: FilePath): Promise<void> {
+  const path = pathOf('path', file);
   if (model.proto.graph.initializer.some(isExternal) && dirname(resolve(path)) !== model.folder) {
     throw new ModelError(
       `The model has external data, which is found beside it: write it into ${model.folder ?? 'the folder of that data'}.`,

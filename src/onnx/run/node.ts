@@ -126,6 +126,10 @@ class NodeSession implements Session {
     await this.#session.release();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
   #tensor(name: string, { data, dims }: Tensor, infos: readonly TensorInfo[]): Ort.Tensor {
     const type = infos.find((known) => known.name === name)?.type;
     const element = type === 'bool' ? 'bool' : elementType(data);

@@ -216,6 +216,10 @@ class OwnSession implements Session {
     await addon().closeSession(this.#id);
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
   #call(feeds: Feeds, fetches: Fetches | undefined): Call {
     if (this.#closed) throw closedError();
     return new Call(this.outputs, listFeeds(feeds, this.inputs), listFetches(fetches, this.outputs));

@@ -5,6 +5,7 @@ import { checkChoice, checkInteger, defined } from '../../options.js';
 import { makeModel, modelBytes, readModel, type Model } from '../file/model.js';
 import type { TensorProto } from '../file/proto.js';
 import { dataTypeName, isExternal, tensorBytes } from '../file/tensor.js';
+import { modelSource, type ModelFile } from '../../io/path.js';
 import { createNodeSession, loadRuntime } from './node.js';
 import { createOwnSession, openRuntime } from './own.js';
 import { oneLine, type Session, type SessionOptions } from './session.js';
@@ -20,14 +21,12 @@ export type SessionKind = 'own' | 'node';
  * Loads a network into ONNX Runtime. The addon makes the session itself where it can (on Linux, on the CPU and by CUDA); else
  * onnxruntime-node does. The environment variable FASTSDE_SESSIONS (`own` or `node`) decides otherwise.
  *
- * @param source a path, or the bytes of a model
+ * @param given the path or `file:` URL of a model, or its bytes
  * @throws LoadError where there is no ONNX Runtime that can be used or the provider cannot start; ModelError where it refuses
  *   the model; OptionError for an option that cannot be used.
  */
-export async function createSession(
-  source: string | Uint8Array,
-  options: SessionOptions = {},
-): Promise<Session> {
+export async function createSession(given: ModelFile, options: SessionOptions = {}): Promise<Session> {
+  const source = modelSource('model', given);
   if (options.provider !== undefined) checkChoice('provider', options.provider, providers);
   if (options.tf32 !== undefined && typeof (options.tf32 as unknown) !== 'boolean')
     throw new OptionError('tf32', options.tf32, 'true or false');

@@ -82,6 +82,8 @@ export interface Session {
   ): Bound;
   /** Ends the session after the runs under way. */
   release(): Promise<void>;
+  /** As `release()`, at the end of the block of an `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**

@@ -6,6 +6,7 @@ import { elementCount } from '../../shape.js';
 import type { GaussianMixture } from './mixture.js';
 import { setCommands } from '../commands.js';
 import type { ClosedForm, ScoreModel } from '../model.js';
+import { closable } from '../../closing.js';
 
 export interface MixtureModelOptions {
   /** Shape of one sample; default [dimension]. */
@@ -86,6 +87,6 @@ export function mixtureModel(
     },
     coefficients: () => ({ state: 0, output: 1 }),
     evaluate,
-    close: () => Promise.resolve(),
+    ...closable(() => Promise.resolve()),
   };
 }

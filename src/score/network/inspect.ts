@@ -1,6 +1,7 @@
 import { FastsdeError } from '../../errors.js';
 import { readModel, type TensorInfo } from '../../onnx/file/model.js';
 import { elementCount } from '../../shape.js';
+import { pathOf, type FilePath } from '../../io/path.js';
 import { checkLoadOptions, networkIn, openNetwork, type LoadOptions } from './load.js';
 import type { ProbeReport } from './probe.js';
 import { typed } from './roles.js';
@@ -46,9 +47,9 @@ export interface ModelSummary {
  * Reads a model file and probes the network, as far as metadata and options allow.
  * @throws ModelError for a file that is not an ONNX model, OptionError for an option that cannot be used.
  */
-export async function inspectModel(source: string, given: LoadOptions = {}): Promise<Inspection> {
+export async function inspectModel(place: FilePath, given: LoadOptions = {}): Promise<Inspection> {
   checkLoadOptions(given);
-  const { source: path, options } = await networkIn(source, given);
+  const { source: path, options } = await networkIn(pathOf('model', place), given);
   const file = await readModel(path);
   const facts = {
     inputs: file.inputs,

@@ -8,6 +8,7 @@ import type { LadderName } from '../../sde/names.js';
 import type { Scheduler } from '../../sde/scheduler.js';
 import type { Ladder } from '../../sde/sde.js';
 import type { Parameterization } from '../model.js';
+import { pathOf, type FilePath } from '../../io/path.js';
 import { schedulerOf } from './scheduler-file.js';
 
 /** What a file says of the levels on which a network was trained. */
@@ -37,7 +38,8 @@ const predictions: Readonly<Record<string, Parameterization>> = {
  *
  * @throws DataError for a file that is none of these, with its name.
  */
-export async function readLadder(path: string): Promise<LadderReading> {
+export async function readLadder(file: FilePath): Promise<LadderReading> {
+  const path = pathOf('path', file);
   if (extname(path).toLowerCase() === '.npy') {
     const { data, shape } = decodeNpy(await readBytes(path), path);
     if (shape.length !== 1)

@@ -1,11 +1,12 @@
 import { ModelError, OptionError } from '../../errors.js';
 import { linearize } from '../../autodiff/linearize.js';
 import { fusedVjp, vjp } from '../../autodiff/vjp.js';
-import { modelBytes, readModel, type Model } from '../../onnx/file/model.js';
+import { modelBytes, readWholeModel, type Model } from '../../onnx/file/model.js';
 import { createSession, sessionKind, type Session, type SessionOptions } from '../../onnx/run/runtime.js';
 import { isFolder } from '../../io/atomic.js';
 import { checkInteger, checkKnown, defined, isRecord } from '../../options.js';
 import type { Inputs } from '../model.js';
+import { modelSource, type ModelFile } from '../../io/path.js';
 import { describeModel, type DescriptionOptions, type ModelDescription } from './description.js';
 import { readMetadata, type ModelMetadata, type TensorNames } from './metadata.js';
 import { inputValues, type InputValue } from './input-values.js';
@@ -80,32 +81,25 @@ export function checkLoadOptions(options: LoadOptions): void {
 }
 
 /**
- * Loads a score network from an ONNX file, from the bytes of one, or from a folder as diffusers' ONNX export writes it.
+ * Loads a score network from an ONNX file, from the bytes of one, or from a folder as diffusers' ONNX export writes it. It is closed by
+ * `close()`, or with `await using` at the end of the block.
  *
  * What the network is comes from its metadata (`fastsde.*`) or the configs of its folder, and from the options, which override them. A
  * first evaluation on noised synthetic data checks that the output is what they say; doubts are in `warnings`. A folder says more than the
  * probe could find out, which is left out there unless it is asked for.
  *
+ * @param given The path or `file:` URL of a file or folder, or the bytes of a file, which are not to be changed as long as the model is open.
  * @throws ModelError for a file that cannot be read, that does not say what it is, or whose output is clearly something
  *   else; OptionError for an option that cannot be used; LoadError where ONNX Runtime or the provider cannot start.
  */
-export async function loadModel(
-  source: string | Uint8Array,
-  options: LoadOptions = {},
-): Promise<OnnxScoreModel> {
-  if (typeof source !== 'string' && !((source as unknown) instanceof Uint8Array)) {
-    throw new OptionError(
-      'model',
-      source,
-      'the path of an ONNX file or a folder, or its bytes as a Uint8Array',
-    );
-  }
+export async function loadModel(given: ModelFile, options: LoadOptions = {}): Promise<OnnxScoreModel> {
+  const source = modelSource('model', given);
   checkLoadOptions(options);
   const found = await networkIn(source, options);
   if (found.source !== source) return loadModel(found.source, { probe: false, ...found.options });
   const name = typeof source === 'string' ? source : 'the model';
   try {
-    const file = await readModel(source);
+    const file = await readWholeModel(source);
     const opened = await openNetwork(name, source, file, options);
     const { metadata, network, description, values } = opened;
     try {

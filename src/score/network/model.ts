@@ -226,6 +226,11 @@ export class OnnxScoreModel implements ScoreModel {
     for (let i = 0; i < product.length; i++) product[i]! *= scale[Math.floor(i / this.#elements)]!;
   }
 
+  /** Closes it at the end of the block of an `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #describeInputs(): ModelInputs {
     const { roles } = this.#network;
     const fed = this.#values.map(({ record }) => record);

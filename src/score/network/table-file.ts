@@ -5,6 +5,7 @@ import { readBytes, readJson } from '../../io/read.js';
 import { isList, isRecord } from '../../options.js';
 import type { Sde } from '../../sde/sde.js';
 import { tableSde, type SdeTable, type TableOptions } from '../../sde/table.js';
+import { pathOf, type FilePath } from '../../io/path.js';
 
 /**
  * The SDE of a table of t, alpha and sigma in a file: a .npy file of three columns, or JSON, either rows [t, alpha, sigma] or
@@ -12,7 +13,8 @@ import { tableSde, type SdeTable, type TableOptions } from '../../sde/table.js';
  *
  * @throws DataError for a file that holds none, with its name.
  */
-export async function readSde(path: string, options: TableOptions = {}): Promise<Sde> {
+export async function readSde(file: FilePath, options: TableOptions = {}): Promise<Sde> {
+  const path = pathOf('path', file);
   const table =
     extname(path).toLowerCase() === '.npy' ? await fromNpy(path) : fromJson(path, await readJson(path));
   try {
