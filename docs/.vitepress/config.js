@@ -38,6 +38,7 @@ export default defineConfig({
   themeConfig: {
     nav: [
       { text: 'Start', link: '/start' },
+      { text: 'Mathematics', link: '/mathematics' },
       { text: 'Command line', link: '/cli' },
       { text: 'API', link: '/api/' },
     ],

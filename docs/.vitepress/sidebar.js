@@ -11,6 +11,7 @@ export const sidebar = [
   group('Start', [
     ['Start in five minutes', '/start'],
     ['Installation', '/installation'],
+    ['Questions', '/questions'],
     ['Troubleshooting', '/troubleshooting'],
   ]),
   group('Guides', [
@@ -28,6 +29,7 @@ export const sidebar = [
     ['Bring your network', '/export'],
   ]),
   group('Background', [
+    ['The mathematics', '/mathematics'],
     ['Samplers', '/samplers'],
     ['Training objectives', '/objectives'],
     ['Defects of published samplers', '/defects'],

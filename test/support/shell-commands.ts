@@ -12,13 +12,13 @@ export function commandsOf(script: string): readonly (readonly string[])[] {
     enable -n kill wait exit
     `;
   try {
-    const { stderr, output, status } = spawnSync('/bin/bash', ['-c', `${prelude}${script}\n`], {
+    const { stderr, output } = spawnSync('/bin/bash', ['-c', `${prelude}${script}\n`], {
       cwd: folder,
       env: { ...process.env, HOME: folder },
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
     });
-    if (status !== 0 && stderr !== '') throw new Error(stderr);
+    if (/syntax error|unexpected/.test(stderr)) throw new Error(stderr);
     return output[3]!
       .split('\x1e\0')
       .filter((command) => command !== '')
