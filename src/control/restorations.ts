@@ -103,7 +103,9 @@ export const restorations: Readonly<
       warnings: plan.warnings ?? [],
       draw: async (part) => {
         const { model: evaluated, last } = remembered(model, await denoiserOf(model));
-        return drawBySampling(evaluated, chosen(last, part.known), part);
+        const { samples, counts } = await drawBySampling(evaluated, chosen(last, part.known), part);
+        const networks = { ...counts.networks, derivative: counts.score };
+        return { samples, counts: { ...counts, networks } };
       },
     };
   },

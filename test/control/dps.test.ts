@@ -63,11 +63,12 @@ for (const sde of [vp(), subvp(), ve()]) {
     const [count, zeta] = [6, 0.3];
     const grid = spacedTimes(sde, { steps: 25, grid: 'uniform-lambda' });
     const levels = Array.from(grid, (time) => levelAt(model, time));
-    const { samples } = await restore(
+    const { samples, counts } = await restore(
       model,
       { operator: matrixOperator(A), values: Float64Array.from(y) },
       { method: 'dps', zeta, grid, count, batch: 4, denoise: 'none' },
     );
+    t.deepEqual(counts.networks, { network: 25, derivative: 25 });
     const prior = noise(count, Stream.prior, 0);
     const drawn = levels.slice(1).map((_, k) => noise(count, Stream.predictor, k));
     for (let b = 0; b < count; b++) {
