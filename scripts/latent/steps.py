@@ -16,6 +16,8 @@ MORE = [
     ("DEISMultistepScheduler", {}, 20),
     ("DEISMultistepScheduler", {"solver_order": 3, "timestep_spacing": "trailing"}, 9),
     ("DEISMultistepScheduler", {"solver_order": 3, "lower_order_final": False, "timestep_spacing": "leading", "steps_offset": 1}, 12),
+    ("KDPM2DiscreteScheduler", {"timestep_spacing": "trailing"}, 7),
+    ("KDPM2DiscreteScheduler", {"timestep_spacing": "leading", "steps_offset": 1, "prediction_type": "v_prediction"}, 12),
     ("HeunDiscreteScheduler", {"use_karras_sigmas": True}, 9),
     ("LMSDiscreteScheduler", {"use_karras_sigmas": True, "timestep_spacing": "trailing"}, 12),
     ("PNDMScheduler", {"skip_prk_steps": True, "timestep_spacing": "trailing"}, 30),
@@ -41,7 +43,9 @@ def run(name, config, steps):
     kept = {key: value for key, value in scheduler.config.items() if value is not None and value != -float("inf") and not key.startswith("_")}
     config = {"_class_name": name, **{key: list(v) if isinstance(v, tuple) else v for key, v in kept.items()}}
     numbers = lambda values: [round(float(value), 6) for value in values.flatten()]  # noqa: E731
-    return {"config": config, "steps": steps, "timesteps": numbers(scheduler.timesteps), "end": numbers(x)}
+    # Between two of its levels it names the one in the middle of the step.
+    timesteps = scheduler.timesteps[::2] if name.startswith("KDPM2") else scheduler.timesteps
+    return {"config": config, "steps": steps, "timesteps": numbers(timesteps), "end": numbers(x)}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js';
-import { checkChoice, checkKnown, checkNumber, isList, isRecord } from '../options.js';
+import { checkChoice, checkKnown, checkNumber, defined, isList, isRecord } from '../options.js';
 import { withInputs, withKnownInputs } from '../score/inputs.js';
 import type { Guidance, Inputs, ModelInputs, ScoreModel } from '../score/model.js';
 import type { Level } from '../sde/level.js';
@@ -92,14 +92,18 @@ export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
   checkKnown(options, ['kind', ...strengthOptions, ...optionNames[kind]]);
   const guidance = checkStrength(options, model);
   const parts = partsOf(model, options);
-  const fed = options.kind === 'classifier-free' && options.unconditionalInputs && parts.other?.inputs?.fed;
+  const { nullClass, unconditionalInputs } = options.kind === 'classifier-free' ? options : {};
+  const without = defined({
+    nullClass,
+    unconditionalInputs: unconditionalInputs && parts.other?.inputs?.fed,
+  });
   const blend = blendOf(model, parts, guidance);
   const { shape, sde, parameterization, sigmaData, ladder, scheduler } = model;
   return {
     shape,
     sde,
     parameterization,
-    guidance: fed ? { ...guidance, unconditionalInputs: fed } : guidance,
+    guidance: { ...guidance, ...without },
     ...(sigmaData !== undefined && { sigmaData }),
     ...(ladder && { ladder }),
     ...(scheduler && { scheduler }),

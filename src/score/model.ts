@@ -115,6 +115,8 @@ export interface Guidance {
   readonly interval?: readonly [number, number];
   /** Share of the rescaling of estimates of x_0; absent where there is none. */
   readonly rescale?: number;
+  /** The class that stands for none, where it is not the one of the network's file. */
+  readonly nullClass?: number;
   /** What the network is fed that is led away from, where it differs from what leads. */
   readonly unconditionalInputs?: readonly FedInput[];
 }

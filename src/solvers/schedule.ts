@@ -31,13 +31,17 @@ export interface SchedulerWalk {
   isBetween(steps: readonly Step[]): boolean;
 }
 
-/** Undefined where the model has no scheduler, or none for this method: one that evaluates within its steps, or cannot start at noise alone. */
+/**
+ * Undefined where the model has no scheduler, or none for this method: one that evaluates within its steps and is not its own, or cannot
+ * start at noise alone.
+ */
 export function scheduleOf(model: ScoreModel, predictor: Predictor): SchedulerWalk | undefined {
   const { scheduler, sde } = model;
   const own = scheduler?.spacings[0];
-  if (!own || predictor.continuous || (sde.noiseTime !== undefined && !predictor.fromNoise)) return undefined;
   const { name, defaults } = predictor;
-  const isOwn = name === scheduler.solver?.name;
+  const isOwn = name === scheduler?.solver?.name;
+  if (!own || (predictor.continuous && !isOwn) || (sde.noiseTime !== undefined && !predictor.fromNoise))
+    return undefined;
   const spacing = (isOwn ? own : scheduler.spacings.find(({ rule }) => rule === rules[name])) ?? own;
   // Noise that a step adds on its way to the first level would stay.
   const walked =

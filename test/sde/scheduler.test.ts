@@ -150,8 +150,8 @@ for (const [words, config, doubt] of [
   ],
   [
     'a class whose method has a name here',
-    { ...ladder, _class_name: 'KDPM2DiscreteScheduler' },
-    /The steps of KDPM2DiscreteScheduler are not known here \(--solver dpm-solver-2s/,
+    { ...ladder, _class_name: 'SASolverScheduler' },
+    /The steps of SASolverScheduler are not known here \(--solver sa is its method/,
   ],
   [
     'levels that end twice',

@@ -60,6 +60,12 @@ const kinds: Readonly<Record<string, Kind>> = {
     rule: 'between',
     solver: () => ({ name: 'deis', order: 4, lowerOrderFinal: false }),
   },
+  KDPM2DiscreteScheduler: {
+    rule: 'between',
+    solver: () => ({ name: 'dpm-solver-2s' }),
+    // It rounds their levels, and not those in the middle of its steps.
+    done: { use_karras_sigmas: [false] },
+  },
   DPMSolverMultistepScheduler: {
     rule: 'open',
     silent: dpm,
@@ -102,7 +108,6 @@ const kinds: Readonly<Record<string, Kind>> = {
 const instead: Readonly<Record<string, string>> = {
   DPMSolverSinglestepScheduler: '--solver dpmpp-2s is its method, over levels of its own',
   DPMSolverSDEScheduler: '--solver dpmpp-sde is its method, over levels of its own',
-  KDPM2DiscreteScheduler: '--solver dpm-solver-2s is its method, over levels of its own',
   KDPM2AncestralDiscreteScheduler: '--solver dpmpp-sde is a stochastic method of its order',
   IPNDMScheduler: '--solver ipndm is its method, over levels of its own',
   SASolverScheduler: '--solver sa is its method, over levels of its own',

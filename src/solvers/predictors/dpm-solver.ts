@@ -66,7 +66,7 @@ function singlestep(
     defaults: { steps: nodes.length === 0 ? 50 : 20, grid: 'uniform-lambda' },
     fromNoise: ddimFromNoise({ clip }),
     resolve: () => ({ clip }),
-    inner: () => nodes.length,
+    inner: ({ to }) => (to.sigma === 0 ? 0 : nodes.length),
     begin(batch) {
       const { model, x } = batch;
       const estimate = estimator(clip);
@@ -92,14 +92,15 @@ function singlestep(
       };
       return async ({ k, from, to }) => {
         predict(start, from, x);
-        const inside = nodes.map((node) => innerLevel(from, to, node));
+        // The data are no place that a step has a middle to: one prediction leads there.
+        const inside = to.sigma === 0 ? [] : nodes.map((node) => innerLevel(from, to, node));
         for (const [i, { level, place }] of inside.entries()) {
           solve(trial, from, level, i === 0 ? 0 : (linear(from, level) * place) / inside[0]!.place);
           await batch.evaluate(level, k, { state: trial });
           predict(inner, level, trial);
         }
-        if (nodes.length === 0) solve(x, from, to);
-        else if (nodes.length === 1) solve(x, from, to, constant(from, to) / (2 * inside[0]!.place));
+        if (inside.length === 0) solve(x, from, to);
+        else if (inside.length === 1) solve(x, from, to, constant(from, to) / (2 * inside[0]!.place));
         else solve(x, from, to, linear(from, to) / inside[1]!.place);
       };
     },
