@@ -76,6 +76,13 @@ const optionNames: Readonly<Record<Guidance['kind'], readonly string[]>> = {
  *
  * @throws OptionError for options that cannot be used, and where the parts are not of one process, data range, shape or number of
  *   classes.
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel(embeddedModel('conditional'));
+ * const guided = guide(model, { kind: 'classifier-free', scale: 2 });
+ * const { samples } = await sample(guided, { count: 4, classLabel: 3 });
+ * ```
  */
 export function guide(model: ScoreModel, options: GuidanceOptions): ScoreModel {
   requireModel('model', model);

@@ -96,6 +96,14 @@ export async function prepareRestore(
  *
  * @throws OptionError for measurements and options that cannot be used, before any network runs; NonFiniteScoreError when the
  *   score is NaN or infinite.
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel(embeddedModel('vp'));
+ * const operator = inpainting(maskFromName('half:bottom', model.shape), model.shape);
+ * const values = measure(operator, new Float32Array(784)); // a picture, of which the upper half is known
+ * const { samples } = await restore(model, { operator, values }, { count: 4 });
+ * ```
  */
 export async function restore(
   model: ScoreModel,

@@ -51,6 +51,13 @@ export interface RequestOptions {
  *
  * @param model The path or `file:` URL of an ONNX file, the bytes of one, `{ model, guidance }`, `{ mixture, sde }`, or a score model, which stays the caller's.
  * @throws What `loadModel` throws; EngineError where networks would run on the calling thread.
+ *
+ * @example
+ * ```ts
+ * const engines = await openEngines(embeddedModel('vp'), { engines: 2 });
+ * const { samples } = await engines.sample({ count: 4 });
+ * await engines.close();
+ * ```
  */
 export async function openEngines(model: ModelSource, options: EnginesOptions = {}): Promise<Engines> {
   const { engines = 1, queue = 100, threads, ...load } = options;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -24,8 +24,13 @@ Object.assign(process.env, {
 });
 
 const blocks = pages.flatMap(blocksOf);
+const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .map((file) => join('src', file))
+  .filter((file) => file.endsWith('.ts') && readFileSync(file, 'utf8').includes('@example'));
 const shell = blocks.filter(({ language }) => language === 'sh');
-const programs = compilePrograms(blocks.filter(({ language }) => /^[jt]s$/.test(language)));
+const programs = compilePrograms(
+  [...blocks, ...sources.flatMap(blocksOf)].filter(({ language }) => /^[jt]s$/.test(language)),
+);
 
 test('every block is fenced, and says what language it is in', (t) => {
   for (const page of pages) t.notRegex(proseOf(page), /\n\n {4,}(?:fastsde|npx|npm|node|python3?) /, page);
@@ -34,6 +39,7 @@ test('every block is fenced, and says what language it is in', (t) => {
 });
 
 test('every program has the types of the library', (t) => {
+  t.true(sources.length >= 5);
   t.deepEqual(
     programs.flatMap(({ errors }) => errors),
     [],

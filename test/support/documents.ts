@@ -33,7 +33,11 @@ export const pages: readonly string[] = [
     .map((name) => `docs/${name}`),
 ];
 
-export const readPage = (page: string): string => readFileSync(page, 'utf8');
+/** A page; of a source, what its comments say. */
+export function readPage(page: string): string {
+  const text = readFileSync(page, 'utf8');
+  return page.endsWith('.ts') ? text.replace(/^ \* ?(.*)$|^.*$/gm, '$1') : text;
+}
 
 /** The fenced blocks of a page, in its order. */
 export function blocksOf(page: string): readonly Block[] {

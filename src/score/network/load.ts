@@ -91,6 +91,12 @@ export function checkLoadOptions(options: LoadOptions): void {
  * @param given The path or `file:` URL of a file or folder, or the bytes of a file, which are not to be changed as long as the model is open.
  * @throws ModelError for a file that cannot be read, that does not say what it is, or whose output is clearly something
  *   else; OptionError for an option that cannot be used; LoadError where ONNX Runtime or the provider cannot start.
+ *
+ * @example
+ * ```ts
+ * const digits = await loadModel(embeddedModel('vp'));
+ * const yours = await loadModel('unet.onnx', { sde: 'vp', parameterization: 'eps', labels: 'index' });
+ * ```
  */
 export async function loadModel(given: ModelFile, options: LoadOptions = {}): Promise<OnnxScoreModel> {
   const source = modelSource('model', given);
