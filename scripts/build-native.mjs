@@ -112,7 +112,7 @@ function gypTargets() {
       path.resolve(require(name).include_dir),
     ),
     dependencies: kernels.map(({ target_name }) => target_name),
-    ...settings(flags),
+    ...settings([...flags, ...(sources.coreFlags[process.arch] ?? sources.coreFlags.other)]),
     ...(process.platform === 'linux' && linux),
   };
   return { targets: [fastsde, ...kernels] };

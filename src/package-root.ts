@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { LoadError } from './errors.js';
 
@@ -27,7 +28,25 @@ export function packageOf(name: string, folder: string): Package {
   }
 }
 
-/** The folder of this package, which holds the addon and the embedded models. */
+/**
+ * The folder of this package, which holds the addon and the embedded models. Code that a bundler took into a file of its own finds it where
+ * it is installed.
+ *
+ * @throws LoadError where it is not.
+ */
 export function packageRoot(): string {
-  return packageOf('fastsde', import.meta.dirname).root;
+  try {
+    return packageOf('fastsde', import.meta.dirname).root;
+  } catch (cause) {
+    if (!(cause instanceof LoadError)) throw cause;
+  }
+  try {
+    return dirname(createRequire(import.meta.url).resolve('fastsde/package.json'));
+  } catch (cause) {
+    throw new LoadError(
+      'The package fastsde, with its addon and its models, is not where its code is. Keep it out of the bundle (esbuild: ' +
+        '--external:fastsde), and install it beside that.',
+      { cause },
+    );
+  }
 }
