@@ -100,8 +100,11 @@ Memory::~Memory() {
     gpu_.driver().cuMemFree_v2(pointer_);
 }
 
-Stream::Stream(std::shared_ptr<Gpu> gpu)
-    : gpu_(std::move(gpu)), driver_(gpu_->driver()), record_(*gpu_, sizeof(FailureRecord)), ring_(*gpu_, 2 * halfBytes) {
+Stream::Stream(std::shared_ptr<Gpu> gpu, Unopened)
+    : gpu_(std::move(gpu)), driver_(gpu_->driver()), record_(*gpu_, sizeof(FailureRecord)), ring_(*gpu_, 2 * halfBytes) {}
+
+// Once the other constructor is done, the destructor gives back what was there before a call that failed.
+Stream::Stream(std::shared_ptr<Gpu> gpu) : Stream(std::move(gpu), Unopened{}) {
     void* pinned = nullptr;
     driver_.check(driver_.cuMemAllocHost_v2(&pinned, 2 * halfBytes), "give pinned memory");
     pinned_ = static_cast<std::byte*>(pinned);
@@ -116,10 +119,11 @@ Stream::~Stream() {
     } catch (const DriverError&) {
         return;  // the process ends, and the driver with it
     }
-    driver_.cuStreamSynchronize(stream_);
-    for (void* event : left_) driver_.cuEventDestroy_v2(event);
-    driver_.cuStreamDestroy_v2(stream_);
-    driver_.cuMemFreeHost(pinned_);
+    if (stream_ != nullptr) driver_.cuStreamSynchronize(stream_);
+    for (void* event : left_)
+        if (event != nullptr) driver_.cuEventDestroy_v2(event);
+    if (stream_ != nullptr) driver_.cuStreamDestroy_v2(stream_);
+    if (pinned_ != nullptr) driver_.cuMemFreeHost(pinned_);
 }
 
 void Stream::begin() {

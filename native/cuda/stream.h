@@ -128,6 +128,9 @@ class Stream {
   private:
     static constexpr std::size_t halfBytes = 4 << 20;
 
+    struct Unopened {};
+    Stream(std::shared_ptr<Gpu> gpu, Unopened);
+
     DevicePointer tableOf(std::span<const std::byte> values);
     DevicePointer scratchOf(std::size_t bytes);
     void launchOf(const char* kernel, const void* parameters, std::size_t x, std::size_t y, unsigned int threads);

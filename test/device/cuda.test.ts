@@ -79,6 +79,21 @@ test.serial('arrays begin as zeros, and verbs take effect in order', async (t) =
   await queue.close();
 });
 
+(isRealGpu ? test.skip : test.serial)(
+  'a stream that cannot be made gives back its pinned memory',
+  async (t) => {
+    process.env['FASTSDE_EMULATION_EVENTS'] = 'none';
+    try {
+      // The emulated driver has a hundred blocks of it.
+      for (let i = 0; i < 120; i++)
+        t.throws(() => new Queue(undefined, 'cuda'), { code: 'ERR_FASTSDE_LOAD', message: /make an event/ });
+    } finally {
+      delete process.env['FASTSDE_EMULATION_EVENTS'];
+    }
+    await new Queue(undefined, 'cuda').close();
+  },
+);
+
 test.serial('more than pinned memory holds at once goes there and back', async (t) => {
   const queue = new Queue(undefined, 'cuda');
   const isSame = (a: ArrayBufferView, b: ArrayBufferView) =>

@@ -115,6 +115,7 @@ constexpr int invalidValue = 1, outOfMemory = 2, notFound = 500, launchFailed = 
 constexpr std::size_t totalMemory = std::size_t{1} << 30;
 
 const char* problem = "unknown error";
+int pinned = 0;
 std::size_t launches = 0, allocated = 0, sent = 0, received = 0;
 
 struct Block {
@@ -218,8 +219,12 @@ API cuMemFree_v2(std::uint64_t pointer) {
     memory().erase(found);
     return 0;
 }
-API cuMemAllocHost_v2(void** pointer, std::size_t size) { return *pointer = std::malloc(size), 0; }
-API cuMemFreeHost(void* pointer) { return std::free(pointer), 0; }
+/** Pinned memory is scarce, and so are these blocks of it. */
+API cuMemAllocHost_v2(void** pointer, std::size_t size) {
+    if (++emulation::pinned > 100) return --emulation::pinned, emulation::outOfMemory;
+    return *pointer = std::malloc(size), 0;
+}
+API cuMemFreeHost(void* pointer) { return --emulation::pinned, std::free(pointer), 0; }
 API cuMemcpyHtoDAsync_v2(std::uint64_t to, const void* from, std::size_t size, void*) {
     emulation::sent += size;
     std::memcpy(reinterpret_cast<void*>(to), from, size);
@@ -242,7 +247,12 @@ API cuStreamCreate(void** stream, unsigned int) { return *stream = &emulation::h
 API cuStreamDestroy_v2(void*) { return 0; }
 API cuStreamSynchronize(void*) { return 0; }
 API cuStreamWaitEvent(void*, void*, unsigned int) { return 0; }
-API cuEventCreate(void** event, unsigned int) { return *event = &emulation::handle, 0; }
+/** FASTSDE_EMULATION_EVENTS=none makes it fail. */
+API cuEventCreate(void** event, unsigned int) {
+    const char* const events = std::getenv("FASTSDE_EMULATION_EVENTS");
+    if (events != nullptr && *events != 0) return emulation::outOfMemory;
+    return *event = &emulation::handle, 0;
+}
 API cuEventDestroy_v2(void*) { return 0; }
 API cuEventRecord(void*, void*) { return 0; }
 API cuEventSynchronize(void*) { return 0; }
