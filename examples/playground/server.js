@@ -179,6 +179,10 @@ server.on('connection', (socket) => {
   if (own > limits.connectionsPerClient) socket.destroy();
 });
 
+server.once('error', ({ message }) => {
+  console.error(`${message}. Another port is given by PORT=8081, say.`);
+  process.exitCode = 1;
+});
 server.listen(Number(process.env.PORT ?? 8080), process.env.HOST ?? 'localhost', () => {
   console.log(`http://localhost:${server.address().port}/`);
 });

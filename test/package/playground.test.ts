@@ -10,7 +10,7 @@ import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
 import { sample } from '../../src/sampling/sample.js';
 import { vp } from '../../src/sde/vp.js';
-import { startPlayground } from '../support/example.js';
+import { playgroundOn, startPlayground } from '../support/example.js';
 
 const mixture = { weights: [0.7, 0.3], means: [[-1, 0], [2, 1]], spreads: [0.5, 0.2] }; // prettier-ignore
 const points = { model: 'mixture', sde: 'vp', mixture, solver: 'heun', count: 3, seed: 7, steps: 6 };
@@ -94,6 +94,13 @@ test('the server gives the page with what it loads, and no other file', async (t
   t.is((await fetch(url, { method: 'POST' })).status, 405);
   t.is((await fetch(`${url}draw`)).headers.get('allow'), 'POST');
   t.deepEqual(await (await fetch(`${url}health`)).json(), { runs: 0 });
+});
+
+test('a port that is taken is told in a line', async (t) => {
+  const { url } = await playground(t);
+  const { code, stderr } = await playgroundOn(new URL(url).port).ended;
+  t.is(code, 1);
+  t.regex(stderr, /^listen EADDRINUSE: .*Another port is given by PORT=8081, say\.\n$/);
 });
 
 test('points are those of the library, with the level of every frame', async (t) => {

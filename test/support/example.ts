@@ -52,8 +52,13 @@ function start(path: string, args: readonly string[], env: NodeJS.ProcessEnv): E
   };
 }
 
+/** Starts the playground on this port, 0 for a free one. */
+export function playgroundOn(port: string): Example {
+  return start('../../../examples/playground/server.js', [], { PORT: port });
+}
+
 /** Starts the playground on a free port; settles with its address once it listens. */
 export async function startPlayground(): Promise<{ example: Example; url: string }> {
-  const example = start('../../../examples/playground/server.js', [], { PORT: '0' });
+  const example = playgroundOn('0');
   return { example, url: await example.line(/^http:/) };
 }
