@@ -1,4 +1,4 @@
-/** The pages of what `fastsde` itself exports, by address: their titles, and the folders of src/ where it is declared. */
+/** The pages of what `fastsde` itself exports, by address: their titles, and the folders of src/ where it is declared; the last has the rest. */
 export const subjects = {
   sampling: ['Sampling', 'sampling', 'shards'],
   sdes: ['SDEs, levels and grids', 'sde'],
@@ -10,7 +10,7 @@ export const subjects = {
   services: ['Services', 'engine'],
   pictures: ['Pictures', 'io'],
   noise: ['Noise and devices', 'device'],
-  errors: ['Errors', 'errors'],
+  errors: ['Errors, and what several share'],
 };
 
 /** The pages of the other entry points. */

@@ -107,7 +107,7 @@ const stableDiffusion3: Architecture = {
  * Reads a prompt by the tokenizers and text encoders in a folder of diffusers: Stable Diffusion 1, 2, XL and 3. A text is cut where its encoder reads
  * no further, with a warning. The text encoders are loaded for that alone.
  *
- * @param folder As `loadModel` takes it.
+ * @param place As `loadModel` takes it.
  * @throws OptionError (`prompt`) for a model that takes none; LoadError where the package @huggingface/tokenizers is not installed; ModelError and
  *   DataError for what cannot be read.
  */

@@ -62,7 +62,7 @@ export interface PostHocAverage extends AverageProfile {
  * diffusion models", section 3.2). One that was kept is found again.
  *
  * @param model the trained network, such as the result of that run: its graph and what is not trained
- * @param folder of the snapshots, which are read one after the other
+ * @param place the folder of the snapshots, which are read one after the other
  * @throws OptionError for a deviation or step that cannot be had; DataError for a folder without snapshots, for files that are
  *   damaged, and for snapshots of another network.
  */

@@ -38,7 +38,7 @@ export interface Model {
 /**
  * Reads an ONNX file. Weights are views into the file's bytes, external data is not read.
  *
- * @param source a path, or the bytes of a file
+ * @param given a path, or the bytes of a file
  * @param folder where the external data of a model from bytes lies
  * @throws ModelError for a file that is absent, truncated, larger than 2 GiB or not a model, for tensors whose data
  *   does not fit their shape, and for external data that points outside the model's folder.
