@@ -12,6 +12,7 @@ import { pullBack } from './reverse.js';
 
 /** Options of {@link trainingGraph}. */
 export interface TrainingOptions {
+  /** What is minimised, in terms of outputs and inputs of the model. */
   readonly loss: Loss;
   /** Default "all". */
   readonly parameters?: ParameterSelection | undefined;

@@ -33,6 +33,7 @@ export interface GuidanceStrength {
 
 /** s(x | none) + w (s(x | y) - s(x | none)) with one network for both (Ho and Salimans 2022). */
 export interface ClassifierFreeOptions extends GuidanceStrength {
+  /** By the classes, or the texts, that the network itself takes. */
   readonly kind: 'classifier-free';
   /** The class label that stands for no class, or a class to be avoided. Default: the model's. */
   readonly nullClass?: number | undefined;
@@ -44,12 +45,15 @@ export interface ClassifierFreeOptions extends GuidanceStrength {
 
 /** s(x) + w grad log p(y | x_t) with a classifier of noisy data (Song et al. 2021, equation 14; Dhariwal and Nichol 2021). */
 export interface ClassifierOptions extends GuidanceStrength {
+  /** By the gradient of a classifier of noisy data. */
   readonly kind: 'classifier';
+  /** What `loadClassifier` resolves to, or classes and a gradient of your own. */
   readonly classifier: Classifier;
 }
 
 /** s_guide(x) + w (s(x) - s_guide(x)) with a weaker model of the same data (Karras et al. 2024). */
 export interface AutoguidanceOptions extends GuidanceStrength {
+  /** Away from a weaker model of the same data. */
   readonly kind: 'autoguidance';
   /** The weaker model. */
   readonly guide: ScoreModel;

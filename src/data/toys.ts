@@ -18,7 +18,9 @@ export interface Toy {
 }
 
 export interface ToyOptions {
+  /** Of all points. Default 0n. */
   readonly seed?: bigint;
+  /** Index of the first point in the sequence of this seed. Default 0. */
   readonly first?: number;
 }
 

@@ -33,6 +33,7 @@ export interface CompareOptions {
   readonly distances?: readonly DistanceName[] | undefined;
   /** The exact law of the data, such as the Gaussian mixture that the model is of. */
   readonly law?: ExactLaw | undefined;
+  /** Features of data to compare with. Default: none. */
   readonly data?: ReferenceData | undefined;
   /** Relative and absolute tolerance of the fine solution of the ODE. Default 1e-5, of closed forms 1e-9. */
   readonly tolerance?: number | undefined;
@@ -40,7 +41,9 @@ export interface CompareOptions {
   readonly folder?: FilePath | undefined;
   /** Facts about model and data for the record of the folder: plain data. A comparison that is continued has to give the same. */
   readonly origin?: Readonly<Record<string, unknown>> | undefined;
+  /** Stops the comparison with an AbortError; what a folder keeps stays. */
   readonly signal?: AbortSignal | undefined;
+  /** Is told how much is done. */
   readonly onProgress?: ((progress: CompareProgress) => void) | undefined;
 }
 

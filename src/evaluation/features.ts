@@ -60,6 +60,7 @@ export function checkFinite(values: Float32Array, width: number, first: number):
 
 /** What passes over features take. */
 export interface PassOptions {
+  /** Stops the pass with an AbortError. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the share of the work that is done, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;

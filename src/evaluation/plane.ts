@@ -19,6 +19,7 @@ export interface PlaneOptions {
   readonly bins?: number | undefined;
   /** Samples drawn. Default 4000. */
   readonly count?: number | undefined;
+  /** Stops the work with an AbortError. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the share of the work that is done, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;

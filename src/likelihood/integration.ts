@@ -18,7 +18,9 @@ export interface IntegrationOptions extends FlowTolerances {
   readonly batch?: number | undefined;
   /** Class of every sample, or one class per sample, for a model with a class input. */
   readonly classLabel?: number | Int32Array | undefined;
+  /** Stops the integration with an AbortError. */
   readonly signal?: AbortSignal | undefined;
+  /** Is told after every step how far the batch is. */
   readonly onProgress?: ((progress: IntegrationProgress) => void) | undefined;
 }
 

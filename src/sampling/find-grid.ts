@@ -35,6 +35,7 @@ export interface FindGridOptions {
   readonly classLabel?: number | Int32Array | undefined;
   /** Unsigned 64-bit seed of the starting points. Default 0. */
   readonly seed?: bigint | number | undefined;
+  /** Stops the search with an AbortError. */
   readonly signal?: AbortSignal | undefined;
   /** Called after every step of the trajectories, with the share that is done, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;

@@ -38,17 +38,21 @@ export interface BatchOptions {
   readonly size: number;
   /** Global index of the first sample, which addresses the noise. */
   readonly first: number;
+  /** Of all noise, 0 to 2^64 - 1. */
   readonly seed: bigint;
   /** Position of the first sample in the run, and samples of the run: inputs of the run are sliced by them. Default: all. */
   readonly offset?: number | undefined;
+  /** Samples of the run. Default `size`. */
   readonly count?: number | undefined;
   /** A class for every sample of the run. */
   readonly labels?: Int32Array | undefined;
   /** Precision of the state. Default `single`. */
   readonly precision?: Precision | undefined;
+  /** Applied in their order after every move and after the denoising. Default: none. */
   readonly constraints?: readonly Constraint[] | undefined;
   /** Whether a network that takes its last estimate of x_0 gets it; else it gets 0, as where rows change their places. Default true. */
   readonly selfConditioned?: boolean | undefined;
+  /** Aborts the evaluations of the model. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -15,12 +15,15 @@ import type { ObjectiveOptions } from './options.js';
 
 /** Options of {@link heldOutLoss}; each has the default of `train`. */
 export interface HeldOutLossOptions {
+  /** What is measured. Default that of `train` for such a network. */
   readonly objective?: ObjectiveOptions | undefined;
+  /** Values of the network's inputs beside state, time and class. */
   readonly inputs?: Inputs | undefined;
   /** Unsigned 64-bit seed of the times and the noise; default 0. */
   readonly seed?: bigint | number | undefined;
   /** Rows that go through the network at once; default 64. */
   readonly batch?: number | undefined;
+  /** Stops between two batches with an AbortError. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -15,6 +15,7 @@ export interface SubmitOptions {
 }
 
 export interface WaitOptions extends SubmitOptions {
+  /** Stops waiting with an AbortError; the run goes on. */
   readonly signal?: AbortSignal | undefined;
   /** Of the batches, and of the end that needs them all. */
   readonly onProgress?: ((done: number, of: number) => void) | undefined;

@@ -12,6 +12,7 @@ export interface EdmHeunOptions {
   readonly churn?: number | undefined;
   /** Noise levels sigma / alpha between which that is done (S_tmin, S_tmax). Default 0 and all. */
   readonly churnLeast?: number | undefined;
+  /** Most sigma / alpha at which noise is put back. Default: any. */
   readonly churnMost?: number | undefined;
   /** Standard deviation of that noise (S_noise). Default 1: above it the sampler does not converge to the law of the model. */
   readonly churnNoise?: number | undefined;

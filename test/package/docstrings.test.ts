@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import test from 'ava';
+import ts from 'typescript';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const entries = ['index', 'training', 'onnx', 'data', 'evaluation', 'queue'];
+
+/** The interfaces that an entry point exports, each with its members. */
+function exportedInterfaces(): { readonly name: string; readonly members: readonly ts.TypeElement[] }[] {
+  const files = entries.map((name) => join(root, 'src', `${name}.ts`));
+  const options = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.NodeNext, noEmit: true };
+  const program = ts.createProgram(files, options);
+  const checker = program.getTypeChecker();
+  return files.flatMap((file) =>
+    checker
+      .getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file)!)!)
+      .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
+      .flatMap(({ name, declarations = [] }) =>
+        declarations
+          .filter(ts.isInterfaceDeclaration)
+          .map(({ members }) => ({ name, members: [...members] })),
+      ),
+  );
+}
+
+test('whoever hovers over an option is told what it is', (t) => {
+  const options = exportedInterfaces().filter(({ name }) => name.endsWith('Options'));
+  t.true(options.length > 50);
+  const bare = options.flatMap(({ name, members }) =>
+    members
+      .filter((member) => ts.getJSDocCommentsAndTags(member).length === 0)
+      .map((member) => `${name}.${member.name?.getText() ?? ''}`),
+  );
+  t.deepEqual(bare, []);
+});
