@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { posix } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { katex } from '@mdit/plugin-katex';
 import { defineConfig } from 'vitepress';
 import { sidebar } from './sidebar.js';
@@ -21,11 +21,26 @@ function linkToRepository(markdown) {
   });
 }
 
+const nav = [
+  { text: 'Start', link: '/start' },
+  { text: 'Mathematics', link: '/mathematics' },
+  { text: 'Command line', link: '/cli' },
+  { text: 'API', link: '/api/' },
+];
+
+/** VitePress looks for dead links in pages alone. */
+function checkNavigation({ outDir }) {
+  for (const { link } of [...nav, ...sidebar.flatMap(({ items }) => items)])
+    if (!existsSync(join(outDir, link.endsWith('/') ? `${link}index.html` : `${link}.html`)))
+      throw new Error(`The navigation leads to ${link}, and there is no such page.`);
+}
+
 export default defineConfig({
   title: 'fastsde',
   description: manifest.description,
   base: new URL(manifest.homepage).pathname,
   cleanUrls: true,
+  buildEnd: checkNavigation,
   // The index of the search, which is loaded when somebody searches, is larger.
   vite: { build: { chunkSizeWarningLimit: 2000 } },
   markdown: {
@@ -36,12 +51,7 @@ export default defineConfig({
     },
   },
   themeConfig: {
-    nav: [
-      { text: 'Start', link: '/start' },
-      { text: 'Mathematics', link: '/mathematics' },
-      { text: 'Command line', link: '/cli' },
-      { text: 'API', link: '/api/' },
-    ],
+    nav,
     sidebar,
     outline: [2, 3],
     search: { provider: 'local' },
