@@ -317,6 +317,7 @@ const sessions = [
   'createSession',
   'runSession',
   'runSessionHere',
+  'loadLibraries',
   'terminateCall',
   'closeSession',
   'stopSessions',

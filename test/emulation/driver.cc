@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 
 namespace emulation {
 
@@ -115,6 +116,7 @@ constexpr int invalidValue = 1, outOfMemory = 2, notFound = 500, launchFailed = 
 constexpr std::size_t totalMemory = std::size_t{1} << 30;
 
 const char* problem = "unknown error";
+std::mutex one;  // of the threads of several queues at a time
 int pinned = 0;
 std::size_t launches = 0, allocated = 0, sent = 0, received = 0;
 
@@ -140,6 +142,7 @@ void writeTally() {
 int handle = 0;  // what all handles point to
 
 int launch(Kernel& kernel, unsigned int x, unsigned int y, unsigned int size, const void* parameters) {
+    const std::lock_guard lock(one);
     if (x == 0 || y == 0 || y > 65535 || size == 0 || size > 1024) return invalidValue;
     ++kernel.launches;
     const Order order = static_cast<Order>(launches++ % 3);
@@ -197,6 +200,7 @@ API cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
     return 0;
 }
 API cuMemAlloc_v2(std::uint64_t* pointer, std::size_t size) {
+    const std::lock_guard lock(emulation::one);
     if (size == 0) return emulation::invalidValue;
     if (emulation::allocated + size > emulation::totalMemory) return emulation::outOfMemory;
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -212,6 +216,7 @@ API cuMemAlloc_v2(std::uint64_t* pointer, std::size_t size) {
     return 0;
 }
 API cuMemFree_v2(std::uint64_t pointer) {
+    const std::lock_guard lock(emulation::one);
     const auto found = memory().find(pointer);
     if (found == memory().end()) return emulation::invalidValue;
     emulation::allocated -= found->second.size;

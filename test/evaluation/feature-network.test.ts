@@ -142,7 +142,7 @@ test('what is no feature network, or no picture for it, is named', async (t) => 
   await t.throwsAsync(() => network.run(new Uint8Array(48), [1, 3, 4, 4]), { message: /RGB/ });
   await t.throwsAsync(() => network.run(new Uint8Array(4), [2, 2]), { message: /not pictures/ });
   const floats = samplesOf({ data: new Float32Array(16), shape: [1, 1, 4, 4] });
-  await t.throwsAsync(() => extractFeatures(floats, network), { message: /give their data range/ });
+  await t.throwsAsync(() => extractFeatures(floats, network), { message: /Give dataRange/ });
   const broken = {
     ...samplesOf({ data: Float32Array.of(...new Array<number>(31).fill(0), NaN), shape: [2, 1, 4, 4] }),
     range: [-1, 1] as const,

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
 import test from 'ava';
 import { guide } from '../../../src/control/guidance.js';
 import { OptionError } from '../../../src/errors.js';
@@ -260,11 +264,15 @@ test('what is missing, of another shape or superfluous is one error before the f
 });
 
 test('inspection lists what has to be fed, and probes with it', async (t) => {
-  const bytes = modelBytes(fedNetwork({ text, guidance: ['float32', []] }));
-  const bare = await inspectModel(bytes as unknown as string);
+  const file = join(mkdtempSync(join(tmpdir(), 'fastsde-')), 'fed.onnx');
+  t.teardown(() => {
+    rmSync(dirname(file), { recursive: true });
+  });
+  writeFileSync(file, modelBytes(fedNetwork({ text, guidance: ['float32', []] })));
+  const bare = await inspectModel(file);
   t.deepEqual(bare.model?.inputs, ['text float32[N, 3, 2]', 'guidance float32[]']);
   t.is(bare.probe, undefined);
-  const fed = await inspectModel(bytes as unknown as string, { inputs: { text: 0, guidance: 0 } });
+  const fed = await inspectModel(file, { inputs: { text: 0, guidance: 0 } });
   t.true(fed.probe?.ok);
 });
 

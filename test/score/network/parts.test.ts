@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
 import test from 'ava';
 import { guide } from '../../../src/control/guidance.js';
 import { Queue } from '../../../src/device/queue.js';
@@ -145,10 +149,12 @@ test('a variance that is not there is an error, one that is stands in the inspec
     message: /variance must be 'fixedlarge' or 'fixedsmall': the network predicts no variance/,
   });
   await model.close();
-  const inspection = await inspectModel(
-    modelBytes(smallNetwork({ variance: true })) as unknown as string,
-    ladder,
-  );
+  const file = join(mkdtempSync(join(tmpdir(), 'fastsde-')), 'variance.onnx');
+  t.teardown(() => {
+    rmSync(dirname(file), { recursive: true });
+  });
+  writeFileSync(file, modelBytes(smallNetwork({ variance: true })));
+  const inspection = await inspectModel(file, ladder);
   t.regex(inspection.model!.learnedVariance!, /second half/);
 });
 
