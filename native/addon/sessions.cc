@@ -142,7 +142,7 @@ Napi::Value openRuntime(const Napi::CallbackInfo& info) {
     return result;
 }
 
-/** Preloads libraries that another one asks for by name: those that cannot be loaded are left to it. */
+/** Those that a library of ONNX Runtime asks for by name, so that it finds them. */
 void loadLibraries(const Napi::CallbackInfo& info) {
     for (const Napi::Value& path : elements(info[0], "paths")) onnx::loadLibrary(string(path, "path"));
 }

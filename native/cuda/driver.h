@@ -10,6 +10,9 @@ namespace fastsde::cuda {
 
 using DevicePointer = std::uint64_t;
 
+/** Of cuStreamCreate and cuEventCreate: not with the default stream, and without times. */
+constexpr unsigned int nonBlocking = 1, disableTiming = 2;
+
 /** What the driver does not do, or why there is none. */
 struct DriverError : std::runtime_error {
     using runtime_error::runtime_error;

@@ -1,12 +1,6 @@
 #include "guest_stream.h"
 
 namespace fastsde::cuda {
-namespace {
-
-/** Of cuStreamCreate and cuEventCreate: not with the default stream, and without times. */
-constexpr unsigned int nonBlocking = 1, disableTiming = 2;
-
-}  // namespace
 
 GuestStream::GuestStream(std::shared_ptr<Gpu> gpu) : gpu_(std::move(gpu)), driver_(gpu_->driver()) {
     gpu_->use();

@@ -9,8 +9,6 @@
 namespace fastsde::cuda {
 namespace {
 
-/** Of cuStreamCreate and cuEventCreate: not with the default stream, and without times. */
-constexpr unsigned int nonBlocking = 1, disableTiming = 2;
 constexpr int majorCapability = 75, minorCapability = 76;  // attributes of a device
 constexpr int outOfMemory = 2;
 constexpr std::size_t alignment = 256;

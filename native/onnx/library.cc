@@ -126,7 +126,7 @@ const Library& openLibrary(const std::string& asked, const std::string& otherwis
     return *opened.load();
 }
 
-bool loadLibrary(const std::string& path) { return dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr; }
+void loadLibrary(const std::string& path) { dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL); }
 
 const Library& library() {
     const Library* library = opened.load(std::memory_order_acquire);

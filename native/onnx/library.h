@@ -36,8 +36,8 @@ struct Library {
  */
 const Library& openLibrary(const std::string& asked, const std::string& otherwise);
 
-/** Opens a library for all that ask for it by name. False where that fails. */
-bool loadLibrary(const std::string& path);
+/** Opens a library for all that ask for it by name; one that cannot be loaded is left to them. */
+void loadLibrary(const std::string& path);
 
 /** The library, which must be open. */
 const Library& library();

@@ -69,8 +69,8 @@ export function vjpCommandsOf(vjp: Vjp): BindVjp | undefined {
 const FEW = 8192;
 
 /**
- * Where states of a model are: with a queue on the device that was chosen, or that suits the model, but for few elements on the CPU that a function is awaited for, which
- * stay with its thread.
+ * Where states of a model are: with a queue on the device that was chosen, or else suits the model, but for few elements on the CPU that a
+ * function is awaited for, which stay with its thread.
  * @param signal ends the work of a queue.
  * @throws LoadError where the device cannot be used.
  */
