@@ -147,7 +147,8 @@ onTerminal('on a terminal a run ends by what to try next; with --quiet or --json
   await writeFile(join(folder, 'm.json'), mixture);
   const shown = async (variables: string, ...args: string[]): Promise<string> => {
     const command = ['sample', '--mixture', 'm.json', '--count', '4', '--steps', '2', ...args];
-    const line = `stty columns 50; env -u NO_COLOR -u FORCE_COLOR ${variables} ${[process.execPath, main, ...command].join(' ')}`;
+    // Nothing of the surroundings: Node shows no colours where CI is set.
+    const line = `stty columns 50; env -i PATH="$PATH" ${variables} ${[process.execPath, main, ...command].join(' ')}`;
     return (await start(folder, 'script', ['-qec', line, '/dev/null'])).stdout;
   };
   const plain = await shown('TERM=xterm');
