@@ -21,7 +21,7 @@ async function time(queue: Queue, verb: () => void): Promise<number> {
 }
 
 export async function run(): Promise<void> {
-  const { name, emulated, reason } = addon().gpuInfo();
+  const { name, emulated, reason } = await addon().gpuInfo();
   if (name === undefined || emulated === true) {
     console.log(`No figures: ${reason ?? 'the GPU is emulated'}.`);
     return;

@@ -157,7 +157,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                           {"queue", "mixture", "x", "levels", "components", "out", "logDensity"});
     add<toBytes>(exports, "toBytes", {"x", "low", "high", "out"});
     add<fromBytes>(exports, "fromBytes", {"bytes", "low", "high", "out"});
-    add<openQueue>(exports, "openQueue", {"device"});
+    add<openQueue>(exports, "openQueue", {"device", "tag"});
     add<gpuInfo>(exports, "gpuInfo");
     add<hold>(exports, "hold", {"queue", "memory"});
     add<bindRun>(exports, "bindRun", {"queue", "session", "inputs", "feeds", "outputs", "targets", "shapes"});

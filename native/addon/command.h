@@ -63,9 +63,10 @@ class Command {
         requires std::invocable<OnGpu, cuda::Stream&>
     void run(Work work, OnGpu onGpu, double tag = 0) {
         if (stream_ == nullptr) return run(std::move(work), tag);
-        queue_->post(tag, [kept = std::move(kept_), onGpu = std::move(onGpu), stream = stream_] {
-            stream->begin();
-            onGpu(*stream);
+        queue_->post(tag, [kept = std::move(kept_), onGpu = std::move(onGpu), place = stream_] {
+            cuda::Stream& stream = place->value();
+            stream.begin();
+            onGpu(stream);
         });
     }
 
@@ -85,7 +86,7 @@ class Command {
     std::span<T> held(std::span<T> values, const char* name) const;
 
     Queue* queue_ = nullptr;
-    cuda::Stream* stream_ = nullptr;  // of the queue, where its arrays are on a GPU
+    cuda::StreamPlace* stream_ = nullptr;  // of the queue, where its arrays are on a GPU
     std::vector<std::shared_ptr<const void>> kept_;
 };
 

@@ -75,6 +75,7 @@ void Environment::stop() {
         entry.calls.clear();
     }
     entries_.clear();
+    aside_.reset();
 }
 
 Environment::Entry& Environment::addEntry() {
@@ -90,7 +91,7 @@ Environment::Entry& Environment::entry(std::uint32_t id) {
     return found->second;
 }
 
-Environment::QueueEntry& Environment::addQueue(std::unique_ptr<cuda::Stream> stream) {
+Environment::QueueEntry& Environment::addQueue(std::unique_ptr<cuda::StreamPlace> stream) {
     if (stopping_.load()) throw Napi::Error::New(env_, "the process ends");
     const std::uint32_t id = ++lastQueue_;
     return queues_.try_emplace(id, QueueEntry{.id = id, .stream = std::move(stream)}).first->second;
@@ -101,6 +102,12 @@ Environment::QueueEntry& Environment::queue(std::uint32_t id) {
     if (found == queues_.end() || found->second.closing || found->second.queue == nullptr)
         throw Napi::Error::New(env_, "the queue is closed");
     return found->second;
+}
+
+Thread& Environment::aside() {
+    if (stopping_.load()) throw Napi::Error::New(env_, "the process ends");
+    if (aside_ == nullptr) aside_ = std::make_unique<Thread>();
+    return *aside_;
 }
 
 Environment::Announced Environment::promise(std::function<void(bool)> ended,

@@ -47,18 +47,21 @@ class Environment {
         std::vector<std::pair<std::size_t, onnx::Memory>> inputs, outputs;
     };
 
-    /** A queue, what keeps the memory that it holds, the calls that were bound to that, and the stream of a GPU that its arrays are on. */
+    /**
+     * A queue, what keeps the memory that it holds, the calls that were bound to that, and the stream of a GPU that its arrays are on: null
+     * for the CPU.
+     */
     struct QueueEntry {
         std::uint32_t id;
         std::vector<Napi::ObjectReference> memory;
         std::vector<BoundCall> calls;
-        std::unique_ptr<cuda::Stream> stream;
+        std::unique_ptr<cuda::StreamPlace> stream;
         std::unique_ptr<Queue> queue = std::make_unique<Queue>();
         bool closing = false;
     };
 
     /** @param stream null for the CPU */
-    QueueEntry& addQueue(std::unique_ptr<cuda::Stream> stream);
+    QueueEntry& addQueue(std::unique_ptr<cuda::StreamPlace> stream);
     /** @throws Napi::Error where there is no such queue. */
     QueueEntry& queue(std::uint32_t id);
     /** Waits for the thread. */
@@ -69,6 +72,9 @@ class Environment {
     Entry& entry(std::uint32_t id);
     /** Waits for the thread. */
     void removeEntry(const Entry& entry) { entries_.erase(entry.id); }
+
+    /** The thread of what takes long and is of no queue or session: libraries that are loaded, a GPU that starts. */
+    Thread& aside();
 
     /**
      * Does work on a thread, then settles a promise on this one.
@@ -117,6 +123,7 @@ class Environment {
     std::map<std::uint32_t, Entry> entries_;
     std::map<std::uint32_t, QueueEntry> queues_;
     std::map<std::uint64_t, Pending> pending_;
+    std::unique_ptr<Thread> aside_;
     std::uint32_t lastEntry_ = 0, lastQueue_ = 0;
     std::uint64_t lastKey_ = 0;
     std::atomic<bool> stopping_ = false;

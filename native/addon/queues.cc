@@ -48,30 +48,51 @@ void runOnGpu(const cuda::Stream& stream, const Environment::BoundCall& bound) {
 
 }  // namespace
 
-/** Device: undefined for the CPU, or "cuda". */
+/** Device: undefined for the CPU, or "cuda", which starts as the first command of the queue, of that tag. */
 Napi::Value openQueue(const Napi::CallbackInfo& info) {
-    std::unique_ptr<cuda::Stream> stream;
+    std::unique_ptr<cuda::StreamPlace> stream;
     if (!info[0].IsUndefined()) {
         if (string(info[0], "device") != "cuda") throw std::length_error("there is no such device");
-        stream = std::make_unique<cuda::Stream>(cuda::Gpu::get());
+        stream = std::make_unique<cuda::StreamPlace>();
     }
-    return Napi::Number::New(info.Env(), Environment::of(info.Env()).addQueue(std::move(stream)).id);
+    const double tag = number(info[1], "tag");
+    const Environment::QueueEntry& entry = Environment::of(info.Env()).addQueue(std::move(stream));
+    if (entry.stream != nullptr)
+        entry.queue->post(tag, [place = entry.stream.get()] { place->emplace(cuda::Gpu::get()); });
+    return Napi::Number::New(info.Env(), entry.id);
 }
 
-/** Of this build: whether it has kernels for real GPUs. Of this machine: its GPU, or the reason why there is none. */
+/** A promise. Of this build: whether it has kernels for real GPUs. Of this machine: its GPU, or the reason why there is none. */
 Napi::Value gpuInfo(const Napi::CallbackInfo& info) {
-    Napi::Object result = Napi::Object::New(info.Env());
-    result["kernels"] = cuda::hasKernels();
-    try {
-        const std::shared_ptr<cuda::Gpu> gpu = cuda::Gpu::get();
-        result["name"] = gpu->name();
-        result["memory"] = static_cast<double>(gpu->totalMemory());
-        result["version"] = gpu->driver().version;
-        result["emulated"] = gpu->driver().isEmulated;
-    } catch (const cuda::DriverError& error) {
-        result["reason"] = error.what();
-    }
-    return result;
+    struct Found {
+        std::string reason, name;
+        double memory = 0, version = 0;
+        bool isEmulated = false;
+    };
+    const auto found = std::make_shared<Found>();
+    const auto look = [found] {
+        try {
+            const std::shared_ptr<cuda::Gpu> gpu = cuda::Gpu::get();
+            *found = {"", gpu->name(), static_cast<double>(gpu->totalMemory()), static_cast<double>(gpu->driver().version),
+                      gpu->driver().isEmulated};
+        } catch (const cuda::DriverError& error) {
+            found->reason = error.what();
+        }
+    };
+    Environment& environment = Environment::of(info.Env());
+    return environment.post(environment.aside(), look, [](bool) {}, [found](Napi::Env env) -> Napi::Value {
+        Napi::Object result = Napi::Object::New(env);
+        result["kernels"] = cuda::hasKernels();
+        if (!found->reason.empty()) {
+            result["reason"] = found->reason;
+            return result;
+        }
+        result["name"] = found->name;
+        result["memory"] = found->memory;
+        result["version"] = found->version;
+        result["emulated"] = found->isEmulated;
+        return result;
+    });
 }
 
 /** Shared memory, which nobody can take away; it is kept until the queue is closed. */
@@ -82,9 +103,10 @@ void hold(const Napi::CallbackInfo& info) {
     entry.memory.push_back(Napi::Persistent(info[1].As<Napi::Object>()));
     entry.queue->hold(memory.data(), memory.size());
     if (entry.stream != nullptr)
-        entry.queue->post(0, [stream = entry.stream.get(), memory] {
-            stream->begin();
-            stream->hold(memory.data(), memory.size());
+        entry.queue->post(0, [place = entry.stream.get(), memory] {
+            cuda::Stream& stream = place->value();
+            stream.begin();
+            stream.hold(memory.data(), memory.size());
         });
 }
 
@@ -118,12 +140,13 @@ void runBound(const Napi::CallbackInfo& info) {
     if (run < 1 || run > entry.calls.size()) throw std::length_error("the queue has no such run");
     const double tag = number(info[2], "tag");
     if (entry.stream == nullptr) return entry.queue->post(tag, [call = entry.calls[run - 1].call] { call->run(); });
-    entry.queue->post(tag, [stream = entry.stream.get(), bound = entry.calls[run - 1]] {
-        stream->begin();
+    entry.queue->post(tag, [place = entry.stream.get(), bound = entry.calls[run - 1]] {
+        cuda::Stream& stream = place->value();
+        stream.begin();
         if (bound.gpu == nullptr)
-            runOnHost(*stream, bound);
+            runOnHost(stream, bound);
         else
-            runOnGpu(*stream, bound);
+            runOnGpu(stream, bound);
     });
 }
 
@@ -141,9 +164,10 @@ Napi::Value settle(const Napi::CallbackInfo& info) {
         return result;
     });
     if (entry.stream != nullptr)
-        entry.queue->post(0, [stream = entry.stream.get()] {
-            stream->begin();
-            stream->finish();
+        entry.queue->post(0, [place = entry.stream.get()] {
+            cuda::Stream& stream = place->value();
+            stream.begin();
+            stream.finish();
         });
     entry.queue->mark([&environment, failure, key = key](const Failure* found) {
         if (found != nullptr) *failure = *found;
@@ -161,9 +185,18 @@ Napi::Value closeQueue(const Napi::CallbackInfo& info) {
     Environment::QueueEntry& entry = entryOf(info);
     cancel(entry);
     entry.closing = true;
+    // Taken down by the thread: a GPU, and a network that nobody else has any more, take a while.
+    struct Last {
+        std::vector<Environment::BoundCall> calls;
+        std::unique_ptr<cuda::StreamPlace> stream;
+    };
+    const auto last = std::make_shared<Last>(Last{std::move(entry.calls), std::move(entry.stream)});
     const auto [key, promise] = environment.promise([&environment, &entry](bool) { environment.removeQueue(entry); },
                                                     [](Napi::Env env) { return env.Undefined(); });
-    entry.queue->mark([&environment, key = key](const Failure*) { environment.announce(key); });
+    entry.queue->mark([&environment, last, key = key](const Failure*) {
+        *last = {};
+        environment.announce(key);
+    });
     return promise;
 }
 

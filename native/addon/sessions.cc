@@ -107,6 +107,18 @@ std::shared_ptr<cuda::GuestStream> placeOnGpu(onnx::Settings& settings) {
     return stream;
 }
 
+/** What the thread of a session makes and takes down, since either may take long. */
+struct OnItsThread {
+    std::shared_ptr<cuda::GuestStream> gpu;
+    std::shared_ptr<onnx::Session> session;
+};
+
+template <typename Source>
+OnItsThread make(const Source& source, onnx::Settings settings) {
+    auto gpu = placeOnGpu(settings);
+    return {std::move(gpu), std::make_shared<onnx::Session>(source, settings)};
+}
+
 std::shared_ptr<onnx::Session> sessionOf(const Napi::CallbackInfo& info) {
     return Environment::of(info.Env()).entry(id(info[0], "session")).session;
 }
@@ -133,18 +145,34 @@ Napi::Value portsOf(Napi::Env env, const std::vector<Port>& ports) {
 
 }  // namespace
 
+/** A promise of { path, version }. */
 Napi::Value openRuntime(const Napi::CallbackInfo& info) {
-    const onnx::Library& library =
-        onnx::openLibrary(optionalString(info[0], "asked"), optionalString(info[1], "otherwise"));
-    Napi::Object result = Napi::Object::New(info.Env());
-    result["path"] = library.path;
-    result["version"] = library.version;
-    return result;
+    Environment& environment = Environment::of(info.Env());
+    return environment.post(
+        environment.aside(),
+        [asked = optionalString(info[0], "asked"), otherwise = optionalString(info[1], "otherwise")] {
+            onnx::openLibrary(asked, otherwise);
+        },
+        [](bool) {},
+        [](Napi::Env env) -> Napi::Value {
+            Napi::Object result = Napi::Object::New(env);
+            result["path"] = onnx::library().path;
+            result["version"] = onnx::library().version;
+            return result;
+        });
 }
 
-/** Those that a library of ONNX Runtime asks for by name, so that it finds them. */
-void loadLibraries(const Napi::CallbackInfo& info) {
-    for (const Napi::Value& path : elements(info[0], "paths")) onnx::loadLibrary(string(path, "path"));
+/** Those that a library of ONNX Runtime asks for by name, so that it finds them; a promise. */
+Napi::Value loadLibraries(const Napi::CallbackInfo& info) {
+    std::vector<std::string> paths;
+    for (const Napi::Value& path : elements(info[0], "paths")) paths.push_back(string(path, "path"));
+    Environment& environment = Environment::of(info.Env());
+    return environment.post(
+        environment.aside(),
+        [paths = std::move(paths)] {
+            for (const std::string& path : paths) onnx::loadLibrary(path);
+        },
+        [](bool) {}, [](Napi::Env env) { return env.Undefined(); });
 }
 
 /** Entries of the configuration are keys and values in turn. The last argument, for a network on the GPU, is whether it uses TF32. */
@@ -167,23 +195,15 @@ Napi::Value createSession(const Napi::CallbackInfo& info) {
     settings.optimizedModelPath = optionalString(info[4], "optimizedModelPath");
     if (!info[6].IsUndefined()) settings.cuda = onnx::CudaProvider{.tf32 = info[6].ToBoolean()};
 
-    struct Made {
-        std::shared_ptr<cuda::GuestStream> gpu;
-        std::shared_ptr<onnx::Session> session;
-    };
-    const auto made = std::make_shared<Made>();
+    const auto made = std::make_shared<OnItsThread>();
     std::function<void()> create;
     if (info[0].IsString()) {
-        create = [made, path = string(info[0], "source"), settings]() mutable {
-            made->gpu = placeOnGpu(settings);
-            made->session = std::make_shared<onnx::Session>(path, settings);
-        };
+        create = [made, path = string(info[0], "source"), settings] { *made = make(path, settings); };
     } else {
         const std::span source = bytes(info[0], "source");
         const auto* data = reinterpret_cast<const std::byte*>(source.data());
-        create = [made, model = std::vector<std::byte>(data, data + source.size()), settings]() mutable {
-            made->gpu = placeOnGpu(settings);
-            made->session = std::make_shared<onnx::Session>(std::span(std::as_const(model)), settings);
+        create = [made, model = std::vector<std::byte>(data, data + source.size()), settings] {
+            *made = make(std::span(model), settings);
         };
     }
     Environment& environment = Environment::of(info.Env());
@@ -252,10 +272,10 @@ void terminateCall(const Napi::CallbackInfo& info) {
 Napi::Value closeSession(const Napi::CallbackInfo& info) {
     Environment& environment = Environment::of(info.Env());
     Environment::Entry& entry = environment.entry(id(info[0], "session"));
-    // Taken down on its thread, after the runs that were asked for; from now on no other can be.
-    const auto last = std::make_shared<std::shared_ptr<onnx::Session>>(std::move(entry.session));
+    // After the runs that were asked for; from now on no other can be.
+    const auto last = std::make_shared<OnItsThread>(std::move(entry.gpu), std::move(entry.session));
     return environment.post(
-        *entry.thread, [last] { last->reset(); },
+        *entry.thread, [last] { last->session.reset(), last->gpu.reset(); },
         [&environment, &entry](bool) { environment.removeEntry(entry); },
         [](Napi::Env env) { return env.Undefined(); });
 }

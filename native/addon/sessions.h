@@ -7,7 +7,7 @@
 namespace fastsde::addon {
 
 Napi::Value openRuntime(const Napi::CallbackInfo& info);
-void loadLibraries(const Napi::CallbackInfo& info);
+Napi::Value loadLibraries(const Napi::CallbackInfo& info);
 Napi::Value createSession(const Napi::CallbackInfo& info);
 Napi::Value runSession(const Napi::CallbackInfo& info);
 Napi::Value runSessionHere(const Napi::CallbackInfo& info);

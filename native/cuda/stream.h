@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -153,5 +154,8 @@ class Stream {
     std::size_t scratchEnd_ = 0;  // in the last of them
     std::map<const std::byte*, std::unique_ptr<Memory>, std::less<>> arrays_;
 };
+
+/** Of a stream that the thread of its queue makes and takes down: a GPU may take seconds to start. Empty before and after. */
+using StreamPlace = std::optional<Stream>;
 
 }  // namespace fastsde::cuda

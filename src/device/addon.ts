@@ -175,8 +175,9 @@ interface Addon {
   ): void;
   toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void;
   fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void;
-  openQueue(device: 'cuda' | undefined): QueueNumber;
-  gpuInfo(): GpuInfo;
+  /** A GPU starts as its first command, of the tag. */
+  openQueue(device: 'cuda' | undefined, tag: number): QueueNumber;
+  gpuInfo(): Promise<GpuInfo>;
   hold(queue: QueueNumber, memory: ArrayBufferView): void;
   bindRun(
     queue: QueueNumber,
@@ -191,8 +192,8 @@ interface Addon {
   settle(queue: QueueNumber): Promise<NativeFailure | undefined>;
   cancelQueue(queue: QueueNumber): void;
   closeQueue(queue: QueueNumber): Promise<void>;
-  loadLibraries(paths: readonly string[]): void;
-  openRuntime(asked: string | undefined, otherwise: string | undefined): NativeLibrary;
+  loadLibraries(paths: readonly string[]): Promise<void>;
+  openRuntime(asked: string | undefined, otherwise: string | undefined): Promise<NativeLibrary>;
   createSession(
     source: string | Uint8Array,
     threads: number,
@@ -367,6 +368,10 @@ export function load(paths: readonly string[], require: (file: string) => unknow
 
 /** Applies the environment variables, once per process: worker threads share the addon and what was set since. */
 function configure(native: Addon): Addon {
+  // Nothing may be under way when the libraries are taken down. A thread that is terminated says nothing here; the addon notices.
+  process.once('exit', () => {
+    native.stopSessions();
+  });
   const isa = process.env['FASTSDE_ISA'] ?? '';
   const { supported } = native.info();
   if (isa !== '' && !supported.includes(isa)) {

@@ -31,15 +31,6 @@ const state = (elements: Elements): State => elements as State;
 const single = (elements: Elements): Float32Array => elements as Float32Array;
 const double = (elements: Elements): Float64Array => elements as Float64Array;
 
-function open(where: DeviceName): QueueNumber {
-  if (where === 'cpu') return addon().openQueue(undefined);
-  try {
-    return addon().openQueue(where);
-  } catch (cause) {
-    throw new LoadError(`The device ${where} cannot be used: ${(cause as Error).message}.`, { cause });
-  }
-}
-
 /** Queues that nobody holds any more are closed. */
 const abandoned = new FinalizationRegistry((queue: QueueNumber) => {
   void addon().closeQueue(queue);
@@ -62,11 +53,13 @@ export class Queue implements Device {
 
   /**
    * @param signal ends the work, at the next operator of a network.
-   * @param where its arrays are: on a GPU they are so beside the networks, whose values go to the host and back.
-   * @throws LoadError where there is no GPU, or none that can be used.
+   * @param where its arrays are. A GPU starts as the first command, which fails by a LoadError where there is none that can be used.
    */
   constructor(signal?: AbortSignal, where: DeviceName = 'cpu') {
-    const number = (this.number = open(where));
+    const noDevice = this.#tag(
+      ({ message }) => new LoadError(`The device ${where} cannot be used: ${message}.`),
+    );
+    const number = (this.number = addon().openQueue(where === 'cpu' ? undefined : where, noDevice));
     abandoned.register(this, number, this);
     this.#signal = signal;
     this.#abort = () => {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -79,21 +78,6 @@ test.serial('arrays begin as zeros, and verbs take effect in order', async (t) =
   await queue.close();
 });
 
-(isRealGpu ? test.skip : test.serial)(
-  'a stream that cannot be made gives back its pinned memory',
-  async (t) => {
-    process.env['FASTSDE_EMULATION_EVENTS'] = 'none';
-    try {
-      // The emulated driver has a hundred blocks of it.
-      for (let i = 0; i < 120; i++)
-        t.throws(() => new Queue(undefined, 'cuda'), { code: 'ERR_FASTSDE_LOAD', message: /make an event/ });
-    } finally {
-      delete process.env['FASTSDE_EMULATION_EVENTS'];
-    }
-    await new Queue(undefined, 'cuda').close();
-  },
-);
-
 test.serial('more than pinned memory holds at once goes there and back', async (t) => {
   const queue = new Queue(undefined, 'cuda');
   const isSame = (a: ArrayBufferView, b: ArrayBufferView) =>
@@ -160,23 +144,4 @@ test.serial('of many samples that are not finite the first is named', async (t) 
       /out of memory: 2048 MiB were asked for, and of its 1024 MiB 101[0-9] MiB are free. A smaller batch/,
   });
   await queue.close();
-});
-
-/** Opens a queue on a GPU in another process. */
-function opened(environment: Readonly<Record<string, string>>): string {
-  const queue = path.join(import.meta.dirname, '..', '..', 'src', 'device', 'queue.js');
-  const script = `import { Queue } from ${JSON.stringify(queue)};
-    try { new Queue(undefined, 'cuda'); } catch (error) { process.stdout.write(error.code + ': ' + error.message); }`;
-  const env = { ...process.env, ...environment };
-  return execFileSync(process.execPath, ['--input-type=module', '-e', script], { env, encoding: 'utf8' });
-}
-
-(isRealGpu ? test.skip : test)('a machine without a GPU that can be used says why', (t) => {
-  const code = /^ERR_FASTSDE_LOAD: The device cuda cannot be used: /;
-  const nowhere = opened({ FASTSDE_LIBCUDA: '/nonexistent/libcuda.so.1' });
-  t.regex(nowhere, code);
-  t.regex(nowhere, /there is no CUDA driver: .*nonexistent/);
-  t.regex(opened({ FASTSDE_LIBCUDA: 'libm.so.6' }), /libm.so.6 is too old or incomplete: it has no cuInit/);
-  t.regex(opened({ FASTSDE_EMULATION_VERSION: '11040' }), /too old: it has CUDA 11.4, and 12.0 is needed/);
-  t.regex(opened({ FASTSDE_EMULATION_NO_DEVICE: '1' }), /no CUDA-capable device is detected \(100\)/);
 });

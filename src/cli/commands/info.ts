@@ -63,7 +63,7 @@ async function gather(): Promise<Facts> {
     threads,
     sessions: await describeSessions(),
     providers: [await probeProvider('cpu'), await probeProvider('cuda')],
-    gpu: addon().gpuInfo(),
+    gpu: await addon().gpuInfo(),
   };
 }
 
@@ -72,7 +72,7 @@ async function describeSessions(): Promise<string> {
   const { openRuntime } = await import('../../onnx/run/own.js');
   try {
     if ((await sessionKind()) === 'node') return 'onnxruntime-node, on the calling thread';
-    const { path, version } = openRuntime();
+    const { path, version } = await openRuntime();
     return `own, in threads of their own (ONNX Runtime ${version}: ${path})`;
   } catch (error) {
     return `none: ${(error as Error).message}`;

@@ -31,21 +31,20 @@ const levels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
  *
  * @throws LoadError that names the library, what is wrong with it and what to do.
  */
-export function openRuntime(): NativeLibrary {
-  opened ??= open();
+export function openRuntime(): Promise<NativeLibrary> {
+  opened ??= open().catch((cause: unknown) => {
+    opened = undefined;
+    throw cause;
+  });
   return opened;
 }
 
-let opened: NativeLibrary | undefined;
+let opened: Promise<NativeLibrary> | undefined;
 
-function open(): NativeLibrary {
-  // No run may be under way when the library is taken down. A thread that is terminated says nothing here; the addon notices.
-  process.once('exit', () => {
-    addon().stopSessions();
-  });
+async function open(): Promise<NativeLibrary> {
   const asked = process.env['FASTSDE_ONNXRUNTIME'] ?? '';
   try {
-    return addon().openRuntime(
+    return await addon().openRuntime(
       asked === '' ? undefined : libraryIn(asked),
       asked === '' ? nodeLibrary() : undefined,
     );
@@ -94,8 +93,8 @@ export async function createOwnSession(
   options: SessionOptions,
 ): Promise<Session> {
   const { provider, tf32 = false } = options;
-  const { path: library } = openRuntime();
-  if (provider === 'cuda') addon().loadLibraries(cudaLibraries(library));
+  const { path: library } = await openRuntime();
+  if (provider === 'cuda') await addon().loadLibraries(cudaLibraries(library));
   const { threads = 0, optimization = 'all', memoryPattern = false, folder, optimizedModelPath } = options;
   const entries = ['session.intra_op.allow_spinning', '0'];
   if (folder !== undefined) entries.push('session.model_external_initializers_file_folder_path', folder);

@@ -73,7 +73,7 @@ export async function sessionKind({ provider = 'cpu' }: SessionOptions = {}): Pr
   if (asked !== '') return provider === 'webgpu' ? 'node' : asked;
   if (provider === 'webgpu' || process.platform !== 'linux') return 'node';
   try {
-    openRuntime();
+    await openRuntime();
     return 'own';
   } catch (cause) {
     if (!(cause instanceof LoadError) || process.env['FASTSDE_ONNXRUNTIME']) throw cause;

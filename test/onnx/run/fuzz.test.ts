@@ -84,7 +84,7 @@ const mutations = fc.tuple(
 );
 
 test.serial('runs answer with a result or an error, whatever they are given', async (t) => {
-  openRuntime();
+  await openRuntime();
   const native = addon();
   const { session } = await native.createSession(add, 1, 99, false, undefined, [], undefined);
   let results = 0;

@@ -91,8 +91,8 @@ test('own sessions and those of onnxruntime-node share one library, in either or
         const session = await create[kind](model, { threads: 1 });
         results.push(Buffer.from((await session.run(feeds)).eps.data.buffer));
       }
-      console.log(Buffer.compare(...results), openRuntime().path);`);
-    t.deepEqual([code, stdout, stderr], [0, `0 ${openRuntime().path}\n`, ''], order);
+      console.log(Buffer.compare(...results), (await openRuntime()).path);`);
+    t.deepEqual([code, stdout, stderr], [0, `0 ${(await openRuntime()).path}\n`, ''], order);
   }
 });
 
@@ -155,7 +155,7 @@ test('a library that does not exist or is none of ONNX Runtime is named', async 
 });
 
 test('a library is found by its file and by its folder', async (t) => {
-  const library = openRuntime().path;
+  const { path: library } = await openRuntime();
   for (const asked of [library, path.dirname(library)])
     t.deepEqual(await run(sayKind, { FASTSDE_ONNXRUNTIME: asked }), {
       code: 0,
@@ -166,12 +166,13 @@ test('a library is found by its file and by its folder', async (t) => {
 
 test('a library other than the one that is loaded is an error that names both', async (t) => {
   const other = path.join(folder, 'libonnxruntime.so.other');
-  copyFileSync(openRuntime().path, other);
+  const { path: loaded } = await openRuntime();
+  copyFileSync(loaded, other);
   const { stdout } = await run(`await createNodeSession(model, {}); ${sayKind}`, {
     FASTSDE_ONNXRUNTIME: other,
   });
   t.regex(stdout, /^ERR_FASTSDE_LOAD /);
-  t.true(stdout.includes(other) && stdout.includes(openRuntime().path), stdout);
+  t.true(stdout.includes(other) && stdout.includes(loaded), stdout);
 });
 
 // Libraries of versions that do not exist are compiled where a compiler is.
