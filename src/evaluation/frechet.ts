@@ -65,9 +65,10 @@ export async function frechetDistance(
     const transport = await transportOf(queue, from, solution, !isKnown);
     let found = (await influence(queue, generated, law, other, transport.forth)) / law.count;
     if (!isKnown) found += (await influence(queue, reference, other, law, transport.back!)) / other.count;
-    // The influences found differ from the true ones by errors that have the variance of the second order once more.
-    const first = found - 2 * secondOrder(law, other, scales);
-    const errorOf = (second: number): number => Math.sqrt(Math.max(first + second, found / 4));
+    const second = secondOrder(law, other, scales);
+    const bias = biasOf(law, other, scales);
+    const first = firstOrder(found, second, value - bias);
+    const errorOf = (rest: number): number => Math.sqrt(Math.max(first + rest, found / 4));
     onProgress?.(0.8);
     const extrapolated =
       law.count >= parts * width
@@ -79,10 +80,10 @@ export async function frechetDistance(
     onProgress?.(1);
     return {
       value,
-      standardError: errorOf(secondOrder(law, other, scales)),
-      bias: biasOf(law, other, scales),
+      standardError: errorOf(second),
+      bias,
       ...(extrapolated && {
-        extrapolated: { value: extrapolated.value, standardError: errorOf(extrapolated.variance) },
+        extrapolated: { value: extrapolated.value, standardError: errorOf(second + extrapolated.variance) },
       }),
       warnings,
     };
@@ -262,6 +263,19 @@ async function influence(
 }
 
 /**
+ * The variance of first order. The influences found differ from the true ones by errors that have the variance of the second order
+ * once more, so that all that is found less twice the second order is free of bias; for nearly equal laws it would often be
+ * negative. For equal ones the whole variance is half of what is found, which is not. That counts up to an excess of the distance over
+ * its bias of two standard errors of the second order, the other from four on.
+ */
+function firstOrder(found: number, second: number, excess: number): number {
+  const half = found / 2;
+  const error = Math.sqrt(second);
+  const differ = excess <= 2 * error ? 0 : Math.min(1, excess / (2 * error) - 1);
+  return half - second + differ * Math.max(0, half - second);
+}
+
+/**
  * The mean of the distance's second-order term, by the variance of a Wishart matrix: tr(C) / n + tr(S) / m, and half of
  * (1 / (n - 1) + 1 / (m - 1)) times the sum over i, j of s_i s_j (1 + [i = j]) / (s_i + s_j).
  */
@@ -296,10 +310,11 @@ function sumOfPairs(scales: Float64Array, power: number): number {
 }
 
 /**
- * Twice the distance less the mean distance of two halves is free of the bias in 1/n. Its first order is that of the distance; of
- * the second, the mean over the three ways to pair four quarters has 4/3 of the variance between them.
+ * Twice the distance less the mean distance of two halves is free of the bias in 1/n: it takes the second order of the difference of the
+ * halves from that of the distance. The three ways to pair four quarters have differences that are independent of one another and of
+ * the mean of all.
  *
- * @returns The mean, and the variance of its second order.
+ * @returns The mean, and the variance that the differences add to that of the distance.
  */
 async function extrapolate(
   value: number,
@@ -314,5 +329,5 @@ async function extrapolate(
   const mean = estimates.reduce((a, b) => a + b, 0) / estimates.length;
   const spread =
     estimates.reduce((sum, estimate) => sum + (estimate - mean) ** 2, 0) / (estimates.length - 1);
-  return { value: mean, variance: (4 / 3) * spread };
+  return { value: mean, variance: spread / 3 };
 }

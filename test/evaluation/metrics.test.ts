@@ -122,6 +122,31 @@ test('the bias of a Frechet distance of equal laws is the one that follows from 
   t.true(value > 0 && value < 0.2);
 });
 
+test('the standard error of a Frechet distance of equal laws is that of its second order', async (t) => {
+  const [repeats, n, m] = [400, 400, 800];
+  let square = 0;
+  for (let i = 0; i < repeats; i++) {
+    const { standardError } = await frechetDistance(
+      normalFeatures(n, scales, { first: 1200 * i }),
+      normalFeatures(m, scales, { first: 1200 * i + n }),
+    );
+    square += standardError! ** 2 / repeats;
+  }
+  // The distance is to second order a sum of independent squares: of the differences of the means, and of those of the elements of
+  // the covariances.
+  const pairs = scales.flatMap((a, i) =>
+    scales.map((b, j) => ({ a: a * a, b: b * b, same: i === j ? 2 : 1 })),
+  );
+  const rate = 1 / n + 1 / m;
+  const ofMeans = scales.reduce((sum, scale) => sum + 2 * (scale ** 2 * rate) ** 2, 0);
+  const ofCovariances = pairs.reduce(
+    (sum, { a, b, same }) => sum + same * ((rate * a * b) / (a + b)) ** 2,
+    0,
+  );
+  const deviation = Math.sqrt(ofMeans + ofCovariances);
+  t.true(Math.abs(Math.sqrt(square) / deviation - 1) < 0.04, `${Math.sqrt(square)} for ${deviation}`);
+});
+
 test('sets smaller than their features have a Frechet distance, with what it means', async (t) => {
   const few = await frechetDistance(normalFeatures(6, scales), normalFeatures(100, scales, { first: 1000 }));
   t.true(few.value > 0);
