@@ -142,6 +142,10 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                {"queue", "parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays",
                 "options"});
     add<sumOfSquares>(exports, "sumOfSquares", {"queue", "tensors", "out"});
+    add<weigh>(exports, "weigh", {"queue", "x", "factors"});
+    add<multiplyAxis>(exports, "multiplyAxis", {"queue", "out", "x", "matrix", "columns", "inner"});
+    add<orthonormalize>(exports, "orthonormalize", {"queue", "vectors", "columns", "rows", "index"});
+    add<leastResiduals>(exports, "leastResiduals", {"queue", "out", "images", "columns", "rows"});
     add<multiply>(exports, "multiply", {"queue", "out", "a", "transposeA", "b", "transposeB", "terms", "accumulate"});
     add<factorize>(exports, "factorize", {"queue", "matrix", "factor", "pivots"});
     add<invertTriangular>(exports, "invertTriangular", {"queue", "lower", "inverse"});

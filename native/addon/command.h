@@ -72,12 +72,12 @@ class Command {
 
     /** What the host does in any case: arrays that are on a GPU go there and back. */
     template <typename Work>
-    void runOnHost(std::vector<Array> reads, const Array& written, Work work) {
+    void runOnHost(std::vector<Array> reads, std::vector<Array> written, Work work) {
         const auto bytes = [](const Array& array) { return array.size * (array.isDouble ? sizeof(double) : sizeof(float)); };
         run(work, [=](cuda::Stream& stream) {
             for (const Array& array : reads) stream.download(array.data, bytes(array));
             work();
-            stream.upload(written.data, bytes(written));
+            for (const Array& array : written) stream.upload(array.data, bytes(array));
         });
     }
 

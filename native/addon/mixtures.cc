@@ -69,7 +69,7 @@ void mixtureScore(const Napi::CallbackInfo& info) {
     MixtureCommand parts = commandOf(info);
     const Array out = parts.command.state(info[5], "out");
     requireLength(out.size, parts.rows.x.size, "out");
-    parts.command.runOnHost({parts.rows.x}, out, [mixture = parts.mixture, rows = parts.rows, out] {
+    parts.command.runOnHost({parts.rows.x}, {out}, [mixture = parts.mixture, rows = parts.rows, out] {
         fastsde::mixtureScore(*mixture, rows, out);
     });
 }
@@ -79,7 +79,7 @@ void mixtureDivergence(const Napi::CallbackInfo& info) {
     const std::span out = parts.command.doubles(info[5], "out");
     requireLength(out.size(), parts.count, "out");
     const Array rates{out.data(), out.size(), true};
-    parts.command.runOnHost({parts.rows.x}, rates, [mixture = parts.mixture, rows = parts.rows, out] {
+    parts.command.runOnHost({parts.rows.x}, {rates}, [mixture = parts.mixture, rows = parts.rows, out] {
         fastsde::mixtureDivergence(*mixture, rows, out);
     });
 }
@@ -89,7 +89,7 @@ void mixtureProduct(const Napi::CallbackInfo& info) {
     const Array v = parts.command.state(info[5], "v"), out = parts.command.state(info[6], "out");
     requireLength(v.size, parts.rows.x.size, "v");
     requireLength(out.size, parts.rows.x.size, "out");
-    parts.command.runOnHost({parts.rows.x, v}, out, [mixture = parts.mixture, rows = parts.rows, v, out] {
+    parts.command.runOnHost({parts.rows.x, v}, {out}, [mixture = parts.mixture, rows = parts.rows, v, out] {
         fastsde::mixtureProduct(*mixture, rows, v, out);
     });
 }

@@ -26,6 +26,10 @@ void projectMeasurement(const Napi::CallbackInfo& info);
 void diffuse(const Napi::CallbackInfo& info);
 void adamw(const Napi::CallbackInfo& info);
 void sumOfSquares(const Napi::CallbackInfo& info);
+void weigh(const Napi::CallbackInfo& info);
+void multiplyAxis(const Napi::CallbackInfo& info);
+void orthonormalize(const Napi::CallbackInfo& info);
+void leastResiduals(const Napi::CallbackInfo& info);
 void toBytes(const Napi::CallbackInfo& info);
 void fromBytes(const Napi::CallbackInfo& info);
 

@@ -77,6 +77,28 @@ void scaledErrors(const Shape& shape, const double* error, const double* before,
  */
 void matchSpread(const Shape& shape, const Array& x, const Array& reference, std::span<const double> shares);
 
+/** Every row of x, of factors.size() elements, times the factors, element by element; in place. */
+void weigh(std::span<double> x, std::span<const double> factors);
+
+/** out[o][j][i] = sum_k matrix[j][k] x[o][k][i], with `inner` elements i, for a row-major matrix with `columns` columns. */
+void multiplyAxis(std::span<double> out, std::span<const double> x, std::span<const double> matrix, std::size_t columns,
+                  std::size_t inner);
+
+/**
+ * A step of Arnoldi's iteration in a space for each row: vector `index` of vectors [blocks][rows][size] is made orthogonal to those
+ * before it, and of norm 1. Column `index` of its row, columns [blocks][rows][blocks], receives its parts along them and the norm of
+ * the rest: where that is rounding alone, the norm and the vector are 0.
+ */
+void orthonormalize(std::span<double> vectors, std::span<double> columns, std::size_t rows, std::size_t blocks,
+                    std::size_t index);
+
+/**
+ * out [rows][size] = sum_j c_j images [j][row], with the c that minimise |b - M sum_j c_j v_j| where the columns are those of the v_j
+ * by {@link orthonormalize}, b having been vector 0 and M v_j vector j + 1.
+ */
+void leastResiduals(std::span<double> out, std::span<const double> images, std::span<const double> columns,
+                    std::size_t rows, std::size_t blocks);
+
 enum class Distribution { normal, uniform, rademacher };
 
 void fill(const Shape& shape, const Array& out, Distribution distribution, const Noise& noise);

@@ -1,6 +1,8 @@
+import type { Device } from '../device/device.js';
+import { Room } from '../score/network/bound-network.js';
 import { linearAlgebra } from '../score/mixture/linear-algebra.js';
 import { elementCount } from '../shape.js';
-import type { LinearOperator, Spectrum } from './operator.js';
+import type { DeviceMap, LinearOperator, Spectrum } from './operator.js';
 
 /** A matrix, row-major. */
 export interface DenseMatrix {
@@ -33,6 +35,10 @@ export function productOperator(
     measuredShape: transposes.map(columnsOf),
     apply: (x) => alongAxes(x, factors),
     adjoint: (y) => alongAxes(y, transposes),
+    bind: (device) => ({
+      apply: boundAlongAxes(device, factors),
+      adjoint: boundAlongAxes(device, transposes),
+    }),
     spectrum: () => (spectrum ??= productSpectrum(factors)),
   };
 }
@@ -59,6 +65,7 @@ export function productSpectrum(factors: readonly AxisFactor[]): Spectrum {
     deviations: (x) => alongAxes(x, vt.map(absolute)),
     sample: (w) => alongAxes(w, v),
     measured: (y) => alongAxes(y, ut),
+    bind: (device) => ({ sample: boundAlongAxes(device, v), measured: boundAlongAxes(device, ut) }),
   };
 }
 
@@ -98,6 +105,32 @@ function alongAxes(x: Float64Array, factors: readonly AxisFactor[]): Float64Arra
     shape[axis] = factor.rows;
   });
   return out === x ? x.slice() : out;
+}
+
+/** The same by commands of a device. */
+function boundAlongAxes(device: Device, factors: readonly AxisFactor[]): DeviceMap {
+  const room = new Room(device);
+  const shape = factors.map(columnsOf);
+  const size = elementCount(shape);
+  const maps = factors.flatMap((factor, axis) => {
+    if (typeof factor === 'number') return [];
+    const { values, rows, columns } = factor;
+    const matrix = device.allocate(values.length, 'double');
+    device.write(matrix, values);
+    const inner = elementCount(shape.slice(axis + 1));
+    shape[axis] = rows;
+    return [{ matrix, columns, inner, size: elementCount(shape) }];
+  });
+  return (out, x) => {
+    const rows = x.length / size;
+    if (maps.length === 0) device.copy(out, x);
+    let from = x;
+    maps.forEach((map, i) => {
+      const to = i === maps.length - 1 ? out : room.place(`axis ${i}`, rows * map.size, 'double');
+      device.multiplyAxis(to, from, map.matrix, map.columns, map.inner);
+      from = to;
+    });
+  };
 }
 
 /** A matrix along an axis whose elements lie `inner` apart. */

@@ -1,6 +1,10 @@
+import type { Device, Elements } from '../device/device.js';
 import { OptionError } from '../errors.js';
 import { checkInteger, isList, isRecord } from '../options.js';
 import { elementCount } from '../shape.js';
+
+/** A map of every row of an array of a device, double, by commands; out and x are apart. */
+export type DeviceMap = (out: Elements, x: Elements) => void;
 
 /**
  * The singular value decomposition A = U diag(s) V^T of an operator, singular values of zero left out. Coordinates of a sample are
@@ -19,6 +23,8 @@ export interface Spectrum {
   sample(u: Float64Array): Float64Array;
   /** U^T y. */
   measured(y: Float64Array): Float64Array;
+  /** Maps of arrays of a device, where they are made of its verbs. */
+  readonly bind?: (device: Device) => { readonly sample: DeviceMap; readonly measured: DeviceMap };
 }
 
 /** Rows of an orthonormal basis over the channels of every pixel, as the kernel that replaces what is known takes them. */
@@ -46,6 +52,8 @@ export interface LinearOperator {
   adjoint(y: Float64Array): Float64Array;
   /** The decomposition, made at first use. */
   spectrum(): Spectrum;
+  /** The same of arrays of a device, where it is made of its verbs. */
+  readonly bind?: (device: Device) => { readonly apply: DeviceMap; readonly adjoint: DeviceMap };
   /** Present where its singular values are all 1 and it takes pixels one by one. */
   readonly rows?: OrthonormalRows;
 }

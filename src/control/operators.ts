@@ -3,7 +3,7 @@ import { checkInteger, checkNumber } from '../options.js';
 import { elementCount, isImageShape } from '../shape.js';
 import { isArrayLike, matrixRows } from '../score/mixture/covariance.js';
 import { productOperator, type DenseMatrix } from './kronecker.js';
-import { checkShape, type LinearOperator } from './operator.js';
+import { checkShape, type DeviceMap, type LinearOperator } from './operator.js';
 
 /**
  * What is known of a picture outside its hole: A is diagonal, 1 where the mask is not 0. A measurement has the shape of a sample,
@@ -47,6 +47,15 @@ export function inpainting(mask: ArrayLike<number>, shape: readonly number[]): L
     measuredShape: shape,
     apply: masked,
     adjoint: masked,
+    bind(device) {
+      const mask = device.allocate(d, 'double');
+      device.write(mask, Float64Array.from(known));
+      const map: DeviceMap = (out, x) => {
+        device.copy(out, x);
+        device.weigh(out, mask);
+      };
+      return { apply: map, adjoint: map };
+    },
     spectrum: () => ({
       values: new Float64Array(places.length).fill(1),
       unreached: 0,

@@ -1,48 +1,62 @@
-import { costAt } from '../solvers/counts.js';
+import type { Device, Elements } from '../device/device.js';
 import type { ScoreModel } from '../score/model.js';
-import type { Level } from '../sde/level.js';
+import { Room } from '../score/network/bound-network.js';
 import { withEvaluate } from '../score/wrapped.js';
-import type { Denoised, Denoiser, RowLevels } from './denoiser.js';
-import { minimalResiduals } from './gmres.js';
+import type { Level } from '../sde/level.js';
+import { elementCount } from '../shape.js';
+import { costAt } from '../solvers/counts.js';
+import { hostMap, Residuals, type BoundOperator } from './bound-operator.js';
+import { table, type Denoised, type Denoiser } from './denoiser.js';
 import type { Known } from './measurement.js';
 
-/** What has to be added to the posterior mean of x_0 given a state, so that it is that given the measurement too, with residuals y - A x_0. */
-type Shift = (here: Denoised, residuals: Float64Array, rows: RowLevels) => Promise<Float64Array>;
+/** What has to be added to the posterior mean of x_0 given a state, so that it is that given the measurement too; double. */
+type Shift = (here: Denoised, residuals: Elements, levels: readonly Level[], room: Room) => Promise<Elements>;
 
 /** A model of the samples of one batch given their measurements: the score of the shifted posterior mean. */
 function shifted(
   model: ScoreModel,
   denoiser: Denoiser,
-  known: Known,
+  residuals: Residuals,
   products: number,
   shift: Shift,
 ): ScoreModel {
+  const { device } = denoiser;
+  const room = new Room(device);
   return withEvaluate(
     model,
     async (x, levels, output, labels, signal) => {
-      const rows = { levels, labels, signal };
-      const d = x.length / levels.length;
-      const here = await denoiser(x, rows);
-      const { estimate } = here;
-      const change = await shift(here, residualsOf(known, estimate, levels.length), rows);
-      levels.forEach((level, row) => {
+      const here = await denoiser.at(x, { levels, labels, signal });
+      const change = await shift(here, await residuals.of(here.estimate, levels.length), levels, room);
+      const [guided, rounded] = [
+        room.place('guided', x.length, 'double'),
+        room.place('F', x.length, 'single'),
+      ];
+      // F of the score (alpha E[x_0 | x, y] - x) / sigma^2.
+      const rows = table(levels, (level) => {
         const { alpha, sigma } = level;
-        const s = model.coefficients(level);
-        for (let i = row * d; i < (row + 1) * d; i++) {
-          const score = (alpha * (estimate[i]! + change[i]!) - x[i]!) / sigma ** 2;
-          output[i] = (score - s.state * x[i]!) / s.output;
-        }
+        const { state, output } = model.coefficients(level);
+        const mean = alpha / (sigma ** 2 * output);
+        return [mean, mean, -(1 / sigma ** 2 + state) / output];
       });
+      device.affine(guided, [here.estimate, change, here.x], rows);
+      device.copy(rounded, guided);
+      output.set(await device.read(rounded));
     },
     (level) => ({ ...costAt(model, level), derivative: products }),
   );
+}
+
+/** J^T v times this is the covariance of x_0 given x times v. */
+function variance({ alpha, sigma }: Level): number {
+  return sigma ** 2 / alpha;
 }
 
 /**
  * Moment matching posterior sampling (MMPS, Rozet et al. 2024): x_0 given x is taken for normal with its true covariance
  * C = sigma^2 / alpha J, so that its mean given y too is x_0 + C A^T u with (noise^2 I + A C A^T) u = y - A x_0. Exact for normal data.
  *
- * @param iterations of GMRES, each of one product with the Jacobian; as many as there are measured numbers solve it.
+ * @param iterations of GMRES (Saad and Schultz 1986), each of one product with the Jacobian, in a space of each row's own; as many as there are
+ *   measured numbers solve it.
  */
 export function momentMatching(
   model: ScoreModel,
@@ -50,20 +64,31 @@ export function momentMatching(
   known: Known,
   iterations: number,
 ): ScoreModel {
-  const { operator, noise } = known;
-  return shifted(model, denoiser, known, iterations, (here, residuals, { levels }) => {
+  const { device } = denoiser;
+  const residuals = new Residuals(known, device);
+  const { operator } = residuals;
+  const blocks = iterations + 1;
+  const [d, m] = [elementCount(known.operator.shape), elementCount(known.operator.measuredShape)];
+  return shifted(model, denoiser, residuals, iterations, async (here, residual, levels, room) => {
     const rows = levels.length;
-    return minimalResiduals(residuals, rows, iterations, {
-      async images(w) {
-        const images = await here.product(ofRows(w, rows, (vector) => operator.adjoint(vector)));
-        return scaleByVariance(images, levels);
-      },
-      applied(images, w) {
-        const out = ofRows(images, rows, (image) => operator.apply(image));
-        for (let i = 0; i < out.length; i++) out[i]! += noise ** 2 * w[i]!;
-        return out;
-      },
-    });
+    const basis = room.place('basis', blocks * rows * m, 'double');
+    const images = room.place('images', iterations * rows * d, 'double');
+    const columns = room.place('columns', blocks * rows * blocks, 'double');
+    const direction = room.place('direction', rows * d, 'double');
+    const change = room.place('change', rows * d, 'double');
+    const vector = (j: number) => device.rows(basis, rows * m, j, 1);
+    device.copy(vector(0), residual);
+    device.orthonormalize(basis, columns, rows, 0);
+    for (let j = 0; j < iterations; j++) {
+      const image = device.rows(images, rows * d, j, 1);
+      await operator.products(direction, here.estimate, vector(j));
+      await here.product(image, direction, variance);
+      await operator.images(vector(j + 1), image);
+      device.affine(vector(j + 1), [vector(j + 1), vector(j)], Float64Array.of(1, known.noise ** 2, 0));
+      device.orthonormalize(basis, columns, rows, j + 1);
+    }
+    device.leastResiduals(change, images, columns, rows);
+    return change;
   });
 }
 
@@ -72,54 +97,46 @@ export function momentMatching(
  * alpha^2), that x_0 given x has for uncorrelated data of variance 1, and the Jacobian in the last product alone.
  */
 export function pseudoinverseGuidance(model: ScoreModel, denoiser: Denoiser, known: Known): ScoreModel {
-  const { noise } = known;
-  const spectrum = known.operator.spectrum();
-  return shifted(model, denoiser, known, 1, async (here, residuals, { levels }) => {
-    const directions = ofRows(residuals, levels.length, (residual, row) => {
-      const { alpha, sigma } = levels[row]!;
-      const variance = sigma ** 2 / (sigma ** 2 + alpha ** 2);
-      const u = spectrum.measured(residual).map((value, i) => {
-        const s = spectrum.values[i]!;
-        return (s * value) / (s ** 2 * variance + noise ** 2);
-      });
-      return spectrum.sample(u);
-    });
-    return scaleByVariance(await here.product(directions), levels);
+  const { device } = denoiser;
+  const residuals = new Residuals(known, device);
+  const solve = solver(known, device, residuals.operator);
+  return shifted(model, denoiser, residuals, 1, async (here, residual, levels, room) => {
+    const direction = room.place('direction', here.x.length, 'double');
+    const change = room.place('change', here.x.length, 'double');
+    await solve(direction, here.estimate, residual, levels, room);
+    await here.product(change, direction, variance);
+    return change;
   });
 }
 
-/** y - A x_0 of every row. */
-function residualsOf({ operator, of }: Known, estimate: Float64Array, rows: number): Float64Array {
-  const out = ofRows(estimate, rows, (x) => operator.apply(x));
-  const width = out.length / rows;
-  for (let row = 0; row < rows; row++) {
-    const value = of(row);
-    for (let i = 0; i < width; i++) out[row * width + i] = value[i]! - out[row * width + i]!;
-  }
-  return out;
-}
+/** out <- A^T (r^2 A A^T + noise^2 I)^-1 v, of which x is what A is the derivative at. */
+type Solve = (out: Elements, x: Elements, v: Elements, levels: readonly Level[], room: Room) => Promise<void>;
 
-/** J^T v times sigma^2 / alpha, in place: the covariance of x_0 given x times v. */
-function scaleByVariance(x: Float64Array, levels: readonly Level[]): Float64Array {
-  const d = x.length / levels.length;
-  levels.forEach(({ alpha, sigma }, row) => {
-    for (let i = row * d; i < (row + 1) * d; i++) x[i]! *= sigma ** 2 / alpha;
-  });
-  return x;
-}
-
-/** A map of every row; the images lie one after the other. */
-function ofRows(
-  x: Float64Array,
-  rows: number,
-  map: (own: Float64Array, row: number) => Float64Array,
-): Float64Array {
-  const d = x.length / rows;
-  let out: Float64Array | undefined;
-  for (let row = 0; row < rows; row++) {
-    const image = map(x.subarray(row * d, (row + 1) * d), row);
-    out ??= new Float64Array(rows * image.length);
-    out.set(image, row * image.length);
-  }
-  return out!;
+function solver({ operator, noise }: Known, device: Device, bound: BoundOperator): Solve {
+  const total = ({ alpha, sigma }: Level, s: number) =>
+    (s ** 2 * sigma ** 2) / (sigma ** 2 + alpha ** 2) + noise ** 2;
+  if (operator.rows)
+    return async (out, x, v, levels) => {
+      await bound.products(out, x, v);
+      device.affine(
+        out,
+        [out],
+        table(levels, (level) => [1 / total(level, 1)]),
+      );
+    };
+  const spectrum = operator.spectrum();
+  const { values } = spectrum;
+  const own = spectrum.bind?.(device);
+  return async (out, _, v, levels, room) => {
+    const rows = levels.length;
+    const u = room.place('coordinates', rows * values.length, 'double');
+    if (own) own.measured(u, v);
+    else await hostMap(device, rows, (y) => spectrum.measured(y))(u, v);
+    const factors = room.place('factors', u.length, 'double');
+    const row = (level: Level) => Array.from(values, (s) => s / total(level, s));
+    device.write(factors, Float64Array.from(levels.flatMap(row)));
+    device.weigh(u, factors);
+    if (own) own.sample(out, u);
+    else await hostMap(device, rows, (w) => spectrum.sample(w))(out, u);
+  };
 }

@@ -9,7 +9,7 @@ import { elementCount } from '../shape.js';
 import type { SolverChoice } from '../solvers/choice.js';
 import type { Counts } from '../solvers/counts.js';
 import type { Plan } from '../solvers/solver.js';
-import { checkDifferentiable, denoiserOf, remembered, type Denoised, type Denoiser } from './denoiser.js';
+import { checkDifferentiable, openDenoiser, remembered, type Denoiser, type Remembered } from './denoiser.js';
 import { dps } from './dps.js';
 import type { Known } from './measurement.js';
 import { gridOptions, replacementLevels, samplingOptions, type RestorationMethod } from './names.js';
@@ -92,8 +92,8 @@ export const restorations: Readonly<
     const { solver, predictor, corrector, ...choice } = choiceOf(options);
     for (const [name, value] of Object.entries({ solver, predictor, corrector }))
       if (value !== undefined) throw new OptionError(name, value, 'left out: method dps makes its own steps');
-    const chosen = (last: () => Denoised, known: Known<Operator>) =>
-      ({ ...choice, predictor: dps(last, known, zeta), corrector: 'none' }) as const;
+    const chosen = (evaluated: () => Remembered, known: Known<Operator>) =>
+      ({ ...choice, predictor: dps(evaluated, known, zeta), corrector: 'none' }) as const;
     const plan = gridPlan(
       model,
       chosen(() => undefined as never, measured),
@@ -101,12 +101,14 @@ export const restorations: Readonly<
     return {
       options: { ...plan.options, zeta },
       warnings: plan.warnings ?? [],
-      draw: async (part) => {
-        const { model: evaluated, last } = remembered(model, await denoiserOf(model));
-        const { samples, counts } = await drawBySampling(evaluated, chosen(last, part.known), part);
-        const networks = { ...counts.networks, derivative: counts.score };
-        return { samples, counts: { ...counts, networks } };
-      },
+      draw: (part) =>
+        withDenoiser(model, part, part.size, async (denoiser) => {
+          const evaluated = remembered(model, denoiser);
+          const choice = chosen(() => evaluated, part.known);
+          const { samples, counts } = await drawBySampling(evaluated.model, choice, part);
+          const networks = { ...counts.networks, derivative: counts.score };
+          return { samples, counts: { ...counts, networks } };
+        }),
     };
   },
   repaint(model, measured, options) {
@@ -163,7 +165,9 @@ export const restorations: Readonly<
           },
         };
         if (isLinear(A)) return particleFilter(model, { ...values, operator: A }, given);
-        return twistedParticleFilter(model, await denoiserOf(model), { ...values, operator: A }, given);
+        return withDenoiser(model, part, particles * part.size, (denoiser) =>
+          twistedParticleFilter(model, denoiser, { ...values, operator: A }, given),
+        );
       },
     };
   },
@@ -204,9 +208,26 @@ function guidedBy(
   return {
     options: { ...plan.options, ...resolved },
     warnings: plan.warnings ?? [],
-    draw: async (part) =>
-      drawBySampling(guided(await denoiserOf(model), linear(method, part.known)), choice, part),
+    draw: (part) =>
+      withDenoiser(model, part, part.size, (denoiser) =>
+        drawBySampling(guided(denoiser, linear(method, part.known)), choice, part),
+      ),
   };
+}
+
+/** Drawing with a denoiser for so many rows, which is closed then. */
+async function withDenoiser<T>(
+  model: ScoreModel,
+  { signal }: Pick<Part, 'signal'>,
+  rows: number,
+  draw: (denoiser: Denoiser) => Promise<T>,
+): Promise<T> {
+  const denoiser = await openDenoiser(model, rows, signal);
+  try {
+    return await draw(denoiser);
+  } finally {
+    await denoiser.close();
+  }
 }
 
 /** The solver that is chosen, or else this one with so many steps, where nothing else counts them. */
@@ -269,7 +290,7 @@ function uncorrected({ corrector, predictor }: Readonly<Record<string, unknown>>
 /** What a particle takes beside the network: its state, estimates, means and noise, and what is measured of them. */
 function particleBytes({ shape }: ScoreModel, operator: Operator): number {
   const [d, m] = [elementCount(shape), elementCount(operator.measuredShape)];
-  return isLinear(operator) ? 60 * d + 8 * m : (80 + 32 * POINTS) * d + 16 * POINTS * m;
+  return isLinear(operator) ? 60 * d + 8 * m : (120 + 32 * POINTS) * d + 16 * POINTS * m;
 }
 
 function gigabytes(bytes: number): string {

@@ -61,6 +61,8 @@ export async function twistedParticleFilter(
   const classes = labels && repeated(labels, K);
   const y = Array.from({ length: size }, (_, b) => of(b));
   const systems = new ParticleSystems(options, new Float64Array(size));
+  const { device } = denoiser;
+  const [pull, shift] = [device.allocate(rows * d, 'double'), device.allocate(rows * d, 'double')];
   const directions = new Float64Array((POINTS / 2) * d);
   fillNormal(directions, POINTS / 2, { seed: 0n, samples: 0, step: 0, stream: Stream.probeNormal });
 
@@ -78,10 +80,10 @@ export async function twistedParticleFilter(
   };
 
   const twist = async (x: Float32Array, level: Level, step: number): Promise<Twists> => {
-    const { alpha, sigma, t } = level;
+    const { t } = level;
     const all = { levels: new Array<Level>(rows).fill(level), labels: classes, signal };
-    const here = await denoiser(x, all);
-    const estimates = here.estimate;
+    const here = await denoiser.at(x, all);
+    const estimates = (await device.read(here.estimate)) as Float64Array;
     const bad = estimates.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) throw new NonFiniteScoreError(step, first + (Math.floor(bad / d) % size), t);
     const free = Math.max(0, squaredRatio(level) - squaredRatio(end));
@@ -110,9 +112,9 @@ export async function twistedParticleFilter(
     const pulled = await operator.products(points, pulls, signal);
     const gradient = new Float64Array(rows * d);
     for (let i = 0; i < pulled.length; i++) gradient[i % gradient.length]! += pulled[i]!;
-    const shifts = await here.product(gradient);
-    for (let i = 0; i < shifts.length; i++) shifts[i]! *= sigma ** 2 / alpha;
-    return { estimates, logs, shifts };
+    device.write(pull, gradient);
+    await here.product(shift, pull, ({ alpha, sigma }) => sigma ** 2 / alpha);
+    return { estimates, logs, shifts: (await device.read(shift)) as Float64Array };
   };
 
   const z = new Float32Array(rows * d);

@@ -107,6 +107,29 @@ interface Addon {
     options: Float64Array,
   ): void;
   sumOfSquares(queue: QueueNumber | undefined, tensors: readonly Float32Array[], out: Float64Array): void;
+  weigh(queue: QueueNumber | undefined, x: Float64Array, factors: Float64Array): void;
+  multiplyAxis(
+    queue: QueueNumber | undefined,
+    out: Float64Array,
+    x: Float64Array,
+    matrix: Float64Array,
+    columns: number,
+    inner: number,
+  ): void;
+  orthonormalize(
+    queue: QueueNumber | undefined,
+    vectors: Float64Array,
+    columns: Float64Array,
+    rows: number,
+    index: number,
+  ): void;
+  leastResiduals(
+    queue: QueueNumber | undefined,
+    out: Float64Array,
+    images: Float64Array,
+    columns: Float64Array,
+    rows: number,
+  ): void;
   multiply(
     queue: QueueNumber | undefined,
     out: Float64Array,

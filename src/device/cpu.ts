@@ -16,9 +16,11 @@ import {
   traceRates,
 } from './kernels.js';
 import { turn } from './turn.js';
+import { leastResiduals, multiplyAxis, orthonormalize, weigh } from './vectors.js';
 
 const state = (elements: Elements): State => elements as State;
 const single = (elements: Elements): Float32Array => elements as Float32Array;
+const double = (elements: Elements): Float64Array => elements as Float64Array;
 
 /** The calling thread and the kernels' threads: arrays are typed arrays, and verbs have taken effect when they return. */
 export const cpu: Device = {
@@ -64,11 +66,22 @@ export const cpu: Device = {
     scatter(state(out), state(x), rows);
   },
   scaledErrors(error, before, after, { atol, rtol, ...measure }, out) {
-    const double = (elements: Elements): Float64Array => elements as Float64Array;
     scaledErrors(double(error), double(before), double(after), atol, rtol, double(out), measure);
   },
   matchSpread(x, reference, shares) {
     matchSpread(state(x), state(reference), shares);
+  },
+  weigh(x, factors) {
+    weigh(double(x), double(factors));
+  },
+  multiplyAxis(out, x, matrix, columns, inner) {
+    multiplyAxis(double(out), double(x), double(matrix), columns, inner);
+  },
+  orthonormalize(vectors, columns, rows, index) {
+    orthonormalize(double(vectors), double(columns), rows, index);
+  },
+  leastResiduals(out, images, columns, rows) {
+    leastResiduals(double(out), double(images), double(columns), rows);
   },
   mixtureScore(out, mixture, points) {
     mixture.score({ ...points, x: state(points.x) }, state(out));

@@ -107,6 +107,14 @@ export interface Device {
   ): void;
   /** Samples of x times 1 + share (standard deviation of the sample of reference / that of x - 1): with share 1 they have one. */
   matchSpread(x: Elements, reference: Elements, shares: Float64Array): void;
+  /** x <- x times factors, element by element, those of a sample or of all of x; all double, as in the three that follow. */
+  weigh(x: Elements, factors: Elements): void;
+  /** A matrix [.., columns] along an axis: out[o][j][i] <- sum over k of matrix[j][k] x[o][k][i], with `inner` elements i. */
+  multiplyAxis(out: Elements, x: Elements, matrix: Elements, columns: number, inner: number): void;
+  /** Vector `index` of [blocks][rows][size] <- orthogonal to those before and of norm 1; column `index` of [blocks][rows][blocks] <- its parts. */
+  orthonormalize(vectors: Elements, columns: Elements, rows: number, index: number): void;
+  /** out [rows][size] <- the images [blocks - 1][rows][size] of the vector whose residual is least in the space of these columns. */
+  leastResiduals(out: Elements, images: Elements, columns: Elements, rows: number): void;
   /** out <- the gradient of ln p of a mixture of Gaussians. */
   mixtureScore(out: Elements, mixture: NativeMixture, points: Placed): void;
   /** out[i] <- the Laplacian of ln p at point i. */

@@ -15,6 +15,7 @@ import type {
 import * as kernels from './kernels.js';
 import type { NativeMixture } from './mixture.js';
 import { turn } from './turn.js';
+import * as vectors from './vectors.js';
 
 type Shared = Float32Array | Float64Array | Uint8Array | Uint16Array | Int32Array | BigInt64Array;
 
@@ -174,6 +175,22 @@ export class Queue implements Device {
 
   matchSpread(x: Elements, reference: Elements, shares: Float64Array): void {
     kernels.matchSpread(state(x), state(reference), shares, this.number);
+  }
+
+  weigh(x: Elements, factors: Elements): void {
+    vectors.weigh(double(x), double(factors), this.number);
+  }
+
+  multiplyAxis(out: Elements, x: Elements, matrix: Elements, columns: number, inner: number): void {
+    vectors.multiplyAxis(double(out), double(x), double(matrix), columns, inner, this.number);
+  }
+
+  orthonormalize(basis: Elements, columns: Elements, rows: number, index: number): void {
+    vectors.orthonormalize(double(basis), double(columns), rows, index, this.number);
+  }
+
+  leastResiduals(out: Elements, images: Elements, columns: Elements, rows: number): void {
+    vectors.leastResiduals(double(out), double(images), double(columns), rows, this.number);
   }
 
   mixtureScore(out: Elements, mixture: NativeMixture, points: Placed): void {

@@ -66,7 +66,7 @@ export function vjpCommandsOf(vjp: Vjp): BindVjp | undefined {
 }
 
 /** Elements below which kernels take less time than the way to another thread and back, some 20 us. */
-const FEW = 8192;
+export const FEW = 8192;
 
 /**
  * Where states of a model are: with a queue on the device that was chosen, or else suits the model, but for few elements on the CPU that a

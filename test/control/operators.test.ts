@@ -1,4 +1,5 @@
 import test from 'ava';
+import { cpu } from '../../src/device/cpu.js';
 import { linearOperator } from '../../src/control/linear-operator.js';
 import type { LinearOperator } from '../../src/control/operator.js';
 import {
@@ -50,7 +51,53 @@ for (const operator of operators) {
     const transposed = rows[0]!.map((_, j) => rows.reduce((sum, row, i) => sum + row[j]! * y[i]!, 0));
     t.true(near(operator.adjoint(y), transposed));
 
+    // The same by commands of a device, of two rows.
+    const bound = operator.bind?.(cpu);
+    const pair = random(2 * elementCount(operator.shape));
+    const images = new Float64Array(2 * rows.length).fill(NaN);
+    const both = (map: (row: Float64Array) => Float64Array, values: Float64Array) =>
+      [0, 1].flatMap((row) =>
+        Array.from(map(values.slice((row * values.length) / 2, ((row + 1) * values.length) / 2))),
+      );
+    bound?.apply(images, pair);
+    if (bound)
+      t.true(
+        near(
+          images,
+          both((x) => operator.apply(x), pair),
+        ),
+      );
+    images.set(random(images.length));
+    bound?.adjoint(pair, images);
+    if (bound)
+      t.true(
+        near(
+          pair,
+          both((x) => operator.adjoint(x), images),
+        ),
+      );
+    t.is(bound === undefined, operator.name === 'linear');
+
     const spectrum = operator.spectrum();
+    const maps = spectrum.bind?.(cpu);
+    const coordinates = new Float64Array(2 * spectrum.values.length);
+    maps?.measured(coordinates, images);
+    if (maps)
+      t.true(
+        near(
+          coordinates,
+          both((x) => spectrum.measured(x), images),
+        ),
+      );
+    maps?.sample(pair, coordinates);
+    if (maps)
+      t.true(
+        near(
+          pair,
+          both((x) => spectrum.sample(x), coordinates),
+        ),
+      );
+    t.is(maps === undefined, operator.name === 'inpainting');
     const u = random(spectrum.values.length);
     t.true(near(spectrum.coordinates(spectrum.sample(u)), u), 'V is orthonormal');
     // U^T A x = s V^T x, and A x is within U.

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Matrix } from 'ml-matrix';
-import { denoiserOf, type Denoiser } from '../../src/control/denoiser.js';
+import { openDenoiser, type Denoiser, type RowLevels } from '../../src/control/denoiser.js';
 import { checkMeasurement, type Known, type Measurement } from '../../src/control/measurement.js';
 import { inpainting, matrixOperator } from '../../src/control/operators.js';
 import { momentMatching, pseudoinverseGuidance } from '../../src/control/posterior.js';
@@ -51,7 +51,7 @@ for (const sde of [vp(), ve(), edm()]) {
     const model = mixtureModel(gaussian, sde);
     const known = (await checkMeasurement(measurement, [d])) as Known;
     const exact = mixturePosterior(gaussian, { matrix: A, value: values, noise: noise ** 2 });
-    const matched = momentMatching(model, await denoiserOf(model), known, 2);
+    const matched = momentMatching(model, await openDenoiser(model, 1), known, 2);
     for (const share of [0.05, 0.3, 0.9]) {
       const time = sde.timeOfLambda((1 - share) * sde.lambda(sde.epsilon) + share * sde.lambda(sde.T));
       const truth = exact.at(sde, time).score(points);
@@ -60,7 +60,7 @@ for (const sde of [vp(), ve(), edm()]) {
         t.true(Math.abs(score - truth[i]!) < 1e-4 * size, `${share}: ${score} for ${truth[i]}`);
       });
       // One iteration of two is not exact.
-      const one = momentMatching(model, await denoiserOf(model), known, 1);
+      const one = momentMatching(model, await openDenoiser(model, 1), known, 1);
       const off = (await scoreOf(one, points, time)).map((score, i) => Math.abs(score - truth[i]!) / size);
       if (share === 0.3) t.true(Math.max(...off) > 1e-3);
     }
@@ -122,7 +122,7 @@ test('the law of moment matching on normal data comes to the posterior as the sq
   const model = mixtureModel(gaussian, sde);
   const known = (await checkMeasurement(measurement, [d])) as Known;
   const exact = mixturePosterior(gaussian, { matrix: A, value: values, noise: noise ** 2 });
-  const matched = momentMatching(model, await denoiserOf(model), known, 2);
+  const matched = momentMatching(model, await openDenoiser(model, 1), known, 2);
   const errors = [];
   for (const steps of [39, 78]) {
     const law = await lawOf(matched, steps);
@@ -142,7 +142,7 @@ test('pseudoinverse guidance has the exact score for independent data of varianc
   const model = mixtureModel(standard, vp());
   const guided = pseudoinverseGuidance(
     model,
-    await denoiserOf(model),
+    await openDenoiser(model, 1),
     (await checkMeasurement(measurement, [d])) as Known,
   );
   for (const time of [0.05, 0.4, 1]) {
@@ -153,12 +153,24 @@ test('pseudoinverse guidance has the exact score for independent data of varianc
   }
 });
 
+async function estimateAt(denoiser: Denoiser, x: Float32Array, rows: RowLevels): Promise<Float64Array> {
+  return (await denoiser.device.read((await denoiser.at(x, rows)).estimate)) as Float64Array;
+}
+
+async function productAt(denoiser: Denoiser, x: Float32Array, v: Float64Array, rows: RowLevels) {
+  const { device } = denoiser;
+  const [out, vector] = [device.allocate(x.length, 'double'), device.allocate(x.length, 'double')];
+  device.write(vector, v);
+  await (await denoiser.at(x, rows)).product(out, vector);
+  return (await device.read(out)) as Float64Array;
+}
+
 /** J^T v by central differences of the estimate in every direction. */
 async function byDifferences(
   denoiser: Denoiser,
   x: Float32Array,
   v: Float64Array,
-  rows: Parameters<Denoiser>[1],
+  rows: RowLevels,
   h: number,
 ) {
   const out = new Float64Array(x.length);
@@ -166,7 +178,7 @@ async function byDifferences(
     const [above, below] = [x.slice(), x.slice()];
     above[i]! += h;
     below[i]! -= h;
-    const [right, left] = [(await denoiser(above, rows)).estimate, (await denoiser(below, rows)).estimate];
+    const [right, left] = [await estimateAt(denoiser, above, rows), await estimateAt(denoiser, below, rows)];
     out[i] = v.reduce((sum, value, k) => sum + (value * (right[k]! - left[k]!)) / (above[i]! - below[i]!), 0);
   }
   return out;
@@ -176,9 +188,9 @@ test('products with the Jacobian of the estimate are those of its differences, o
   const model = mixtureModel(planar, vp());
   const rows = { levels: [levelAt(model, 0.3)] };
   const [x, v] = [Float32Array.of(0.4, -0.3), Float64Array.of(0.7, -1.1)];
-  const denoiser = await denoiserOf(model);
+  const denoiser = await openDenoiser(model, 1);
   const expected = await byDifferences(denoiser, x, v, rows, 1e-3);
-  (await (await denoiser(x, rows)).product(v)).forEach((value, i) =>
+  (await productAt(denoiser, x, v, rows)).forEach((value, i) =>
     t.true(Math.abs(value - expected[i]!) < 1e-4),
   );
 
@@ -187,13 +199,14 @@ test('products with the Jacobian of the estimate are those of its differences, o
   const digit = Float32Array.from({ length: 784 }, (_, i) => Math.sin(i) * Math.cos(i * i));
   const at = { levels: [levelAt(network, 0.4)] };
   const w = Float64Array.from(digit, (_, i) => Math.cos(3 * i));
-  const own = await denoiserOf(network);
-  const product = await (await own(digit, at)).product(w);
+  const own = await openDenoiser(network, 1);
+  t.teardown(() => own.close());
+  const product = await productAt(own, digit, w, at);
   // Along one direction: J w' times w.
   const direction = Float64Array.from(digit, (_, i) => Math.sin(2 * i * i));
   const estimate = async (h: number) => {
     const moved = digit.map((value, i) => value + h * direction[i]!);
-    return (await own(moved, at)).estimate;
+    return estimateAt(own, moved, at);
   };
   const [right, left] = [await estimate(0.01), await estimate(-0.01)];
   const numeric = w.reduce((sum, value, i) => sum + (value * (right[i]! - left[i]!)) / 0.02, 0);

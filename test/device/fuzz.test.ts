@@ -210,6 +210,17 @@ const entries: Record<string, Valid> = {
   traceRates: (n, batch, m) => [undefined, f64(n, m), 2, f64(3 * batch, m)],
   scale: (n, batch, m) => [undefined, f32(n, m), f64(batch, m)],
   scatter: (n, batch, m) => [undefined, f32((n / batch) * 3, m), f32(n, m), guarded(Int32Array, batch, m, 2)],
+  weigh: (n, batch, m) => [undefined, f64(n, m), f64(n / batch, m)],
+  multiplyAxis: (n, batch, m) => [
+    undefined,
+    f64(3 * batch, m),
+    f64(n, m),
+    f64(3 * (n / batch), m),
+    n / batch,
+    1,
+  ],
+  orthonormalize: (n, batch, m) => [undefined, f64(2 * n, m), f64(4 * batch, m), batch, n % 2],
+  leastResiduals: (n, batch, m) => [undefined, f64(n, m), f64(n, m), f64(4 * batch, m), batch],
   multiply: (n, batch, m) => [
     undefined,
     f64(batch * batch, m),
