@@ -120,6 +120,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                   {"queue", "x", "output", "coefficients", "norm", "address", "samples", "mean", "steps"});
     add<dots>(exports, "dots", {"queue", "a", "b", "out"});
     add<requireFinite>(exports, "requireFinite", {"queue", "x", "samples", "tag"});
+    add<addNoise>(exports, "addNoise", {"queue", "x", "v", "coefficients", "address", "samples"});
     add<clip>(exports, "clip", {"queue", "x", "low", "high"});
     add<threshold>(exports, "threshold", {"queue", "x", "samples", "low", "high", "quantile"});
     add<download>(exports, "download", {"queue", "x"});

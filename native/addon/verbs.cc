@@ -90,6 +90,19 @@ void requireFinite(const Napi::CallbackInfo& info) {
         [=](cuda::Stream& stream) { cuda::requireFinite(stream, shape, x, tag); }, tag);
 }
 
+void addNoise(const Napi::CallbackInfo& info) {
+    Command command(info[0]);
+    const Array x = command.state(info[1], "x");
+    const std::span v = command.floats(info[2], "v");
+    requireLength(v.size(), x.size, "v");
+    const std::span coefficients = command.table(info[3], "coefficients");
+    requireLength(coefficients.size() % 2, 0, "rest of coefficients");
+    const Shape shape = shapeOf(x.size, coefficients.size() / 2);
+    const Noise z = command.noise(info[4], info[5], shape);
+    command.run([=] { fastsde::addNoise(shape, x, v.data(), coefficients, z); },
+                [=](cuda::Stream& stream) { cuda::addNoise(stream, shape, x, v.data(), coefficients, z); });
+}
+
 void clip(const Napi::CallbackInfo& info) {
     Command command(info[0]);
     const Array x = command.state(info[1], "x");

@@ -10,6 +10,7 @@ void affine(const Napi::CallbackInfo& info);
 void langevin(const Napi::CallbackInfo& info);
 void dots(const Napi::CallbackInfo& info);
 void requireFinite(const Napi::CallbackInfo& info);
+void addNoise(const Napi::CallbackInfo& info);
 void clip(const Napi::CallbackInfo& info);
 void threshold(const Napi::CallbackInfo& info);
 void download(const Napi::CallbackInfo& info);

@@ -7,4 +7,5 @@
 #include "langevin.cu"
 #include "measurement.cu"
 #include "ordered.cu"
+#include "add_noise.cu"
 #include "training.cu"

@@ -13,6 +13,8 @@ void langevin(Stream& stream, const Shape& shape, const Langevin& arguments);
 void dots(Stream& stream, const Shape& shape, const Array& a, const Array& b, std::span<double> out);
 /** Notes the tag and the first sample that is not finite, which Stream::finish() then throws. */
 void requireFinite(Stream& stream, const Shape& shape, const Array& x, double tag);
+void addNoise(Stream& stream, const Shape& shape, const Array& x, const float* v, std::span<const double> coefficients,
+             const Noise& noise);
 void clip(Stream& stream, const Array& x, double low, double high);
 void threshold(Stream& stream, const Shape& shape, const Array& x, double low, double high, double quantile);
 void gather(Stream& stream, const Shape& shape, const Array& out, const Array& x, std::span<const std::size_t> rows);

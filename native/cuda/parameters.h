@@ -111,6 +111,14 @@ struct LangevinRowsParameters {
     double* steps;  // [count], or null
 };
 
+struct AddNoiseParameters {
+    Extent extent;
+    void* x;
+    const float* v;
+    Rows rows;  // shift, factor
+    NoiseSource noise;
+};
+
 struct ClipParameters {
     size_t count;
     void* x;

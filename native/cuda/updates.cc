@@ -78,6 +78,13 @@ void fill(Stream& stream, const Shape& shape, const Array& out, Distribution dis
     stream.launch("fill_scalar", p, shape.elements());
 }
 
+void addNoise(Stream& stream, const Shape& shape, const Array& x, const float* v, std::span<const double> coefficients,
+             const Noise& noise) {
+    const AddNoiseParameters p{extentOf(shape), stream.on(x.data), stream.on(v), rowsOf(stream, coefficients, 2),
+                              noiseOf(stream, noise)};
+    stream.launch(x.isDouble ? "add_noise_double" : "add_noise_single", p, shape.elements());
+}
+
 void projectMeasurement(Stream& stream, const Shape& shape, float* x, const float* y, const float* mask,
                         std::span<const double> coefficients, const Noise& noise, std::span<const float> basis,
                         std::size_t channels) {

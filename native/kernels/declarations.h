@@ -33,6 +33,9 @@ double dotMixed(const double* a, const float* b, size_t n);
 void displace(double* out, const double* x, const double* mean, double alpha, size_t n);
 void products(double* out, const double* a, const double* b, size_t n);
 
+void addNoise(float* x, const float* v, const float* z, float shift, float factor, size_t n);
+void addNoiseDouble(double* x, const float* v, const float* z, float shift, float factor, size_t n);
+
 void clip(float* x, float low, float high, size_t n);
 void clipDouble(double* x, double low, double high, size_t n);
 

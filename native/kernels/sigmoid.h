@@ -1,30 +1,12 @@
 // The logistic function in single precision, of the same bits on every instruction set.
 #pragma once
 
-#include "../numerics.h"
+#include "exponential.h"
 
 namespace fastsde {
 
-/**
- * 1 / (1 + e^-x), within 2 units in the last place; NaN stays. e^-x = 2^k e^r with |r| <= ln 2 / 2 and a polynomial of degree 6 for
- * e^r. Beyond 87 it is 1, or 1e-38.
- */
-FASTSDE_INLINE float sigmoid(float x) {
-    constexpr float roundingShift = 0x1.8p23f;  // adding it rounds to an integer, which the low bits then are
-    const float low = x < -87.f ? -87.f : x, y = -(low > 87.f ? 87.f : low);
-    const float shifted = add(multiply(y, 0x1.715476p0f), roundingShift);
-    const float k = add(shifted, -roundingShift);
-    const float r = add(add(y, -multiply(k, 0x1.62e4p-1f)), -multiply(k, 0x1.7f7d1cp-20f));
-    float e = 1.f / 720;
-    e = add(multiply(e, r), 1.f / 120);
-    e = add(multiply(e, r), 1.f / 24);
-    e = add(multiply(e, r), 1.f / 6);
-    e = add(multiply(e, r), 0.5f);
-    e = add(multiply(e, r), 1.f);
-    e = add(multiply(e, r), 1.f);
-    const float power = floatOf(static_cast<int32_t>((static_cast<uint32_t>(bitsOf(shifted)) + 127u) << 23));
-    return 1.f / add(1.f, multiply(e, power));
-}
+/** 1 / (1 + e^-x), within 2 units in the last place; NaN stays. Beyond 87 it is 1, or 1e-38. */
+FASTSDE_INLINE float sigmoid(float x) { return 1.f / add(1.f, exponential(-x)); }
 
 /** The derivative of x sigmoid(x). */
 FASTSDE_INLINE float siluSlope(float x) {

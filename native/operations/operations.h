@@ -35,6 +35,9 @@ void langevin(const Shape& shape, const Langevin& arguments);
 /** out[b] = dot product of sample b of `a` and of `b`. */
 void dots(const Shape& shape, const Array& a, const Array& b, std::span<double> out);
 
+/** x += e^(shift + factor v) z, z standard normal; v as long as x, coefficients row-major [count][2] = shift, factor. */
+void addNoise(const Shape& shape, const Array& x, const float* v, std::span<const double> coefficients, const Noise& noise);
+
 /** Keeps x between the bounds, in place; NaN stays. */
 void clip(const Array& x, double low, double high);
 

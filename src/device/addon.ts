@@ -32,6 +32,14 @@ interface Addon {
   ): void;
   dots(queue: QueueNumber | undefined, a: State, b: State, out: Float64Array): void;
   requireFinite(queue: QueueNumber | undefined, x: State, samples: number, tag: number): void;
+  addNoise(
+    queue: QueueNumber | undefined,
+    x: State,
+    v: Float32Array,
+    coefficients: Float64Array,
+    address: Uint32Array,
+    samples: number | Float64Array,
+  ): void;
   clip(queue: QueueNumber | undefined, x: State, low: number, high: number): void;
   threshold(
     queue: QueueNumber | undefined,

@@ -8,6 +8,7 @@ import {
   gather,
   langevinStep,
   matchSpread,
+  addNoise,
   projectMeasurement,
   scale,
   scaledErrors,
@@ -45,6 +46,9 @@ export const cpu: Device = {
   },
   scale(x, factors) {
     scale(single(x), factors);
+  },
+  addNoise(x, v, coefficients, noise) {
+    addNoise(state(x), single(v), coefficients, noise);
   },
   clip(x, low, high) {
     clip(state(x), low, high);

@@ -78,6 +78,8 @@ export interface Device {
   /** out[i] <- the dot product of samples i of a and b. */
   dots(a: Elements, b: Elements, out: Elements): void;
   fill(out: Elements, samples: number, distribution: Distribution, noise: NoiseAddress): void;
+  /** x <- x + e^(shift + factor v) z, with a v, single, for every element; rows are shift, factor. */
+  addNoise(x: Elements, v: Elements, coefficients: Float64Array, noise: NoiseAddress): void;
   /** x <- min(max(x, low), high). */
   clip(x: Elements, low: number, high: number): void;
   /** Every sample of x towards the middle of the range, until the quantile of its distances from there lies within; then clipped. */

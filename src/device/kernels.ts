@@ -124,6 +124,28 @@ export function dots(a: State, b: State, out: Float64Array, queue?: QueueNumber)
 }
 
 /**
+ * Noise of a deviation of its own for every element, in place: x <- x + e^(shift + factor v) z. Exponents are rounded to float32, and
+ * kept between -87 and 87.
+ *
+ * @param v as long as x, and apart from it.
+ * @param coefficients row-major [batch][2] = shift, factor.
+ */
+export function addNoise(
+  x: State,
+  v: Float32Array,
+  coefficients: Float64Array,
+  noise: NoiseAddress,
+  queue?: QueueNumber,
+): void {
+  requireState('x', x);
+  requireFloat32('v', v, x.length);
+  requireDisjoint('v', v, 'x', x);
+  const batch = requireCoefficients(coefficients, 2, x.length);
+  const address = packAddress(noise, batch, x.length / batch);
+  addon().addNoise(queue, x, v, coefficients, address, noise.samples);
+}
+
+/**
  * Keeps x between low and high, in place. NaN stays, so that whoever looks for it still finds it. For a float32 state the
  * bounds are rounded to float32.
  *

@@ -130,6 +130,10 @@ export class Queue implements Device {
     kernels.fill(state(out), samples, distribution, noise, this.number);
   }
 
+  addNoise(x: Elements, v: Elements, coefficients: Float64Array, noise: NoiseAddress): void {
+    kernels.addNoise(state(x), single(v), coefficients, noise, this.number);
+  }
+
   clip(x: Elements, low: number, high: number): void {
     kernels.clip(state(x), low, high, this.number);
   }

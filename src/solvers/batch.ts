@@ -345,6 +345,12 @@ export class Batch {
     this.device.langevin(this.x, this.output, this.#table([s.state, s.output, factor]), norm, address);
   }
 
+  /** x <- x + e^(shift + factor v) z, with v what the last evaluation says of the variance. */
+  addNoise(shift: number, factor: number, address: NoiseAddress): void {
+    this.isRandom = true;
+    this.device.addNoise(this.x, this.variance!, this.#table([shift, factor]), address);
+  }
+
   /** out <- min(max(out, low), high). */
   clip(out: Elements, low: number, high: number): void {
     this.device.clip(out, low, high);

@@ -15,6 +15,7 @@ import {
   langevinStep,
   projectMeasurement,
   matchSpread,
+  addNoise,
   scaledErrors,
   toBytes,
 } from '../../src/device/kernels.js';
@@ -494,6 +495,28 @@ const refused: [title: string, option: string, run: () => void][] = [
     'out',
     () => {
       scaledErrors(f64(1, 1), f64(1, 1), f64(1, 1), 1, 1, f64(0, 0, 0));
+    },
+  ],
+  [
+    'a logarithm that is too short',
+    'v',
+    () => {
+      addNoise(f32(2), f32(1), f64(0, 1), noise);
+    },
+  ],
+  [
+    'a logarithm in the place of the state',
+    'v',
+    () => {
+      const x = f32(2);
+      addNoise(x, x, f64(0, 1), noise);
+    },
+  ],
+  [
+    'no two coefficients a sample',
+    'coefficients',
+    () => {
+      addNoise(f32(2), f32(2), f64(0, 1, 2), noise);
     },
   ],
   [

@@ -18,6 +18,7 @@ import {
   fillUniform,
   langevinStep,
   matchSpread,
+  addNoise,
   projectMeasurement,
   scaledErrors,
 } from '../../src/device/kernels.js';
@@ -96,6 +97,14 @@ const updates: Record<string, Update> = {
     const out = new Float64Array(c.length / 3);
     dots(x, other, out);
     x.fill(out.at(-1)!, x.length - x.length / out.length);
+  },
+  addNoise: (x, other, c, noise) => {
+    addNoise(
+      x,
+      Float32Array.from(other),
+      c.filter((_, i) => i % 3 < 2),
+      noise,
+    );
   },
   clip: (x) => {
     clip(x, -0.25, 0.5);

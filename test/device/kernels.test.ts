@@ -13,6 +13,7 @@ import {
   langevinStep,
   projectMeasurement,
   matchSpread,
+  addNoise,
   scaledErrors,
   toBytes,
 } from '../../src/device/kernels.js';
@@ -215,6 +216,26 @@ for (const [batch, size] of shapes) {
         t.is(out[batch - 1], NaN);
       }
       array[n - 1] = value;
+    }
+  });
+
+  test(`noise has the deviation of its element at ${batch} x ${size}`, (t) => {
+    const v = Float32Array.from(float64(n, 3));
+    const coefficients = Float64Array.from({ length: 2 * batch }, (_, i) => (i % 2 ? 0.5 + i : -i) / batch);
+    const z = new Float64Array(n);
+    fillNormal(z, batch, address);
+    for (const Type of [Float32Array, Float64Array]) {
+      const before = Type.from(float64(n, 1));
+      const x = before.slice();
+      addNoise(x, v, coefficients, address);
+      let worst = 0;
+      for (let i = 0; i < n; i++) {
+        const [shift, factor] = coefficients.subarray(2 * Math.floor(i / size));
+        const added = Math.exp(shift! + factor! * v[i]!) * z[i]!;
+        const scale = Math.abs(added) + Math.abs(before[i]!);
+        worst = Math.max(worst, Math.abs(x[i]! - before[i]! - added) / scale);
+      }
+      t.true(worst < 1e-6, `${Type.name}: ${worst}`);
     }
   });
 

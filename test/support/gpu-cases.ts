@@ -203,6 +203,17 @@ export const cases: Readonly<Record<string, (draw: Draws, number: number) => Cas
       },
     };
   },
+  addNoise(draw) {
+    const { count, size } = draw.shape();
+    const rows = draw.rows(count, 2);
+    const noise = draw.noise(count);
+    return {
+      arrays: [draw.states(count * size, draw.below(2) === 0), draw.singles(count * size)],
+      run([x, v], queue) {
+        kernels.addNoise(state(x), float(v), rows, noise, queue);
+      },
+    };
+  },
   clip(draw) {
     const low = draw.one(-Infinity, -1, -0.1);
     const high = draw.one(Infinity, 0.7);

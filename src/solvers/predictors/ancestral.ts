@@ -55,6 +55,7 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
       if (!isLearned && !clip) return predictor.begin(batch, steps);
       const estimate = batch.like();
       const clipped = estimator(clip);
+      const noised = isLearned ? learnedNoise(batch, steps, variance === 'learned') : undefined;
       return async (step, address) => {
         // The same step, written with the estimate of x_0 (Ho et al. 2020, equation 7).
         const { from, to, retain, spread } = step;
@@ -63,7 +64,7 @@ export function ancestral(options: AncestralOptions = {}): LinearPredictor {
         const coefficients = [retain * (to.sigma / from.sigma) ** 2, to.alpha * (spread / from.sigma ** 2)];
         const fixed = isLearned ? undefined : address;
         batch.combine(batch.x, [batch.x, estimate], coefficients, fixed && { scale: noise, address: fixed });
-        if (isLearned && address) await addLearnedNoise(batch, step, address, variance === 'learned');
+        if (address) await noised?.(step, address);
       };
     },
   };
@@ -76,10 +77,7 @@ const LEAST = 1e-20;
 const MOST_EXCESS = 2.5;
 
 /** Throws where what the network says is clearly the other quantity: shares lie about [-1, 1], logarithms below that of the step. */
-function checkVariance(v: ArrayLike<number>, isShare: boolean, large: number): void {
-  let sum = 0;
-  for (let i = 0; i < v.length; i++) sum += v[i]!;
-  const mean = sum / v.length;
+function checkVariance(mean: number, isShare: boolean, large: number): void {
   if (isShare ? Math.abs(mean) < 2 : mean < large + MOST_EXCESS) return;
   const told = `the network gives ${mean.toPrecision(3)} on average`;
   throw isShare
@@ -95,23 +93,32 @@ function checkVariance(v: ArrayLike<number>, isShare: boolean, large: number): v
       );
 }
 
-/** x <- x + sqrt(variance) z with the variance that the network predicts for every element. */
-async function addLearnedNoise(
+/**
+ * x <- x + sqrt(variance) z with the variance that the network predicts for every element. What it says is looked at in the first step
+ * and in the last ones, where logarithms are least: the others are not waited for.
+ */
+function learnedNoise(
   batch: Batch,
-  { from, to, spread }: Step,
-  address: NoiseAddress,
+  steps: readonly Step[],
   isShare: boolean,
-): Promise<void> {
-  const z = batch.like();
-  batch.fill(z, 'normal', address);
-  const [v, noise] = await Promise.all([batch.read(batch.variance), batch.read(z)]);
-  const large = Math.log(spread);
-  const small = Math.log(Math.max(LEAST, (to.sigma / from.sigma) ** 2 * spread));
-  checkVariance(v, isShare, large);
-  const logarithm = (value: number) => (isShare ? small + ((value + 1) / 2) * (large - small) : value);
-  batch.device.write(
-    z,
-    noise.map((value, i) => value * Math.exp(logarithm(v[i]!) / 2)),
-  );
-  batch.combine(batch.x, [batch.x, z], [1, 1]);
+): (step: Step, address: NoiseAddress) => Promise<void> {
+  const { device, size } = batch;
+  const looked = [steps[0], ...steps.slice(-2)];
+  const ones = device.allocate(batch.x.length, 'single');
+  const sums = device.allocate(size, 'double');
+  device.write(ones, new Float32Array(batch.x.length).fill(1));
+  return async (step, address) => {
+    const { from, to, spread } = step;
+    const large = Math.log(spread);
+    const small = Math.log(Math.max(LEAST, (to.sigma / from.sigma) ** 2 * spread));
+    if (looked.includes(step)) {
+      device.dots(batch.variance!, ones, sums);
+      let sum = 0;
+      for (const ofSample of await device.read(sums)) sum += ofSample;
+      checkVariance(sum / batch.x.length, isShare, large);
+    }
+    // Half of the logarithm: that of the deviation.
+    if (isShare) batch.addNoise((small + large) / 4, (large - small) / 4, address);
+    else batch.addNoise(0, 1 / 2, address);
+  };
 }
