@@ -39,7 +39,7 @@ export {
 export { tableSde, type SdeTable, type TableOptions } from './sde/table.js';
 export { readSde } from './score/network/table-file.js';
 export { ladderSde } from './sde/ladder-sde.js';
-export type { DynamicShift, FlowSpacing, Scheduler, Spacing } from './sde/scheduler.js';
+export type { DistilledSpacing, DynamicShift, FlowSpacing, Scheduler, Spacing } from './sde/scheduler.js';
 export { ladderFromName, ladderFromNumbers, zeroTerminalSnr, type NamedLadder } from './sde/named-ladder.js';
 export { readLadder, type LadderReading } from './score/network/ladder-file.js';
 export { ladderGrid, spacedTimes, timeGrid, type Grid, type GridOptions, type Step } from './sde/grid.js';
@@ -93,6 +93,7 @@ export {
   type Resolved,
 } from './solvers/predictor.js';
 export { ancestral, type AncestralOptions } from './solvers/predictors/ancestral.js';
+export { consistency, type ConsistencyOptions } from './solvers/predictors/consistency.js';
 export { ddim, type DdimOptions } from './solvers/predictors/ddim.js';
 export { deis, type DeisOptions } from './solvers/predictors/deis.js';
 export {
@@ -102,6 +103,7 @@ export {
   dpmpp2S,
   dpmpp3S,
   type SinglestepOptions,
+  type TwoStageOptions,
 } from './solvers/predictors/dpm-solver.js';
 export {
   dpmpp2M,

@@ -52,6 +52,8 @@ LADDERS = [
     ("UniPCMultistepScheduler", {**LEADING, "solver_order": 3}, 10),
     ("UniPCMultistepScheduler", {"timestep_spacing": "trailing"}, 20),
     ("UniPCMultistepScheduler", {"use_karras_sigmas": True}, 20),
+    ("DEISMultistepScheduler", {}, 20),
+    ("KDPM2DiscreteScheduler", {"timestep_spacing": "trailing"}, 10),
 ]
 FLOWS = [
     ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, None),

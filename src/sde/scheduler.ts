@@ -30,6 +30,12 @@ export interface FlowSpacing {
   readonly shift: number | DynamicShift;
 }
 
+/** Of networks that were distilled over `jumps` even jumps of the trained levels: those from which N of them start, in even steps. */
+export interface DistilledSpacing {
+  readonly rule: 'distilled';
+  readonly jumps: number;
+}
+
 /** A shift that grows with the tokens of a picture, exp(mu) (or mu, where `linear`) for mu even in them from `base` to `most`. */
 export interface DynamicShift {
   readonly base: number;
@@ -50,7 +56,7 @@ export interface Scheduler {
   /** Steps where none are given. */
   readonly steps: number;
   /** Its own spacing first, then what it says for schedulers of the other rules; none where it is not known. */
-  readonly spacings: readonly (Spacing | FlowSpacing)[];
+  readonly spacings: readonly (Spacing | FlowSpacing | DistilledSpacing)[];
   /** What it asks for and is not done here, in plain words. */
   readonly doubts: readonly string[];
 }
@@ -68,13 +74,18 @@ const MOST_RATIO = 4096;
  * The steps of a scheduler of diffusers, as its pipeline makes them.
  * @throws OptionError for more steps than have levels of their own.
  */
-export function scheduledSteps(process: Scheduled, spacing: Spacing | FlowSpacing, steps: number): Step[] {
+export function scheduledSteps(
+  process: Scheduled,
+  spacing: Scheduler['spacings'][number],
+  steps: number,
+): Step[] {
   if (!(Number.isSafeInteger(steps) && steps >= 1 && steps <= mostSteps(process, spacing))) {
     const expected = `an integer from 1 to ${mostSteps(process, spacing)}, the most that the scheduler of the model spreads over its levels`;
     throw new OptionError('steps', steps, expected);
   }
   if (spacing.rule === 'flow') return flowSteps(process, spacing, steps);
   const ladder = process.ladder!;
+  if (spacing.rule === 'distilled') return distilledSteps(process, ladder, spacing, steps);
   const indices = spreadIndices(ladder, spacing, steps);
   if (spacing.rule === 'whole') return wholeSteps(process, ladder, spacing, indices);
   const places = spacing.noise
@@ -85,8 +96,9 @@ export function scheduledSteps(process: Scheduled, spacing: Spacing | FlowSpacin
 }
 
 /** The most steps whose levels can be told apart. */
-export function mostSteps({ ladder }: Process, spacing: Spacing | FlowSpacing): number {
+export function mostSteps({ ladder }: Process, spacing: Scheduler['spacings'][number]): number {
   if (spacing.rule === 'flow') return MOST_STEPS;
+  if (spacing.rule === 'distilled') return spacing.jumps;
   const { rule, spread, offset } = spacing;
   return (
     ladder!.levels - (rule === 'open' && spread !== 'trailing' ? 1 : 0) - (spread === 'leading' ? offset : 0)
@@ -182,6 +194,20 @@ function endOf(process: Process, ladder: Ladder, { rule, end }: Spacing): Level 
   const first = levelAt(process, levelTime(ladder, 0), 0);
   // Schedulers that go by sigma / alpha end with x / alpha.
   return rule === 'between' ? { ...first, alpha: 1, sigma: first.sigma / first.alpha } : first;
+}
+
+function distilledSteps(
+  process: Process,
+  ladder: Ladder,
+  { jumps }: DistilledSpacing,
+  steps: number,
+): Step[] {
+  const jump = Math.floor(ladder.levels / jumps);
+  const levels = Array.from({ length: steps }, (_, k) => {
+    const index = (jumps - Math.floor((k * jumps) / steps)) * jump - 1;
+    return levelAt(process, levelTime(ladder, index), index);
+  });
+  return consecutive([...levels, dataLevel]);
 }
 
 function flowSteps(process: Scheduled, { levels, shift }: FlowSpacing, steps: number): Step[] {

@@ -5,6 +5,7 @@ import { ald, langevin, noCorrector } from './correctors/langevin.js';
 import { correctorOptions, predictorOptions, type CorrectorName, type PredictorName } from './names.js';
 import type { Predictor } from './predictor.js';
 import { ancestral } from './predictors/ancestral.js';
+import { consistency } from './predictors/consistency.js';
 import { ddim } from './predictors/ddim.js';
 import { deis } from './predictors/deis.js';
 import { dpmpp2M, dpmpp2MSde, dpmpp3M, dpmpp3MSde, dpmppSde } from './predictors/dpm-solver-multistep.js';
@@ -59,6 +60,7 @@ export const predictors: Makers<PredictorName, Predictor> = {
   'dpmpp-3m-sde': dpmpp3MSde,
   sa: saSolver,
   'er-sde': erSde,
+  consistency,
   restart,
   none: noPredictor,
 };

@@ -130,6 +130,7 @@ test('schedulers whose levels are trained ones give them as they are', async (t)
 for (const [steps, most, config] of [
   [1000, 999, ddim],
   [1001, 1000, { ...ddim, timestep_spacing: 'trailing' }],
+  [51, 50, { ...ladder, _class_name: 'LCMScheduler' }],
   [1000, 999, { ...ladder, _class_name: 'UniPCMultistepScheduler' }],
   [0, 999, ddim],
   [2.5, 999, ddim],
@@ -145,8 +146,8 @@ for (const [steps, most, config] of [
 for (const [words, config, doubt] of [
   [
     'another class',
-    { ...ladder, _class_name: 'LCMScheduler' },
-    /The steps of LCMScheduler are not known here \(a network that was distilled/,
+    { ...ladder, _class_name: 'TCDScheduler' },
+    /The steps of TCDScheduler are not known here \(--solver consistency makes steps of its kind/,
   ],
   [
     'a class whose method has a name here',

@@ -137,7 +137,10 @@ export function addSolverOptions(command: Command, { noise = true }: { noise?: b
     ),
     new Option('--keep-noise', "ddim: the network's noise beside a clipped estimate, as in diffusers"),
     new Option('--lower-order-final', 'lower the order over the last steps (default: below 15 steps)'),
-    real('--eta <share>', 'noise of ddim (default: 0) and of the methods dpmpp-*sde (default: 1)'),
+    real(
+      '--eta <share>',
+      'noise of ddim, dpm-solver-2s, dpmpp-2s (default: 0) and of the methods dpmpp-*sde (default: 1)',
+    ),
     numbers('--tau <number>', 'noise of sa and er-sde; or tau,least,most for an interval of sigma / alpha'),
     new Option('--correct-last', 'unipc: correct the last step too, for one more evaluation'),
     choice(
@@ -200,6 +203,7 @@ export const standardWays: readonly Entry[] = [
   ['20 uniform-lambda', 'dpm-solver-2s, dpm-solver-3s, dpmpp-2s, dpmpp-3s, dpmpp-2m, dpmpp-3m, unipc, deis'],
   ['20 karras', 'ipndm, pndm, sa, er-sde'],
   ['18 karras', 'edm-heun, restart'],
+  ['4 uniform-t', 'consistency'],
 ];
 
 /** `--grid`: a name, or times. */

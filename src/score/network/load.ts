@@ -15,6 +15,7 @@ import { bakedBatch, triedOutput, type Tried } from './trial.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
 import type { Finding } from './findings.js';
 import { probe, type ProbeReport } from './probe.js';
+import { requireRows } from './lookup.js';
 import { findRandomness } from './randomness.js';
 import { readPipeline } from './pipeline-folder.js';
 import { inferRoles, type Roles } from './roles.js';
@@ -203,6 +204,7 @@ export async function openNetwork(
   const roles = rolesOf(file, { ...metadata.names, ...options.names }, options.inputs);
   const described = describeModel(options, metadata, roles);
   const values = inputValues(roles, options.inputs ?? {});
+  requireRows(file, roles, described);
   if (options.batch !== undefined) checkInteger('batch', options.batch, 1);
   const batch = batchOf(roles.state, options.batch);
   const session = await createSession(source, sessionOptions(options));

@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.js';
 import { defined, isList } from '../../options.js';
-import type { DynamicShift, FlowSpacing, Scheduler, Spacing } from '../../sde/scheduler.js';
+import type { DistilledSpacing, DynamicShift, FlowSpacing, Scheduler, Spacing } from '../../sde/scheduler.js';
 
 /** A scheduler_config.json of diffusers. */
 type Config = Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ const FLOW_STEPS = 28;
 
 /** A class of schedulers: its rule, what it has where a file is silent, and its method here. */
 interface Kind {
-  readonly rule: Spacing['rule'];
+  readonly rule: Spacing['rule'] | 'distilled';
   readonly silent?: Config;
   readonly steps?: number;
   solver(config: Config): Scheduler['solver'];
@@ -66,6 +66,19 @@ const kinds: Readonly<Record<string, Kind>> = {
     // It rounds their levels, and not those in the middle of its steps.
     done: { use_karras_sigmas: [false] },
   },
+  KDPM2AncestralDiscreteScheduler: {
+    rule: 'between',
+    solver: () => ({ name: 'dpm-solver-2s', eta: 1 }),
+    done: { use_karras_sigmas: [false] },
+  },
+  LCMScheduler: {
+    rule: 'distilled',
+    silent: { original_inference_steps: 50, clip_sample: false, timestep_scaling: 10 },
+    steps: 4,
+    solver: (config) => ({ name: 'consistency', ...clipOf(config) }),
+    // It makes a share of 2.5e-3 / (timestep)^2 of the estimate the state itself.
+    done: { timestep_scaling: [10] },
+  },
   DPMSolverMultistepScheduler: {
     rule: 'open',
     silent: dpm,
@@ -108,17 +121,13 @@ const kinds: Readonly<Record<string, Kind>> = {
 const instead: Readonly<Record<string, string>> = {
   DPMSolverSinglestepScheduler: '--solver dpmpp-2s is its method, over levels of its own',
   DPMSolverSDEScheduler: '--solver dpmpp-sde is its method, over levels of its own',
-  KDPM2AncestralDiscreteScheduler: '--solver dpmpp-sde is a stochastic method of its order',
   IPNDMScheduler: '--solver ipndm is its method, over levels of its own',
   SASolverScheduler: '--solver sa is its method, over levels of its own',
   EDMEulerScheduler:
     'networks of it load as a file, with --sde edm --parameterization edm --solver ddim --grid karras',
   EDMDPMSolverMultistepScheduler:
     'networks of it load as a file, with --sde edm --parameterization edm --solver dpmpp-2m --grid karras',
-  LCMScheduler:
-    'a network that was distilled for it needs its steps, which no method here takes; give the network before the distillation',
-  TCDScheduler:
-    'a network that was distilled for it needs its steps, which no method here takes; give the network before the distillation',
+  TCDScheduler: '--solver consistency makes steps of its kind, those with its gamma of 1',
 };
 
 const variances: Readonly<Record<string, string>> = {
@@ -169,7 +178,8 @@ export function schedulerOf(path: string, config: Config): Scheduler {
   checkEntries(path, entries);
   const spacing = spacingOf(path, entries);
   const spacings = (['whole', 'between', 'open'] as const).map((rule) => spacing(rule));
-  const own = spacings.find(({ rule }) => rule === kind.rule)!;
+  const own =
+    kind.rule === 'distilled' ? distilled(path, entries) : spacings.find(({ rule }) => rule === kind.rule)!;
   const solver = kind.solver(entries);
   return {
     name,
@@ -260,6 +270,13 @@ function checkEntries(path: string, config: Config): void {
   const isWhole = Number.isSafeInteger(offset) && (offset as number) >= 0;
   if (!isWhole || (offset as number) >= (levels as number))
     throw wrong(path, 'steps_offset', offset, `an integer from 0 to below the ${String(levels)} levels`);
+}
+
+function distilled(path: string, config: Config): DistilledSpacing {
+  const { original_inference_steps: jumps, num_train_timesteps: levels = 1000 } = config;
+  if (!Number.isSafeInteger(jumps) || (jumps as number) < 1 || (jumps as number) > (levels as number))
+    throw wrong(path, 'original_inference_steps', jumps, `an integer from 1 to the ${String(levels)} levels`);
+  return { rule: 'distilled', jumps: jumps as number };
 }
 
 function spacingOf(path: string, config: Config): (rule: Spacing['rule']) => Spacing {

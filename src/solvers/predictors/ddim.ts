@@ -26,11 +26,8 @@ export function ddim(options: DdimOptions = {}): LinearPredictor {
   const { eta = 0, clip = false, keepNoise = false } = options;
   checkClip(clip);
   checkNumber('eta', eta, 0, true);
-  /** The share of sigma'^2 that is fresh noise. */
-  const freshShare = ({ from, to }: Step) =>
-    Math.min(1, -(eta ** 2) * Math.expm1(2 * (from.lambda - to.lambda)));
-  const fresh = (step: Step) => step.to.sigma * Math.sqrt(freshShare(step));
-  const logKept = (step: Step) => Math.log1p(-freshShare(step)) / 2;
+  const fresh = (step: Step) => freshDeviation(step, eta);
+  const logKept = (step: Step) => Math.log1p(-freshShare(step, eta)) / 2;
   const predictor = linearPredictor('ddim', (step) => {
     const { from, to } = step;
     const scale = to.alpha / from.alpha;
@@ -67,6 +64,16 @@ export function ddim(options: DdimOptions = {}): LinearPredictor {
     defaults: { steps: 50, grid: 'uniform-lambda' },
     begin: clip ? beginInData : (batch, steps) => predictor.begin(batch, steps),
   };
+}
+
+/** The share of sigma'^2 that is fresh noise. */
+function freshShare({ from, to }: Step, eta: number): number {
+  return Math.min(1, -(eta ** 2) * Math.expm1(2 * (from.lambda - to.lambda)));
+}
+
+/** The deviation of the fresh noise of a step: c above. */
+export function freshDeviation(step: Step, eta: number): number {
+  return step.to.sigma * Math.sqrt(freshShare(step, eta));
 }
 
 /** The step of DDIM from where no signal is left, with which methods of alpha and sigma alone start. */

@@ -35,6 +35,8 @@ async function error(model: ScoreModel, method: Described<PredictorName>, steps:
 const orders: [Described<PredictorName>, number][] = [
   [{ name: 'ddim', eta: 1 }, 1],
   [{ name: 'dpmpp-sde', eta: 0.5 }, 1],
+  [{ name: 'dpm-solver-2s', eta: 1 }, 2],
+  [{ name: 'dpmpp-2s', eta: 1 }, 2],
   [{ name: 'dpmpp-2m-sde' }, 2],
   [{ name: 'dpmpp-2m-sde', variant: 'taylor' }, 2],
   [{ name: 'dpmpp-2m-sde', eta: 0.3 }, 2],
