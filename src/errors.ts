@@ -163,6 +163,7 @@ function describeWithin(value: unknown, levels: number): string {
     return `[${value.map((element) => describeWithin(element, levels - 1)).join(', ')}]`;
   }
   if (typeof value === 'function') return 'a function';
+  if (value === undefined) return 'nothing';
   if (typeof value === 'object' && value !== null) {
     const name = typeName(value);
     return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ensureFolder, writeAtomically } from '../io/atomic.js';
+import { writeAtomically } from '../io/atomic.js';
 import { writeImageFolder } from '../io/image.js';
 import { encodeNpy } from '../io/npy.js';
 import { loadSharp } from '../io/sharp.js';
@@ -58,7 +58,6 @@ export async function restoreShards(
   const parts = batchesOf({ first, count }, most);
   const isPicture = isImageShape(model.shape);
   if (isPicture) await loadSharp();
-  await ensureFolder(folder);
   const { shards, found, elsewhere } = await completeShards(folder, {
     ...{ run, parts, isPictureOf },
     manifest: manifestName(undefined),

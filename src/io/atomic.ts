@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FastsdeError, OutputError } from '../errors.js';
 import { checkPath } from '../options.js';
@@ -47,6 +47,28 @@ export async function ensureFolder(path: string): Promise<void> {
   } catch (cause) {
     if (!(await isFolder(target))) throw outputError(path, cause);
   }
+}
+
+/**
+ * Does work in a folder, which is created where there is none, and taken away again where the work fails and leaves no file in it.
+ *
+ * @throws OutputError with the path and the reason; what the work throws.
+ */
+export async function inFolder<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const isNew = !(await isFolder(join(checkPath('folder', path), '.')));
+  await ensureFolder(path);
+  try {
+    return await work();
+  } catch (cause) {
+    if (isNew) await removeEmpty(path).catch(() => undefined);
+    throw cause;
+  }
+}
+
+/** Removes a folder that holds nothing but empty folders. */
+async function removeEmpty(path: string): Promise<void> {
+  for (const entry of await readdir(path)) await rmdir(join(path, entry));
+  await rmdir(path);
 }
 
 /**

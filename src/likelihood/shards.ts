@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ensureFolder, writeAtomically } from '../io/atomic.js';
+import { writeAtomically } from '../io/atomic.js';
 import { OptionError } from '../errors.js';
 import { manifestName, readShard, recordedRun, sha256, shardName } from '../shards/manifest.js';
 import { batchesOf, chosenBatches } from '../shards/parts.js';
@@ -65,7 +65,6 @@ export async function likelihoodShards(
   const report = (done: number, time: number, fraction: number): void => {
     options.onProgress?.({ done, count, time, fraction });
   };
-  await ensureFolder(folder);
   const { shards, found, elsewhere } = await completeShards(folder, {
     run,
     parts,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { OptionError } from '../errors.js';
-import { ensureFolder, writeAtomically } from '../io/atomic.js';
+import { writeAtomically } from '../io/atomic.js';
 import { writeImageFolder } from '../io/image.js';
 import { encodeNpy } from '../io/npy.js';
 import { loadSharp } from '../io/sharp.js';
@@ -92,13 +92,13 @@ export async function sampleShards(
   };
   const run = recordedRun({ origin, options: settings, first, count, shape: model.shape });
   const parts = chosenBatches(batchesOf({ first, count }, batch, shard), batches);
-  const conditions = model.inputs && checkConditions(model, classLabel, count);
+  const checked = checkConditions(model, classLabel, count);
+  const conditions = model.inputs && checked;
   const conditionsOf = (part: Range) =>
     conditions && { classLabel: conditions.subarray(part.first - first, part.first - first + part.count) };
 
   if (decoder) await decoder.pictureShape(model.shape);
   if (decoder || isImageShape(model.shape)) await loadSharp();
-  await ensureFolder(folder);
   const { shards, found, elsewhere } = await completeShards(folder, {
     run,
     parts,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { difference } from '../difference.js';
 import { DataError } from '../errors.js';
-import { removeLeftovers, writeAtomically } from '../io/atomic.js';
+import { inFolder, removeLeftovers, writeAtomically } from '../io/atomic.js';
 import { takePart, type FolderLock } from '../io/lock.js';
 import { encodeManifest, readManifests, readShard, shardName, type Run, type Shard } from './manifest.js';
 import { samplesIn, type Range } from './parts.js';
@@ -43,14 +43,18 @@ const MANIFEST_FREE = 20;
 const PART_FREE = 250;
 
 /**
- * Draws the parts of a run that are not in a folder, beside any number of processes that do the same.
+ * Draws the parts of a run that are not in a folder, which is created where there is none, beside any number of processes that do the same.
  *
  * A process takes a part before it draws it, and others pass over it; that of a process which ended without a word is taken by
  * the next one. A part has the same bits whoever draws it. Returns when all parts are there, whoever drew them.
  *
  * @throws DataError where the folder holds another run or a damaged manifest; OutputError; what `draw` throws.
  */
-export async function completeShards(folder: string, work: ShardWork): Promise<Completed> {
+export function completeShards(folder: string, work: ShardWork): Promise<Completed> {
+  return inFolder(folder, () => completeIn(folder, work));
+}
+
+async function completeIn(folder: string, work: ShardWork): Promise<Completed> {
   const { run, parts, draw, onWait, isPictureOf, signal } = work;
   let shards = await openShards(folder, work);
   const isMissing = (part: Range): boolean => !shards.has(part.first);

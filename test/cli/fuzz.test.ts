@@ -220,6 +220,10 @@ for (const [name, { make, args, share = 0.1 }] of Object.entries(commands)) {
       refused++;
       if (code !== 1 || !/^error: .*$/m.test(stderr) || /\n\s+at /.test(stderr))
         throw new Error(`Exit code ${code}: ${stderr}`);
+      // What was given may be told again; what nobody gave may not.
+      const unheard = /\bundefined\b|\[object \w+\]/.exec(stderr);
+      if (unheard && !given.flat().some((each) => each.includes(unheard[0])))
+        throw new Error(`Says ${unheard[0]}: ${stderr}`);
     });
     await t.notThrowsAsync(fc.assert(property, { seed: 8, numRuns: Math.ceil(runs * share) }));
     t.true(refused > 0);

@@ -131,37 +131,46 @@ async function compareSamplers(
   signal: AbortSignal,
 ): Promise<void> {
   checkFlags(flags);
-  const { assertWritable } = await import('../../io/atomic.js');
+  const { assertWritable, inFolder } = await import('../../io/atomic.js');
   const { output, chart = output && join(output, 'comparison.png'), csv } = flags;
   for (const file of [output, flags.chart, csv]) if (file !== undefined) await assertWritable(file);
   if (chart !== undefined) await (await import('../../io/sharp.js')).loadSharp();
-  await withModel(path, flags, async (opened) => {
-    const { comparisonTable } = await import('../shared/comparison-table.js');
-    const { writeComparison, writeComparisonCsv } = await import('../../evaluation/comparison-files.js');
-    const data = flags.data === undefined ? undefined : await openData(flags.data, opened, flags, signal);
-    try {
-      const comparison = await compareWith(opened, data, flags, signal);
-      if (chart !== undefined) await writeComparison(chart, comparison);
-      for (const file of [csv, output && join(output, 'comparison.csv')])
-        if (file !== undefined) await writeComparisonCsv(file, comparison);
-      const { rows, found, count, references } = comparison;
-      const files = [output ?? chart, csv].filter((file) => file !== undefined);
-      const kept = found > 0 ? `, ${counted(found, 'set')} of which were there already` : '';
-      return {
-        record: { rows, references, count, found },
-        options: {
-          ...comparison.options,
-          seed: jsonSeed(flags.seed ?? 0n),
-          ...(flags.data !== undefined && { data: flags.data, ...data?.facts }),
-          output,
-        },
-        text: comparisonTable(comparison),
-        summary: `${counted(rows.length, 'set')} of ${counted(count, 'sample')}${kept}${files.length > 0 ? `: ${files.join(', ')}` : ''}`,
-      };
-    } finally {
-      await data?.reference.network?.release();
-    }
-  });
+  const work = () => withModel(path, flags, (opened) => compareOpened(opened, chart, flags, signal));
+  await (output === undefined ? work() : inFolder(output, work));
+}
+
+async function compareOpened(
+  opened: Opened,
+  chart: string | undefined,
+  flags: CompareFlags,
+  signal: AbortSignal,
+) {
+  const { output, csv } = flags;
+  const { comparisonTable } = await import('../shared/comparison-table.js');
+  const { writeComparison, writeComparisonCsv } = await import('../../evaluation/comparison-files.js');
+  const data = flags.data === undefined ? undefined : await openData(flags.data, opened, flags, signal);
+  try {
+    const comparison = await compareWith(opened, data, flags, signal);
+    if (chart !== undefined) await writeComparison(chart, comparison);
+    for (const file of [csv, output && join(output, 'comparison.csv')])
+      if (file !== undefined) await writeComparisonCsv(file, comparison);
+    const { rows, found, count, references } = comparison;
+    const files = [output ?? chart, csv].filter((file) => file !== undefined);
+    const kept = found > 0 ? `, ${counted(found, 'set')} of which were there already` : '';
+    return {
+      record: { rows, references, count, found },
+      options: {
+        ...comparison.options,
+        seed: jsonSeed(flags.seed ?? 0n),
+        ...(flags.data !== undefined && { data: flags.data, ...data?.facts }),
+        output,
+      },
+      text: comparisonTable(comparison),
+      summary: `${counted(rows.length, 'set')} of ${counted(count, 'sample')}${kept}${files.length > 0 ? `: ${files.join(', ')}` : ''}`,
+    };
+  } finally {
+    await data?.reference.network?.release();
+  }
 }
 
 function checkFlags(flags: CompareFlags): void {
@@ -259,10 +268,6 @@ async function openData(
   const network = await openFeatures(flags);
   try {
     const cache = flags.cache ?? (output === undefined ? undefined : join(output, 'features'));
-    if (flags.cache === undefined && output !== undefined) {
-      const { ensureFolder } = await import('../../io/atomic.js');
-      await ensureFolder(output);
-    }
     const featuresIn = async (label: string, part: 'train' | 'test') => {
       const channels = network?.shape[0];
       const samples = await openSamples(source, { split: part, signal, ...(channels === 3 && { channels }) });

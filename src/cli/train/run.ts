@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { untrainedNames, parameterNames, parameterValues } from '../../autodiff/parameters.js';
 import type { Dataset } from '../../data/dataset.js';
 import { FastsdeError, ModelError, OptionError } from '../../errors.js';
-import { assertWritable, ensureFolder, removeLeftovers, writeAtomically } from '../../io/atomic.js';
+import { assertWritable, inFolder, removeLeftovers, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
 import { jsonSeed } from '../../options.js';
@@ -33,9 +33,15 @@ const STEPS_FOR_DENSITY = 250;
 
 /** The body of `fastsde train`: data and network, the run with its pictures, the result. */
 export async function trainTo(config: TrainConfig, signal: AbortSignal, reporting: Reporting): Promise<void> {
-  const { output = 'training', model } = config;
-  await ensureFolder(output);
-  await assertWritable(join(output, 'model.onnx'));
+  const { output = 'training' } = config;
+  await inFolder(output, async () => {
+    await assertWritable(join(output, 'model.onnx'));
+    await trainIn(config, signal, reporting);
+  });
+}
+
+async function trainIn(config: TrainConfig, signal: AbortSignal, reporting: Reporting): Promise<void> {
+  const { model } = config;
   const { trained, heldOut } = await openSets(config, signal, reporting);
   signal.throwIfAborted();
   try {

@@ -34,7 +34,7 @@ test('a mixture is read from JSON, with every form of a covariance', (t) => {
 
 const refused: [string, unknown, string, RegExp][] = [
   ['no object', [1], 'mixture', /an object with weights/],
-  ['missing weights', { means: [], covariances: [] }, 'weights', /got undefined/],
+  ['missing weights', { means: [], covariances: [] }, 'weights', /got nothing/],
   ['a misspelt key', { ...valid, covariance: [] }, 'covariance', /covariances/],
   ['weights that do not sum to 1', { ...valid, weights: [0.5, 0.6] }, 'weights', /sum 1, not 1.1/],
   ['a negative weight', { ...valid, weights: [-0.5, 1.5] }, 'weights[0]', /positive/],
