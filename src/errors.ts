@@ -163,12 +163,12 @@ function describeWithin(value: unknown, levels: number): string {
     return `[${value.map((element) => describeWithin(element, levels - 1)).join(', ')}]`;
   }
   if (typeof value === 'function') return 'a function';
-  if (value === undefined) return 'nothing';
   if (typeof value === 'object' && value !== null) {
     const name = typeName(value);
     return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
   }
-  return String(value);
+  const told = String(value);
+  return told === 'undefined' ? 'nothing' : told;
 }
 
 /** The name of an object's class; an object need not have one. */

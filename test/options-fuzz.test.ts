@@ -201,7 +201,7 @@ const calls: Record<string, { names: string[]; call: Call }> = {
     ],
     call: async (given) => {
       const loaded = await loadClassifier(embeddedClassifier(), wrong({ threads: 1, ...given }));
-      await loaded.close?.();
+      await loaded.close();
     },
   },
   GaussianMixture: {

@@ -141,7 +141,8 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
                   "samples"});
     add<adamw>(exports, "adamw",
                {"queue", "parameters", "gradients", "firstMoments", "secondMoments", "averages", "decays",
-                "options"});
+                "options", "squares"});
+    add<stamp>(exports, "stamp", {"queue", "out"});
     add<sumOfSquares>(exports, "sumOfSquares", {"queue", "tensors", "out"});
     add<weigh>(exports, "weigh", {"queue", "x", "factors"});
     add<multiplyAxis>(exports, "multiplyAxis", {"queue", "out", "x", "matrix", "columns", "inner"});
@@ -167,6 +168,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<hold>(exports, "hold", {"queue", "memory"});
     add<bindRun>(exports, "bindRun", {"queue", "session", "inputs", "feeds", "outputs", "targets", "shapes"});
     add<runBound>(exports, "runBound", {"queue", "run", "tag"});
+    add<follow>(exports, "follow", {"queue", "other"});
     add<settle>(exports, "settle", {"queue"});
     add<cancelQueue>(exports, "cancelQueue", {"queue"});
     add<closeQueue>(exports, "closeQueue", {"queue"});

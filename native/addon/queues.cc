@@ -150,6 +150,15 @@ void runBound(const Napi::CallbackInfo& info) {
     });
 }
 
+/** What comes later on a queue of the host waits for what another such queue was given so far. */
+void follow(const Napi::CallbackInfo& info) {
+    const Environment::QueueEntry& entry = entryOf(info);
+    const Environment::QueueEntry& other = Environment::of(info.Env()).queue(id(info[1], "other"));
+    if (entry.stream != nullptr || other.stream != nullptr) throw std::length_error("a GPU does not do this");
+    if (&entry == &other) throw std::length_error("a queue cannot follow itself");
+    entry.queue->follow(*other.queue);
+}
+
 /** A promise of what ended the queue, once all commands before have taken effect: { tag, index, message }, or undefined. */
 Napi::Value settle(const Napi::CallbackInfo& info) {
     Environment& environment = Environment::of(info.Env());

@@ -10,6 +10,7 @@ Napi::Value gpuInfo(const Napi::CallbackInfo& info);
 void hold(const Napi::CallbackInfo& info);
 Napi::Value bindRun(const Napi::CallbackInfo& info);
 void runBound(const Napi::CallbackInfo& info);
+void follow(const Napi::CallbackInfo& info);
 Napi::Value settle(const Napi::CallbackInfo& info);
 void cancelQueue(const Napi::CallbackInfo& info);
 Napi::Value closeQueue(const Napi::CallbackInfo& info);

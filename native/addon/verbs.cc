@@ -1,6 +1,7 @@
 #include "verbs.h"
 
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -350,7 +351,10 @@ void diffuse(const Napi::CallbackInfo& info) {
                 [=](cuda::Stream& stream) { cuda::diffuse(stream, shape, x.data(), wanted, data, coefficients, z); });
 }
 
-/** Options: learning rate, beta1, beta2, epsilon, weight decay, gradient scale, step. */
+/**
+ * Options: learning rate, beta1, beta2, epsilon, weight decay, gradient scale, step. With squares, which add up to the square of the
+ * gradient's norm when the step is made, that norm is brought down to the scale where it is larger.
+ */
 void adamw(const Napi::CallbackInfo& info) {
     const std::vector<Napi::Value> list = elements(info[5], "averages");
     Command command(info[0]);
@@ -367,8 +371,27 @@ void adamw(const Napi::CallbackInfo& info) {
         averages.push_back({average.data(), decays[i]});
     }
     const AdamW step{options[0], options[1], options[2], options[3], options[4], options[5], options[6]};
+    if (!info[8].IsUndefined()) {
+        const std::span squares = command.doubles(info[8], "squares");
+        return command.run([=] {
+            AdamW clipped = step;
+            clipped.gradientScale = clipScale(squares, step.gradientScale);
+            fastsde::adamw(p, g.data(), m.data(), v.data(), clipped, averages);
+        });
+    }
     command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages); },
                 [=](cuda::Stream& stream) { cuda::adamw(stream, p, g.data(), m.data(), v.data(), step, averages); });
+}
+
+/** Milliseconds of a clock that only runs on. */
+void stamp(const Napi::CallbackInfo& info) {
+    Command command(info[0]);
+    const std::span out = command.doubles(info[1], "out");
+    requireLength(out.size(), 1, "out");
+    command.run([=] {
+        const auto now = std::chrono::steady_clock::now().time_since_epoch();
+        out[0] = std::chrono::duration<double, std::milli>(now).count();
+    });
 }
 
 void sumOfSquares(const Napi::CallbackInfo& info) {

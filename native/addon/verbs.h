@@ -26,6 +26,7 @@ void fill(const Napi::CallbackInfo& info);
 void projectMeasurement(const Napi::CallbackInfo& info);
 void diffuse(const Napi::CallbackInfo& info);
 void adamw(const Napi::CallbackInfo& info);
+void stamp(const Napi::CallbackInfo& info);
 void sumOfSquares(const Napi::CallbackInfo& info);
 void weigh(const Napi::CallbackInfo& info);
 void multiplyAxis(const Napi::CallbackInfo& info);

@@ -39,6 +39,13 @@ void adamw(std::span<float> parameters, const float* gradients, float* firstMome
     });
 }
 
+double clipScale(std::span<const double> squares, double limit) {
+    double sum = 0;
+    for (const double square : squares) sum += square;
+    const double norm = std::sqrt(sum);
+    return norm > limit ? limit / norm : 1;
+}
+
 double sumOfSquares(std::span<const std::span<const float>> tensors) {
     const Kernels& k = kernels();
     std::vector<std::span<const float>> blocks;

@@ -155,6 +155,9 @@ AdamWStep stepOf(const AdamW& options);
 void adamw(std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
            const AdamW& options, std::span<const Average> averages);
 
+/** What brings a gradient down to a norm, where its own, the root of the sum of the squares, is larger: else 1. */
+double clipScale(std::span<const double> squares, double limit);
+
 /** Sum over all tensors of the squares of their elements, in double, in a fixed order. */
 double sumOfSquares(std::span<const std::span<const float>> tensors);
 

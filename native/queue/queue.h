@@ -44,6 +44,9 @@ class Queue {
     /** `reached` is called in its place in any case, with what ended the queue before it, or null. */
     void mark(std::function<void(const Failure*)> reached);
 
+    /** What comes later waits for what the other queue was given so far; where that failed, this queue ends, too. */
+    void follow(Queue& other);
+
     /** No command begins any more; from any thread. What runs is not waited for. */
     void cancel() { cancelled_.store(true); }
 

@@ -18,6 +18,16 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
   /** Factor on the gradients, as global-norm clipping wants it: min(1, limit / {@link globalNorm}); default 1. */
   readonly gradientScale?: number;
+  /** Norm down to which the gradients are scaled where theirs is larger, in place of `gradientScale`. */
+  readonly clip?: GradientClip | undefined;
+}
+
+/** Clipping by a norm that is known only when the step is made. */
+export interface GradientClip {
+  /** Infinity for no clipping. */
+  readonly norm: number;
+  /** They add up to the square of the norm of all gradients. */
+  readonly squares: Float64Array;
 }
 
 /** A moving average of the parameters: values = decay values + (1 - decay) parameters. */
@@ -65,11 +75,16 @@ export function adamw(
     epsilon = 1e-8,
     weightDecay = 0,
     gradientScale = 1,
+    clip,
   } = options;
   requireNumber('learningRate', learningRate, 0, Infinity);
   requireNumber('epsilon', epsilon, 0, Infinity);
   requireNumber('weightDecay', weightDecay, 0, Infinity);
   requireNumber('gradientScale', gradientScale, 0, Infinity);
+  if (clip) {
+    if (!(clip.norm >= 0)) throw new OptionError('clip.norm', clip.norm, 'a number, 0 or more');
+    requireFloat64('clip.squares', clip.squares, clip.squares.length);
+  }
   for (const [name, beta] of Object.entries({ beta1, beta2 })) {
     requireNumber(name, beta, 0, 1);
     if (beta === 1) throw new OptionError(name, beta, 'below 1');
@@ -83,7 +98,11 @@ export function adamw(
     secondMoments,
     averages.map(({ values }) => values),
     Float64Array.from(averages, ({ decay }) => decay),
-    Float64Array.of(learningRate, beta1, beta2, epsilon, weightDecay, gradientScale, step),
+    Float64Array.of(
+      ...[learningRate, beta1, beta2, epsilon, weightDecay],
+      ...[clip ? clip.norm : gradientScale, step],
+    ),
+    clip?.squares,
   );
 }
 

@@ -113,7 +113,9 @@ interface Addon {
     averages: readonly Float32Array[],
     decays: Float64Array,
     options: Float64Array,
+    squares: Float64Array | undefined,
   ): void;
+  stamp(queue: QueueNumber | undefined, out: Float64Array): void;
   sumOfSquares(queue: QueueNumber | undefined, tensors: readonly Float32Array[], out: Float64Array): void;
   weigh(queue: QueueNumber | undefined, x: Float64Array, factors: Float64Array): void;
   multiplyAxis(
@@ -220,6 +222,7 @@ interface Addon {
     shapes: Float64Array,
   ): number;
   runBound(queue: QueueNumber, run: number, tag: number): void;
+  follow(queue: QueueNumber, other: QueueNumber): void;
   settle(queue: QueueNumber): Promise<NativeFailure | undefined>;
   cancelQueue(queue: QueueNumber): void;
   closeQueue(queue: QueueNumber): Promise<void>;

@@ -227,6 +227,16 @@ export class Queue implements Device {
     );
   }
 
+  /** What comes later waits for what the other queue was told so far; where that failed, this queue ends, too. */
+  follow(other: Queue): void {
+    addon().follow(this.number, other.number);
+  }
+
+  /** The milliseconds of a clock that only runs on, when this has its turn. */
+  stamp(out: Float64Array): void {
+    addon().stamp(this.number, out);
+  }
+
   async settled(): Promise<void> {
     const last = this.#lastTag;
     const failure = await addon().settle(this.number);

@@ -3,8 +3,9 @@ import { stayOnThisThread } from '../device/addon.js';
 import { affine } from '../device/kernels.js';
 import { Queue } from '../device/queue.js';
 import type { TrainingGraph } from '../autodiff/training.js';
+import type { TrainingRows } from './criterion.js';
 import type { Ema } from './ema.js';
-import { GraphRuns, type FedRows, type RowLosses } from './graph-runs.js';
+import { GraphRuns, type FoundLosses, type RowLosses } from './graph-runs.js';
 import { GraphSessions } from './graph-sessions.js';
 import { arraysOf, type Memory } from './memory.js';
 import type { Objective } from './objective.js';
@@ -30,6 +31,18 @@ export interface PartLosses {
   readonly milliseconds: number;
 }
 
+/** Where a part puts what it finds in one step of several that are asked for. */
+interface Place {
+  readonly found: readonly FoundLosses[];
+  /** When the network began and when it ended, in each run. */
+  readonly network: Float64Array;
+  /** When the step had been made. */
+  readonly end: Float64Array;
+  /** What the step's squares of the gradient were. */
+  readonly squares: Float64Array;
+  times: readonly Float64Array[];
+}
+
 /** One part of every batch, and one slice of the optimizer: a queue of its own, with sessions of one thread. */
 export class BatchPart {
   readonly queue: Queue;
@@ -44,8 +57,8 @@ export class BatchPart {
   readonly #rows: RowRange;
   /** The gradient of one run: the part's own, or with several runs what is added to that. */
   readonly #gradient: Float32Array;
-  /** Rows that are in place already: those of the next run. */
-  #fed: FedRows | undefined;
+  /** For as many steps as are asked for at once, in turn. */
+  readonly #places: Place[] = [];
 
   constructor(job: PartJob, memory: Memory, index: number, signal: AbortSignal) {
     const { graph, settings, averages, data } = job;
@@ -55,12 +68,11 @@ export class BatchPart {
     this.#memory = memory;
     this.queue = new Queue(signal);
     stayOnThisThread(this.queue.number);
-    for (const array of [...arraysOf(memory), ...memory.gradients]) this.queue.hold(array);
+    for (const array of [...arraysOf(memory), ...memory.gradients, memory.squares]) this.queue.hold(array);
     this.optimizer = new Optimizer(memory, settings, averages, index, this.queue);
     this.#order = new DataOrder(data.shape[0]!, settings.seed);
     this.#rows = partOf({ first: 0, count: batch }, index, memory.gradients.length);
-    const counts = Array.from({ length: accumulation }, (_, k) => partOf(this.#rows, k, accumulation).count);
-    this.#sessions = new GraphSessions(graph.model, new Set(counts));
+    this.#sessions = new GraphSessions(graph.model, new Set(this.#counts));
     this.#gradient =
       accumulation === 1
         ? memory.gradients[index]!
@@ -71,38 +83,74 @@ export class BatchPart {
     if (job.validation) this.#validation = runs(memory.averages[0]!);
   }
 
-  /** Opens a session, and puts the first rows of a step in their places. */
-  async open(step: number): Promise<void> {
-    this.#fed = await this.#feed(step, 0);
+  /**
+   * Opens the sessions.
+   * @param steps as many as are asked for before the first of them is read
+   */
+  async open(steps: number): Promise<void> {
+    for (const k of this.#counts.keys()) await this.#runs.open(this.#rowsOf(1, k));
+    const { accumulation } = this.#job.settings;
+    const doubles = (length: number) => this.queue.allocate(length, 'double') as Float64Array;
+    for (let n = 0; n < steps; n++)
+      this.#places.push({
+        found: this.#counts.map((rows) => this.#runs.allocateFound(rows)),
+        network: doubles(2 * accumulation),
+        end: doubles(1),
+        squares: doubles(this.#memory.squares.length),
+        times: [],
+      });
   }
 
-  /**
-   * Writes this part's gradient, of the mean loss of its rows (with several runs, of the batch), and meanwhile puts the rows of the next
-   * step in their places. A part alone makes the sum, too. It ends early with a run whose loss is not finite.
-   */
-  async differentiate(step: number): Promise<PartLosses> {
-    const { batch, accumulation, steps } = this.#job.settings;
+  /** Writes this part's gradient, of the mean loss of its rows (with several runs, of the batch). All of a step are commands of the queue. */
+  differentiate(step: number): void {
+    const { batch, accumulation } = this.#job.settings;
     const sum = this.#memory.gradients[this.#index]!;
-    const runs: RowLosses[] = [];
-    const start = performance.now();
+    const place = this.#place(step);
+    place.end[0] = 0;
+    const times: Float64Array[] = (place.times = []);
     for (let k = 0; k < accumulation; k++) {
-      const fed = this.#fed ?? (await this.#feed(step, k));
-      const share = partOf(this.#rows, k, accumulation).count / batch;
+      const fed = this.#runs.feed(this.#rowsOf(step, k));
+      times.push(fed.times);
+      this.queue.stamp(place.network.subarray(2 * k, 2 * k + 1));
       this.#runs.run(fed);
-      const isLast = k === accumulation - 1;
-      if (accumulation > 1 && k === 0) this.#combine(sum, [this.#gradient], [share]);
-      else if (accumulation > 1) this.#combine(sum, [sum, this.#gradient], [1, share]);
-      // Nobody else's gradient is waited for.
-      if (isLast && this.#memory.gradients.length === 1) this.optimizer.sum();
-      const done = this.queue.settled();
-      const next =
-        isLast && step === steps ? undefined : this.#feed(isLast ? step + 1 : step, (k + 1) % accumulation);
-      [this.#fed] = await Promise.all([next, done]);
-      const found = this.#runs.losses(fed);
-      runs.push(found);
-      if (!Number.isFinite(found.loss)) break;
+      this.queue.stamp(place.network.subarray(2 * k + 1, 2 * k + 2));
+      this.#runs.keepFound(fed, place.found[k]!);
+      if (accumulation === 1) continue;
+      const share = this.#counts[k]! / batch;
+      if (k === 0) this.#combine(sum, [this.#gradient], [share]);
+      else this.#combine(sum, [sum, this.#gradient], [1, share]);
     }
-    return { runs, milliseconds: performance.now() - start };
+  }
+
+  /** Keeps what is known of a step when all have been added up, and says when it has been made. */
+  keep(step: number): void {
+    this.queue.copy(this.#place(step).squares, this.#memory.squares);
+  }
+
+  end(step: number): void {
+    this.queue.stamp(this.#place(step).end);
+  }
+
+  /** The losses of a step. */
+  losses(step: number): PartLosses {
+    const { found, network, times } = this.#place(step);
+    return {
+      runs: times.map((rows, k) => {
+        const { loss, losses } = found[k]!;
+        return { times: rows, loss: loss[0]!, ...(losses && { losses }) };
+      }),
+      milliseconds: times.reduce((sum, _, k) => sum + network[2 * k + 1]! - network[2 * k]!, 0),
+    };
+  }
+
+  /** The L2 norm of the gradient of a step. */
+  norm(step: number): number {
+    return Math.sqrt(this.#place(step).squares.reduce((sum, square) => sum + square, 0));
+  }
+
+  /** When a step had been made, in milliseconds of the queues' clock; 0 for one that was not made. */
+  madeAt(step: number): number {
+    return this.#place(step).end[0]!;
   }
 
   /**
@@ -125,13 +173,23 @@ export class BatchPart {
     await this.#sessions.close();
   }
 
-  async #feed(step: number, k: number): Promise<FedRows> {
+  /** Rows of each run of a step. */
+  get #counts(): number[] {
+    const { accumulation } = this.#job.settings;
+    return Array.from({ length: accumulation }, (_, k) => partOf(this.#rows, k, accumulation).count);
+  }
+
+  #place(step: number): Place {
+    return this.#places[step % this.#places.length]!;
+  }
+
+  #rowsOf(step: number, k: number): TrainingRows {
     const { seed, flip, batch, accumulation } = this.#job.settings;
     const { first, count } = partOf(this.#rows, k, accumulation);
     const position = (step - 1) * batch + first;
     const { data: x0, labels } = pick(this.#job.data, this.#order.samples(position, count));
     const flips = flip && { flips: drawFlips(position, count, seed) };
-    return await this.#runs.feed({ x0, ...(labels && { labels }), ...flips, first, step, seed });
+    return { x0, ...(labels && { labels }), ...flips, first, step, seed };
   }
 
   #combine(out: Float32Array, operands: readonly Float32Array[], coefficients: readonly number[]): void {

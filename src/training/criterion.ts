@@ -19,9 +19,11 @@ export interface TrainedNetwork {
   readonly elements: number;
 }
 
-/** The level at which one row is trained, and the factor of its loss that its law of times asks for. */
+/** The level at which one row is trained, the factor of its loss that its law of times asks for, and what the network should say there. */
 export interface TrainingPoint extends Level {
   readonly weight: number;
+  /** Of a criterion that has one. */
+  readonly target: Target | undefined;
 }
 
 /** Rows of a batch of training data. */
@@ -53,5 +55,7 @@ export interface Criterion {
 
 /** An input [N] of one number for every row. */
 export function rowTensor(points: readonly TrainingPoint[], value: (point: TrainingPoint) => number): Tensor {
-  return { data: new Float32Array(points.map(value)), dims: [points.length] };
+  const data = new Float32Array(points.length);
+  for (let i = 0; i < data.length; i++) data[i] = value(points[i]!);
+  return { data, dims: [data.length] };
 }

@@ -1,12 +1,25 @@
 import { totalmem } from 'node:os';
 
 import { readTrainingGraph, type TrainingGraph } from '../autodiff/training.js';
-import { ModelError, OptionError } from '../errors.js';
+import { FastsdeError, ModelError, OptionError } from '../errors.js';
 import { BatchPart, type PartLosses } from './batch-part.js';
 import { requireOwnSessions } from './graph-sessions.js';
 import type { Memory, TrainingState } from './memory.js';
 import { objective } from './objective.js';
 import type { TrainingJob } from './plan.js';
+
+/** What is known of a step that was made. */
+export interface MadeStep {
+  readonly step: number;
+  readonly parts: readonly PartLosses[];
+  /** L2 norm of the gradient. */
+  readonly norm: number;
+  /** When it had been made, in milliseconds of a clock of its own; 0 where it was not. */
+  readonly at: number;
+}
+
+/** The most steps that may be asked for before the first of them is read. */
+export const MOST_ASKED = 16;
 
 /**
  * The computation of a run: parts of every batch on queues of their own, whose gradients lie in shared memory. The optimizer
@@ -48,31 +61,46 @@ export class DataParallel {
     const parallel = new DataParallel(
       memory.gradients.map((_, index) => new BatchPart(part, memory, index, signal)),
     );
-    const ends = await Promise.allSettled(parallel.#parts.map((each) => each.open(made + 1)));
+    const ends = await Promise.allSettled(parallel.#parts.map((each) => each.open(MOST_ASKED)));
     const failed = ends.find((end) => end.status === 'rejected');
-    if (failed === undefined) return parallel;
-    await parallel.close();
-    throw failed.reason;
-  }
-
-  /** Writes the gradients of a step; the losses of all parts. */
-  differentiate(step: number): Promise<PartLosses[]> {
-    return Promise.all(this.#parts.map((part) => part.differentiate(step)));
-  }
-
-  /** Adds the gradients up, in the order of the parts; the L2 norm. */
-  async sumGradients(): Promise<number> {
-    if (this.#parts.length > 1) {
-      for (const { optimizer } of this.#parts) optimizer.sum();
-      await this.settled();
+    if (failed !== undefined) {
+      await parallel.close();
+      throw failed.reason;
     }
-    return Math.sqrt(this.#parts.reduce((sum, { optimizer }) => sum + optimizer.squaredNorm, 0));
+    for (const part of parallel.#parts) part.end(made);
+    await parallel.settled();
+    return parallel;
   }
 
-  /** Makes the step of the optimizer, before anything that comes later. */
-  async update(step: number, norm: number): Promise<void> {
-    for (const { optimizer } of this.#parts) optimizer.update(step, norm);
-    if (this.#parts.length > 1) await this.settled();
+  /**
+   * Asks for a step: the gradients of all parts, their sum in the order of the parts, and the step of the optimizer, which ends the queues
+   * where the gradient is not finite. Between these, queues wait for one another.
+   */
+  ask(step: number): void {
+    for (const part of this.#parts) part.differentiate(step);
+    this.#meet();
+    for (const { optimizer } of this.#parts) optimizer.sum();
+    this.#meet();
+    this.#parts[0]!.keep(step);
+    for (const { optimizer } of this.#parts) optimizer.update(step);
+    this.#meet();
+    for (const part of this.#parts) part.end(step);
+  }
+
+  /** What is known of a step that was asked for. */
+  made(step: number): MadeStep {
+    return {
+      step,
+      parts: this.#parts.map((part) => part.losses(step)),
+      norm: this.#parts[0]!.norm(step),
+      at: Math.min(...this.#parts.map((part) => part.madeAt(step))),
+    };
+  }
+
+  /** No queue goes on before all have come so far. */
+  #meet(): void {
+    for (const one of this.#parts)
+      for (const other of this.#parts) if (one !== other) one.queue.follow(other.queue);
   }
 
   /** Copies the state. */
@@ -96,12 +124,19 @@ export class DataParallel {
 
   /** Settles once everything before has taken effect. */
   async settled(): Promise<void> {
-    await Promise.all(this.#parts.map(({ queue }) => queue.settled()));
+    const ends = await Promise.allSettled(this.#parts.map(({ queue }) => queue.settled()));
+    const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+    // Queues that waited for one that failed know less of it.
+    if (failures.length > 0) throw failures.find((failure) => !isLater(failure)) ?? failures[0];
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#parts.map((part) => part.close()));
   }
+}
+
+function isLater(failure: unknown): boolean {
+  return failure instanceof FastsdeError && failure.code === 'ERR_FASTSDE_DEVICE';
 }
 
 /** @throws OptionError where the values of so many rows at once cannot fit into the memory. */

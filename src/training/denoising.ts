@@ -32,7 +32,7 @@ export function denoising(
       return graph;
     },
     feeds: (points) => ({
-      weight: rowTensor(points, (point) => point.weight * lambda(point) * target(point).error),
+      weight: rowTensor(points, (point) => point.weight * lambda(point) * point.target!.error),
     }),
   };
 }

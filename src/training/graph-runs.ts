@@ -18,12 +18,16 @@ export interface RowLosses {
   readonly times: Float64Array;
 }
 
-/** A run on so many rows, with the arrays of its inputs and outputs. */
-interface Run {
-  readonly run: Bound;
-  readonly inputs: Readonly<Record<string, Tensor['data']>>;
+/** What a run finds: the mean loss and, where the graph tells, that of each row. */
+export interface FoundLosses {
   readonly loss: Float32Array | Float64Array;
   readonly losses?: Float32Array;
+}
+
+/** A run on so many rows, with the arrays of its inputs and outputs. */
+interface Run extends FoundLosses {
+  readonly run: Bound;
+  readonly inputs: Readonly<Record<string, Tensor['data']>>;
 }
 
 /** Rows in their places, for the next run. */
@@ -73,10 +77,16 @@ export class GraphRuns {
     this.#gradients = gradients;
   }
 
-  /** Puts rows in their places, after the commands before; those of step 0, which is none of training's, without dropout. */
-  async feed(rows: TrainingRows): Promise<FedRows> {
+  /** Opens a session for as many rows as these, before the first such rows are fed. */
+  async open(rows: TrainingRows): Promise<void> {
     const { tensors, times } = this.#objective.feeds(rows);
-    const run = this.#runs.get(times.length) ?? (await this.#open(times.length, tensors));
+    if (!this.#runs.has(times.length)) await this.#open(times.length, tensors);
+  }
+
+  /** Puts rows in their places, after the commands before; those of step 0, which is none of training's, without dropout. */
+  feed(rows: TrainingRows): FedRows {
+    const { tensors, times } = this.#objective.feeds(rows);
+    const run = this.#runs.get(times.length)!;
     for (const [name, { data }] of Object.entries(tensors)) {
       if (rows.step === 0 && name.startsWith('dropout.')) data.fill(1 as never);
       const place = run.inputs[name]!;
@@ -90,9 +100,18 @@ export class GraphRuns {
     run.run();
   }
 
-  /** What the last run found, once the queue has made it. */
-  losses({ times, run: { loss, losses } }: FedRows): RowLosses {
-    return { times, loss: loss[0]!, ...(losses && { losses: losses.slice() }) };
+  /** Arrays for what a run on so many rows finds. */
+  allocateFound(rows: number): FoundLosses {
+    const { loss, losses } = this.#runs.get(rows)!;
+    const like = (array: Float32Array | Float64Array) =>
+      this.#queue.allocate(array.length, kindOf(array)) as Float32Array | Float64Array;
+    return { loss: like(loss), ...(losses && { losses: like(losses) as Float32Array }) };
+  }
+
+  /** Copies what the last run found, so that another may follow. */
+  keepFound({ run: { loss, losses } }: FedRows, kept: FoundLosses): void {
+    this.#queue.copy(kept.loss, loss);
+    if (losses) this.#queue.copy(kept.losses!, losses);
   }
 
   /**
@@ -112,7 +131,9 @@ export class GraphRuns {
       if (done >= count) return undefined;
       const first = begin + done;
       const { data: x0, labels } = slice(data, first, Math.min(size, count - done));
-      return this.feed({ x0, ...(labels && { labels }), first, step: 0, seed });
+      const rows = { x0, ...(labels && { labels }), first, step: 0, seed };
+      await this.open(rows);
+      return this.feed(rows);
     };
     const total = data.shape[0]!;
     let sum = 0;
@@ -121,7 +142,7 @@ export class GraphRuns {
       if (isStopped()) return NaN;
       this.run(fed);
       const [next] = await Promise.all([feed(done + size), this.#queue.settled()]);
-      sum += (fed.times.length / total) * this.losses(fed).loss;
+      sum += (fed.times.length / total) * fed.run.loss[0]!;
       fed = next;
     }
     return sum;

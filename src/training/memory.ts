@@ -20,11 +20,14 @@ export interface ParameterShape {
 export interface Memory extends TrainingState {
   /** The gradient of each part of a batch; after the sum, that of the step in the first of them. */
   readonly gradients: readonly Float32Array[];
+  /** The sum of the squares of each part's slice of that. */
+  readonly squares: Float64Array;
 }
 
 /** Zeroed shared memory for so many parameters. */
 export function allocate(parameters: number, averages: number, parts: number): Memory {
-  return { ...allocateState(parameters, averages), gradients: zeros(parameters, parts) };
+  const squares = new Float64Array(new SharedArrayBuffer(8 * parts));
+  return { ...allocateState(parameters, averages), gradients: zeros(parameters, parts), squares };
 }
 
 export function allocateState(count: number, averages: number): TrainingState {

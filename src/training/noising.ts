@@ -8,12 +8,10 @@ import type { Queue } from '../device/queue.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { checkChoice, checkInteger } from '../options.js';
 import { inputScale } from '../score/parameterization.js';
-import type { Level } from '../sde/level.js';
 import type { TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
 import { diffusions } from './names.js';
 import { NoisedArrays } from './noised-arrays.js';
 import { simulatedNoise } from './simulation.js';
-import type { Target } from './target.js';
 
 /** How x_t is drawn. */
 export interface NoisingOptions {
@@ -30,13 +28,13 @@ export interface NoisingOptions {
 
 /**
  * The inputs of a training graph that depend on the data: the noised state, scaled as the network takes it, and the target.
- * @param target the input "target", left out where absent
+ * @param hasTarget whether there is the input "target"
  * @param queue whose commands this is, in arrays of its own; here and now by default
  */
 export function noising(
   { description, roles, elements }: TrainedNetwork,
   { diffusion = 'kernel', simulationSteps = 100, dequantize = false }: NoisingOptions,
-  target: ((level: Level) => Target) | undefined,
+  hasTarget: boolean,
   queue?: Queue,
 ): (rows: TrainingRows, points: readonly TrainingPoint[]) => Record<string, Tensor> {
   checkChoice('diffusion', diffusion, diffusions);
@@ -53,7 +51,7 @@ export function noising(
       dequantize && given instanceof Uint8Array
         ? Float32Array.from(dequantized(given, points.length, sde.dataRange, uniform))
         : given;
-    const place = places.get(read.length) ?? new NoisedArrays(read.length, target !== undefined, queue);
+    const place = places.get(read.length) ?? new NoisedArrays(read.length, hasTarget, queue);
     places.set(read.length, place);
     const { state, target: wanted } = place;
     const x0 = place.take('x0', read);
@@ -62,11 +60,10 @@ export function noising(
     for (let i = 0; i < points.length; i++) {
       const point = points[i]!;
       const scale = inputScale(parameterization, point, sigmaData);
-      const { clean, noise } = target?.(point) ?? { clean: 0, noise: 0 };
       coefficients[4 * i] = scale * point.alpha;
       coefficients[4 * i + 1] = scale * point.sigma;
-      coefficients[4 * i + 2] = clean;
-      coefficients[4 * i + 3] = noise;
+      coefficients[4 * i + 2] = point.target?.clean ?? 0;
+      coefficients[4 * i + 3] = point.target?.noise ?? 0;
     }
     const address = { seed, samples: first, step, stream: Stream.trainingNoise };
     const reading = { range: sde.dataRange, flips, width: shape.at(-1)! };

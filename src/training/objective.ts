@@ -12,7 +12,8 @@ import {
 } from '../score/network/description.js';
 import { isShared, timeTensor } from '../score/network/feeds.js';
 import { readMetadata, type ModelMetadata } from '../score/network/metadata.js';
-import { levelAt } from '../sde/level.js';
+import { levelAt, type Level } from '../sde/level.js';
+import type { Sde } from '../sde/sde.js';
 import { inputTensor, inputValues, type InputValue } from '../score/network/input-values.js';
 import { missingInput } from '../score/inputs.js';
 import type { FedInput, Inputs } from '../score/model.js';
@@ -25,6 +26,7 @@ import { implicit } from './implicit.js';
 import { objectiveKinds, type ObjectiveKind } from './names.js';
 import { noising } from './noising.js';
 import { objectiveRules, type ObjectiveOptions } from './options.js';
+import type { Target } from './target.js';
 import { timesOf } from './times.js';
 import { elementCount } from '../shape.js';
 
@@ -80,9 +82,11 @@ export function objective(
   const network = networkOf(model, metadata, kind, description, inputs);
   const criterion = criteria[kind](network, options);
   const times = timesOf(network.description, options);
-  const noised = noising(network, options, criterion.target, queue);
+  const noised = noising(network, options, criterion.target !== undefined, queue);
   const classes = classFeeds(network, options);
   const masks = maskFeeds(model, options);
+  const { sde, ladder } = network.description;
+  let points: Point[] = [];
   return {
     description: network.description,
     inputs: network.inputs.map(({ record }) => record),
@@ -97,14 +101,16 @@ export function objective(
       const count = countRows(rows, network);
       const { t, index, weight } = times(count, address);
       const { labels: rule, levels } = network.description;
-      const points: TrainingPoint[] = [];
+      // Used again: what objects of hundreds of rows cost would be half of the time of a step outside of a small network.
+      if (points.length !== count) points = Array.from({ length: count }, () => new Point(sde));
       const label = new Float64Array(count);
-      // Entry by entry: hundreds of copies of objects a step are most of what there is to collect.
       for (let i = 0; i < count; i++) {
-        const level = levelAt(network.description, t[i]!, index?.[i]);
-        const { t: time, index: at, alpha, sigma, lambda } = level;
-        points.push({ t: time, index: at, alpha, sigma, lambda, weight: weight[i]! });
-        label[i] = rule.label(points[i]!, levels);
+        const point = points[i]!;
+        point.weight = weight[i]!;
+        if (ladder === undefined) point.move(t[i]!);
+        else point.take(levelAt(network.description, t[i]!, index?.[i]));
+        point.target = criterion.target?.(point);
+        label[i] = rule.label(point, levels);
       }
       return {
         times: t,
@@ -121,6 +127,40 @@ export function objective(
       };
     },
   };
+}
+
+/** A point of one row, which moves from step to step. */
+class Point implements TrainingPoint {
+  readonly #sde: Sde;
+  t = 0.5;
+  index: number | undefined;
+  alpha = 0.5;
+  sigma = 0.5;
+  weight = 1.5;
+  target: Target | undefined;
+
+  constructor(sde: Sde) {
+    this.#sde = sde;
+  }
+
+  get lambda(): number {
+    return this.index === undefined ? this.#sde.lambda(this.t) : Math.log(this.alpha) - Math.log(this.sigma);
+  }
+
+  /** To a time of the SDE. */
+  move(t: number): void {
+    this.t = t;
+    this.alpha = this.#sde.alpha(t);
+    this.sigma = this.#sde.sigma(t);
+  }
+
+  /** To a trained level. */
+  take({ t, index, alpha, sigma }: Level): void {
+    this.t = t;
+    this.index = index;
+    this.alpha = alpha;
+    this.sigma = sigma;
+  }
 }
 
 const criteria: Readonly<

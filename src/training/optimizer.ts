@@ -1,6 +1,7 @@
 import { adamw, sumOfSquares } from '../device/adamw.js';
 import { affine, copy } from '../device/kernels.js';
 import type { Queue } from '../device/queue.js';
+import { FastsdeError } from '../errors.js';
 import { emaDecay, type Ema } from './ema.js';
 import { arraysOf, type Memory, type TrainingState } from './memory.js';
 import type { ResolvedSettings } from './options.js';
@@ -18,7 +19,7 @@ export class Optimizer {
   readonly #queue: Queue;
   readonly #begin: number;
   readonly #end: number;
-  readonly #squares: Float64Array;
+  readonly #square: Float64Array;
   /** What each part's gradient is multiplied with. */
   readonly #shares: readonly number[];
 
@@ -41,7 +42,7 @@ export class Optimizer {
     this.#shares = memory.gradients.map((_, index) =>
       accumulation === 1 ? partOf({ first: 0, count: batch }, index, parts).count / batch : 1,
     );
-    this.#squares = queue.allocate(1, 'double') as Float64Array;
+    this.#square = memory.squares.subarray(part, part + 1);
   }
 
   /** Adds up the gradients of all parts in their order, each by its share of the batch, and then the squares of the slice. */
@@ -54,16 +55,17 @@ export class Optimizer {
       const coefficients = Float64Array.of(k === 0 ? first : 1, ...rest, 0);
       affine(total!, operands, coefficients, undefined, undefined, this.#queue.number);
     }
-    sumOfSquares([total!], this.#squares, this.#queue.number);
+    sumOfSquares([total!], this.#square, this.#queue.number);
   }
 
-  /** The squared norm of the slice, once the queue has made the sum. */
-  get squaredNorm(): number {
-    return Math.sqrt(this.#squares[0]!) ** 2;
-  }
-
-  /** AdamW and the averages, with the gradient scaled down to the norm `clip` where its own, `norm`, is larger. */
-  update(step: number, norm: number): void {
+  /** AdamW and the averages, with the gradient scaled down to the norm `clip` where its own is larger. Ends the queue where that is not finite. */
+  update(step: number): void {
+    const { squares } = this.#memory;
+    this.#queue.requireFinite(
+      squares,
+      squares.length,
+      () => new FastsdeError('ERR_FASTSDE_TRAINING', 'The gradient is not finite.'),
+    );
     if (this.#begin === this.#end) return;
     const { beta1, beta2, epsilon, weightDecay, clip, batch } = this.#settings;
     const { parameters, gradients, firstMoments, secondMoments, averages } = this.#memory;
@@ -79,7 +81,7 @@ export class Optimizer {
       {
         ...{ beta1, beta2, epsilon, weightDecay, step },
         learningRate: learningRateAt(this.#settings, step),
-        gradientScale: norm > clip ? clip / norm : 1,
+        clip: { norm: clip, squares },
       },
       this.#queue.number,
     );

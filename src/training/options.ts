@@ -79,7 +79,7 @@ export interface TrainOptions extends TrainSettings {
   /** Steps between two reports that hold the network as it is, for pictures on the way. Default: none does. */
   readonly modelEvery?: number | undefined;
   /**
-   * Stops after the step under way, with a checkpoint where there is a folder, and before the first step at once; the promise
+   * Stops after the steps under way, with a checkpoint where there is a folder, and before the first step at once; the promise
    * then rejects with the signal's reason.
    */
   readonly signal?: AbortSignal | undefined;

@@ -17,15 +17,18 @@ export class DataOrder {
   }
 
   /** The samples at `length` positions of the endless sequence of epochs. */
-  samples(first: number, length: number): number[] {
-    const samples: number[] = [];
-    for (let position = first; position < first + length; position++) {
-      const epoch = Math.floor(position / this.#count);
+  samples(first: number, length: number): Uint32Array {
+    const samples = new Uint32Array(length);
+    for (let done = 0; done < length;) {
+      const begin = (first + done) % this.#count;
+      const epoch = Math.floor((first + done) / this.#count);
       if (epoch !== this.#epoch) {
         this.#permutation = drawPermutation(this.#count, this.#seed, epoch);
         this.#epoch = epoch;
       }
-      samples.push(this.#permutation[position % this.#count]!);
+      const part = this.#permutation.subarray(begin, begin + length - done);
+      samples.set(part, done);
+      done += part.length;
     }
     return samples;
   }

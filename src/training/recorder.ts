@@ -27,9 +27,9 @@ export class Recorder {
   #loss = 0;
   #norm = 0;
   #network = 0;
+  #milliseconds = 0;
   readonly #sums: Float64Array;
   readonly #rows: Float64Array;
-  #time = performance.now();
 
   /**
    * @param edges ends of the buckets of times, ascending
@@ -45,9 +45,10 @@ export class Recorder {
     this.#rows = new Float64Array(edges.length - 1);
   }
 
-  /** Takes the figures of the next step. */
-  add(loss: number, norm: number, parts: readonly PartLosses[]): void {
+  /** Takes the figures of the next step, and the milliseconds since the one before. */
+  add(loss: number, norm: number, parts: readonly PartLosses[], milliseconds: number): void {
     this.#step++;
+    this.#milliseconds += milliseconds;
     this.#loss += loss;
     this.#norm += norm;
     for (const { runs, milliseconds } of parts) {
@@ -58,9 +59,8 @@ export class Recorder {
 
   /** A report, where one is due or `now` is set. */
   report(now: boolean): StepReport | undefined {
-    const time = performance.now();
     const steps = this.#step - this.#reported;
-    const due = this.#every > 0 ? this.#step % this.#every === 0 : time - this.#time >= INTERVAL;
+    const due = this.#every > 0 ? this.#step % this.#every === 0 : this.#milliseconds >= INTERVAL;
     if (steps === 0 || !(now || due)) return undefined;
     const report: StepReport = {
       step: this.#step,
@@ -68,14 +68,13 @@ export class Recorder {
       loss: this.#loss / steps,
       gradientNorm: this.#norm / steps,
       buckets: Array.from(this.#sums, (sum, k) => ({ sum, rows: this.#rows[k]! })),
-      milliseconds: time - this.#time,
+      milliseconds: this.#milliseconds,
       network: this.#network,
     };
     this.#reported = this.#step;
-    this.#loss = this.#norm = this.#network = 0;
+    this.#loss = this.#norm = this.#network = this.#milliseconds = 0;
     this.#sums.fill(0);
     this.#rows.fill(0);
-    this.#time = time;
     return report;
   }
 

@@ -4,13 +4,16 @@ import { parameterValues, untrainedNames, withParameters } from '../autodiff/par
 import { withMetadata, type Model } from '../onnx/file/model.js';
 import type { PartLosses } from './batch-part.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
-import { DataParallel } from './data-parallel.js';
+import { DataParallel, MOST_ASKED, type MadeStep } from './data-parallel.js';
 import { allocate, allocateState, arraysOf, tensorsOf, type Memory, type TrainingState } from './memory.js';
 import { Recorder, type StepReport } from './recorder.js';
 import { elementCount } from '../shape.js';
 import { learningRateAt } from './schedule.js';
 import { runRecord, type TrainingPlan } from './plan.js';
 import { openSnapshots, writeSnapshot } from './snapshots.js';
+
+/** Milliseconds of steps that are asked for together: short ones in one go, so that this thread seldom has to look. */
+const TOGETHER = 20;
 
 /** Where a run is, with means over the steps since the previous report. */
 export interface TrainProgress {
@@ -94,6 +97,9 @@ export class TrainingRun {
   #loss: number | undefined;
   #validation: Validation | undefined;
   #start = 0;
+  /** When the last step had been made, by the clock of the queues, and how long it took. */
+  #madeAt = 0;
+  #stepTime = Infinity;
   /** Milliseconds in reports: in all, and in the network. */
   #reported = { all: 0, network: 0 };
 
@@ -134,7 +140,7 @@ export class TrainingRun {
   }
 
   /**
-   * The network with the first average as it is after the step under way.
+   * The network with the first average as it is after the steps under way.
    * @throws what ended the run, once it has failed or was stopped.
    */
   async model(): Promise<Model> {
@@ -207,12 +213,13 @@ export class TrainingRun {
     const { edges, reportEvery, modelEvery, checkpointEvery } = this.#plan.job;
     const snapshotEvery = this.#plan.snapshots?.every ?? 0;
     const recorder = new Recorder(edges, this.#made, reportEvery);
+    this.#madeAt = parallel.made(this.#made).at;
+    const pauses = [checkpointEvery, snapshotEvery, modelEvery].filter((every) => every > 0);
     for (let stop = false; this.#step < this.#steps && !stop;) {
       givenUp.throwIfAborted();
-      const step = this.#step + 1;
-      const { loss, norm, parts } = await this.#makeStep(parallel, step, givenUp);
-      this.#step = step;
-      recorder.add(loss, norm, parts);
+      const ends = pauses.map((every) => (Math.floor(this.#step / every) + 1) * every);
+      await this.#advance(parallel, recorder, Math.min(this.#steps, ...ends), givenUp);
+      const step = this.#step;
       stop = this.#signal?.aborted ?? false;
       const last = stop || step === this.#steps;
       if (checkpointEvery > 0 && (last || step % checkpointEvery === 0)) await this.#checkpoint(parallel);
@@ -220,38 +227,81 @@ export class TrainingRun {
         await this.#snapshot(parallel);
       if (this.#writeFailure) throw this.#writeFailure.error;
       if (this.#waiting.length > 0) {
-        await parallel.settled();
         const model = this.#export(0);
         for (const { resolve } of this.#waiting.splice(0)) resolve(model);
       }
       const shows = modelEvery > 0 && step % modelEvery === 0;
       if (shows) await this.#taken;
       const report = recorder.report(last || shows);
-      if (shows || last) await parallel.settled();
       if (report) this.#report(report, shows);
     }
     await this.#writing;
     if (this.#writeFailure) throw this.#writeFailure.error;
   }
 
-  async #makeStep(
+  /**
+   * Makes the steps up to one, or fewer where the run is stopped or somebody waits for its model. While some are made the next ones are asked
+   * for already, so that no queue waits for this thread. Reports come after all steps but the last.
+   */
+  async #advance(
     parallel: DataParallel,
-    step: number,
+    recorder: Recorder,
+    end: number,
     givenUp: AbortSignal,
-  ): Promise<{ readonly loss: number; readonly norm: number; readonly parts: readonly PartLosses[] }> {
+  ): Promise<void> {
+    const begun = this.#step;
+    let asked = begun;
+    const isOver = (): boolean =>
+      asked === end || (this.#signal?.aborted ?? false) || this.#waiting.length > 0;
+    const pieces: { readonly last: number; readonly done: Promise<void> }[] = [];
     try {
-      const parts = await parallel.differentiate(step);
-      const loss = this.#meanLoss(parts, step);
-      const norm = await parallel.sumGradients();
-      if (!Number.isFinite(norm)) throw this.#notFinite(step, loss, []);
-      await parallel.update(step, norm);
-      return { loss, norm, parts };
+      for (;;) {
+        while (pieces.length < 2 && (asked === begun || !isOver())) {
+          const last = Math.min(end, asked + this.#together);
+          while (asked < last) parallel.ask(++asked);
+          const done = parallel.settled();
+          done.catch(() => undefined);
+          pieces.push({ last, done });
+        }
+        const piece = pieces.shift();
+        if (piece === undefined) return;
+        await piece.done;
+        while (this.#step < piece.last) {
+          this.#take(parallel.made(this.#step + 1), recorder);
+          if (this.#step === asked && isOver()) continue;
+          const report = recorder.report(false);
+          if (report) this.#report(report, false);
+        }
+      }
     } catch (cause) {
       if (givenUp.aborted || cause instanceof TrainingError) throw cause;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const checkpoint = this.#checkpoints?.last;
-      throw new TrainingError(`Step ${step} failed: ${why}`, { step, checkpoint, cause });
+      throw this.#failed(parallel, asked, cause);
     }
+  }
+
+  /** How many steps are asked for at once. */
+  get #together(): number {
+    return Math.min(MOST_ASKED / 2, Math.max(1, Math.floor(TOGETHER / this.#stepTime)));
+  }
+
+  #take({ step, parts, norm, at }: MadeStep, recorder: Recorder): void {
+    const loss = this.#meanLoss(parts, step);
+    this.#stepTime = at - this.#madeAt;
+    this.#madeAt = at;
+    this.#step = step;
+    recorder.add(loss, norm, parts, this.#stepTime);
+  }
+
+  /** What to say of the first step that was asked for and not made. */
+  #failed(parallel: DataParallel, asked: number, cause: unknown): TrainingError {
+    let step = this.#step + 1;
+    while (step < asked && parallel.made(step).at > 0) step++;
+    const { parts, norm } = parallel.made(step);
+    const loss = this.#meanLoss(parts, step);
+    if (!Number.isFinite(norm)) return this.#notFinite(step, loss, []);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const checkpoint = this.#checkpoints?.last;
+    return new TrainingError(`Step ${step} failed: ${why}`, { step, checkpoint, cause });
   }
 
   /** @throws TrainingError for the first run whose loss is not finite. */

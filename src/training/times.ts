@@ -125,7 +125,10 @@ function logNormalTimes(
         draw(row, 1, again);
       }
     }
-    return { t: lambda.map((value) => sde.timeOfLambda(value)), weight: ones(rows) };
+    // A loop, as map() makes an object of every number.
+    const t = new Float64Array(rows);
+    for (let row = 0; row < rows; row++) t[row] = sde.timeOfLambda(lambda[row]!);
+    return { t, weight: ones(rows) };
   };
 }
 

@@ -30,7 +30,7 @@ export class Training extends Task<TrainResult, TrainProgress> {
     };
   }
 
-  /** The network with the weights of the first average as they are after the step under way. */
+  /** The network with the weights of the first average as they are after the steps under way. */
   model(): Promise<Model> {
     return this.#model();
   }

@@ -125,6 +125,7 @@ test.serial('a run is left while its threads are still at their beginning', asyn
   const { stderr } = await fastsde(args, { signal: 'SIGTERM', when: begun });
   t.regex(stderr, /^error: Interrupted/m);
   // What a process that was killed leaves of a file.
+  await mkdir(join(folder, 'early'), { recursive: true });
   await writeFile(join(folder, 'early', '.train.json.0badcafe.tmp'), '{');
   const again = await fastsde([
     'train',

@@ -10,7 +10,7 @@ const float32 = (length: number, seed: number) => Float32Array.from(scrambled(le
 function reference(
   p: number[],
   gradients: number[][],
-  options: Omit<Required<AdamWOptions>, 'step'>,
+  options: Omit<Required<AdamWOptions>, 'step' | 'clip'>,
   decays: number[],
 ) {
   const { learningRate, beta1, beta2, epsilon, weightDecay, gradientScale } = options;
@@ -35,6 +35,28 @@ function reference(
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Array.from(a, (x, i) => Math.abs(x - b[i]!)).reduce((max, d) => Math.max(max, d), 0);
 }
+
+test('gradients are clipped by the norm that the squares add up to when the step is made', (t) => {
+  const n = 100;
+  const g = float32(n, 3);
+  const norm = globalNorm([g]);
+  const step = (options: Partial<AdamWOptions>): Float32Array => {
+    const p = float32(n, 1);
+    adamw(p, g, new Float32Array(n), new Float32Array(n), [], {
+      learningRate: 0.1,
+      step: 1,
+      epsilon: 1,
+      ...options,
+    });
+    return p;
+  };
+  const squares = Float64Array.of(0.25 * norm ** 2, 0.75 * norm ** 2);
+  t.deepEqual(step({ clip: { norm: 2 * norm, squares } }), step({}));
+  const clipped = step({ clip: { norm: 0.1 * norm, squares } });
+  t.true(largestDifference(clipped, step({ gradientScale: 0.1 })) < 1e-6);
+  t.true(largestDifference(clipped, step({})) > 1e-3);
+  t.throws(() => step({ clip: { norm: -1, squares } }), { message: /^clip\.norm must be / });
+});
 
 test('AdamW and its averages follow the paper for a hundred steps', (t) => {
   const n = 1500;

@@ -118,10 +118,20 @@ test('the addon bounds every length again', (t) => {
       native.diffuse(undefined, f32(8), target, x0, 0, 1, flips, width, coefficients, address, 0);
     }),
     () => {
-      native.adamw(undefined, f32(8), f32(8), f32(7), f32(8), [], f64(), new Float64Array(7));
+      native.adamw(undefined, f32(8), f32(8), f32(7), f32(8), [], f64(), new Float64Array(7), undefined);
     },
     () => {
-      native.adamw(undefined, f32(8), f32(8), f32(8), f32(8), [f32(7)], f64(0), new Float64Array(7));
+      native.adamw(
+        undefined,
+        f32(8),
+        f32(8),
+        f32(8),
+        f32(8),
+        [f32(7)],
+        f64(0),
+        new Float64Array(7),
+        undefined,
+      );
     },
     () => {
       native.setThreads(0);
@@ -170,6 +180,7 @@ test('a getter in a list of arrays cannot pull memory away from under the kernel
         trap(parameters),
         f64(0),
         new Float64Array(7),
+        undefined,
       );
     },
     { instanceOf: RangeError },

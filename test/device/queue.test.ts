@@ -196,3 +196,51 @@ for (const [how, end] of [
     );
   });
 }
+
+test('a queue that follows another waits for what that was told before, and ends where it failed', async (t) => {
+  const [first, second] = [new Queue(), new Queue()];
+  const large = first.hold(new Float32Array(new SharedArrayBuffer(4 << 22)));
+  second.hold(large);
+  const sum = second.allocate(1, 'double') as Float64Array;
+  const [before, after] = [first.allocate(1, 'double'), second.allocate(1, 'double')] as Float64Array[];
+  first.fill(large, 4, 'rademacher', noise);
+  first.stamp(before!);
+  second.follow(first);
+  second.stamp(after!);
+  second.dots(large, large, sum);
+  await second.settled();
+  t.is(sum[0], large.length);
+  t.true(before![0]! > 0 && after![0]! >= before![0]!);
+  // Both wait for each other, as often as one likes.
+  for (let k = 0; k < 100; k++) {
+    first.follow(second);
+    second.follow(first);
+  }
+  await Promise.all([first.settled(), second.settled()]);
+
+  const bad = arrayOf(first, NaN);
+  first.requireFinite(bad, 1, () => new RangeError('not finite'));
+  second.follow(first);
+  second.affine(sum, [sum], Float64Array.of(0, 0));
+  await t.throwsAsync(second.settled(), { message: /^Work was given up: / });
+  t.is(sum[0], large.length);
+  await t.throwsAsync(first.settled(), { instanceOf: RangeError });
+  t.throws(() => {
+    second.follow(second);
+  });
+  await Promise.all([first.close(), second.close()]);
+  const closed = new Queue();
+  t.throws(() => {
+    closed.follow(first);
+  });
+  await closed.close();
+});
+
+test('a queue that waits for another ends with it when both are closed', async (t) => {
+  const [first, second] = [new Queue(), new Queue()];
+  const large = first.hold(new Float32Array(new SharedArrayBuffer(4 << 22)));
+  for (let k = 0; k < 50; k++) first.fill(large, 4, 'normal', { ...noise, step: k });
+  second.follow(first);
+  await Promise.all([second.close(), first.close()]);
+  t.pass();
+});

@@ -190,8 +190,11 @@ class TrainingSession {
     await this.#shown;
     await this.#history?.write().catch(() => undefined);
     if (!this.#signal.aborted) return cause;
-    const where = this.#step === 0 ? 'before a step was made' : `at step ${this.#step}`;
-    const message = `Interrupted ${where}. The state of the run is in ${this.#output}; the same command goes on from there.`;
+    const where =
+      this.#step === 0
+        ? 'before a step was made. The same command'
+        : `at step ${this.#step}. The state of the run is in ${this.#output}; the same command`;
+    const message = `Interrupted ${where} goes on from there.`;
     return new FastsdeError('ERR_FASTSDE_INTERRUPTED', message, { cause });
   }
 

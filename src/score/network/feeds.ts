@@ -86,12 +86,12 @@ export function classTensor(info: TensorInfo, labels: Int32Array, classes: numbe
 function cast({ name, type }: TensorInfo, values: Float64Array): Tensor['data'] {
   switch (type) {
     case 'float32':
-      return Float32Array.from(values);
+      return new Float32Array(values);
     case 'float64':
       return values;
     case 'float16': {
       const halves = new Uint16Array(values.length);
-      toFloat16(Float32Array.from(values), halves);
+      toFloat16(new Float32Array(values), halves);
       return halves;
     }
     case 'int64':
