@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import test from 'ava';
 import { encodeNpy } from '../../src/io/npy.js';
 import { readModel, withMetadata, writeModel } from '../../src/onnx/file/model.js';
@@ -58,6 +59,22 @@ test('a reader that closes the pipe ends no command, and files are written all t
   t.deepEqual(await closed(likelihood), { code: 0, stderr: '' });
   t.deepEqual(await closed([...likelihood, '--json', '--output', 'results.csv']), { code: 0, stderr: '' });
   t.is((await readFile(join(folder, 'results.csv'), 'utf8')).trim().split('\n').length, 301);
+});
+
+test('a file may be given by its URL, but one of this machine', async (t) => {
+  const url = pathToFileURL(join(folder, 'mixture.json')).href;
+  const output = pathToFileURL(join(folder, 'by url.npy')).href;
+  const { code, stderr } = await fastsde(['sample', '--mixture', url, '--steps', '2', '--output', output]);
+  t.is(code, 0, stderr);
+  t.true((await readFile(join(folder, 'by url.npy'))).length > 0);
+  for (const flag of ['--mixture', '--output']) {
+    const refused = await fastsde(['sample', ...mixture, flag, 'https://example.org/x.npy']);
+    t.is(refused.code, 1);
+    t.regex(
+      refused.stderr,
+      new RegExp(`${flag} .*nothing is downloaded\\. First: curl -L -O https://example.org/x\\.npy`),
+    );
+  }
 });
 
 test('what a terminal would obey is shown as escapes', async (t) => {

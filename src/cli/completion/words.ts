@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
+import { filesNamed, filesOf } from '../shared/arguments.js';
 
 /** What may stand in the place of a value. */
 export interface Place {
@@ -61,19 +62,12 @@ function flagsOf(option: Option): Flag[] {
     .replace(`: ${argChoices.join(', ')}`, '')
     .replace(/( \(default|; |, see below).*$/s, '');
   const names = flags.match(/(?<=^|[ ,|])--[\w-]+/g) ?? [];
-  const placeholder = /[<[](.*?)[\]>]/.exec(flags)?.[1] ?? '';
-  const value = required || optional ? { words: argChoices, files: filesFor(placeholder) } : undefined;
+  const value = required || optional ? { words: argChoices, files: filesOf(option) } : undefined;
   return names.map((name) => ({ name, does, optional, ...(value && { value }) }));
 }
 
 function operandOf(argument: Argument): Place {
-  return { words: argument.argChoices ?? [], files: filesFor(argument.name()) };
-}
-
-/** A placeholder says by its name whether a file may stand for it. */
-function filesFor(placeholder: string): Place['files'] {
-  if (/folder|^run$/.test(placeholder)) return 'folders';
-  return /file|path|source|^model$|^arguments$/.test(placeholder) ? 'all' : undefined;
+  return { words: argument.argChoices ?? [], files: filesNamed(argument.name()) };
 }
 
 /** Places of one kind, each with the patterns `command:--flag` of where it is. */

@@ -1,14 +1,37 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { OptionError } from '../../errors.js';
+import { pathOf } from '../../io/path.js';
 import { nearest } from '../../options.js';
 
 /** Adds options to a command under a heading of its help. */
 export function addOptions(command: Command, heading: string, options: readonly Option[]): Command {
   command.optionsGroup(heading);
   for (const option of options) {
-    if (option.required && !option.variadic && !option.parseArg) option.argParser(notAFlag);
+    const takesOne = (option.required || option.optional) && !option.variadic;
+    if (takesOne && !option.parseArg) option.argParser(filesOf(option) === undefined ? notAFlag : toPath);
     command.addOption(option);
   }
   return command;
+}
+
+/** The place that a value of a file or folder says: a path, or a file: URL. */
+function toPath(value: string): string {
+  try {
+    return pathOf('', notAFlag(value));
+  } catch (cause) {
+    throw cause instanceof OptionError ? new InvalidArgumentError(`Expected ${cause.expected}.`) : cause;
+  }
+}
+
+/** Which files may stand for the value of an option. */
+export function filesOf({ flags }: Option): 'all' | 'folders' | undefined {
+  return filesNamed(/[<[](.*?)[\]>]/.exec(flags)?.[1] ?? '');
+}
+
+/** A placeholder says by its name whether a file may stand for it. */
+export function filesNamed(placeholder: string): 'all' | 'folders' | undefined {
+  if (/folder|^run$/.test(placeholder)) return 'folders';
+  return /file|path|source|^model$|^arguments$/.test(placeholder) ? 'all' : undefined;
 }
 
 /** A value that is left out would be the next flag. */
