@@ -3,7 +3,7 @@ import { checkKnown } from '../../options.js';
 import type { Level } from '../../sde/level.js';
 import type { Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
-import type { GaussianMixture } from './mixture.js';
+import { GaussianMixture } from './mixture.js';
 import { setCommands } from '../commands.js';
 import type { ClosedForm, ScoreModel } from '../model.js';
 import { closable } from '../../closing.js';
@@ -22,6 +22,12 @@ export function mixtureModel(
   options: MixtureModelOptions = {},
 ): ScoreModel {
   checkKnown(options, ['shape', 'conditional']);
+  if (!(mixture instanceof GaussianMixture))
+    throw new OptionError(
+      'mixture',
+      mixture,
+      'a GaussianMixture, made by new GaussianMixture({ weights, means, covariances })',
+    );
   const { shape = [mixture.dimension], conditional = false } = options;
   const d = mixture.dimension;
   if (elementCount(shape) !== d) {

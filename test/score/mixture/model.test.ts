@@ -51,6 +51,10 @@ test('the model gives the score at the time and label of every sample', async (t
 });
 
 test('shapes and labels that do not fit are refused', (t) => {
+  const description = { weights: [1], means: [[0]], covariances: [1] } as unknown as GaussianMixture;
+  t.throws(() => mixtureModel(description, vp()), {
+    message: /mixture must be a GaussianMixture, made by new/,
+  });
   t.throws(() => mixtureModel(mixture, vp(), { shape: [1, 3] }), {
     instanceOf: OptionError,
     message: /shape.*2 elements/,
