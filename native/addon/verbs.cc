@@ -373,11 +373,16 @@ void adamw(const Napi::CallbackInfo& info) {
     const AdamW step{options[0], options[1], options[2], options[3], options[4], options[5], options[6]};
     if (!info[8].IsUndefined()) {
         const std::span squares = command.doubles(info[8], "squares");
-        return command.run([=] {
-            AdamW clipped = step;
-            clipped.gradientScale = clipScale(squares, step.gradientScale);
-            fastsde::adamw(p, g.data(), m.data(), v.data(), clipped, averages);
-        });
+        const auto clipped = [=] {
+            AdamW options = step;
+            options.gradientScale = clipScale(squares, step.gradientScale);
+            return options;
+        };
+        return command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), clipped(), averages); },
+                           [=](cuda::Stream& stream) {
+                               stream.download(squares.data(), squares.size_bytes());
+                               cuda::adamw(stream, p, g.data(), m.data(), v.data(), clipped(), averages);
+                           });
     }
     command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages); },
                 [=](cuda::Stream& stream) { cuda::adamw(stream, p, g.data(), m.data(), v.data(), step, averages); });
@@ -388,9 +393,14 @@ void stamp(const Napi::CallbackInfo& info) {
     Command command(info[0]);
     const std::span out = command.doubles(info[1], "out");
     requireLength(out.size(), 1, "out");
-    command.run([=] {
+    const auto note = [=] {
         const auto now = std::chrono::steady_clock::now().time_since_epoch();
         out[0] = std::chrono::duration<double, std::milli>(now).count();
+    };
+    // Of a GPU, when that has come so far and nothing has failed; on the host, where it is read.
+    command.run(note, [=](cuda::Stream& stream) {
+        stream.finish();
+        note();
     });
 }
 

@@ -48,21 +48,17 @@ export interface TrainingGraph {
  *   without a derivative.
  */
 export async function trainingGraph(model: Model, options: TrainingOptions): Promise<TrainingGraph> {
-  return derive(model, options, 'standard');
+  return trainingGraphOf(model, options, 'standard');
 }
 
-/**
- * The same with operators of fastsde's own sessions, which is faster; for sessions of this process, and for no file.
- * @throws as {@link trainingGraph}.
- */
-export async function fusedTrainingGraph(model: Model, options: TrainingOptions): Promise<TrainingGraph> {
-  return derive(model, options, 'fused');
-}
+/** Of operators of ONNX alone, or with faster ones of the addon's sessions on the CPU, for these and for no file. */
+export type GraphForm = 'standard' | 'fused';
 
-async function derive(
+/** As {@link trainingGraph}, of either form. */
+export async function trainingGraphOf(
   model: Model,
   options: TrainingOptions,
-  form: 'standard' | 'fused',
+  form: GraphForm,
 ): Promise<TrainingGraph> {
   checkKnown(options, ['loss', 'parameters']);
   checkLoss(options.loss);

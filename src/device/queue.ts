@@ -44,6 +44,7 @@ const abandoned = new FinalizationRegistry((queue: QueueNumber) => {
 export class Queue implements Device {
   /** Of the queue in the addon, for verbs that no device has. */
   readonly number: QueueNumber;
+  readonly where: DeviceName;
   readonly #signal: AbortSignal | undefined;
   readonly #abort: () => void;
   /** What to make of the failure of a command, by its tag, until it has taken effect. */
@@ -57,6 +58,7 @@ export class Queue implements Device {
    * @param where its arrays are. A GPU starts as the first command, which fails by a LoadError where there is none that can be used.
    */
   constructor(signal?: AbortSignal, where: DeviceName = 'cpu') {
+    this.where = where;
     const noDevice = this.#tag(
       ({ message }) => new LoadError(`The device ${where} cannot be used: ${message}.`),
     );
@@ -77,10 +79,16 @@ export class Queue implements Device {
     return array;
   }
 
-  /** Takes an array in shared memory that others have too. */
+  /** Takes an array in shared memory that others have too, with its values as they are now. */
   hold<T extends ArrayBufferView>(array: T): T {
     addon().hold(this.number, array);
+    if (this.where === 'cuda') addon().write(this.number, array, array);
     return array;
+  }
+
+  /** Brings values to where others have the array, to be read there once this has settled; on the CPU that is where they are. */
+  fetch(x: Elements): void {
+    addon().download(this.number, x as Shared);
   }
 
   write(out: Elements, values: Values): void {
@@ -249,7 +257,7 @@ export class Queue implements Device {
   }
 
   async read(x: Elements): Promise<State> {
-    addon().download(this.number, state(x));
+    this.fetch(x);
     await this.settled();
     return state(x).slice();
   }

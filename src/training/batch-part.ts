@@ -43,7 +43,7 @@ interface Place {
   times: readonly Float64Array[];
 }
 
-/** One part of every batch, and one slice of the optimizer: a queue of its own, with sessions of one thread. */
+/** One part of every batch, and one slice of the optimizer: a queue of its own, with sessions of one thread or on a GPU. */
 export class BatchPart {
   readonly queue: Queue;
   readonly optimizer: Optimizer;
@@ -62,17 +62,17 @@ export class BatchPart {
 
   constructor(job: PartJob, memory: Memory, index: number, signal: AbortSignal) {
     const { graph, settings, averages, data } = job;
-    const { batch, accumulation } = settings;
+    const { batch, accumulation, provider, tf32 } = settings;
     this.#job = job;
     this.#index = index;
     this.#memory = memory;
-    this.queue = new Queue(signal);
-    stayOnThisThread(this.queue.number);
+    this.queue = new Queue(signal, provider);
+    if (provider === 'cpu') stayOnThisThread(this.queue.number);
     for (const array of [...arraysOf(memory), ...memory.gradients, memory.squares]) this.queue.hold(array);
     this.optimizer = new Optimizer(memory, settings, averages, index, this.queue);
     this.#order = new DataOrder(data.shape[0]!, settings.seed);
     this.#rows = partOf({ first: 0, count: batch }, index, memory.gradients.length);
-    this.#sessions = new GraphSessions(graph.model, new Set(this.#counts));
+    this.#sessions = new GraphSessions(graph.model, new Set(this.#counts), { provider, tf32 });
     this.#gradient =
       accumulation === 1
         ? memory.gradients[index]!
@@ -99,6 +99,7 @@ export class BatchPart {
         squares: doubles(this.#memory.squares.length),
         times: [],
       });
+    await this.queue.settled();
   }
 
   /** Writes this part's gradient, of the mean loss of its rows (with several runs, of the batch). All of a step are commands of the queue. */
@@ -124,7 +125,9 @@ export class BatchPart {
 
   /** Keeps what is known of a step when all have been added up, and says when it has been made. */
   keep(step: number): void {
-    this.queue.copy(this.#place(step).squares, this.#memory.squares);
+    const { squares } = this.#place(step);
+    this.queue.copy(squares, this.#memory.squares);
+    this.queue.fetch(squares);
   }
 
   end(step: number): void {

@@ -1,5 +1,5 @@
 import { ModelError, OptionError } from '../errors.js';
-import { fusedTrainingGraph } from '../autodiff/training.js';
+import { trainingGraphOf } from '../autodiff/training.js';
 import { checkLabels } from './conditions.js';
 import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import type { WeightingOptions } from './weighting.js';
@@ -27,11 +27,10 @@ export function classification(
   }
   return {
     classes,
-    trainingGraph: (parameters) =>
-      fusedTrainingGraph(model, {
-        loss: { kind: 'cross-entropy', output: output.name, labels: LABELS, weight: 'weight' },
-        parameters,
-      }),
+    trainingGraph(parameters, form) {
+      const loss = { kind: 'cross-entropy', output: output.name, labels: LABELS, weight: 'weight' } as const;
+      return trainingGraphOf(model, { loss, parameters }, form);
+    },
     feeds(points, { labels }) {
       const checked = checkLabels(labels, points.length, classes);
       return {

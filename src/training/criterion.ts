@@ -1,5 +1,5 @@
 import type { ParameterSelection } from '../autodiff/parameters.js';
-import type { TrainingGraph } from '../autodiff/training.js';
+import type { GraphForm, TrainingGraph } from '../autodiff/training.js';
 import type { Model } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import type { ModelDescription } from '../score/network/description.js';
@@ -46,7 +46,7 @@ export interface TrainingRows {
 export interface Criterion {
   /** Number of classes that the network tells apart, for a classifier. */
   readonly classes?: number;
-  trainingGraph(parameters: ParameterSelection): Promise<TrainingGraph>;
+  trainingGraph(parameters: ParameterSelection, form: GraphForm): Promise<TrainingGraph>;
   /** What the network should say, fed as the input "target"; absent where nothing is compared with the output. */
   readonly target?: (level: Level) => Target;
   /** Inputs of the graph beside the network's own and the target. */

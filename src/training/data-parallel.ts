@@ -1,10 +1,11 @@
 import { totalmem } from 'node:os';
 
+import { addon } from '../device/addon.js';
 import { readTrainingGraph, type TrainingGraph } from '../autodiff/training.js';
 import { FastsdeError, ModelError, OptionError } from '../errors.js';
 import { BatchPart, type PartLosses } from './batch-part.js';
 import { requireOwnSessions } from './graph-sessions.js';
-import type { Memory, TrainingState } from './memory.js';
+import { allocateState, arraysOf, type Memory, type TrainingState } from './memory.js';
 import { objective } from './objective.js';
 import type { TrainingJob } from './plan.js';
 
@@ -23,20 +24,26 @@ export const MOST_ASKED = 16;
 
 /**
  * The computation of a run: parts of every batch on queues of their own, whose gradients lie in shared memory. The optimizer
- * is the work of the same queues, each on its slice of the parameters.
+ * is the work of the same queues, each on its slice of the parameters. On a GPU one part is the whole, and what lies in its memory is
+ * brought to the shared one when it is to be read.
  */
 export class DataParallel {
   readonly #parts: readonly BatchPart[];
+  readonly #memory: Memory;
+  readonly #isOnGpu: boolean;
+  #saved: TrainingState | undefined;
 
-  private constructor(parts: readonly BatchPart[]) {
+  private constructor(parts: readonly BatchPart[], memory: Memory, isOnGpu: boolean) {
     this.#parts = parts;
+    this.#memory = memory;
+    this.#isOnGpu = isOnGpu;
   }
 
   /**
    * Differentiates the network, and opens a session for each part.
    * @param made steps made before
    * @param signal gives all work up, at the next operator of a network
-   * @throws LoadError where the addon has no sessions; ModelError for a network that cannot be differentiated; OptionError for a
+   * @throws LoadError where the addon has no sessions, or there is no GPU that can be used; ModelError for a network that cannot be differentiated; OptionError for a
    *   batch beyond the memory.
    */
   static async open(
@@ -48,10 +55,16 @@ export class DataParallel {
     await requireOwnSessions();
     const { inputs } = job;
     const goal = objective(job.model, job.objective, { inputs });
-    const derived = job.graph ? readTrainingGraph(job.graph) : await goal.trainingGraph(job.parameters);
+    const { batch, accumulation, provider } = job.settings;
+    const isOnGpu = provider === 'cuda';
+    const derived = job.graph
+      ? readTrainingGraph(job.graph)
+      : await goal.trainingGraph(job.parameters, isOnGpu ? 'standard' : 'fused');
     const graph = inOrder(derived, job.parameters);
-    const { batch, accumulation } = job.settings;
-    checkMemory(graph, batch / accumulation, batch);
+    const present = isOnGpu
+      ? ((await addon().gpuInfo()).memory ?? Infinity)
+      : Math.min(totalmem(), process.constrainedMemory() || Infinity);
+    checkMemory(graph, batch / accumulation, batch, present);
     signal.throwIfAborted();
     const part = {
       ...job,
@@ -60,6 +73,8 @@ export class DataParallel {
     };
     const parallel = new DataParallel(
       memory.gradients.map((_, index) => new BatchPart(part, memory, index, signal)),
+      memory,
+      isOnGpu,
     );
     const ends = await Promise.allSettled(parallel.#parts.map((each) => each.open(MOST_ASKED)));
     const failed = ends.find((end) => end.status === 'rejected');
@@ -103,15 +118,23 @@ export class DataParallel {
       for (const other of this.#parts) if (one !== other) one.queue.follow(other.queue);
   }
 
-  /** Copies the state. */
-  async save(state: TrainingState): Promise<void> {
-    for (const { optimizer } of this.#parts) optimizer.save(state);
+  /** A copy of the state, which stays as it is until the next one, or until averages are fetched. */
+  async save(): Promise<TrainingState> {
+    if (this.#isOnGpu) return this.#fetch(arraysOf(this.#memory));
+    if (this.#saved === undefined) {
+      const { parameters, averages } = this.#memory;
+      this.#saved = allocateState(parameters.length, averages.length);
+      for (const { queue } of this.#parts) for (const array of arraysOf(this.#saved)) queue.hold(array);
+    }
+    for (const { optimizer } of this.#parts) optimizer.save(this.#saved);
     await this.settled();
+    return this.#saved;
   }
 
-  /** Takes the arrays of a state, for `save`. */
-  hold(arrays: readonly Float32Array[]): void {
-    for (const { queue } of this.#parts) for (const array of arrays) queue.hold(array);
+  /** Settles once everything before has taken effect, and the averages can be read in the memory of the run. */
+  async fetchAverages(): Promise<void> {
+    if (this.#isOnGpu) await this.#fetch(this.#memory.averages);
+    else await this.settled();
   }
 
   /** The loss of the first average on the held-out data; undefined where it is stopped. */
@@ -133,6 +156,13 @@ export class DataParallel {
   async close(): Promise<void> {
     await Promise.all(this.#parts.map((part) => part.close()));
   }
+
+  /** Brings arrays of the memory from the GPU. */
+  async #fetch(arrays: readonly Float32Array[]): Promise<TrainingState> {
+    for (const array of arrays) this.#parts[0]!.queue.fetch(array);
+    await this.settled();
+    return this.#memory;
+  }
 }
 
 function isLater(failure: unknown): boolean {
@@ -140,9 +170,8 @@ function isLater(failure: unknown): boolean {
 }
 
 /** @throws OptionError where the values of so many rows at once cannot fit into the memory. */
-function checkMemory({ activations = 0 }: TrainingGraph, rows: number, batch: number): void {
+function checkMemory({ activations = 0 }: TrainingGraph, rows: number, batch: number, memory: number): void {
   const bytes = 4 * activations * rows;
-  const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
   if (bytes <= memory) return;
   const [needed, present] = [bytes, memory].map((size) => `${Number((size / 2 ** 30).toPrecision(2))} GiB`);
   const expected =

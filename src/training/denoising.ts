@@ -1,5 +1,5 @@
 import { ModelError } from '../errors.js';
-import { fusedTrainingGraph } from '../autodiff/training.js';
+import { trainingGraphOf } from '../autodiff/training.js';
 import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import { denoisingTarget } from './target.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
@@ -17,10 +17,10 @@ export function denoising(
   const target: Criterion['target'] = (marginal) => denoisingTarget(parameterization, marginal, sigmaData);
   return {
     target,
-    async trainingGraph(parameters) {
+    async trainingGraph(parameters, form) {
       const { name: output } = roles.output;
       const loss = { kind: 'mean-squared-error', output, target: 'target', weight: 'weight' } as const;
-      const graph = await fusedTrainingGraph(model, { loss, parameters });
+      const graph = await trainingGraphOf(model, { loss, parameters }, form);
       // What a file says of its output need not be true; the target has the shape that it really has.
       const shape = graph.data.find(({ name }) => name === 'target')?.shape?.slice(1);
       if (shape?.every((size) => typeof size === 'number') && shape.join() !== description.shape.join()) {

@@ -3,9 +3,9 @@ import type { TrainingGraph } from '../autodiff/training.js';
 import type { ElementKind } from '../device/device.js';
 import type { Queue } from '../device/queue.js';
 import type { Bound, Tensor } from '../onnx/run/session.js';
-import { elementCount } from '../shape.js';
 import type { TrainingRows } from './criterion.js';
 import type { GraphSessions } from './graph-sessions.js';
+import { placesOf } from './memory.js';
 import type { Objective } from './objective.js';
 import type { RowRange } from './row-range.js';
 
@@ -49,8 +49,8 @@ export class GraphRuns {
 
   /**
    * @param objective noises on the queue
-   * @param parameters all of them, one after the other in the order of the graph's
-   * @param gradient takes their gradients in the same order; absent where only losses are wanted
+   * @param parameters all of them, in the places that the graph's have
+   * @param gradient takes their gradients in the same places; absent where only losses are wanted
    */
   constructor(
     graph: TrainingGraph,
@@ -66,12 +66,11 @@ export class GraphRuns {
     this.#queue = queue;
     const values: Record<string, BoundArray> = {};
     const gradients: Record<string, BoundArray> = {};
-    let begin = 0;
-    for (const { name, shape, gradient: output } of graph.parameters) {
-      const end = begin + elementCount(shape);
+    const { places } = placesOf(graph.parameters);
+    for (const [i, { name, shape, gradient: output }] of graph.parameters.entries()) {
+      const { begin, end } = places[i]!;
       values[name] = { data: parameters.subarray(begin, end), dims: shape };
       if (gradient) gradients[output] = { data: gradient.subarray(begin, end), dims: shape };
-      begin = end;
     }
     this.#parameters = values;
     this.#gradients = gradients;
@@ -108,10 +107,13 @@ export class GraphRuns {
     return { loss: like(loss), ...(losses && { losses: like(losses) as Float32Array }) };
   }
 
-  /** Copies what the last run found, so that another may follow. */
+  /** Copies what the last run found, so that another may follow; of all that is computed this alone comes back from a GPU. */
   keepFound({ run: { loss, losses } }: FedRows, kept: FoundLosses): void {
     this.#queue.copy(kept.loss, loss);
-    if (losses) this.#queue.copy(kept.losses!, losses);
+    this.#queue.fetch(kept.loss);
+    if (!losses) return;
+    this.#queue.copy(kept.losses!, losses);
+    this.#queue.fetch(kept.losses!);
   }
 
   /**
@@ -141,6 +143,7 @@ export class GraphRuns {
     for (let done = 0; fed !== undefined; done += size) {
       if (isStopped()) return NaN;
       this.run(fed);
+      this.#queue.fetch(fed.run.loss);
       const [next] = await Promise.all([feed(done + size), this.#queue.settled()]);
       sum += (fed.times.length / total) * fed.run.loss[0]!;
       fed = next;

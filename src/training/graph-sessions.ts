@@ -1,24 +1,27 @@
 import { LoadError } from '../errors.js';
 import { blockConvolutions } from '../onnx/run/blocked.js';
 import { modelBytes, type Model } from '../onnx/file/model.js';
-import { createSession, sessionKind, type Session } from '../onnx/run/runtime.js';
+import { createSession, sessionKind, type Session, type SessionOptions } from '../onnx/run/runtime.js';
 
-/** Sessions for a training graph, of one thread each where nothing else is said, by the number of rows that they are run on, opened when first asked for. */
+/** How sessions run: by default on one thread of the CPU. */
+export type GraphSessionOptions = Pick<SessionOptions, 'threads' | 'provider' | 'tf32'>;
+
+/** Sessions for a training graph, by the number of rows that they are run on, opened when first asked for. */
 export class GraphSessions {
   readonly #model: Model;
   readonly #trained: ReadonlySet<number>;
-  readonly #threads: number;
+  readonly #options: GraphSessionOptions;
   readonly #open = new Map<number, Promise<Session>>();
   #plain: Promise<Session> | undefined;
 
   /**
-   * @param trained numbers of rows of a training step: for each of them convolutions are blocked. It is faster from 4 rows on,
-   *   and is no matter of timing, so that a resumed run rounds as the first one did.
+   * @param trained numbers of rows of a training step: for each of them convolutions are blocked on the CPU. It is faster from 4 rows
+   *   on, and is no matter of timing, so that a resumed run rounds as the first one did.
    */
-  constructor(model: Model, trained: ReadonlySet<number>, threads = 1) {
+  constructor(model: Model, trained: ReadonlySet<number>, options: GraphSessionOptions = {}) {
     this.#model = model;
-    this.#trained = trained;
-    this.#threads = threads;
+    this.#trained = options.provider === 'cuda' ? new Set() : trained;
+    this.#options = { threads: 1, ...options };
   }
 
   /** The session for so many rows. */
@@ -49,7 +52,7 @@ export class GraphSessions {
 
   #session(model: Model): Promise<Session> {
     return createSession(modelBytes(model), {
-      threads: this.#threads,
+      ...this.#options,
       ...(model.folder !== undefined && { folder: model.folder }),
     });
   }

@@ -6,10 +6,12 @@ import { checkSampleShape, type Dataset } from '../data/dataset.js';
 import { Queue } from '../device/queue.js';
 import { DataError } from '../errors.js';
 import { makeModel, type Model } from '../onnx/file/model.js';
-import { checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
+import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
 import type { Inputs } from '../score/model.js';
 import { GraphRuns } from './graph-runs.js';
 import { GraphSessions, requireOwnSessions } from './graph-sessions.js';
+import { placesOf } from './memory.js';
+import { trainingProviders } from './names.js';
 import { objective } from './objective.js';
 import type { ObjectiveOptions } from './options.js';
 
@@ -23,6 +25,10 @@ export interface HeldOutLossOptions {
   readonly seed?: bigint | number | undefined;
   /** Rows that go through the network at once; default 64. */
   readonly batch?: number | undefined;
+  /** Where the network runs, and the data are noised. Default `cpu`. */
+  readonly provider?: (typeof trainingProviders)[number] | undefined;
+  /** As of `train`. Default false. */
+  readonly tf32?: boolean | undefined;
   /** Stops between two batches with an AbortError. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,8 +45,9 @@ export async function heldOutLoss(
   data: Dataset,
   options: HeldOutLossOptions = {},
 ): Promise<number> {
-  checkKnown(options, ['objective', 'inputs', 'seed', 'batch', 'signal']);
-  const { signal, inputs } = options;
+  checkKnown(options, ['objective', 'inputs', 'seed', 'batch', 'provider', 'tf32', 'signal']);
+  const { signal, inputs, tf32 = false } = options;
+  const provider = checkChoice('provider', options.provider ?? 'cpu', trainingProviders);
   const aim = { ...options.objective, dropout: 0 };
   const seed = checkSeed(options.seed ?? 0);
   const batch = checkInteger('batch', options.batch ?? 64, 1);
@@ -54,20 +61,20 @@ export async function heldOutLoss(
 
   await requireOwnSessions();
   const names = parameterNames(model, 'all');
-  const graph = withoutGradients(await goal.trainingGraph(names));
-  const parts = [...parameterValues(model, names).values()];
-  const sessions = new GraphSessions(graph.model, new Set(), availableParallelism());
-  const queue = new Queue(signal);
+  const graph = withoutGradients(await goal.trainingGraph(names, provider === 'cuda' ? 'standard' : 'fused'));
+  const sessions = new GraphSessions(graph.model, new Set(), {
+    threads: availableParallelism(),
+    provider,
+    tf32,
+  });
+  const queue = new Queue(signal, provider);
   try {
-    const parameters = queue.allocate(
-      parts.reduce((sum, { length }) => sum + length, 0),
-      'single',
-    ) as Float32Array;
-    let begin = 0;
-    for (const part of parts) {
-      parameters.set(part, begin);
-      begin += part.length;
-    }
+    const values = parameterValues(model, names);
+    const { places, length } = placesOf(graph.parameters);
+    const parameters = new Float32Array(new SharedArrayBuffer(4 * length));
+    for (const [i, { name }] of graph.parameters.entries())
+      parameters.set(values.get(name)!, places[i]!.begin);
+    queue.hold(parameters);
     const runs = new GraphRuns(graph, sessions, objective(model, aim, { inputs }, queue), queue, parameters);
     return await runs.shareOfLoss(data, { first: 0, count }, Math.min(batch, count), seed, () => false);
   } finally {

@@ -5,7 +5,7 @@ import { assemble } from '../autodiff/assemble.js';
 import { Builder } from '../onnx/graph/builder.js';
 import { parameterNames, type ParameterSelection } from '../autodiff/parameters.js';
 import { pullBack } from '../autodiff/reverse.js';
-import { fusedTrainingGraph, type TrainingGraph } from '../autodiff/training.js';
+import { trainingGraphOf, type GraphForm, type TrainingGraph } from '../autodiff/training.js';
 import type { Model } from '../onnx/file/model.js';
 import { prepare } from '../onnx/graph/prepare.js';
 import { checkChoice, checkInteger } from '../options.js';
@@ -61,8 +61,8 @@ export function implicit(
   const count = trace === 'exact' ? elements : probes;
   const arrays = Array.from({ length: count }, () => new Float32Array(0));
   return {
-    trainingGraph: (parameters) =>
-      implicitGraph(model, roles, parameters, {
+    trainingGraph: (parameters, form) =>
+      implicitGraph(model, roles, parameters, form, {
         probes: count,
         slices: trace === 'sliced' && !varianceReduction,
       }),
@@ -106,6 +106,7 @@ async function implicitGraph(
   model: Model,
   { state, output }: Roles,
   parameters: ParameterSelection,
+  form: GraphForm,
   { probes, slices }: { probes: number; slices: boolean },
 ): Promise<TrainingGraph> {
   const names = Array.from({ length: probes }, (_, k) => probeName(k));
@@ -128,15 +129,13 @@ async function implicitGraph(
     ]),
     description: { kind: 'trace', of: output.name, wrt: state.name, probes },
   });
-  return fusedTrainingGraph(traced, {
-    loss: {
-      kind: 'score-matching',
-      output: output.name,
-      state: state.name,
-      trace: 'trace',
-      weight: 'weight',
-      ...(slices && { probes: names }),
-    },
-    parameters: parameterNames(model, parameters),
-  });
+  const loss = {
+    kind: 'score-matching',
+    output: output.name,
+    state: state.name,
+    trace: 'trace',
+    weight: 'weight',
+    ...(slices && { probes: names }),
+  } as const;
+  return trainingGraphOf(traced, { loss, parameters: parameterNames(model, parameters) }, form);
 }

@@ -1,7 +1,7 @@
 import type { Float32Tensor } from '../io/safetensors.js';
 import { elementCount } from '../shape.js';
 
-/** The state of a run: all that a step changes. Parameters of all tensors lie in one array, in the order of the names. */
+/** The state of a run: all that a step changes. Parameters of all tensors lie in one array ({@link placesOf}). */
 export interface TrainingState {
   readonly parameters: Float32Array;
   readonly firstMoments: Float32Array;
@@ -16,6 +16,23 @@ export interface ParameterShape {
   readonly shape: readonly number[];
 }
 
+/** Tensors begin at multiples of 256 bytes, as the kernels of GPUs want it; what lies between is no parameter, and 0. */
+const ALIGNMENT = 64;
+
+/** Where each tensor lies in the one array of all, and its length. */
+export function placesOf(parameters: readonly Pick<ParameterShape, 'shape'>[]): {
+  readonly places: readonly { readonly begin: number; readonly end: number }[];
+  readonly length: number;
+} {
+  let length = 0;
+  const places = parameters.map(({ shape }) => {
+    const [begin, end] = [length, length + elementCount(shape)];
+    length = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+    return { begin, end };
+  });
+  return { places, length };
+}
+
 /** What the queues of a run share. */
 export interface Memory extends TrainingState {
   /** The gradient of each part of a batch; after the sum, that of the step in the first of them. */
@@ -24,19 +41,19 @@ export interface Memory extends TrainingState {
   readonly squares: Float64Array;
 }
 
-/** Zeroed shared memory for so many parameters. */
-export function allocate(parameters: number, averages: number, parts: number): Memory {
+/** Zeroed shared memory for arrays of this length. */
+export function allocate(length: number, averages: number, parts: number): Memory {
   const squares = new Float64Array(new SharedArrayBuffer(8 * parts));
-  return { ...allocateState(parameters, averages), gradients: zeros(parameters, parts), squares };
+  return { ...allocateState(length, averages), gradients: zeros(length, parts), squares };
 }
 
-export function allocateState(count: number, averages: number): TrainingState {
-  const [parameters, firstMoments, secondMoments] = zeros(count, 3) as [
+export function allocateState(length: number, averages: number): TrainingState {
+  const [parameters, firstMoments, secondMoments] = zeros(length, 3) as [
     Float32Array,
     Float32Array,
     Float32Array,
   ];
-  return { parameters, firstMoments, secondMoments, averages: zeros(count, averages) };
+  return { parameters, firstMoments, secondMoments, averages: zeros(length, averages) };
 }
 
 /** The arrays of a state, always in the same order. */
@@ -58,11 +75,11 @@ export function tensorsOf(
   parameters: readonly ParameterShape[],
   values: Float32Array,
 ): Map<string, Float32Tensor> {
-  let begin = 0;
+  const { places } = placesOf(parameters);
   return new Map(
-    parameters.map(({ name, shape }) => {
-      const data = values.subarray(begin, (begin += elementCount(shape)));
-      return [name, { shape, data }];
+    parameters.map(({ name, shape }, i) => {
+      const { begin, end } = places[i]!;
+      return [name, { shape, data: values.subarray(begin, end) }];
     }),
   );
 }

@@ -9,5 +9,6 @@ export const timeLaws = ['uniform', 'importance', 'log-normal'] as const;
 export type TimeLaw = (typeof timeLaws)[number];
 
 export const diffusions = ['kernel', 'simulation'] as const;
+export const trainingProviders = ['cpu', 'cuda'] as const;
 export const probeLaws = ['rademacher', 'normal'] as const;
 export const decays = ['constant', 'cosine', 'inverse-sqrt'] as const;

@@ -1,6 +1,6 @@
 import { DataError, ModelError, OptionError } from '../errors.js';
 import type { ParameterSelection } from '../autodiff/parameters.js';
-import type { TrainingGraph } from '../autodiff/training.js';
+import type { GraphForm, TrainingGraph } from '../autodiff/training.js';
 import type { Queue } from '../device/queue.js';
 import type { Model, TensorInfo } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
@@ -45,9 +45,10 @@ export interface Objective {
    * The network with its loss and gradients: outputs `loss` (the mean over rows of `losses`), `losses` [N] (weighted), and
    * `grad.<p>` for each parameter p.
    * @param parameters default "all"
+   * @param form default `fused`, with operators that the addon's sessions have on the CPU; `standard` for any other place
    * @throws ModelError that lists every operator without a derivative.
    */
-  trainingGraph(parameters?: ParameterSelection): Promise<TrainingGraph>;
+  trainingGraph(parameters?: ParameterSelection, form?: GraphForm): Promise<TrainingGraph>;
   /**
    * Finds out whether a data set has the labels that the network takes or tells.
    * @throws DataError
@@ -90,7 +91,7 @@ export function objective(
   return {
     description: network.description,
     inputs: network.inputs.map(({ record }) => record),
-    trainingGraph: (parameters = 'all') => criterion.trainingGraph(parameters),
+    trainingGraph: (parameters = 'all', form = 'fused') => criterion.trainingGraph(parameters, form),
     checkLabels(labels, rows) {
       const { classes = network.roles.class && network.description.classes } = criterion;
       if (classes !== undefined) checkLabels(labels, rows, classes, network.description.nullClass);

@@ -16,6 +16,7 @@ import {
   objectiveKinds,
   probeLaws,
   timeLaws,
+  trainingProviders,
   weightings,
   type ObjectiveKind,
 } from './names.js';
@@ -51,8 +52,15 @@ export interface TrainSettings extends ScheduleOptions {
   readonly accumulation?: number | undefined;
   /** Unsigned 64-bit seed of the order of the data, times, noise, flips and dropout. Default 0. */
   readonly seed?: bigint | number | undefined;
-  /** Threads of the addon that each train on their part of a batch. Default: one per core. */
+  /** Threads of the addon that each train on their part of a batch. Default: one per core, and 1 on a GPU. */
   readonly workers?: number | undefined;
+  /**
+   * Where it all happens: on the CPU, the default, or on the first GPU (`cuda`), from which nothing comes back but losses and, for
+   * checkpoints and reports with the network, the state. A run may go on elsewhere than it began.
+   */
+  readonly provider?: (typeof trainingProviders)[number] | undefined;
+  /** On a GPU, products of 10 bits of mantissa instead of 23, which take a fraction of the time. Default false. */
+  readonly tf32?: boolean | undefined;
 }
 
 /** Options of `train`. */
@@ -242,7 +250,20 @@ export const settingRules: Readonly<Record<keyof TrainSettings, OptionRule>> = {
     least: 1,
     flag: '--workers <n>',
     help: 'threads that train',
-    standard: 'one per core',
+    standard: 'one per core; 1 on a GPU',
+  },
+  provider: {
+    type: trainingProviders,
+    default: 'cpu',
+    flag: '--provider <name>',
+    help: 'where it trains',
+    standard: 'cpu',
+  },
+  tf32: {
+    type: 'boolean',
+    default: false,
+    flag: '--tf32',
+    help: 'on a GPU, products of 10 bits of mantissa, several times as fast',
   },
 };
 
@@ -301,14 +322,22 @@ export function resolveSettings(settings: TrainSettings): ResolvedSettings {
       checkSetting(name, settings[name as keyof TrainSettings] ?? rule.default, rule),
     ]),
   ) as unknown as ResolvedSettings;
-  const { batch } = resolved;
+  const { batch, provider } = resolved;
   const accumulation = checkInteger('accumulation', resolved.accumulation, 1, batch);
   const most = Math.floor(batch / accumulation);
+  const cores = provider === 'cuda' ? 1 : Math.min(availableParallelism(), most);
+  const workers = checkInteger('workers', settings.workers ?? cores, 1, most);
+  if (provider === 'cuda' && workers > 1)
+    throw new OptionError(
+      'workers',
+      workers,
+      "1 with the provider 'cuda', where one queue computes a batch whole; accumulation divides it",
+    );
   return {
     ...resolved,
     ema: resolveAverages(settings.ema ?? DEFAULT_EMA),
     seed: checkSeed(settings.seed ?? 0),
-    workers: checkInteger('workers', settings.workers ?? Math.min(availableParallelism(), most), 1, most),
+    workers,
   };
 }
 

@@ -126,12 +126,15 @@ export function planTraining(model: Model, data: Dataset, options: TrainOptions)
   };
 }
 
+/** What changes a result no further than by rounding. */
+const ofMachine: ReadonlySet<string> = new Set(['workers', 'provider', 'tf32']);
+
 /**
  * What two runs must have in common for one to go on from a checkpoint of the other. The number of steps does not count, so that
- * a run can be made longer; nor does that of workers, which changes a result no further than by rounding.
+ * a run can be made longer; nor does what the machine is asked for.
  */
 export async function runRecord({ job, options }: TrainingPlan): Promise<object> {
-  const kept = Object.entries(options).filter(([name]) => name !== 'workers' && name !== 'steps');
+  const kept = Object.entries(options).filter(([name]) => !ofMachine.has(name) && name !== 'steps');
   return {
     model: await sha256(modelBytes(job.model)),
     ...(job.graph && { graph: await sha256(modelBytes(job.graph)) }),

@@ -5,9 +5,8 @@ import { withMetadata, type Model } from '../onnx/file/model.js';
 import type { PartLosses } from './batch-part.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
 import { DataParallel, MOST_ASKED, type MadeStep } from './data-parallel.js';
-import { allocate, allocateState, arraysOf, tensorsOf, type Memory, type TrainingState } from './memory.js';
+import { allocate, placesOf, tensorsOf, type Memory, type TrainingState } from './memory.js';
 import { Recorder, type StepReport } from './recorder.js';
-import { elementCount } from '../shape.js';
 import { learningRateAt } from './schedule.js';
 import { runRecord, type TrainingPlan } from './plan.js';
 import { openSnapshots, writeSnapshot } from './snapshots.js';
@@ -90,8 +89,6 @@ export class TrainingRun {
   /** Settles once somebody has taken the network of the last report. */
   #taken: Promise<void> | undefined;
   #release: () => void = () => undefined;
-  /** What the checkpoint under way is written from. */
-  #saved: TrainingState | undefined;
   #writing: Promise<void> | undefined;
   #writeFailure: { readonly error: unknown } | undefined;
   #loss: number | undefined;
@@ -113,9 +110,8 @@ export class TrainingRun {
     this.#plan = plan;
     this.#signal = signal;
     this.#progress = progress;
-    const count = plan.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     const { averages, settings } = plan.job;
-    this.#memory = allocate(count, averages.length, settings.workers);
+    this.#memory = allocate(placesOf(plan.parameters).length, averages.length, settings.workers);
   }
 
   /** Trains to the last step. */
@@ -163,12 +159,10 @@ export class TrainingRun {
     const { parameters, checkpoints, snapshots } = this.#plan;
     const names = parameters.map(({ name }) => name);
     const values = parameterValues(this.#network, names);
-    let begin = 0;
-    for (const name of names) {
-      const tensor = values.get(name)!;
-      for (const part of [this.#memory.parameters, ...this.#memory.averages]) part.set(tensor, begin);
-      begin += tensor.length;
-    }
+    const { places } = placesOf(parameters);
+    for (const [i, name] of names.entries())
+      for (const part of [this.#memory.parameters, ...this.#memory.averages])
+        part.set(values.get(name)!, places[i]!.begin);
     if (checkpoints) await this.#resume(checkpoints);
     if (snapshots) await openSnapshots(snapshots.folder, this.#made);
   }
@@ -227,12 +221,14 @@ export class TrainingRun {
         await this.#snapshot(parallel);
       if (this.#writeFailure) throw this.#writeFailure.error;
       if (this.#waiting.length > 0) {
+        await this.#fetchAverages(parallel);
         const model = this.#export(0);
         for (const { resolve } of this.#waiting.splice(0)) resolve(model);
       }
       const shows = modelEvery > 0 && step % modelEvery === 0;
       if (shows) await this.#taken;
       const report = recorder.report(last || shows);
+      if (shows || last) await this.#fetchAverages(parallel);
       if (report) this.#report(report, shows);
     }
     await this.#writing;
@@ -361,14 +357,15 @@ export class TrainingRun {
   async #write(parallel: DataParallel, write: (saved: TrainingState) => Promise<void>): Promise<void> {
     await this.#writing;
     if (this.#writeFailure) return;
-    if (this.#saved === undefined) {
-      this.#saved = allocateState(this.#memory.parameters.length, this.#memory.averages.length);
-      parallel.hold(arraysOf(this.#saved));
-    }
-    await parallel.save(this.#saved);
-    this.#writing = write(this.#saved).catch((error: unknown) => {
+    this.#writing = write(await parallel.save()).catch((error: unknown) => {
       this.#writeFailure = { error };
     });
+  }
+
+  /** Waits for averages that can be exported: those of a GPU come to where a checkpoint may still be written from. */
+  async #fetchAverages(parallel: DataParallel): Promise<void> {
+    if (this.#plan.job.settings.provider === 'cuda') await this.#writing;
+    await parallel.fetchAverages();
   }
 
   #report(report: StepReport, shows: boolean): void {

@@ -113,8 +113,9 @@ async function measureOf(folder: string, signal: AbortSignal, quiet: boolean) {
       'The run held out no data on which a loss could be measured. Give one width (--sigma-rel), and judge its samples.',
       { option: 'sigmaRel' },
     );
-  const { objective = {}, seed = 0, batch = 64 } = config;
-  return (network: Model) => heldOutLoss(network, heldOut, { objective, seed: BigInt(seed), batch, signal });
+  const { objective = {}, seed = 0, batch = 64, provider, tf32 } = config;
+  const options = { objective, seed: BigInt(seed), batch, provider, tf32, signal };
+  return (network: Model) => heldOutLoss(network, heldOut, options);
 }
 
 /** Writes the losses as a table and a chart; `trained` is that of the run's own average. */

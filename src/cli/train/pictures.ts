@@ -3,7 +3,6 @@ import type { Dataset } from '../../data/dataset.js';
 import { openEngines } from '../../engine/engines.js';
 import { modelBytes, type Model } from '../../onnx/file/model.js';
 import { loadModel, type LoadOptions } from '../../score/network/load.js';
-import type { Inputs } from '../../score/model.js';
 import { isImageShape } from '../../shape.js';
 import { quietRuntime } from '../shared/model.js';
 import { writeSamples } from '../shared/outputs.js';
@@ -17,12 +16,17 @@ export class TrainingPictures {
 
   /**
    * @param count Samples in a picture.
-   * @param inputs What the network is fed beside state, time and class.
+   * @param options where the network runs, and what it is fed beside state, time and class.
    */
-  constructor(folder: string, count: number, inputs: Inputs | undefined, signal: AbortSignal) {
+  constructor(
+    folder: string,
+    count: number,
+    options: Pick<LoadOptions, 'inputs' | 'provider' | 'tf32'>,
+    signal: AbortSignal,
+  ) {
     this.#folder = folder;
     this.#count = count;
-    this.#options = { probe: false, ...(inputs && { inputs }) };
+    this.#options = { probe: false, ...options };
     this.#signal = signal;
   }
 

@@ -5,7 +5,7 @@ import { FastsdeError, ModelError, OptionError } from '../../errors.js';
 import { assertWritable, inFolder, removeLeftovers, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
-import { jsonSeed } from '../../options.js';
+import { defined, jsonSeed } from '../../options.js';
 import { readMetadata } from '../../score/network/metadata.js';
 import { nameSource } from '../../score/network/network.js';
 import { settingRules, type TrainOptions } from '../../training/options.js';
@@ -79,6 +79,7 @@ class TrainingSession {
     reporting: Reporting,
   ) {
     const { output = 'training', sampleCount, sampleEvery } = config;
+    const { inputs, provider, tf32 } = recipe.options;
     this.#config = config;
     this.#recipe = recipe;
     this.#trained = trained;
@@ -90,7 +91,7 @@ class TrainingSession {
     this.#pictures = new TrainingPictures(
       output,
       sampleCount ?? (trained.shape.length === 2 ? 4000 : 36),
-      recipe.options.inputs,
+      defined({ inputs, provider, tf32 }),
       signal,
     );
     this.#sampleEvery = sampleEvery ?? Math.ceil(recipe.options.steps / 10);

@@ -1,6 +1,6 @@
 import test from 'ava';
 
-import { fusedTrainingGraph, trainingGraph } from '../../../src/autodiff/training.js';
+import { trainingGraph, trainingGraphOf } from '../../../src/autodiff/training.js';
 import { addon } from '../../../src/device/addon.js';
 import { ModelError } from '../../../src/errors.js';
 import { buildNetwork } from '../../../src/networks/build.js';
@@ -337,7 +337,7 @@ test('a U-Net trains by these operators, blocked ones too, and its exported grap
   const loss = { kind: 'mean-squared-error' } as const;
   const standard = await trainingGraph(model, { loss });
   t.deepEqual(operators(standard.model, 'fastsde:'), []);
-  const fused = await fusedTrainingGraph(model, { loss });
+  const fused = await trainingGraphOf(model, { loss }, 'fused');
   const norms = model.proto.graph.node.filter((node) => operatorOf(node) === 'InstanceNormalization').length;
   const named = (name: string) => operators(fused.model, 'fastsde:').filter((each) => each === name).length;
   t.is(named('fastsde:GroupNormalization'), norms);
