@@ -97,6 +97,7 @@ class Copies {
  */
 std::shared_ptr<cuda::GuestStream> placeOnGpu(onnx::Settings& settings) {
     if (!settings.cuda) return nullptr;
+    settings.ownOperators = false;
     const bool isEmulated = cuda::Driver::get().isEmulated;
     if (!isEmulated && !cuda::hasKernels()) return nullptr;
     auto stream = std::make_shared<cuda::GuestStream>(cuda::Gpu::get());

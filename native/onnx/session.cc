@@ -35,7 +35,7 @@ OptionsPointer optionsOf(const Settings& settings) {
     if (!settings.optimizedModelPath.empty())
         check(f.SetOptimizedModelFilePath(options, settings.optimizedModelPath.c_str()));
     if (settings.cuda) appendCuda(options, *settings.cuda);
-    check(f.AddCustomOpDomain(options, operators()));
+    if (settings.ownOperators) check(f.AddCustomOpDomain(options, operators()));
     for (const auto& [key, value] : settings.entries)
         check(f.AddSessionConfigEntry(options, key.c_str(), value.c_str()));
     return owner;

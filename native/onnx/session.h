@@ -52,6 +52,7 @@ struct Settings {
     int optimization = 99;  // GraphOptimizationLevel
     bool memoryPattern = false;
     std::string optimizedModelPath;                             // or empty
+    bool ownOperators = true;                                   // those of ours are for the CPU
     std::optional<CudaProvider> cuda;
     std::vector<std::pair<std::string, std::string>> entries;  // of the session's configuration
 };
