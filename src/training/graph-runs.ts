@@ -5,7 +5,7 @@ import type { Queue } from '../device/queue.js';
 import type { Bound, Tensor } from '../onnx/run/session.js';
 import type { TrainingRows } from './criterion.js';
 import type { GraphSessions } from './graph-sessions.js';
-import { placesOf } from './memory.js';
+import { layoutOf } from './memory.js';
 import type { Objective } from './objective.js';
 import type { RowRange } from './row-range.js';
 
@@ -66,7 +66,7 @@ export class GraphRuns {
     this.#queue = queue;
     const values: Record<string, BoundArray> = {};
     const gradients: Record<string, BoundArray> = {};
-    const { places } = placesOf(graph.parameters);
+    const { places } = layoutOf(graph.parameters);
     for (const [i, { name, shape, gradient: output }] of graph.parameters.entries()) {
       const { begin, end } = places[i]!;
       values[name] = { data: parameters.subarray(begin, end), dims: shape };

@@ -10,7 +10,7 @@ import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '.
 import type { Inputs } from '../score/model.js';
 import { GraphRuns } from './graph-runs.js';
 import { GraphSessions, requireOwnSessions } from './graph-sessions.js';
-import { placesOf } from './memory.js';
+import { layoutOf } from './memory.js';
 import { trainingProviders } from './names.js';
 import { objective } from './objective.js';
 import type { ObjectiveOptions } from './options.js';
@@ -70,7 +70,7 @@ export async function heldOutLoss(
   const queue = new Queue(signal, provider);
   try {
     const values = parameterValues(model, names);
-    const { places, length } = placesOf(graph.parameters);
+    const { places, length } = layoutOf(graph.parameters);
     const parameters = new Float32Array(new SharedArrayBuffer(4 * length));
     for (const [i, { name }] of graph.parameters.entries())
       parameters.set(values.get(name)!, places[i]!.begin);

@@ -1,7 +1,7 @@
 import type { Float32Tensor } from '../io/safetensors.js';
 import { elementCount } from '../shape.js';
 
-/** The state of a run: all that a step changes. Parameters of all tensors lie in one array ({@link placesOf}). */
+/** The state of a run: all that a step changes. Parameters of all tensors lie in one array ({@link layoutOf}). */
 export interface TrainingState {
   readonly parameters: Float32Array;
   readonly firstMoments: Float32Array;
@@ -20,7 +20,7 @@ export interface ParameterShape {
 const ALIGNMENT = 64;
 
 /** Where each tensor lies in the one array of all, and its length. */
-export function placesOf(parameters: readonly Pick<ParameterShape, 'shape'>[]): {
+export function layoutOf(parameters: readonly Pick<ParameterShape, 'shape'>[]): {
   readonly places: readonly { readonly begin: number; readonly end: number }[];
   readonly length: number;
 } {
@@ -75,7 +75,7 @@ export function tensorsOf(
   parameters: readonly ParameterShape[],
   values: Float32Array,
 ): Map<string, Float32Tensor> {
-  const { places } = placesOf(parameters);
+  const { places } = layoutOf(parameters);
   return new Map(
     parameters.map(({ name, shape }, i) => {
       const { begin, end } = places[i]!;

@@ -5,7 +5,7 @@ import { withMetadata, type Model } from '../onnx/file/model.js';
 import type { PartLosses } from './batch-part.js';
 import { Checkpoints, type Validation } from './checkpoint.js';
 import { DataParallel, MOST_ASKED, type MadeStep } from './data-parallel.js';
-import { allocate, placesOf, tensorsOf, type Memory, type TrainingState } from './memory.js';
+import { allocate, layoutOf, tensorsOf, type Memory, type TrainingState } from './memory.js';
 import { Recorder, type StepReport } from './recorder.js';
 import { learningRateAt } from './schedule.js';
 import { runRecord, type TrainingPlan } from './plan.js';
@@ -111,7 +111,7 @@ export class TrainingRun {
     this.#signal = signal;
     this.#progress = progress;
     const { averages, settings } = plan.job;
-    this.#memory = allocate(placesOf(plan.parameters).length, averages.length, settings.workers);
+    this.#memory = allocate(layoutOf(plan.parameters).length, averages.length, settings.workers);
   }
 
   /** Trains to the last step. */
@@ -159,7 +159,7 @@ export class TrainingRun {
     const { parameters, checkpoints, snapshots } = this.#plan;
     const names = parameters.map(({ name }) => name);
     const values = parameterValues(this.#network, names);
-    const { places } = placesOf(parameters);
+    const { places } = layoutOf(parameters);
     for (const [i, name] of names.entries())
       for (const part of [this.#memory.parameters, ...this.#memory.averages])
         part.set(values.get(name)!, places[i]!.begin);
