@@ -5,8 +5,9 @@ import path from 'node:path';
 import test from 'ava';
 
 import { Queue } from '../../src/device/queue.js';
+import { Draws } from '../support/draws.js';
 import { isRealGpu, useEmulatedGpu } from '../support/emulated-gpu.js';
-import { cases, compare, Draws } from '../support/gpu-cases.js';
+import { cases, compare } from '../support/gpu-cases.js';
 
 useEmulatedGpu();
 
