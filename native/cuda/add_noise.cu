@@ -14,7 +14,7 @@ FASTSDE_DEVICE void addNoiseElement(const AddNoiseParameters& p) {
     const float factor = static_cast<float>(coefficient(p.rows, b, 2, 1));
     const float z = normalAt(p.noise.key, noiseBegin(p.noise, p.extent.size, b) + i % p.extent.size);
     T* const x = static_cast<T*>(p.x) + i;
-    *x = multiplyAdd(static_cast<T>(exponential(multiplyAdd(factor, p.v[i], shift))), static_cast<T>(z), *x);
+    *x = multiplyAdd(static_cast<T>(exponential(withinExponents(multiplyAdd(factor, p.v[i], shift)))), static_cast<T>(z), *x);
 }
 
 }  // namespace

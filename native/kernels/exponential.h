@@ -5,10 +5,15 @@
 
 namespace fastsde {
 
-/** e^x within 2 units in the last place, for x kept between -87 and 87; NaN stays: 2^k e^r with |r| <= ln 2 / 2, of degree 6 in r. */
-FASTSDE_INLINE float exponential(float x) {
+/** x kept between -87 and 87, where e^x is a normal number; NaN stays. */
+FASTSDE_INLINE float withinExponents(float x) {
+    const float low = x < -87.f ? -87.f : x;
+    return low > 87.f ? 87.f : low;
+}
+
+/** e^y within 2 units in the last place, for y between -87 and 87; NaN stays: 2^k e^r with |r| <= ln 2 / 2, of degree 6 in r. */
+FASTSDE_INLINE float exponential(float y) {
     constexpr float roundingShift = 0x1.8p23f;  // adding it rounds to an integer, which the low bits then are
-    const float low = x < -87.f ? -87.f : x, y = low > 87.f ? 87.f : low;
     const float shifted = add(multiply(y, 0x1.715476p0f), roundingShift);
     const float k = add(shifted, -roundingShift);
     const float r = add(add(y, -multiply(k, 0x1.62e4p-1f)), -multiply(k, 0x1.7f7d1cp-20f));
