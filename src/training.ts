@@ -44,7 +44,7 @@ export type {
   TrainOptions,
   TrainSettings,
 } from './training/options.js';
-export type { TimeBucket, TrainProgress, TrainResult } from './training/run.js';
+export type { TimeBucket, TrainProgress, TrainResult } from './training/results.js';
 export type { Validation } from './training/checkpoint.js';
 export { heldOutLoss, type HeldOutLossOptions } from './training/held-out.js';
 export { postHocAverage, type PostHocAverage, type PostHocOptions } from './training/snapshots.js';

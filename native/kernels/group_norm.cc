@@ -90,32 +90,45 @@ FASTSDE_INLINE Map<Layout::terms> mapOf(const GroupNorm& of, size_t channel, con
     return map;
 }
 
+/** Two sums for each group, of `count` elements in `length` channels. */
+struct GroupSums {
+    size_t length;
+    double count;
+    double *first, *second;
+
+    explicit GroupSums(const GroupNorm& of)
+        : length(of.channels / of.groups),
+          count(static_cast<double>(length * of.positions)),
+          first(of.work),
+          second(of.work + of.groups) {
+        for (size_t g = 0; g < of.groups; ++g) first[g] = second[g] = 0;
+    }
+
+    size_t groupOf(size_t channel) const { return channel / length; }
+};
+
 template <typename Layout>
 FASTSDE_INLINE void forward(const Layout& layout, const GroupNorm& of, const float* x, const float* gain,
                             const float* offset, float* y, float* statistics) {
     constexpr size_t lanes = Layout::lanes;
-    const size_t length = of.channels / of.groups;
-    const auto count = static_cast<double>(length * of.positions);
-    for (size_t g = 0; g < of.groups; ++g) of.work[g] = of.work[of.groups + g] = 0;
-    double* total = of.work;
-    double* squares = of.work + of.groups;
+    const GroupSums sums(of);
     double sum[lanes];
     for (size_t c = 0; c < of.channels; c += lanes) {
         layout.sums(c, sum, [=](size_t, size_t i) { return x[i]; });
-        for (size_t l = 0; l < lanes; ++l) total[(c + l) / length] += sum[l];
+        for (size_t l = 0; l < lanes; ++l) sums.first[sums.groupOf(c + l)] += sum[l];
     }
-    for (size_t g = 0; g < of.groups; ++g) statistics[2 * g] = static_cast<float>(total[g] / count);
+    for (size_t g = 0; g < of.groups; ++g) statistics[2 * g] = static_cast<float>(sums.first[g] / sums.count);
     for (size_t c = 0; c < of.channels; c += lanes) {
         float mean[Layout::terms];
-        for (size_t l = 0; l < Layout::terms; ++l) mean[l] = statistics[2 * ((c + l % lanes) / length)];
+        for (size_t l = 0; l < Layout::terms; ++l) mean[l] = statistics[2 * sums.groupOf(c + l % lanes)];
         layout.sums(c, sum, [&](size_t l, size_t i) {
             const float centred = add(x[i], -mean[l]);
             return multiply(centred, centred);
         });
-        for (size_t l = 0; l < lanes; ++l) squares[(c + l) / length] += sum[l];
+        for (size_t l = 0; l < lanes; ++l) sums.second[sums.groupOf(c + l)] += sum[l];
     }
     for (size_t g = 0; g < of.groups; ++g) {
-        const double variance = squares[g] / count + static_cast<double>(of.epsilon);
+        const double variance = sums.second[g] / sums.count + static_cast<double>(of.epsilon);
         statistics[2 * g + 1] = static_cast<float>(1 / __builtin_sqrt(variance));
     }
     for (size_t c = 0; c < of.channels; c += lanes) {
@@ -137,11 +150,7 @@ FASTSDE_INLINE void forward(const Layout& layout, const GroupNorm& of, const flo
 template <typename Layout>
 FASTSDE_INLINE void backward(const Layout& layout, const GroupNorm& of, const GroupNormGradient& at) {
     constexpr size_t lanes = Layout::lanes;
-    const size_t length = of.channels / of.groups;
-    const auto count = static_cast<double>(length * of.positions);
-    for (size_t g = 0; g < of.groups; ++g) of.work[g] = of.work[of.groups + g] = 0;
-    double* first = of.work;
-    double* second = of.work + of.groups;
+    const GroupSums sums(of);
     const float *dy = at.dy, *x = at.x;
     float* dx = at.dx;
     double sum[lanes], along[lanes];
@@ -156,22 +165,22 @@ FASTSDE_INLINE void backward(const Layout& layout, const GroupNorm& of, const Gr
             return multiply(dx[i], multiply(add(x[i], -map.mean[l]), map.inverse[l]));
         });
         for (size_t l = 0; l < lanes; ++l) {
-            const size_t g = (c + l) / length;
+            const size_t g = sums.groupOf(c + l);
             at.dgain[c + l] = static_cast<float>(along[l]);
             at.doffset[c + l] = static_cast<float>(sum[l]);
-            first[g] += static_cast<double>(at.gain[c + l]) * sum[l];
-            second[g] += static_cast<double>(at.gain[c + l]) * along[l];
+            sums.first[g] += static_cast<double>(at.gain[c + l]) * sum[l];
+            sums.second[g] += static_cast<double>(at.gain[c + l]) * along[l];
         }
     }
     for (size_t c = 0; c < of.channels; c += lanes) {
         float mean[lanes], inverse[lanes], gain[lanes], constant[lanes], slope[lanes];
         for (size_t l = 0; l < lanes; ++l) {
-            const size_t g = (c + l) / length;
+            const size_t g = sums.groupOf(c + l);
             mean[l] = at.statistics[2 * g];
             inverse[l] = at.statistics[2 * g + 1];
             gain[l] = multiply(at.gain[c + l], inverse[l]);
-            constant[l] = static_cast<float>(first[g] / count * static_cast<double>(inverse[l]));
-            slope[l] = static_cast<float>(second[g] / count * static_cast<double>(inverse[l]) *
+            constant[l] = static_cast<float>(sums.first[g] / sums.count * static_cast<double>(inverse[l]));
+            slope[l] = static_cast<float>(sums.second[g] / sums.count * static_cast<double>(inverse[l]) *
                                           static_cast<double>(inverse[l]));
         }
         layout.each(c, [&](size_t l, size_t i) {

@@ -4,7 +4,8 @@ import type { Model } from '../onnx/file/model.js';
 import { Task } from '../task.js';
 import type { TrainOptions } from './options.js';
 import { planTraining } from './plan.js';
-import { TrainingRun, type TrainProgress, type TrainResult } from './run.js';
+import type { TrainProgress, TrainResult } from './results.js';
+import { TrainingRun } from './run.js';
 
 /** A training run: await it for the result, iterate over it (`for await`) for progress, or both. */
 export class Training extends Task<TrainResult, TrainProgress> {

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import test from 'ava';
 import { describeProgress, TrainingLine } from '../../src/cli/train/progress.js';
 import { ProgressBar } from '../../src/io/progress.js';
-import type { TrainProgress } from '../../src/training/run.js';
+import type { TrainProgress } from '../../src/training/results.js';
 
 /** A terminal of so many columns, and what was written to it. */
 function terminal(columns: number): { stream: NodeJS.WriteStream; written: () => string } {

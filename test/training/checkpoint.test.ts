@@ -11,7 +11,7 @@ import test, { type ExecutionContext } from 'ava';
 import { DataError, OptionError, OutputError } from '../../src/errors.js';
 import { decodeSafetensors } from '../../src/io/safetensors.js';
 import type { TrainOptions } from '../../src/training/options.js';
-import type { TrainResult } from '../../src/training/run.js';
+import type { TrainResult } from '../../src/training/results.js';
 import { train } from '../../src/training/train.js';
 import { planarData, planarNetwork, TRAINING, weightsOf } from '../support/training-runs.js';
 

@@ -13,7 +13,7 @@ import type { Model } from '../../src/onnx/file/model.js';
 import { heldOutLoss } from '../../src/training/held-out.js';
 import { objective } from '../../src/training/objective.js';
 import type { ObjectiveOptions, TrainOptions } from '../../src/training/options.js';
-import type { TrainProgress, TrainResult } from '../../src/training/run.js';
+import type { TrainProgress, TrainResult } from '../../src/training/results.js';
 import { train } from '../../src/training/train.js';
 import { isRealGpu, useEmulatedGpu } from '../support/emulated-gpu.js';
 import { planarData, planarNetwork, relativeDifference, weightsOf } from '../support/training-runs.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 
 import { parameterNames, parameterValues } from '../../src/autodiff/parameters.js';
-import type { TrainProgress } from '../../src/training/run.js';
+import type { TrainProgress } from '../../src/training/results.js';
 import { train } from '../../src/training/train.js';
 import { relativeDifference } from '../support/training-runs.js';
 import { referenceRuns } from '../support/training-reference.js';

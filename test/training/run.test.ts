@@ -12,7 +12,7 @@ import { parameterNames, parameterValues } from '../../src/autodiff/parameters.j
 import { makeModel } from '../../src/onnx/file/model.js';
 import { objective } from '../../src/training/objective.js';
 import type { TrainOptions } from '../../src/training/options.js';
-import type { TrainProgress } from '../../src/training/run.js';
+import type { TrainProgress } from '../../src/training/results.js';
 import { train } from '../../src/training/train.js';
 import { planarData, planarNetwork, relativeDifference, weightsOf } from '../support/training-runs.js';
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { writeAtomically } from '../../io/atomic.js';
 import { writeChart, type Curve } from '../../io/chart.js';
 import { encodeCsv } from '../../io/csv.js';
-import type { TrainProgress } from '../../training/run.js';
+import type { TrainProgress } from '../../training/results.js';
 import { meanProgress } from './progress.js';
 
 /** Of the columns of losses by time. */

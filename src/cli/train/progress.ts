@@ -1,5 +1,5 @@
 import { clock, isLive } from '../../io/progress.js';
-import type { TimeBucket, TrainProgress } from '../../training/run.js';
+import type { TimeBucket, TrainProgress } from '../../training/results.js';
 
 /** Milliseconds between two lines on a terminal, and where stderr is none. */
 const SHORT = 500;

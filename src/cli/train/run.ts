@@ -10,7 +10,7 @@ import { readMetadata } from '../../score/network/metadata.js';
 import { nameSource } from '../../score/network/network.js';
 import { settingRules, type TrainOptions } from '../../training/options.js';
 import { chooseRecipe, type Recipe, type RecipeOptions } from '../../training/recipe.js';
-import type { TrainProgress, TrainResult } from '../../training/run.js';
+import type { TrainProgress, TrainResult } from '../../training/results.js';
 import { train } from '../../training/train.js';
 import { readInputs } from '../shared/inputs.js';
 import { counted } from '../shared/report.js';

@@ -11,7 +11,7 @@ import { describeModel, type DescriptionOptions, type ModelDescription } from '.
 import { readMetadata, type ModelMetadata, type TensorNames } from './metadata.js';
 import { inputValues, type InputValue } from './input-values.js';
 import { openedOnce, OnnxScoreModel, type LinearizedNetwork } from './model.js';
-import { bakedBatch, triedOutput, type Tried } from './trial.js';
+import { bakedBatch, triedOutput, type Tried } from './accepted-rows.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
 import type { Finding } from './findings.js';
 import { probe, type ProbeReport } from './probe.js';
