@@ -13,7 +13,7 @@ import { runRecord, type TrainingPlan } from './plan.js';
 import { openSnapshots, writeSnapshot } from './snapshots.js';
 
 /** Milliseconds of steps that are asked for together: short ones in one go, so that this thread seldom has to look. */
-const TOGETHER = 20;
+const TOGETHER = 40;
 
 /** A run: step after step, its checkpoints, and how far it is. */
 export class TrainingRun {
