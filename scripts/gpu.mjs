@@ -32,6 +32,17 @@ function run(command, args, env = {}) {
 /** Elements that a thread of a kernel makes. */
 const elements = (kernel) => (/^(affine|normal|uniform|diffuse)_vector/.test(kernel) ? 16 : 1);
 
+/** What a program of CUDA's toolkit prints. */
+function toolkit(program, args) {
+  try {
+    return execFileSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+    console.error(`There is no ${program} in PATH: it comes with CUDA's toolkit.`);
+    process.exit(1);
+  }
+}
+
 function countInstructions() {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'fastsde-'));
   const cubin = path.join(folder, 'module.cubin');
@@ -40,8 +51,8 @@ function countInstructions() {
   const counts = new Map();
   for (const architecture of ['sm_80', 'sm_90']) {
     const flags = ['-std=c++17', '-fmad=false', `-arch=${architecture}`, '-cubin', source, '-o', cubin];
-    execFileSync('nvcc', flags);
-    const text = execFileSync('cuobjdump', ['-sass', cubin], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    toolkit('nvcc', flags);
+    const text = toolkit('cuobjdump', ['-sass', cubin]);
     for (const part of text.split('Function : ').slice(1)) {
       const kernel = /^\w+/.exec(part)[0];
       const instructions = [...part.matchAll(/^\s+\/\*[0-9a-f]{4,}\*\/\s+(?:@!?U?P\w+ )?([A-Z]\w*)/gm)];
@@ -60,6 +71,6 @@ if (values.instructions) {
   run('npm', values.emulated ? ['run', 'build:native'] : ['run', 'build:native', '--', '--cuda']);
   run('npx', ['tsc', '-p', 'tsconfig.json']);
   const real = values.emulated ? {} : { FASTSDE_TEST_GPU: '1' };
-  run('npx', ['ava', '--timeout=20m', '.test-build/test/device/cuda*.test.js'], real);
+  run('npx', ['ava', '--timeout=20m', '.test-build/test/{device,training}/cuda*.test.js'], real);
   run(process.execPath, ['.test-build/bench/main.js', 'gpu']);
 }
