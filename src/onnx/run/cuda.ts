@@ -27,6 +27,11 @@ export function explainCuda(library: string, cause: unknown): LoadError {
   const reason = oneLine(cause);
   if (/CUDA driver/.test(reason))
     return new LoadError(`The execution provider cuda cannot start: ${reason}.`, { cause });
+  if (/no CUDA-capable device/.test(reason))
+    return new LoadError(
+      `The execution provider cuda cannot start: its libraries load, but there is no CUDA-capable device (${reason}).`,
+      { cause },
+    );
   const todo = existsSync(provider)
     ? `It needs an NVIDIA driver and, of one version, CUDA and cuDNN, which ${library} looks for where the system loads libraries from.`
     : `There is no ${provider}. npm rebuild onnxruntime-node downloads it for CUDA 12; or name another ONNX Runtime in FASTSDE_ONNXRUNTIME, such as ` +
