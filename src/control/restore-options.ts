@@ -43,7 +43,9 @@ export interface RestoreOptions extends SolverChoice {
 }
 
 export interface RestoreProgress {
+  /** Share of the whole run that is done, from 0 to 1. */
   readonly fraction: number;
+  /** Samples of the whole run. */
   readonly count: number;
 }
 

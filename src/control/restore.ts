@@ -17,9 +17,11 @@ import { restorations, type Drawn } from './restorations.js';
 export interface RestoreResult {
   /** [count, ...shape], in the model's own space. */
   readonly samples: Float32Array;
+  /** `[count, ...shape]` of `samples`. */
   readonly shape: readonly number[];
   /** Evaluations per sample, by purpose, those of all its particles included. */
   readonly counts: Counts;
+  /** Wall-clock time of the run. */
   readonly seconds: number;
   /** `smc`: of each sample, the least effective number of its particles on the way. */
   readonly effectiveSampleSize?: Float64Array;

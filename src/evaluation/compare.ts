@@ -38,6 +38,7 @@ export interface ComparisonRow {
   readonly deterministic?: boolean;
   /** Every option of the sampler as resolved, with its `steps` and its `grid`. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** The distances that were computed, by name. */
   readonly distances: Distances;
 }
 
@@ -52,7 +53,9 @@ export interface Comparison {
   readonly distances: readonly DistanceName[];
   /** Sets that were there before. */
   readonly found: number;
+  /** Every option as resolved. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Doubts about the samplers and the figures, in plain words. */
   readonly warnings: readonly string[];
 }
 

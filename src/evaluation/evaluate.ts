@@ -45,16 +45,23 @@ const optionNames = Object.keys({
 
 /** What was asked for. */
 export interface Evaluation extends Partial<Omit<Manifold, 'samples'>> {
+  /** Samples in each set. */
   readonly samples: { readonly generated: number; readonly reference: number };
   /** Numbers of a sample that were compared. */
   readonly features: number;
+  /** FID with features of the Inception network; 0 at best. */
   readonly frechet?: FrechetDistance;
+  /** KID with features of the Inception network; unbiased, 0 for equal laws. */
   readonly kernel?: KernelDistance;
+  /** From 1 to the number of classes; absent without logits. */
   readonly inceptionScore?: Estimate;
+  /** Mean squared distance of one-dimensional projections. */
   readonly slicedWasserstein?: Estimate;
+  /** Absent without held-out data. */
   readonly memorisation?: Memorisation;
   /** The nearest reference sample to each generated one, where memorisation was asked for. */
   readonly neighbours?: Neighbours;
+  /** Doubts about the figures, in plain words. */
   readonly warnings: readonly string[];
 }
 

@@ -19,7 +19,9 @@ export interface ExtractOptions extends PassOptions {
 
 /** Features of samples, and the logits of a network that has such. */
 export interface Extracted {
+  /** `[count, width]` of the network, in the order of the samples. */
   readonly features: Features;
+  /** `[count, classes]`; absent where the network has none. */
   readonly logits?: Features;
 }
 

@@ -17,9 +17,11 @@ import { resizePictures, resizeRuleNames, type ResizeRule } from './resize.js';
 export interface FeatureNetwork {
   /** [1 or 3, height, width] of the pictures that it takes; others are scaled. */
   readonly shape: readonly [1 | 3, number, number];
+  /** How pictures of other sizes are scaled. */
   readonly resize: ResizeRule;
   /** Numbers of a picture's features. */
   readonly width: number;
+  /** Logits of a picture; absent where the network has none. */
   readonly classes?: number;
   /** SHA-256 of the network, in hexadecimal: features of one network alone can be compared. */
   readonly hash: string;
@@ -33,6 +35,7 @@ export interface FeatureNetwork {
     shape: readonly number[],
     signal?: AbortSignal,
   ): Promise<{ features: Float32Array; logits?: Float32Array }>;
+  /** Frees the network. */
   release(): Promise<void>;
   /** As `release()`, at the end of the block of an `await using`. */
   [Symbol.asyncDispose](): Promise<void>;

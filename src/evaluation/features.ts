@@ -2,6 +2,7 @@ import { DataError, OptionError } from '../errors.js';
 
 /** What metrics compare: a vector for every sample, in memory or in files. */
 export interface Features {
+  /** Samples. */
   readonly count: number;
   /** Numbers of a sample. */
   readonly width: number;

@@ -7,7 +7,9 @@ import { gaussianOf, mergeMoments, featureMoments, type Gaussian } from './momen
 
 /** A number with its standard error. */
 export interface Estimate {
+  /** The estimate, in the unit of its metric. */
   readonly value: number;
+  /** Standard deviation that the value would have over samples drawn anew. */
   readonly standardError: number;
 }
 
@@ -26,6 +28,7 @@ export interface FrechetDistance {
   readonly bias?: number;
   /** Extrapolated to infinitely many generated samples, for the reference as it is; absent for fewer than four samples a feature. */
   readonly extrapolated?: Estimate;
+  /** Doubts about the figures, in plain words. */
   readonly warnings: readonly string[];
 }
 

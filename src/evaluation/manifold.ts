@@ -16,6 +16,7 @@ export interface ManifoldOptions extends PassOptions {
 
 /** A number with the one that is expected, whatever the law and the dimension, where both sets are of the same law. */
 export interface Fidelity extends Estimate {
+  /** Exact expectation of the value where both sets are of one law. */
   readonly expectedIfEqual: number;
 }
 

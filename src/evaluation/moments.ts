@@ -16,6 +16,7 @@ export interface Gaussian {
 
 /** Sums from which follow mean and covariance, and which can be merged. */
 export interface FeatureMoments {
+  /** Samples that were summed. */
   readonly count: number;
   /** [d] */
   readonly mean: Float64Array;

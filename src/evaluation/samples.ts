@@ -13,6 +13,7 @@ import { pathOf, type FilePath } from '../io/path.js';
 
 /** Samples in pieces, of which one is in memory at a time where they lie in shards. */
 export interface Samples {
+  /** Samples in all pieces. */
   readonly count: number;
   /** Of one sample. */
   readonly shape: readonly number[];
@@ -20,14 +21,17 @@ export interface Samples {
   readonly bytes: boolean;
   /** What is black and white of floats, where it is known. */
   readonly range?: readonly [number, number];
+  /** The pieces, in the order of their samples. */
   readonly pieces: readonly Piece[];
   /** Whether the pieces are the shards of a folder. */
   readonly sharded: boolean;
+  /** Doubts about how they were read, in plain words. */
   readonly warnings: readonly string[];
 }
 
 /** Consecutive samples. */
 export interface Piece {
+  /** Samples of the piece. */
   readonly count: number;
   /** SHA-256 of their bytes, in hexadecimal. */
   hash(): Promise<string>;

@@ -32,6 +32,7 @@ export const integrationOptions: readonly string[] = Object.keys({
 export interface IntegrationProgress {
   /** Samples that are finished, of `count`. */
   readonly done: number;
+  /** Samples of the whole run. */
   readonly count: number;
   /** Time that the current batch has reached. */
   readonly time: number;

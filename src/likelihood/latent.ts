@@ -35,9 +35,11 @@ const MOST_POINTS = 10_000;
 export interface LatentResult {
   /** `[count, ...shape]`: latent codes in the prior's unit, or samples in the model's own space. */
   readonly values: Float64Array;
+  /** `[count, ...shape]` of `values`. */
   readonly shape: readonly number[];
   /** Score evaluations of every sample, rejected steps included. */
   readonly evaluations: Int32Array;
+  /** Wall-clock time of the run. */
   readonly seconds: number;
   /** Doubts about the codes, in plain words. */
   readonly warnings: readonly string[];

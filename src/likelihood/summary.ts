@@ -9,6 +9,7 @@ import type { Passes } from './passes.js';
 
 /** A mean over the data. */
 export interface MeanBits {
+  /** Mean over the samples, in bits per dimension. */
   readonly bitsPerDim: number;
   /** Standard error of the mean over data drawn like these; NaN for one datum. */
   readonly standardError: number;
@@ -23,6 +24,7 @@ export interface LikelihoodResult {
   readonly bitsPerDim: Float64Array;
   /** Standard error of each of `bitsPerDim` from random vectors and dequantisation; absent with a single estimate. */
   readonly standardError?: Float64Array;
+  /** Mean of `bitsPerDim` over the samples, with its errors. */
   readonly mean: MeanBits;
   /** log2(bins / width of the data range): 7 for [-1, 1] and 8 for [0, 1] with 256 bins. 0 without bins. */
   readonly offset: number;
@@ -48,6 +50,7 @@ export interface LikelihoodResult {
   readonly evaluations: Int32Array;
   /** Evaluations by purpose of the sample that took the most. A run that gives score and product counts as the product. */
   readonly counts: Counts;
+  /** Wall-clock time of the run. */
   readonly seconds: number;
   /** Doubts about the figures, in plain words. */
   readonly warnings: readonly string[];

@@ -61,9 +61,11 @@ const optionNames = Object.keys({
 export interface Progress {
   /** Samples that are finished, of `count`. */
   readonly done: number;
+  /** Samples of the whole run. */
   readonly count: number;
   /** Steps that the current batch has made, of `steps`. */
   readonly step: number;
+  /** Steps of a batch in all. */
   readonly steps: number;
   /** Share of the whole run that is done, from 0 to 1. */
   readonly fraction: number;
@@ -73,18 +75,23 @@ export interface Progress {
 export interface Preview {
   /** Step at whose start the batch is, of `steps`, and its time. */
   readonly step: number;
+  /** Steps of the batch in all. */
   readonly steps: number;
+  /** Time at the start of that step, in the unit of the SDE. */
   readonly t: number;
   /** Global index of the first sample shown. */
   readonly first: number;
   /** [batch, ...shape], a copy. */
   readonly samples: Float32Array;
+  /** `[batch, ...shape]` of `samples`. */
   readonly shape: readonly number[];
 }
 
 /** Frames of all samples, in solver order; the samples themselves are the end of the path, and not among the frames. */
 export interface Trajectory {
+  /** Index of the step at whose start each frame was taken, from 0 (the prior). */
   readonly steps: readonly number[];
+  /** Time of each frame, in the unit of the SDE. */
   readonly times: readonly number[];
   /** Each [count, ...shape]. */
   readonly frames: readonly Float32Array[];
@@ -93,11 +100,13 @@ export interface Trajectory {
 export interface SampleResult {
   /** [count, ...shape], row-major, in the model's own space (`sde.dataRange`). */
   readonly samples: Float32Array;
+  /** `[count, ...shape]` of `samples`. */
   readonly shape: readonly number[];
   /** Evaluations per sample, by purpose; after an adaptive solver, those of the sample that took the most. */
   readonly counts: Counts;
   /** Evaluations of every sample, rejected and denoising ones included, after an adaptive solver. */
   readonly evaluations?: Int32Array;
+  /** Wall-clock time of the run. */
   readonly seconds: number;
   /** Whether every sample is a function of its start: no noise entered on the way. */
   readonly deterministic: boolean;
@@ -105,6 +114,7 @@ export interface SampleResult {
   readonly options: Readonly<Record<string, unknown>>;
   /** Doubts about this choice of options for this model, in plain words. */
   readonly warnings: readonly string[];
+  /** States on the way; absent unless they were asked for. */
   readonly trajectory?: Trajectory;
 }
 

@@ -20,7 +20,9 @@ const NUMBERED = /^step-(\d{8,})\.safetensors$/;
 
 /** The loss of a checkpoint on held-out data. */
 export interface Validation {
+  /** The step of the checkpoint that was measured. */
   readonly step: number;
+  /** Mean loss over the held-out data. */
   readonly loss: number;
 }
 

@@ -5,6 +5,7 @@ import type { Validation } from './checkpoint.js';
 export interface TrainProgress {
   /** Steps made, of `steps`. */
   readonly step: number;
+  /** Steps of the whole run. */
   readonly steps: number;
   /** The weighted loss. */
   readonly loss: number;
@@ -14,9 +15,11 @@ export interface TrainProgress {
   readonly gradientNorm: number;
   /** Of the last step. */
   readonly learningRate: number;
+  /** Samples trained on in a second, since the last report. */
   readonly imagesPerSecond: number;
   /** Seconds since this process started to train, and those that it will still take at this speed. */
   readonly seconds: number;
+  /** Seconds that the run will still take at this speed. */
   readonly remaining: number;
   /** Of the latest checkpoint. */
   readonly validation?: Validation;
@@ -26,10 +29,13 @@ export interface TrainProgress {
 
 /** Rows whose time t lies in [from, to). */
 export interface TimeBucket {
+  /** Least time of its rows, in the unit of the SDE. */
   readonly from: number;
+  /** End of its times, which is not among them. */
   readonly to: number;
   /** Mean over the rows. */
   readonly loss: number;
+  /** Rows whose times fell into it. */
   readonly rows: number;
 }
 
@@ -40,11 +46,13 @@ export interface TrainResult {
   readonly averages: readonly Model[];
   /** Steps in all, and the step from which this run went on (0 for one from the beginning). */
   readonly steps: number;
+  /** The step of the checkpoint that this run went on from; 0 for one from the beginning. */
   readonly resumedFrom: number;
   /** Mean over the last report; absent where nothing was left to do. */
   readonly loss?: number;
   /** Of this run, without a resumed one's earlier part. */
   readonly seconds: number;
+  /** Samples trained on in a second, over this run. */
   readonly imagesPerSecond: number;
   /** Share of the workers' time that went to running the network; the rest is data, the optimizer and waiting. */
   readonly networkShare: number;

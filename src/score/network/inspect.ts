@@ -8,7 +8,9 @@ import { typed } from './roles.js';
 
 /** What there is to know of a model file before one samples from it. */
 export interface Inspection {
+  /** Inputs of the graph that have to be fed. */
   readonly inputs: readonly TensorInfo[];
+  /** Outputs of the graph. */
   readonly outputs: readonly TensorInfo[];
   /** Version by operator set; the standard one is "". */
   readonly opsets: Readonly<Record<string, number>>;
@@ -27,13 +29,21 @@ export interface Inspection {
 }
 
 export interface ModelSummary {
+  /** Name of the SDE, such as vp. */
   readonly sde: string;
+  /** Constants of the SDE by name, such as beta0 and beta1. */
   readonly constants: Readonly<Record<string, number>>;
+  /** Values of black and white in data. */
   readonly dataRange: readonly [number, number];
+  /** What the network predicts: score, eps, v, x0 or edm. */
   readonly parameterization: string;
+  /** What stands for the time in its input, such as t, sigma or index. */
   readonly labels: string;
+  /** Of one sample, such as [1, 28, 28]. */
   readonly shape: readonly number[];
+  /** Noise levels that it was trained on; absent where these are continuous. */
   readonly trainedLevels?: number;
+  /** Classes that its label can have; absent without a class input. */
   readonly classes?: number;
   /** Name of the tensor by role. */
   readonly names: Readonly<Record<string, string>>;

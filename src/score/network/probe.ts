@@ -32,6 +32,7 @@ import { Trial, type Runner } from './denoising-trial.js';
 export interface ProbeReport {
   /** Whether there are no findings. */
   readonly ok: boolean;
+  /** What speaks against this reading of the file; empty where nothing does. */
   readonly findings: readonly Finding[];
   /** What was measured, from the least noise to the most. */
   readonly levels: readonly LevelReading[];
