@@ -166,7 +166,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
     add<openQueue>(exports, "openQueue", {"device", "tag"});
     add<gpuInfo>(exports, "gpuInfo");
     add<hold>(exports, "hold", {"queue", "memory"});
-    add<bindRun>(exports, "bindRun", {"queue", "session", "inputs", "feeds", "outputs", "targets", "shapes"});
+    add<bindRun>(exports, "bindRun", {"queue", "session", "inputs", "feeds", "outputs", "targets", "shapes", "kept"});
     add<runBound>(exports, "runBound", {"queue", "run", "tag"});
     add<follow>(exports, "follow", {"queue", "other"});
     add<settle>(exports, "settle", {"queue"});

@@ -1,6 +1,7 @@
 #include "queues.h"
 
 #include <stdexcept>
+#include <vector>
 
 #include "arguments.h"
 #include "environment.h"
@@ -110,7 +111,10 @@ void hold(const Napi::CallbackInfo& info) {
         });
 }
 
-/** A run of a session with all its values in memory of the queue, as a number by which to post it again and again. */
+/**
+ * A run of a session with its values in memory of the queue, as a number by which to post it again and again. An output without
+ * memory stays in that of ONNX Runtime, for inputs of other runs: kept has the port, the run and its output for each of these.
+ */
 Napi::Value bindRun(const Napi::CallbackInfo& info) {
     Environment::QueueEntry& entry = entryOf(info);
     const Environment::Entry& network = Environment::of(info.Env()).entry(id(info[1], "session"));
@@ -120,14 +124,28 @@ Napi::Value bindRun(const Napi::CallbackInfo& info) {
     call->use(session);
     Environment::BoundCall bound{entry.stream == nullptr ? nullptr : network.gpu, call, {}, {}};
     for (const auto& [port, given] : arguments.inputs) bound.inputs.emplace_back(port, heldMemory(entry, given));
-    for (const Target& target : arguments.outputs) {
-        if (!target.given) throw std::length_error("an output has no memory");
-        bound.outputs.emplace_back(target.port, heldMemory(entry, *target.given));
-    }
+    const std::span<const std::int32_t> list = integers(info[7], "kept");
+    // Copied, since another thread could write in shared memory between the check and the use.
+    const std::vector<std::int32_t> kept(list.begin(), list.end());
+    requireLength(kept.size() % 3, 0, "rest of kept");
+    for (const Target& target : arguments.outputs)
+        if (target.given) bound.outputs.emplace_back(target.port, heldMemory(entry, *target.given));
     if (bound.gpu == nullptr) {
         for (const auto& [port, memory] : bound.inputs) call->addInput(port, memory);
-        for (const auto& [port, memory] : bound.outputs) call->addOutput(port, memory);
+        for (std::size_t i = 0; i < kept.size(); i += 3) {
+            const std::size_t port = portNumber(kept[i], session->inputs());
+            if (kept[i + 1] < 1 || static_cast<std::size_t>(kept[i + 1]) > entry.calls.size())
+                throw std::length_error("the queue has no such run");
+            const Environment::BoundCall& from = entry.calls[static_cast<std::size_t>(kept[i + 1]) - 1];
+            if (from.gpu != nullptr || kept[i + 2] < 0 || static_cast<std::size_t>(kept[i + 2]) >= from.call->outputCount())
+                throw std::length_error("the run has no such output");
+            call->addKept(port, from.call, static_cast<std::size_t>(kept[i + 2]));
+        }
+        for (const Target& target : arguments.outputs)
+            call->addOutput(target.port, target.given ? std::optional(target.given->memory) : std::nullopt);
     } else {
+        if (!kept.empty() || bound.outputs.size() != arguments.outputs.size())
+            throw std::length_error("on a GPU all values have memory of the queue");
         call->leaveToStream();
     }
     entry.calls.push_back(std::move(bound));

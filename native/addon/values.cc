@@ -78,13 +78,13 @@ Given given(const Napi::Value& array, const Port& port, std::vector<std::int64_t
     return {array, {data, length * onnx::bytesOf(element), element, std::move(shape)}, isShared(array)};
 }
 
+}  // namespace
+
 std::size_t portNumber(std::int32_t port, const std::vector<Port>& ports) {
     if (port < 0 || static_cast<std::size_t>(port) >= ports.size())
         throw std::length_error("the session has no such input or output");
     return static_cast<std::size_t>(port);
 }
-
-}  // namespace
 
 Arguments argumentsOf(const Napi::CallbackInfo& info, std::size_t at, const onnx::Session& session) {
     const std::vector<Napi::Value> feeds = elements(info[at + 1], "feeds"),

@@ -29,6 +29,9 @@ struct Arguments {
     std::vector<Target> outputs;
 };
 
+/** @throws std::length_error where there is no such port */
+std::size_t portNumber(std::int32_t port, const std::vector<onnx::Port>& ports);
+
 /** (inputs, feeds, outputs, targets, shapes) of a call, from argument `at` on; shapes are concatenated as rank and sizes. */
 Arguments argumentsOf(const Napi::CallbackInfo& info, std::size_t at, const onnx::Session& session);
 

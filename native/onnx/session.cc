@@ -130,8 +130,12 @@ void Call::addOutput(std::size_t port, const std::optional<Memory>& memory) {
     outputs_.push_back(memory ? slot(port, *memory) : Slot{port, nullptr});
 }
 
+void Call::addKept(std::size_t port, std::shared_ptr<const Call> from, std::size_t i) {
+    kept_.push_back({port, std::move(from), i});
+}
+
 void Call::clear() {
-    inputs_.clear(), outputs_.clear();
+    inputs_.clear(), outputs_.clear(), kept_.clear();
     inputNames_.clear(), outputNames_.clear();
     given_.clear(), wanted_.clear();
 }
@@ -204,10 +208,19 @@ void Session::describe() {
 
 void Session::run(Call& call) const {
     if (call.isTerminated()) throw RuntimeError("the call was terminated before it began");
-    if (call.inputNames_.size() != call.inputs_.size() || call.outputNames_.size() != call.outputs_.size()) {
+    if (call.inputNames_.size() != call.inputs_.size() + call.kept_.size() ||
+        call.outputNames_.size() != call.outputs_.size()) {
+        for (const Call::Kept& kept : call.kept_)
+            if (kept.from->outputs_[kept.output].value == nullptr)
+                throw RuntimeError("what another run gives was not computed");
         for (const Call::Slot& slot : call.inputs_) {
             call.inputNames_.push_back(inputs_[slot.port].name.c_str());
             call.given_.push_back(slot.value.get());
+        }
+        // The first run of a call makes its values, which stay in their places.
+        for (const Call::Kept& kept : call.kept_) {
+            call.inputNames_.push_back(inputs_[kept.port].name.c_str());
+            call.given_.push_back(kept.from->outputs_[kept.output].value.get());
         }
         for (const Call::Slot& slot : call.outputs_) {
             call.outputNames_.push_back(outputs_[slot.port].name.c_str());

@@ -85,6 +85,9 @@ class Call {
     /** Port and value; ports are those of the session that runs the call. */
     void addInput(std::size_t port, const Memory& memory);
     void addOutput(std::size_t port, const std::optional<Memory>& memory);
+    /** An input that is output i of another call, which runs before and is kept. */
+    void addKept(std::size_t port, std::shared_ptr<const Call> from, std::size_t i);
+    std::size_t outputCount() const { return outputs_.size(); }
 
     /** Without inputs and outputs, for others. */
     void clear();
@@ -111,12 +114,19 @@ class Call {
         ValuePointer value;
     };
 
+    struct Kept {
+        std::size_t port;
+        std::shared_ptr<const Call> from;
+        std::size_t output;
+    };
+
     static Slot slot(std::size_t port, const Memory& memory);
 
     std::shared_ptr<const Session> session_;
     RunOptionsPointer options_;
     std::atomic<bool> terminated_ = false;
     std::vector<Slot> inputs_, outputs_;
+    std::vector<Kept> kept_;
     // As ONNX Runtime takes them, made at the first run.
     std::vector<const char*> inputNames_, outputNames_;
     std::vector<const Value*> given_;

@@ -2,9 +2,8 @@ import { cpu } from '../device/cpu.js';
 import type { Device, Elements } from '../device/device.js';
 import { Queue } from '../device/queue.js';
 import { OptionError } from '../errors.js';
-import { FEW } from '../score/commands.js';
-import type { ScoreModel } from '../score/model.js';
-import { Room } from '../score/network/bound-network.js';
+import { FEW, linearizeCommandsOf } from '../score/commands.js';
+import type { Linearize, ScoreModel } from '../score/model.js';
 import { withEvaluate } from '../score/wrapped.js';
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
@@ -56,26 +55,28 @@ export function checkDifferentiable(
  * @throws ModelError for a network that has an operator without a derivative.
  */
 export async function openDenoiser(model: ScoreModel, rows: number, signal?: AbortSignal): Promise<Denoiser> {
-  const d = elementCount(model.shape);
-  const linearized = await linearizedOf(model);
-  const device = rows * d < FEW ? cpu : new Queue(signal);
-  const room = new Room(device);
+  const linearize = await linearizedOf(model);
+  const isHere = model.closedForm !== undefined && rows * elementCount(model.shape) < FEW;
+  const device = isHere ? cpu : new Queue(signal);
+  const places = new Map<number, Linearized>();
   return {
     device,
     async at(x, { levels, labels, signal }) {
-      const place = (use: string, kind: 'single' | 'double' = 'double') => room.place(use, x.length, kind);
-      const [state, estimate] = [place('x', 'single'), place('estimate')];
-      device.write(state, x);
-      const { output, pull } = await linearized(x, { levels, labels, signal }, device, place);
+      let place = places.get(x.length);
+      if (!place) places.set(x.length, (place = linearize(device, x.length)));
+      const { output, estimate, pulled } = place;
+      device.write(place.x, x);
+      await place.evaluate({ levels, labels, signal });
       device.affine(
         estimate,
-        [state, output],
+        [place.x, output],
         table(levels, (level) => inEstimate(model, level)),
       );
       return {
-        ...{ x: state, output, estimate },
+        ...{ x: place.x, output, estimate },
         async product(out, v, factor = () => 1) {
-          const pulled = await pull(v);
+          device.copy(place.v, v);
+          await place.pull();
           const rows = table(levels, (level) => inEstimate(model, level).map((c) => factor(level) * c));
           device.affine(out, [v, pulled], rows);
         },
@@ -118,68 +119,84 @@ export function remembered(model: ScoreModel, denoiser: Denoiser): Remembered {
   return { model: evaluated, denoiser, last: () => last! };
 }
 
-/** F near states, and what J_F^T v is, in arrays of a device; v is double. */
-type Linearized = (
-  x: Float32Array,
-  rows: RowLevels,
-  device: Device,
-  place: (use: string, kind?: 'single' | 'double') => Elements,
-) => Promise<{ readonly output: Elements; readonly pull: (v: Elements) => Promise<Elements> }>;
+/** F and J_F^T v in arrays of a device, [rows, ...shape], single, or double where they have a closed form; x is single. */
+interface Linearized {
+  readonly x: Elements;
+  readonly output: Elements;
+  readonly v: Elements;
+  readonly pulled: Elements;
+  /** The estimate of x_0, double. */
+  readonly estimate: Elements;
+  /** output <- F. */
+  readonly evaluate: (rows: RowLevels) => void | Promise<void>;
+  /** pulled <- J_F^T v. */
+  readonly pull: () => void | Promise<void>;
+}
 
-async function linearizedOf(model: ScoreModel): Promise<Linearized> {
+async function linearizedOf(model: ScoreModel): Promise<(device: Device, length: number) => Linearized> {
   const { closedForm } = model;
+  const arrays = (device: Device, length: number) => {
+    const place = () => device.allocate(length, closedForm ? 'double' : 'single');
+    return {
+      ...{ x: device.allocate(length, 'single'), estimate: device.allocate(length, 'double') },
+      ...{ output: place(), v: place(), pulled: place() },
+    };
+  };
   if (closedForm) {
-    return (x, { levels, labels }, device, place) => {
-      const state = new Float64Array(x);
-      const [output, pulled] = [place('output'), place('pulled')];
-      device.write(output, closedForm.evaluate(state, levels, labels));
-      return Promise.resolve({
-        output,
-        async pull(v) {
-          // The Jacobian of a true score is symmetric.
-          const vector = (await device.read(v)) as Float64Array;
-          device.write(pulled, closedForm.jvp(state, vector, levels, labels));
-          return pulled;
+    return (device, length) => {
+      const own = arrays(device, length);
+      let [x, at]: [Float64Array, RowLevels] = [new Float64Array(length), { levels: [] }];
+      return {
+        ...own,
+        async evaluate(rows) {
+          x = new Float64Array(await device.read(own.x));
+          at = rows;
+          device.write(own.output, closedForm.evaluate(x, at.levels, at.labels));
         },
-      });
+        async pull() {
+          // The Jacobian of a true score is symmetric.
+          const v = (await device.read(own.v)) as Float64Array;
+          device.write(own.pulled, closedForm.jvp(x, v, at.levels, at.labels));
+        },
+      };
     };
   }
-  const pullOf = await networkPull(model);
-  return async (x, rows, device, place) => {
-    const [output, pulled, rounded] = [
-      place('output', 'single'),
-      place('pulled', 'single'),
-      place('v', 'single'),
-    ];
-    const values = new Float32Array(x.length);
-    const own = await pullOf(x, rows, values);
-    device.write(output, values);
+  const linearize = await linearizeOf(model);
+  const bind = linearizeCommandsOf(linearize);
+  return (device, length) => {
+    const own = arrays(device, length);
+    if (bind) {
+      const { evaluate, product } = bind(device, own.x, own.v, own.output, own.pulled);
+      return {
+        ...own,
+        evaluate: ({ levels, labels }) => {
+          evaluate(levels, labels);
+        },
+        pull: product,
+      };
+    }
+    let pull: Awaited<ReturnType<Linearize>>;
+    const values = new Float32Array(length);
+    const read = async (of: Elements) => (await device.read(of)) as Float32Array;
     return {
-      output,
-      async pull(v) {
-        device.copy(rounded, v);
-        await own((await device.read(rounded)) as Float32Array, values);
-        device.write(pulled, values);
-        return pulled;
+      ...own,
+      async evaluate({ levels, labels, signal }) {
+        pull = await linearize(await read(own.x), levels, values, labels, signal);
+        device.write(own.output, values);
+      },
+      async pull() {
+        await pull(await read(own.v), values);
+        device.write(own.pulled, values);
       },
     };
   };
 }
 
-/** Writes F into an array, and then J_F^T v into another. */
-type NetworkPull = (
-  x: Float32Array,
-  rows: RowLevels,
-  output: Float32Array,
-) => Promise<(v: Float32Array, product: Float32Array) => Promise<void>>;
-
-async function networkPull(model: ScoreModel): Promise<NetworkPull> {
-  if (model.linearize) {
-    const linearize = await model.linearize();
-    return (x, { levels, labels, signal }, output) => linearize(x, levels, output, labels, signal);
-  }
+/** By the network that keeps what products read, or else by one run forward and back for each of them. */
+async function linearizeOf(model: ScoreModel): Promise<Linearize> {
+  if (model.linearize) return model.linearize();
   const vjp = await model.differentiate!();
-  return async (x, { levels, labels, signal }, output) => {
+  return async (x, levels, output, labels, signal) => {
     await model.evaluate(x, levels, output, labels, signal);
     return (v, product) => vjp(x, v, levels, new Float32Array(x.length), product, labels, signal);
   };

@@ -1,4 +1,4 @@
-import { Room } from '../score/network/bound-network.js';
+import { Room } from '../device/room.js';
 import type { Predictor } from '../solvers/predictor.js';
 import { ddim } from '../solvers/predictors/ddim.js';
 import { Residuals } from './bound-operator.js';

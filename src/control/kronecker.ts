@@ -1,5 +1,5 @@
+import { Room } from '../device/room.js';
 import type { Device } from '../device/device.js';
-import { Room } from '../score/network/bound-network.js';
 import { linearAlgebra } from '../score/mixture/linear-algebra.js';
 import { elementCount } from '../shape.js';
 import type { DeviceMap, LinearOperator, Spectrum } from './operator.js';

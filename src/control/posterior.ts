@@ -1,6 +1,6 @@
+import { Room } from '../device/room.js';
 import type { Device, Elements } from '../device/device.js';
 import type { ScoreModel } from '../score/model.js';
-import { Room } from '../score/network/bound-network.js';
 import { withEvaluate } from '../score/wrapped.js';
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';

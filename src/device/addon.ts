@@ -220,6 +220,7 @@ interface Addon {
     outputs: Int32Array,
     targets: readonly (ArrayBufferView | undefined)[],
     shapes: Float64Array,
+    kept: Int32Array,
   ): number;
   runBound(queue: QueueNumber, run: number, tag: number): void;
   follow(queue: QueueNumber, other: QueueNumber): void;

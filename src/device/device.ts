@@ -40,8 +40,11 @@ export interface RunArrays {
   readonly inputs: Int32Array;
   readonly feeds: readonly Elements[];
   readonly outputs: Int32Array;
-  readonly targets: readonly Elements[];
+  /** An output without an array stays where ONNX Runtime put it, until the next run. */
+  readonly targets: readonly (Elements | undefined)[];
   readonly shapes: Float64Array;
+  /** Inputs that are what another run put there, each as its number, that of the run, and the place among the outputs of that. */
+  readonly kept: Int32Array;
 }
 
 /**

@@ -222,9 +222,9 @@ export class Queue implements Device {
     addon().requireFinite(this.number, state(x), samples, tag);
   }
 
-  bind(session: number, { inputs, feeds, outputs, targets, shapes }: RunArrays): BoundRun {
-    const [given, wanted] = [feeds as readonly Shared[], targets as readonly Shared[]];
-    return { number: addon().bindRun(this.number, session, inputs, given, outputs, wanted, shapes) };
+  bind(session: number, { inputs, feeds, outputs, targets, shapes, kept }: RunArrays): BoundRun {
+    const [given, wanted] = [feeds as readonly Shared[], targets as readonly (Shared | undefined)[]];
+    return { number: addon().bindRun(this.number, session, inputs, given, outputs, wanted, shapes, kept) };
   }
 
   run(run: BoundRun, failed: (message: string) => Error): void {

@@ -3,7 +3,7 @@ import type { Device, DeviceName, Elements } from '../device/device.js';
 import { Queue } from '../device/queue.js';
 import { chosenDevice } from '../device/where.js';
 import type { Level } from '../sde/level.js';
-import type { Companions, ScoreModel, Vjp } from './model.js';
+import type { Companions, Linearize, ScoreModel, Vjp } from './model.js';
 
 /** Enqueues what was bound, for rows at these levels, and returns at once. */
 export type Commands = (levels: readonly Level[], labels?: Int32Array) => void;
@@ -28,10 +28,27 @@ export type BindVjp = (
   product: Elements,
 ) => Commands;
 
+/** An evaluation bound to arrays of a device, and products where it was made. */
+export interface LinearizedCommands {
+  readonly evaluate: Commands;
+  /** (dF/dx)^T v goes into `product`. */
+  readonly product: () => void;
+}
+
+/** As {@link BindVjp}, where products come after the evaluation. */
+export type BindLinearized = (
+  device: Device,
+  x: Elements,
+  v: Elements,
+  output: Elements,
+  product: Elements,
+) => LinearizedCommands;
+
 // Known by the function that does the same on ordinary arrays: a model that is made of another one, with a function of its own in
 // this place, has no such commands, and one that takes the function over has them too.
 const evaluations = new WeakMap<ScoreModel['evaluate'], { bind: BindEvaluation; device: DeviceName }>();
 const products = new WeakMap<Vjp, BindVjp>();
+const linearizations = new WeakMap<Linearize, BindLinearized>();
 
 /**
  * Says how an evaluation is made of commands of a device.
@@ -48,6 +65,16 @@ export function setCommands(
 /** As {@link setCommands}, for a Jacobian product. */
 export function setVjpCommands(vjp: Vjp, bind: BindVjp): void {
   products.set(vjp, bind);
+}
+
+/** As {@link setCommands}, for an evaluation with products that come after it. */
+export function setLinearizeCommands(linearize: Linearize, bind: BindLinearized): void {
+  linearizations.set(linearize, bind);
+}
+
+/** As {@link commandsOf}, of an evaluation with products that come after it. */
+export function linearizeCommandsOf(linearize: Linearize): BindLinearized | undefined {
+  return linearizations.get(linearize);
 }
 
 /** How this model is evaluated by commands of a device; undefined where its evaluation has to be awaited, as a user's function. */

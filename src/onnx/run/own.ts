@@ -15,9 +15,11 @@ import {
   oneLine,
   runFailure,
   type Bound,
-  type BoundTensors,
+  type BoundFeeds,
+  type BoundTargets,
   type Feeds,
   type Fetches,
+  type KeptValue,
   type Session,
   type SessionOptions,
   type Tensor,
@@ -174,34 +176,41 @@ class OwnSession implements Session {
 
   bind(
     device: Device,
-    feeds: BoundTensors,
-    targets: BoundTensors,
+    feeds: BoundFeeds,
+    targets: BoundTargets,
     explain: (cause: ModelError) => Error = (cause) => cause,
   ): Bound {
     if (this.#closed) throw closedError();
-    const given = listFeeds(feeds, this.inputs);
-    const wanted = Object.entries(targets);
-    listFetches(Object.keys(targets), this.outputs);
-    const shapes = [...given, ...wanted.map(([, tensor]) => tensor)].flatMap(({ dims }) => [
+    const given = listFeeds(feeds, this.inputs).map((value, port) => ({ value, port }));
+    const arrays = given.flatMap(({ value, port }) => ('by' in value ? [] : [{ ...value, port }]));
+    const kept = given.flatMap(({ value, port }) => ('by' in value ? keptInput(value, port) : []));
+    const names = Object.keys(targets);
+    listFetches(names, this.outputs);
+    const wanted = names.map((name) => targets[name]);
+    const shapes = [...arrays, ...wanted.filter((tensor) => tensor !== undefined)].flatMap(({ dims }) => [
       dims.length,
       ...dims,
     ]);
-    const failed = (message: string) => explain(runFailure(feeds, message));
+    const shown = Object.fromEntries(arrays.map((tensor) => [this.inputs[tensor.port]!.name, tensor]));
+    const failed = (message: string) => explain(runFailure(shown, message));
     let run: BoundRun;
     try {
       run = device.bind(this.#id, {
-        inputs: new Int32Array(given.map((_, i) => i)),
-        feeds: given.map(({ data }) => data),
-        outputs: new Int32Array(wanted.map(([name]) => this.#outputNumber(name))),
-        targets: wanted.map(([, { data }]) => data),
+        inputs: new Int32Array(arrays.map(({ port }) => port)),
+        feeds: arrays.map(({ data }) => data),
+        outputs: new Int32Array(names.map((name) => this.#outputNumber(name))),
+        targets: wanted.map((tensor) => tensor?.data),
         shapes: new Float64Array(shapes),
+        kept: new Int32Array(kept),
       });
     } catch (cause) {
-      throw explain(runFailure(feeds, cause));
+      throw explain(runFailure(shown, cause));
     }
-    return () => {
+    const bound = () => {
       device.run(run, failed);
     };
+    runs.set(bound, { run, names });
+    return bound;
   }
 
   #outputNumber(name: string): number {
@@ -223,6 +232,15 @@ class OwnSession implements Session {
     if (this.#closed) throw closedError();
     return new Call(this.outputs, listFeeds(feeds, this.inputs), listFetches(fetches, this.outputs));
   }
+}
+
+/** The runs that were bound, with the outputs that each computes. */
+const runs = new WeakMap<Bound, { readonly run: BoundRun; readonly names: readonly string[] }>();
+
+/** A kept value as the device knows it. */
+function keptInput({ by, name }: KeptValue, port: number): [port: number, run: number, output: number] {
+  const { run, names } = runs.get(by)!;
+  return [port, run.number, names.indexOf(name)];
 }
 
 /** What a run takes and gives, as the addon wants it. Made without detours: a small network runs in 2 us. */

@@ -10,7 +10,16 @@ import { createNodeSession, loadRuntime } from './node.js';
 import { createOwnSession, openRuntime } from './own.js';
 import { oneLine, type Session, type SessionOptions } from './session.js';
 
-export type { Bound, BoundTensors, Feeds, PartialFeeds, Session, SessionOptions, Tensor } from './session.js';
+export type {
+  Bound,
+  BoundFeeds,
+  BoundTensors,
+  Feeds,
+  PartialFeeds,
+  Session,
+  SessionOptions,
+  Tensor,
+} from './session.js';
 
 const providers = ['cpu', 'cuda', 'webgpu'] as const;
 

@@ -40,6 +40,16 @@ export type BoundTensors = Readonly<
 /** Enqueues a run. */
 export type Bound = () => void;
 
+/** An output that another run of the device leaves where ONNX Runtime put it. */
+export interface KeptValue {
+  readonly by: Bound;
+  readonly name: string;
+}
+
+/** What a bound run reads, and what it writes: an output without an array is kept for other runs. */
+export type BoundFeeds = Readonly<Record<string, BoundTensors[string] | KeptValue>>;
+export type BoundTargets = Readonly<Record<string, BoundTensors[string] | undefined>>;
+
 /** Tensors by name; of some only the name. */
 export type PartialFeeds = Readonly<Record<string, Tensor | undefined>>;
 
@@ -68,7 +78,7 @@ export interface Session {
   /** The same on this thread, which is blocked meanwhile, and without a copy of any input or given output. */
   runHere(feeds: Feeds, fetches?: Fetches): Promise<Record<string, Tensor>>;
   /**
-   * A run with all values in arrays of a device, of which the device makes it: no copies, and no promise of its own. The session
+   * A run with its values in arrays of a device, of which the device makes it, or kept for other runs: no copies, and no promise of its own. The session
    * stays open for the device until that is closed. Absent where onnxruntime-node runs the network.
    *
    * @param explain makes the error of a run that fails from that of the session.
@@ -76,8 +86,8 @@ export interface Session {
    */
   bind?(
     device: Device,
-    feeds: BoundTensors,
-    targets: BoundTensors,
+    feeds: BoundFeeds,
+    targets: BoundTargets,
     explain?: (cause: ModelError) => Error,
   ): Bound;
   /** Ends the session after the runs under way. */

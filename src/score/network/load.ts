@@ -272,6 +272,7 @@ export async function openLinearized(
     return {
       network,
       tape: () => network.tape(transposed, kept),
+      bind: (device, arrays) => network.bindLinearized(device, arrays, { session: transposed, kept }),
       async release() {
         await network.release();
         await transposed.release();

@@ -1,12 +1,12 @@
 import { OptionError } from '../../errors.js';
-import type { Elements } from '../../device/device.js';
+import type { Device, Elements } from '../../device/device.js';
 import type { Model } from '../../onnx/file/model.js';
 import { checkIndex, type Level } from '../../sde/level.js';
 import type { Scheduler } from '../../sde/scheduler.js';
 import type { Ladder, Sde } from '../../sde/sde.js';
 import { elementCount } from '../../shape.js';
 import { checkClassLabel, classesIn } from '../class-label.js';
-import { setCommands, setVjpCommands, type BindEvaluation } from '../commands.js';
+import { setCommands, setLinearizeCommands, setVjpCommands, type BindEvaluation } from '../commands.js';
 import { requireInputs, sampleIn } from '../inputs.js';
 import type {
   Linearize,
@@ -17,6 +17,8 @@ import type {
   Vjp,
 } from '../model.js';
 import { inputScale, scoreCoefficients } from '../parameterization.js';
+import type { BoundNetwork } from './bound-network.js';
+import type { NetworkArrays } from './bound-rows.js';
 import type { ModelDescription } from './description.js';
 import type { ModelMetadata } from './metadata.js';
 import { inputValues, samplesGiven, type InputValue } from './input-values.js';
@@ -40,6 +42,7 @@ export interface NetworkParts {
 export interface LinearizedNetwork {
   readonly network: Network;
   readonly tape: () => Tape;
+  readonly bind: (device: Device, arrays: NetworkArrays) => BoundNetwork;
   release(): Promise<void>;
 }
 
@@ -199,10 +202,10 @@ export class OnnxScoreModel implements ScoreModel {
   }
 
   async #linearized(): Promise<Linearize> {
-    const { network, tape: newTape } = await this.#parts.linearized();
+    const { network, tape: newTape, bind } = await this.#parts.linearized();
     const tape = newTape();
     const inputs = this.#values;
-    return async (x, levels, output, labels, signal) => {
+    const linearize: Linearize = async (x, levels, output, labels, signal) => {
       this.#check(x, levels, output);
       const { time, scale } = this.#fed(levels);
       const given = this.#given(levels.length, labels);
@@ -212,6 +215,25 @@ export class OnnxScoreModel implements ScoreModel {
         if (scale) this.#rescale(product, scale);
       };
     };
+    if (network.binds)
+      setLinearizeCommands(linearize, (device, x, v, output, product) => {
+        const isScaled = this.#isScaled;
+        const bound = bind(device, { x, cotangent: v, output, product, isScaled, inputs });
+        let scale: Float64Array | undefined;
+        return {
+          evaluate: (levels, labels) => {
+            this.#check(x, levels, output);
+            const fed = this.#fed(levels);
+            bound.enqueue({ ...fed, ...this.#given(levels.length, labels) });
+            ({ scale } = fed);
+          },
+          product: () => {
+            bound.enqueueProduct();
+            if (scale) device.scale(product, scale);
+          },
+        };
+      });
+    return linearize;
   }
 
   /** Releases the sessions, of all views of the network; evaluating the model afterwards is an error. */

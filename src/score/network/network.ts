@@ -2,7 +2,9 @@ import { FastsdeError, LoadError, ModelError, OptionError } from '../../errors.j
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { PartialFeeds, Session } from '../../onnx/run/runtime.js';
 import type { Device, DeviceName } from '../../device/device.js';
-import { BoundNetwork, Room, type NetworkArrays, type RowLabels } from './bound-network.js';
+import { Room } from '../../device/room.js';
+import { BoundNetwork } from './bound-network.js';
+import type { NetworkArrays, NetworkForm, RowLabels } from './bound-rows.js';
 import { classTensor, isShared, statePort, timeTensor } from './feeds.js';
 import { inputTensor, type InputValue } from './input-values.js';
 import { Inlet, Outlet, type PaddedRange } from './ranges.js';
@@ -111,6 +113,23 @@ export class Network {
    * @throws ModelError after release().
    */
   bind(device: Device, arrays: NetworkArrays): (labels: RowLabels) => void {
+    const bound = this.#bind(device, arrays, undefined);
+    return (labels) => {
+      this.#open();
+      bound.enqueue(labels);
+    };
+  }
+
+  /** The same of a linearized network, and of products with its Jacobian there: arrays have the cotangent, and the product. */
+  bindLinearized(
+    device: Device,
+    arrays: NetworkArrays,
+    transpose: { readonly session: Session; readonly kept: readonly string[] },
+  ): BoundNetwork {
+    return this.#bind(device, arrays, transpose);
+  }
+
+  #bind(device: Device, arrays: NetworkArrays, transpose: NetworkForm['transpose']): BoundNetwork {
     let room = this.#rooms.get(device);
     if (!room) this.#rooms.set(device, (room = new Room(device)));
     const form = {
@@ -123,13 +142,10 @@ export class Network {
       batch: this.#batch,
       cotangent: COTANGENT,
       product: this.#productName,
+      transpose,
       explain: (cause: Error) => nameSource(this.source, cause) as Error,
     };
-    const bound = new BoundNetwork(form, device, room, arrays);
-    return (labels) => {
-      this.#open();
-      bound.enqueue(labels);
-    };
+    return new BoundNetwork(form, device, room, arrays);
   }
 
   #open(): Session {
