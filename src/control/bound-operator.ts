@@ -1,7 +1,7 @@
 import type { Device, Elements } from '../device/device.js';
 import { elementCount } from '../shape.js';
 import type { Known } from './measurement.js';
-import { differentiable, isLinear, type Operator } from './operator.js';
+import { differentiable, isLinear, type Operator, type Spectrum } from './operator.js';
 
 /** An operator on arrays of a device, double: samples [rows, ...shape] and measurements [rows, ...measuredShape]. */
 export interface BoundOperator {
@@ -38,19 +38,29 @@ export function boundOperator(
   };
 }
 
-/** A map of each row that the host makes. */
-export function hostMap(
+type Map = (out: Elements, x: Elements) => void | Promise<void>;
+
+/** The decomposition of an operator on arrays of a device, double: by commands, where it has them. */
+export function boundSpectrum(
+  spectrum: Spectrum,
   device: Device,
-  rows: number,
-  map: (row: Float64Array) => Float64Array,
-): (out: Elements, x: Elements) => Promise<void> {
-  return async (out, x) => {
-    const values = (await device.read(x)) as Float64Array;
-    const [from, to] = [values.length / rows, out.length / rows];
-    const images = new Float64Array(out.length);
-    for (let row = 0; row < rows; row++)
-      images.set(map(values.slice(row * from, (row + 1) * from)), row * to);
-    device.write(out, images);
+): Readonly<Record<'coordinates' | 'measured' | 'sample', Map>> {
+  if (spectrum.bind) return spectrum.bind(device);
+  const host =
+    (name: 'coordinates' | 'measured' | 'sample', widthOf: (x: Elements, out: Elements) => number): Map =>
+    async (out, x) => {
+      const values = (await device.read(x)) as Float64Array;
+      const rows = widthOf(x, out) / spectrum.values.length;
+      const [from, to] = [x.length / rows, out.length / rows];
+      const images = new Float64Array(out.length);
+      for (let row = 0; row < rows; row++)
+        images.set(spectrum[name](values.slice(row * from, (row + 1) * from)), row * to);
+      device.write(out, images);
+    };
+  return {
+    coordinates: host('coordinates', (_, out) => out.length),
+    measured: host('measured', (_, out) => out.length),
+    sample: host('sample', (u) => u.length),
   };
 }
 

@@ -65,7 +65,11 @@ export function productSpectrum(factors: readonly AxisFactor[]): Spectrum {
     deviations: (x) => alongAxes(x, vt.map(absolute)),
     sample: (w) => alongAxes(w, v),
     measured: (y) => alongAxes(y, ut),
-    bind: (device) => ({ sample: boundAlongAxes(device, v), measured: boundAlongAxes(device, ut) }),
+    bind: (device) => ({
+      coordinates: boundAlongAxes(device, vt),
+      measured: boundAlongAxes(device, ut),
+      sample: boundAlongAxes(device, v),
+    }),
   };
 }
 

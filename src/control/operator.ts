@@ -24,7 +24,7 @@ export interface Spectrum {
   /** U^T y. */
   measured(y: Float64Array): Float64Array;
   /** Maps of arrays of a device, where they are made of its verbs. */
-  readonly bind?: (device: Device) => { readonly sample: DeviceMap; readonly measured: DeviceMap };
+  readonly bind?: (device: Device) => Readonly<Record<'coordinates' | 'measured' | 'sample', DeviceMap>>;
 }
 
 /** Rows of an orthonormal basis over the channels of every pixel, as the kernel that replaces what is known takes them. */

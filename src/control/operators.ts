@@ -67,6 +67,25 @@ export function inpainting(mask: ArrayLike<number>, shape: readonly number[]): L
         places.forEach((place, i) => (x[place] = u[i]!));
         return x;
       },
+      bind(device) {
+        // Elements as samples of one.
+        const ofRows = (count: number) =>
+          Int32Array.from(
+            { length: count },
+            (_, i) => Math.floor(i / places.length) * d + places[i % places.length]!,
+          );
+        const own: DeviceMap = (out, x) => {
+          device.gather(out, x, ofRows(out.length));
+        };
+        return {
+          coordinates: own,
+          measured: own,
+          sample(out, u) {
+            device.write(out, new Float64Array(out.length));
+            device.scatter(out, u, ofRows(u.length));
+          },
+        };
+      },
     }),
     rows: { mask: known, place: (y) => Float32Array.from(masked(y)) },
   };

@@ -5,7 +5,7 @@ import { withEvaluate } from '../score/wrapped.js';
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
 import { costAt } from '../solvers/counts.js';
-import { hostMap, Residuals, type BoundOperator } from './bound-operator.js';
+import { boundSpectrum, Residuals, type BoundOperator } from './bound-operator.js';
 import { table, type Denoised, type Denoiser } from './denoiser.js';
 import type { Known } from './measurement.js';
 
@@ -126,17 +126,14 @@ function solver({ operator, noise }: Known, device: Device, bound: BoundOperator
     };
   const spectrum = operator.spectrum();
   const { values } = spectrum;
-  const own = spectrum.bind?.(device);
+  const { measured, sample } = boundSpectrum(spectrum, device);
   return async (out, _, v, levels, room) => {
-    const rows = levels.length;
-    const u = room.place('coordinates', rows * values.length, 'double');
-    if (own) own.measured(u, v);
-    else await hostMap(device, rows, (y) => spectrum.measured(y))(u, v);
+    const u = room.place('coordinates', levels.length * values.length, 'double');
+    await measured(u, v);
     const factors = room.place('factors', u.length, 'double');
     const row = (level: Level) => Array.from(values, (s) => s / total(level, s));
     device.write(factors, Float64Array.from(levels.flatMap(row)));
     device.weigh(u, factors);
-    if (own) own.sample(out, u);
-    else await hostMap(device, rows, (w) => spectrum.sample(w))(out, u);
+    await sample(out, u);
   };
 }

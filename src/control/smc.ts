@@ -6,6 +6,7 @@ import { elementCount } from '../shape.js';
 import type { Level } from '../sde/level.js';
 import { Batch } from '../solvers/batch.js';
 import { addRuns, type Counts } from '../solvers/counts.js';
+import { boundSpectrum } from './bound-operator.js';
 import { dot, type Known } from './measurement.js';
 import type { Spectrum } from './operator.js';
 import { ParticleSystems } from './particle-systems.js';
@@ -61,6 +62,15 @@ export async function particleFilter(
   try {
     const { device } = batch;
     const [estimates, previous, means, parted] = [batch.like(), batch.like(), batch.like(), batch.like()];
+    const maps = boundSpectrum(spectrum, device);
+    const place = (width: number) => device.allocate(rows * width, 'double');
+    const [wide, shift, coordinates] = [place(d), place(d), place(rank)];
+    /** The coordinates that were measured, of states in single precision; `wide` has them in double then. */
+    const coordinatesOf = async (states: Elements): Promise<Float64Array> => {
+      device.copy(wide, states);
+      await maps.coordinates(coordinates, wide);
+      return (await device.read(coordinates)) as Float64Array;
+    };
     /** Coordinates that were measured, of all rows: of the means of a step, and of the states. */
     const [centres, measured] = [new Float64Array(rows * rank), new Float64Array(rows * rank)];
     /** x <- alpha (mean + sqrt(variance) z), but for what was measured, which moves given y. */
@@ -82,26 +92,27 @@ export async function particleFilter(
         const address = { seed, samples: first, particle, ...place };
         device.affine(own(batch.x), [own(mean)], coefficients, address);
       }
-      const x = await batch.read();
+      // What was drawn for them becomes the noise of their move given y, and then what they have to change by.
+      const change = await coordinatesOf(batch.x);
       for (let row = 0; row < rows; row++) {
-        const state = x.subarray(row * d, (row + 1) * d);
-        const free = spectrum.coordinates(Float64Array.from(state));
         const value = y[row % size]!;
-        const change = free.map((coordinate, i) => {
+        for (let i = 0; i < rank; i++) {
+          const at = row * rank + i;
           const m = centres[parents[row]! * rank + i]!;
           const [gain, spread] = [G.gain[i]!, G.variance[i]!];
           const total = gain * gain * variance + spread;
           const k = (gain * variance) / total;
-          const noise = (coordinate / alpha - m) / scale;
+          const noise = (change[at]! / alpha - m) / scale;
           const u =
             m + k * (value[i]! - G.offset[i]! - gain * m) + Math.sqrt((variance * spread) / total) * noise;
-          measured[row * rank + i] = u;
-          return alpha * u - coordinate;
-        });
-        const shift = spectrum.sample(change);
-        for (let e = 0; e < d; e++) state[e]! += shift[e]!;
+          measured[at] = u;
+          change[at] = alpha * u - change[at]!;
+        }
       }
-      batch.write(x);
+      device.write(coordinates, change);
+      await maps.sample(shift, coordinates);
+      device.affine(wide, [wide, shift], Float64Array.of(1, 1, 0));
+      device.copy(batch.x, wide);
     };
     /** The logarithm of the mean of G over N(u, variance), of a row. */
     const logPotential = (row: number, u: Float64Array, G: Potential, variance: number): number => {
@@ -137,12 +148,13 @@ export async function particleFilter(
         [kept / from.alpha, (1 - kept) * (1 + extrapolated), -(1 - kept) * extrapolated],
       );
       const next = potentialAt(to);
-      const mean = await batch.read(means);
+      centres.set(await coordinatesOf(means));
       for (let row = 0; row < rows; row++) {
-        const centre = spectrum.coordinates(Float64Array.from(mean.subarray(row * d, (row + 1) * d)));
-        centres.set(centre, row * rank);
-        const before = measured.subarray(row * rank, (row + 1) * rank);
-        systems.weigh(row, logPotential(row, centre, next, variance) - logPotential(row, before, G, 0));
+        const own = (of: Float64Array) => of.subarray(row * rank, (row + 1) * rank);
+        systems.weigh(
+          row,
+          logPotential(row, own(centres), next, variance) - logPotential(row, own(measured), G, 0),
+        );
       }
       const parents = systems.parents(k);
       device.gather(previous, estimates, parents);

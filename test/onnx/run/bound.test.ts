@@ -127,6 +127,7 @@ function vectorNetwork(operator: string, inputs: readonly string[], output: stri
       ir_version: 8,
       opset_import: [{ domain: '', version: 18 }],
       metadata_props: [],
+      functions: [],
       graph: {
         name: operator,
         node: [makeNode(operator, [...inputs], [output])],
@@ -140,45 +141,47 @@ function vectorNetwork(operator: string, inputs: readonly string[], output: stri
 }
 
 for (const where of ['cpu', 'cuda'] as const)
-  test.serial(`what a run keeps is read by another, and written anew by the next run: ${where}`, async (t) => {
-    const first = await createOwnSession(vectorNetwork('Exp', ['x'], 'e'), { threads: 1 });
-    const second = await createOwnSession(vectorNetwork('Mul', ['e', 'v'], 'p'), { threads: 1 });
-    const queue = new Queue(undefined, where);
-    const [x, v, p] = [0, 1, 2].map(() => ({ data: queue.allocate(3, 'single'), dims: [3] })) as [
-      Vector,
-      Vector,
-      Vector,
-    ];
-    const evaluate = first.bind!(queue, { x }, { e: undefined });
-    const multiply = second.bind!(queue, { e: { by: evaluate, name: 'e' }, v }, { p });
-    for (const values of [
-      [0, 1, 2],
-      [-1, 0.5, 3],
-    ]) {
-      queue.write(x.data, Float32Array.from(values));
-      evaluate();
-      queue.write(x.data, new Float32Array(3));
-      for (const factor of [1, -2]) {
-        queue.write(v.data, new Float32Array(3).fill(factor));
-        multiply();
-        const found = await queue.read(p.data);
-        values.forEach((value, i) => t.true(Math.abs(found[i]! - factor * Math.exp(value)) < 1e-5 * Math.exp(value)));
+  test.serial(
+    `what a run keeps is read by another, and written anew by the next run: ${where}`,
+    async (t) => {
+      const first = await createOwnSession(vectorNetwork('Exp', ['x'], 'e'), { threads: 1 });
+      const second = await createOwnSession(vectorNetwork('Mul', ['e', 'v'], 'p'), { threads: 1 });
+      const queue = new Queue(undefined, where);
+      const vector = (): Vector => ({ data: queue.allocate(3, 'single'), dims: [3] });
+      const [x, v, p] = [vector(), vector(), vector()] as const;
+      const evaluate = first.bind!(queue, { x }, { e: undefined });
+      const multiply = second.bind!(queue, { e: { by: evaluate, name: 'e' }, v }, { p });
+      for (const values of [
+        [0, 1, 2],
+        [-1, 0.5, 3],
+      ]) {
+        queue.write(x.data, Float32Array.from(values));
+        evaluate();
+        queue.write(x.data, new Float32Array(3));
+        for (const factor of [1, -2]) {
+          queue.write(v.data, new Float32Array(3).fill(factor));
+          multiply();
+          const found = await queue.read(p.data);
+          values.forEach((value, i) =>
+            t.true(Math.abs(found[i]! - factor * Math.exp(value)) < 1e-5 * Math.exp(value)),
+          );
+        }
       }
-    }
-    await queue.close();
+      await queue.close();
 
-    const early = new Queue();
-    const [input, output] = [early.allocate(3, 'single'), early.allocate(3, 'single')];
-    const of = (data: Elements) => ({ data, dims: [3] });
-    const never = first.bind!(early, { x: of(input) }, { e: undefined });
-    second.bind!(early, { e: { by: never, name: 'e' }, v: of(input) }, { p: of(output) })();
-    await t.throwsAsync(early.settled(), { message: /was not computed/ });
-    await early.close();
-    t.throws(
-      () => second.bind!(new Queue(), { e: { by: never, name: 'e' }, v: of(input) }, { p: of(output) }),
-      { instanceOf: ModelError },
-      'a run of another queue',
-    );
-    await first.release();
-    await second.release();
-  });
+      const early = new Queue();
+      const [input, output] = [early.allocate(3, 'single'), early.allocate(3, 'single')];
+      const of = (data: Elements) => ({ data, dims: [3] });
+      const never = first.bind!(early, { x: of(input) }, { e: undefined });
+      second.bind!(early, { e: { by: never, name: 'e' }, v: of(input) }, { p: of(output) })();
+      await t.throwsAsync(early.settled(), { message: /was not computed/ });
+      await early.close();
+      t.throws(
+        () => second.bind!(new Queue(), { e: { by: never, name: 'e' }, v: of(input) }, { p: of(output) }),
+        { instanceOf: ModelError },
+        'a run of another queue',
+      );
+      await first.release();
+      await second.release();
+    },
+  );
