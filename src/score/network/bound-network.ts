@@ -1,9 +1,10 @@
 import type { Device, ElementKind, Values } from '../../device/device.js';
 import { Room } from '../../device/room.js';
 import type { Bound, BoundFeeds, BoundTensors, Tensor } from '../../onnx/run/runtime.js';
-import { BoundRows, type NetworkArrays, type NetworkForm, type Range, type RowLabels } from './bound-rows.js';
+import { BoundRows, type NetworkArrays, type NetworkForm, type RowLabels } from './bound-rows.js';
 import { classTensor, isShared, stateKind, timeTensor } from './feeds.js';
 import { inputTensor, type InputValue } from './input-values.js';
+import type { PaddedRange } from './ranges.js';
 
 /** A network on arrays of a device: splits, pads and converts by commands, and runs what was bound once for each range of rows. */
 export class BoundNetwork {
@@ -73,7 +74,7 @@ class BoundRange extends BoundRows {
   /** The samples whose inputs are in place. */
   #samples: Int32Array | undefined;
 
-  constructor(form: NetworkForm, device: Device, room: Room, arrays: NetworkArrays, range: Range) {
+  constructor(form: NetworkForm, device: Device, room: Room, arrays: NetworkArrays, range: PaddedRange) {
     super(form, device, room, range);
     const { roles, cotangent, product } = form;
     this.#inputs = arrays.inputs;
@@ -166,7 +167,7 @@ class BoundTranspose extends BoundRows {
   readonly #product: BoundTensors[string];
   #run: Bound | undefined;
 
-  constructor(form: NetworkForm, device: Device, room: Room, arrays: NetworkArrays, range: Range) {
+  constructor(form: NetworkForm, device: Device, room: Room, arrays: NetworkArrays, range: PaddedRange) {
     super(form, device, room, range);
     this.#cotangent = this.feedCotangent(arrays.cotangent!);
     this.#product = this.fetch({ ...form.roles.state, name: form.product }, arrays.product!);

@@ -4,6 +4,7 @@ import type { TensorInfo } from '../../onnx/file/model.js';
 import type { BoundTensors, Session } from '../../onnx/run/runtime.js';
 import { stateKind } from './feeds.js';
 import type { InputValue } from './input-values.js';
+import type { PaddedRange } from './ranges.js';
 import type { Roles } from './roles.js';
 
 /** What a network is fed with beside its state. */
@@ -51,23 +52,16 @@ export interface NetworkForm {
   readonly transpose?: { readonly session: Session; readonly kept: readonly string[] } | undefined;
 }
 
-/** Rows start to end, and the last one again up to `size`. */
-export interface Range {
-  readonly start: number;
-  readonly end: number;
-  readonly size: number;
-}
-
 /** Rows of arrays on their way into a network and out of it, and the commands before and after a run of it. */
 export class BoundRows {
   protected readonly form: NetworkForm;
   protected readonly device: Device;
   protected readonly room: Room;
-  protected readonly range: Range;
+  protected readonly range: PaddedRange;
   protected readonly before: ((labels: RowLabels) => void)[] = [];
   protected readonly after: (() => void)[] = [];
 
-  constructor(form: NetworkForm, device: Device, room: Room, range: Range) {
+  constructor(form: NetworkForm, device: Device, room: Room, range: PaddedRange) {
     this.form = form;
     this.device = device;
     this.room = room;
