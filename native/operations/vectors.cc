@@ -65,7 +65,7 @@ std::vector<double> leastSquares(std::vector<std::vector<double>> columns, doubl
     std::vector<double> right(columns.size() + 1, 0.0), c(columns.size(), 0.0);
     right[0] = size;
     for (std::size_t j = 0; j < columns.size(); ++j) {
-        const double radius = std::hypot(columns[j][j], columns[j][j + 1]);
+        const double radius = std::sqrt(columns[j][j] * columns[j][j] + columns[j][j + 1] * columns[j][j + 1]);
         if (radius == 0) continue;
         const double cosine = columns[j][j] / radius, sine = columns[j][j + 1] / radius;
         const auto turn = [=](std::vector<double>& column) {
