@@ -115,6 +115,9 @@ function cells() {
   return all.filter((each) => `${each.sde} ${each.row}`.includes(flags.only));
 }
 
+/** The paper's networks know no classes: the label 10 of the photographs' stands for none. */
+const classes = flags.model === 'cifar10' ? ['--class', 10] : [];
+
 const langevin = (snr) => ['--corrector', 'langevin', '--snr', snr];
 
 /** Runs the command line and returns what it prints with --json. */
@@ -132,7 +135,7 @@ const folderOf = ({ sde, row }) => join(flags.output, `${sde} ${row}`.replaceAll
 async function draw() {
   await mkdir(flags.output, { recursive: true });
   for (const cell of cells()) {
-    const model = flags.model === 'digits' ? ['--sde', cell.sde] : [flags.model];
+    const model = flags.model === 'digits' ? ['--sde', cell.sde] : [flags.model, ...classes];
     const run = ['--count', flags.count, '--batch', flags.batch, '--threads', 1, '--output', folderOf(cell)];
     const { seconds } = await fastsde('sample', ...model, ...cell.options, ...run);
     console.error(`${cell.sde} ${cell.row}: ${seconds.toFixed(0)} s`);
@@ -161,7 +164,8 @@ async function judged({ sde, ...cell }) {
 /** The figures of a cell, as columns. */
 async function measured(cell) {
   const features = flags.features === undefined ? [] : ['--features', flags.features];
-  const against = ['--samples', folderOf(cell), '--data', flags.data, ...features];
+  const cache = ['--cache', join(flags.output, 'features')];
+  const against = ['--samples', folderOf(cell), '--data', flags.data, ...features, ...cache];
   const { frechet, kernel } = await fastsde('evaluate', ...against, '--metrics', 'frechet,kernel');
   const figure = ({ value, standardError }) => `${value.toFixed(2)} ± ${standardError.toFixed(2)}`;
   const share = flags.judge === undefined ? [] : [(await judged(cell)).toFixed(1)];
