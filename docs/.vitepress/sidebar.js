@@ -31,6 +31,7 @@ export const sidebar = [
   group('Background', [
     ['The mathematics', '/mathematics'],
     ['Samplers', '/samplers'],
+    ["The paper's table", '/paper'],
     ['Training objectives', '/objectives'],
     ['Defects of published samplers', '/defects'],
     ['Performance', '/performance'],
