@@ -241,6 +241,15 @@ for (const [words, changes, kind, message] of [
   });
 }
 
+test('a text encoder whose config says nothing is named', async (t) => {
+  const folder = await changed({});
+  await writeFile(join(folder, 'text_encoder', 'config.json'), '{}');
+  await t.throwsAsync(encodePrompt(folder, 'a cat'), {
+    instanceOf: DataError,
+    message: /text_encoder\/config\.json says nothing. Is the folder complete\?/,
+  });
+});
+
 test('a prompt that is no text, or for a model without one, is named', async (t) => {
   await t.throwsAsync(encodePrompt(fixture, 7 as never), {
     instanceOf: OptionError,
