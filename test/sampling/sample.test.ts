@@ -23,6 +23,8 @@ for (const [name, sde] of Object.entries(sdes)) {
     for (const predictor of predictorNames) {
       for (const corrector of correctorNames) {
         if (predictor === 'none' && corrector === 'none') continue;
+        // For networks that say x_0 at once: no score's.
+        if (predictor === 'consistency') continue;
         // The signal of flow grows where its noise is too small for Langevin steps to follow.
         if (predictor === 'none' && name === 'flow') continue;
         // Langevin dynamics alone has to relax the whole law at every level; ald takes the smaller steps.

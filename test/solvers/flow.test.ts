@@ -53,7 +53,7 @@ for (const { shift, sigmas, start, end } of trajectories) {
 const byDrift = ['euler-maruyama', 'reverse-diffusion', 'euler', 'midpoint', 'heun', 'rk4'];
 
 for (const solver of [
-  ...predictorNames.filter((name) => name !== 'none' && name !== 'probability-flow'),
+  ...predictorNames.filter((name) => !['none', 'probability-flow', 'consistency'].includes(name)),
   'rk45',
   'ggf',
 ] as const) {

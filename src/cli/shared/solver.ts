@@ -203,7 +203,7 @@ export const standardWays: readonly Entry[] = [
   ['20 uniform-lambda', 'dpm-solver-2s, dpm-solver-3s, dpmpp-2s, dpmpp-3s, dpmpp-2m, dpmpp-3m, unipc, deis'],
   ['20 karras', 'ipndm, pndm, sa, er-sde'],
   ['18 karras', 'edm-heun, restart'],
-  ['4 uniform-t', 'consistency'],
+  ['4 karras', 'consistency'],
 ];
 
 /** `--grid`: a name, or times. */

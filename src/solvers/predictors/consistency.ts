@@ -34,7 +34,7 @@ export function consistency(options: ConsistencyOptions = {}): LinearPredictor {
     ...predictor,
     resolve: () => ({ clip }),
     fromNoise: { name: 'consistency', begin: beginInData },
-    defaults: { steps: 4, grid: 'uniform-t' },
+    defaults: { steps: 4, grid: 'karras' },
     begin: clip ? beginInData : (batch, steps) => predictor.begin(batch, steps),
   };
 }
