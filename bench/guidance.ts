@@ -78,5 +78,5 @@ export async function run(): Promise<void> {
     rows.map(([name, ms]) => [name, '', ms.toPrecision(3)]),
   );
   await queue.close();
-  await Promise.all([conditional.close(), plain.close(), classifier.close?.()]);
+  await Promise.all([conditional.close(), plain.close(), classifier.close()]);
 }

@@ -86,7 +86,7 @@ test.serial('the gradient of a classifier is that of its log-probability', async
     t.true(Math.abs(slope - difference) < 0.01 * Math.abs(slope) + 0.01, `${slope}, ${difference}`);
   }
   await session.release();
-  await classifier.close?.();
+  await classifier.close();
 });
 
 for (const kind of kinds) {

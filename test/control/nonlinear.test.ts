@@ -83,7 +83,7 @@ test('a network is a measurement: its values and products, also where its file f
       await operator.products(points, v),
       points.map((value, i) => 2 * value * v[i]!),
     );
-    await operator.close!();
+    await operator.close();
   }
 });
 

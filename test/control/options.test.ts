@@ -209,5 +209,5 @@ test('refused: a classifier for a network of another process', async (t) => {
   });
   t.is(error.option, 'classifier.sde');
   await model.close();
-  await other.close?.();
+  await other.close();
 });

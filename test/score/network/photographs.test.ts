@@ -15,7 +15,7 @@ test('the network of photographs describes itself, with ten classes and one for 
   );
   t.deepEqual(model.report?.findings, []);
   const classifier = await loadClassifier(classifierFor(model), { threads: 1 });
-  t.teardown(() => classifier.close?.());
+  t.teardown(() => classifier.close());
   t.deepEqual(classifier.shape, [3, 32, 32]);
   t.is(classifier.classes, 10);
 });
