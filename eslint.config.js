@@ -3,7 +3,15 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  globalIgnores(['dist', '.test-build', 'build', 'coverage', 'docs/api', 'docs/.vitepress/cache', 'prebuilds']),
+  globalIgnores([
+    'dist',
+    '.test-build',
+    'build',
+    'coverage',
+    'docs/api',
+    'docs/.vitepress/cache',
+    'prebuilds',
+  ]),
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
