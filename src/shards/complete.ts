@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { difference } from '../difference.js';
@@ -51,7 +52,29 @@ const PART_FREE = 250;
  * @throws DataError where the folder holds another run or a damaged manifest; OutputError; what `draw` throws.
  */
 export function completeShards(folder: string, work: ShardWork): Promise<Completed> {
-  return inFolder(folder, () => completeIn(folder, work));
+  return inFolder(folder, async () => {
+    try {
+      return await completeIn(folder, work);
+    } catch (cause) {
+      await forgetEmpty(folder, work);
+      throw cause;
+    }
+  });
+}
+
+/** Takes a manifest that names nothing away again: whoever else draws writes it anew with the first part. */
+async function forgetEmpty(folder: string, { run, manifest }: ShardWork): Promise<void> {
+  const taken = await takePart(folder, lockName(manifest)).catch(() => undefined);
+  if (!taken || !('release' in taken)) return;
+  try {
+    const found = (await readManifests(folder)).get(manifest);
+    if (found?.shards.length === 0 && difference(found.run, run) === undefined)
+      await rm(join(folder, manifest), { force: true });
+  } catch {
+    // What ended the run is told; a damaged manifest is told when the run goes on.
+  } finally {
+    await taken.release();
+  }
 }
 
 async function completeIn(folder: string, work: ShardWork): Promise<Completed> {
@@ -119,6 +142,8 @@ async function readShards(folder: string, { run, manifest }: ShardWork): Promise
   return new Map(manifests.get(manifest)?.shards.map((shard) => [shard.first, shard]));
 }
 
+const lockName = (manifest: string): string => manifest.replace('.json', '');
+
 /** Changes what the manifest names while no other process does, and returns it. */
 async function record(
   folder: string,
@@ -126,7 +151,7 @@ async function record(
   change: (shards: Map<number, Shard>) => unknown,
 ): Promise<Map<number, Shard>> {
   const { run, manifest, signal } = work;
-  const lock = await waitForPart(folder, manifest.replace('.json', ''), signal);
+  const lock = await waitForPart(folder, lockName(manifest), signal);
   try {
     await removeLeftovers(folder, (name) => name === manifest);
     const shards = await readShards(folder, work);

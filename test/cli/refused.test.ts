@@ -1,11 +1,12 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import test from 'ava';
 
 import { fastsdeIn } from '../support/command-line.js';
 
+const conditional = resolve('models/mnist-conditional.onnx');
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-refused-'));
 const fastsde = fastsdeIn(folder);
 test.after.always(() => rm(folder, { recursive: true }));
@@ -17,6 +18,10 @@ const refused: Readonly<Record<string, readonly [args: string, message: RegExp]>
     /--batch must be/,
   ],
   'a class of samples': ['sample --class 99 --count 2 --output samples/', /--class must be/],
+  'samples without their class': [
+    `sample ${conditional} --count 2 --output samples/`,
+    /--class must be .*; got nothing/,
+  ],
   'data of a comparison': ['compare --data absent --output comparison', /absent/],
 };
 
