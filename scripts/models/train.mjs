@@ -24,6 +24,7 @@ const { values: flags, positionals } = parseArgs({
     workers: { type: 'string' },
     images: { type: 'string' },
     start: { type: 'string' },
+    inferred: { type: 'string' },
     checkpoint: { type: 'string' },
   },
 });
@@ -47,6 +48,8 @@ const classifier = {
   channels: [32, 64],
   precondition: moments,
 };
+// A small classifier that becomes a part of the unconditional networks, which infer the class by it.
+const inferred = { classes: 10, channels: [16, 64], blocks: [1, 2], attention: [] };
 const photographs = {
   shape: [3, 32, 32],
   sde: 'vp',
@@ -96,7 +99,34 @@ const stages = {
     ...fast,
     ema: { kind: 'warm-up', decay: 0.9995 },
   },
-  ve: { network: ve, from: 'denoiser', images: 256_000, batch: 128, learningRate: 1e-3, ...fast },
+  inference: {
+    network: { ...classifier, ...inferred },
+    images: 400_000,
+    batch: 128,
+    objective: { kind: 'classifier', times: 'log-normal', logMean: 0, logDeviation: 1.4 },
+    learningRate: 2e-3,
+    ...fast,
+  },
+  // The network with classes, which now come from the state by the classifier above, tuned as a whole.
+  'vp-inferred': {
+    network: { ...vp, inferred },
+    from: 'conditional',
+    inferredFrom: 'inference',
+    images: 512_000,
+    batch: 128,
+    objective: { ...littleNoise, weighting: 'edm', dequantize: true },
+    learningRate: 7e-4,
+    ...fast,
+  },
+  've-inferred': {
+    network: { ...ve, inferred },
+    from: 'conditional',
+    inferredFrom: 'inference',
+    images: 256_000,
+    batch: 128,
+    learningRate: 7e-4,
+    ...fast,
+  },
   classifier: {
     network: classifier,
     images: 300_000,
@@ -150,7 +180,7 @@ if (stage === undefined || flags.output === undefined) {
   );
   process.exit(1);
 }
-const { network, from, images = 0, ...options } = stage;
+const { network, from, inferredFrom, images = 0, ...options } = stage;
 const folder = join(flags.output, name);
 const output = join(flags.output, `${name}.onnx`);
 await mkdir(folder, { recursive: true });
@@ -161,10 +191,15 @@ if (flags.checkpoint !== undefined) {
 }
 const start = flags.start ?? (from && join(flags.output, `${from}.onnx`));
 if (start) {
-  const trained = await readModel(start);
-  const names = trained.proto.graph.initializer.map(({ name }) => name);
-  const shared = names.filter((each) => /\.(weight|bias)$/.test(each));
-  model = withParameters(model, parameterValues(trained, shared));
+  const values = await trainedWeights(start);
+  const classes = 'embed.class.weight';
+  // Inferred are the classes alone, without the row for "no class".
+  if (inferredFrom) values.set(classes, values.get(classes).subarray(0, 10 * 128));
+  model = withParameters(model, values);
+}
+if (inferredFrom) {
+  const values = await trainedWeights(flags.inferred ?? join(flags.output, `${inferredFrom}.onnx`));
+  model = withParameters(model, new Map([...values].map(([name, value]) => [`inferred.${name}`, value])));
 }
 const steps = Math.round(Number(flags.images ?? images) / options.batch);
 const data = await loadData(flags.data, { split: 'train' });
@@ -194,6 +229,16 @@ console.log(
   JSON.stringify({ seconds: result.seconds, networkShare: result.networkShare, loss: result.loss }),
 );
 await writeModel(result.model, output);
+
+/** The weights and biases of a model, by name. */
+async function trainedWeights(path) {
+  const trained = await readModel(path);
+  const names = trained.proto.graph.initializer.map(({ name }) => name);
+  return parameterValues(
+    trained,
+    names.filter((each) => /\.(weight|bias)$/.test(each)),
+  );
+}
 
 /** The exponential averages of the parameters in a checkpoint: a safetensors file of little-endian float32. */
 async function averages(path) {

@@ -39,7 +39,9 @@ class Embedding(nn.Module):
     def forward(self, noise, label):
         angles = noise[:, None] * self.frequencies
         h = self.first(torch.cat([angles.sin(), angles.cos()], 1))
-        return F.silu(self.second(F.silu(h if label is None else h + self.table(label))))
+        if label is not None:
+            h = h + (label @ self.table.weight if label.is_floating_point() else self.table(label))
+        return F.silu(self.second(F.silu(h)))
 
     def names(self):
         yield from [("embed.0", self.first), ("embed.1", self.second)]
@@ -184,20 +186,28 @@ class Network(nn.Module):
         super().__init__()
         self.d = d
         classes = d["classes"] if d["kind"] == "classifier" else None
-        self.embedding = Embedding(d["embedding"], d["classes"] + 1 if "classes" in d and not classes else 0)
+        inferred = d.get("inferred")
+        told = d["classes"] + 1 if "classes" in d and not classes else 0
+        self.embedding = Embedding(d["embedding"], inferred["classes"] if inferred else told)
         flat = len(d["shape"]) == 1
         self.body = Mlp(d, classes or d["shape"][0]) if flat else Convolutional(d, classes)
+        if inferred:
+            self.inferred = nn.ModuleList([Embedding(d["embedding"], 0), Convolutional({**d, **inferred}, inferred["classes"])])
 
     def forward(self, x, alpha, sigma, label, mask):
         d = self.d
         low, high = d["dataRange"]
-        embedding = self.embedding((2 / (high - low) * sigma / alpha).log() / 4, label)
+        noise = (2 / (high - low) * sigma / alpha).log() / 4
         if d.get("parameterization") == "edm":
-            return self.body(x, embedding, mask)
+            return self.body(x, self.embedding(noise, label), mask)
         m, std = d["precondition"]["mean"], d["precondition"]["std"]
         alpha, sigma = (each.reshape(-1, *[1] * (x.dim() - 1)) for each in (alpha, sigma))
         scale = (sigma**2 + alpha**2 * std**2).sqrt()
-        output = self.body((x - alpha * m) / scale, embedding, mask)
+        state = (x - alpha * m) / scale
+        if "inferred" in d:
+            embedding, encoder = self.inferred
+            label = encoder(state, embedding(noise, None), lambda _, h: h).softmax(1)
+        output = self.body(state, self.embedding(noise, label), mask)
         if d["kind"] == "classifier":
             return output
         # Karras et al. 2022, Table 1, at the noise level sigma / alpha of the centred x / alpha.
@@ -206,6 +216,12 @@ class Network(nn.Module):
         x0 = m + skip * (x / alpha - m) + out * output
         eps = (x - alpha * x0) / sigma
         return {"x0": x0, "eps": eps, "score": -eps / sigma, "v": alpha * eps - sigma * x0}[d["parameterization"]]
+
+    def names(self):
+        yield from self.embedding.names()
+        yield from self.body.names()
+        for part in getattr(self, "inferred", []):
+            yield from ((f"inferred.{name}", layer) for name, layer in part.names())
 
 
 PLANE = {"width": 16, "depth": 2, "embedding": 16}
@@ -218,6 +234,7 @@ CASES = {
     "EDM U-Net": {"kind": "unet", "shape": [1, 4, 4], "sde": "vp", "labels": "c-noise", "dataRange": [-1, 1], "parameterization": "edm", **PICTURE, "channels": [8], "blocks": [2], "attention": []},
     "DDPM U-Net": {"kind": "unet", "shape": [1, 4, 4], "sde": "vp", "labels": "index", "trainedLevels": 100, "dataRange": [-1, 1], "parameterization": "v", "precondition": {"mean": 0, "std": 0.5}, **PICTURE},
     "SMLD U-Net": {"kind": "unet", "shape": [1, 4, 4], "sde": "ve", "labels": "reversed-index", "trainedLevels": 10, "constants": {"sigmaMax": 20}, "dataRange": [0, 1], "parameterization": "score", "precondition": {"mean": 0.5, "std": 0.25}, **PICTURE},
+    "U-Net that infers classes": {"kind": "unet", "shape": [1, 8, 8], "sde": "vp", "labels": "t*999", "dataRange": [-1, 1], "parameterization": "eps", "precondition": {"mean": -0.7, "std": 0.6}, "dropout": 0.25, **PICTURE, "inferred": {"classes": 3, "channels": [8, 24], "blocks": [1, 1], "attention": [1], "stem": 2}},
     "classifier of pictures": {"kind": "classifier", "shape": [1, 8, 8], "sde": "vp", "labels": "c-noise", "dataRange": [-1, 1], "precondition": {"mean": -0.7, "std": 0.6}, "classes": 4, **PICTURE},
     "planar classifier": {"kind": "classifier", "shape": [2], "sde": "ve", "labels": "t", "dataRange": [0, 1], "precondition": {"mean": 0.5, "std": 0.25}, "classes": 3, "residual": True, **PLANE},
 }
@@ -231,7 +248,7 @@ def make(d):
     torch.manual_seed(3)
     network = Network(d).double()
     parameters = {}
-    for name, module in [*network.embedding.names(), *network.body.names()]:
+    for name, module in network.names():
         for part, tensor in module.named_parameters():
             norm = isinstance(module, nn.GroupNorm)
             shape = [*tensor.shape, 1, 1] if norm else list(tensor.shape)
@@ -248,7 +265,7 @@ def make(d):
         times = torch.tensor([0.0, 4.0, d["trainedLevels"] - 1.0], dtype=torch.float64)
     alpha, sigma, label = marginal(d, times)
     x = torch.randn(n, *d["shape"], dtype=torch.float64).float().double()
-    classes = torch.tensor([0, d["classes"] - 1, d["classes"]]) if network.embedding.table is not None else None
+    classes = torch.tensor([0, d["classes"] - 1, d["classes"]]) if "classes" in d and d["kind"] != "classifier" else None
     masks = {}
 
     def mask(name, h):

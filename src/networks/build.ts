@@ -33,13 +33,15 @@ export function buildNetwork(description: NetworkDescription, seed: bigint = 0n)
   const g = new NetworkGraph(seed);
   const x = g.input('x', network.shape);
   const t = g.input('t', []);
-  const label =
+  const told =
     network.kind !== 'classifier' && network.classes !== undefined
       ? { input: g.input('class', [], 'int64'), count: network.classes + 1 }
       : undefined;
   const { noise, state } = prepareState(g, x, t, network, process);
+  const seen = state?.input ?? x;
+  const label = told ?? inferredLabel(g, seen, noise, network);
   const embedding = embed(g, noise, network.embedding ?? 128, label);
-  const body = networkBody(g, state?.input ?? x, embedding, network);
+  const body = networkBody(g, seen, embedding, network);
   const output =
     network.kind === 'classifier' || network.parameterization === 'edm'
       ? body
@@ -79,6 +81,22 @@ function prepareState(
 /** As in Karras et al. 2022: mean 0 and standard deviation 0.5 for data in [-1, 1]. */
 function momentsOfRange([low, high]: readonly [number, number]): DataMoments {
   return { mean: (low + high) / 2, std: (high - low) / 4 };
+}
+
+/** The probabilities of the classes given the state, where the network infers them. */
+function inferredLabel(
+  g: NetworkGraph,
+  x: Activation,
+  noise: Activation,
+  network: NetworkDescription,
+): { input: Activation; count: number } | undefined {
+  if (network.kind !== 'unet' || network.inferred === undefined) return undefined;
+  const { classes: count, ...sizes } = network.inferred;
+  const levels = { ...levelsOf({ ...sizes, shape: network.shape }), dropout: 0 };
+  const logits = g.within('inferred', () =>
+    convolutionalClassifier(g, x, embed(g, noise, network.embedding ?? 128), count, levels),
+  );
+  return { input: g.op('Softmax', [logits], [count], { axis: -1 }), count };
 }
 
 function networkBody(

@@ -65,9 +65,20 @@ export interface MlpDescription extends ScoreNetworkSettings, MlpSettings {
   readonly kind: 'mlp';
 }
 
+/** An encoder beside a U-Net that infers the class from the state; sizes and defaults as those of a classifier. */
+export interface InferredClasses extends ConvolutionSettings {
+  /** How many classes it tells apart. */
+  readonly classes: number;
+}
+
 /** A U-Net for images. */
 export interface UNetDescription extends ScoreNetworkSettings, ConvolutionSettings {
   readonly kind: 'unet';
+  /**
+   * Classes that the network infers from the state itself, for an unconditional network of data that have classes: their
+   * probabilities join the embedding of the time as a class would. Default: none.
+   */
+  readonly inferred?: InferredClasses;
 }
 
 /** A noise-conditional classifier p(y | x_t, t); convolutions for images, else an MLP. The output is the logits. */
@@ -133,13 +144,24 @@ export function checkNetwork(value: unknown, path = 'network'): NetworkDescripti
   const network = value as unknown as NetworkDescription;
   const kind = checkChoice(`${path}.kind`, network.kind, networkKinds);
   const shape = checkShape(network.shape, kind, `${path}.shape`);
-  const body = shape.length === 1 ? mlp : convolution;
+  const body = shape.length === 1 ? mlp : kind === 'unet' ? [...convolution, 'inferred'] : convolution;
   checkKnown(network, ['kind', ...(kind === 'classifier' ? [...settings, 'classes'] : score), ...body], path);
   checkChoice(`${path}.sde`, network.sde, sdeNames);
   checkSettings(network, path);
   if (shape.length === 1) mlpOf(network as MlpSettings, path);
   else levelsOf(network, path);
+  if (network.kind === 'unet' && network.inferred !== undefined) checkInferred(network, `${path}.inferred`);
   return network;
+}
+
+function checkInferred({ inferred, classes, shape }: UNetDescription, path: string): void {
+  if (!isRecord(inferred)) throw new OptionError(path, inferred, 'an object such as { "classes": 10 }');
+  if (classes !== undefined) {
+    throw new OptionError(path, inferred, 'absent where the network is told its class (classes)');
+  }
+  checkKnown(inferred, ['classes', ...convolution], path);
+  checkInteger(`${path}.classes`, inferred.classes, 2, MOST_CLASSES);
+  levelsOf({ ...inferred, shape }, path);
 }
 
 function checkSettings(network: NetworkDescription, path: string): void {

@@ -10,10 +10,11 @@ const HIGHEST = 50;
  * The embedding [N, width] of the noise level, and of the class where there is one.
  *
  * The noise level goes through sines and cosines of 16 frequencies
- * from 0.5 to 50 and two layers with SiLU; a class adds a learned vector after the first.
+ * from 0.5 to 50 and two layers with SiLU; a class adds a learned vector after the first, and probabilities of classes
+ * the mean of those vectors.
  *
  * @param noise [N]
- * @param label class labels, and how many there are
+ * @param label class labels [N] and how many there are, or the probabilities [N, count] of all
  */
 export function embed(
   g: NetworkGraph,
@@ -30,7 +31,11 @@ export function embed(
   let hidden = linear(g, 'embed.0', features, width);
   if (label !== undefined) {
     const table = g.weight('embed.class.weight', [label.count, width], { fan: 1 });
-    hidden = g.arithmetic('Add', hidden, g.op('Gather', [table, label.input], [width], { axis: 0 }));
+    const vectors =
+      label.input.shape.length === 0
+        ? g.op('Gather', [table, label.input], [width], { axis: 0 })
+        : g.op('MatMul', [label.input, table], [width]);
+    hidden = g.arithmetic('Add', hidden, vectors);
   }
   return silu(g, linear(g, 'embed.1', silu(g, hidden), width));
 }

@@ -21,6 +21,7 @@ export class NetworkGraph {
   readonly #inputs: ValueInfo[] = [];
   readonly #outputs: ValueInfo[] = [];
   #weights = 0;
+  #part = '';
 
   /** @param seed unsigned 64-bit seed of the initial weights */
   constructor(seed: bigint) {
@@ -77,6 +78,15 @@ export class NetworkGraph {
     return this.op(operator, [operand(left), operand(right)], shape ?? []);
   }
 
+  /** What `build` adds is a part of its own: the names of its weights begin with the part's. */
+  within<T>(part: string, build: () => T): T {
+    const whole = this.#part;
+    this.#part = `${whole}${part}.`;
+    const built = build();
+    this.#part = whole;
+    return built;
+  }
+
   /** A trained tensor, uniform in (-1, 1) / sqrt(fan), or the same number everywhere. */
   weight(name: string, dims: readonly number[], initial: { fan: number } | number): string {
     const count = elementCount(dims);
@@ -85,7 +95,7 @@ export class NetworkGraph {
         ? new Float32Array(count).fill(initial)
         : uniformWeights(count, initial.fan, { seed: this.#seed, tensor: this.#weights });
     this.#weights++;
-    return this.#tensor(makeTensor(name, 'float32', dims, values));
+    return this.#tensor(makeTensor(`${this.#part}${name}`, 'float32', dims, values));
   }
 
   /** A constant vector that is not trained. */

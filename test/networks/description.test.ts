@@ -48,6 +48,27 @@ const refused: [name: string, description: unknown, option: string, message: Reg
   ['an unknown label', { ...unet, labels: 'tau' }, 'network.labels', /one of t\*999/],
   ['a classifier of one class', { ...classifier, classes: 1 }, 'network.classes', /from 2 to 65536/],
   ['a classifier of eps', { ...classifier, parameterization: 'eps' }, 'network.parameterization', /absent/],
+  [
+    'a class that is told and inferred',
+    { ...unet, classes: 10, inferred: { classes: 10 } },
+    'network.inferred',
+    /absent where the network is told/,
+  ],
+  [
+    'one inferred class',
+    { ...unet, inferred: { classes: 1 } },
+    'network.inferred.classes',
+    /from 2 to 65536/,
+  ],
+  ['no number of inferred classes', { ...unet, inferred: {} }, 'network.inferred.classes', /from 2/],
+  ['a number as inferred', { ...unet, inferred: 10 }, 'network.inferred', /"classes": 10/],
+  [
+    'odd channels of the inferring part',
+    { ...unet, inferred: { classes: 3, channels: [12] } },
+    'network.inferred.channels[0]',
+    /multiple of 8/,
+  ],
+  ['a classifier that infers', { ...classifier, inferred: { classes: 3 } }, 'network.inferred', /known are/],
   ['a residual word', { ...mlp, residual: 'yes' }, 'network.residual', /true or false/],
   ['no hidden layer', { ...mlp, depth: 0 }, 'network.depth', /at least 1|from 1/],
 ];
