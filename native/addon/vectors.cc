@@ -4,14 +4,13 @@
 #include <span>
 #include <stdexcept>
 
+#include "../cuda/operations.h"
 #include "arguments.h"
 #include "command.h"
 
 namespace fastsde::addon {
 
 namespace {
-
-Array arrayOf(std::span<double> values) { return {values.data(), values.size(), true}; }
 
 /** Vectors of a Krylov space in the column of a Hessenberg matrix: of [blocks][rows][blocks] elements. */
 std::size_t blocksOf(std::span<const double> columns, std::size_t rows) {
@@ -29,7 +28,7 @@ void weigh(const Napi::CallbackInfo& info) {
     const std::span x = command.doubles(info[1], "x"), factors = command.doubles(info[2], "factors");
     if (factors.empty()) throw std::length_error("factors are empty");
     requireLength(x.size() % factors.size(), 0, "rest of x");
-    command.runOnHost({arrayOf(x), arrayOf(factors)}, {arrayOf(x)}, [=] { fastsde::weigh(x, factors); });
+    command.run([=] { fastsde::weigh(x, factors); }, [=](cuda::Stream& stream) { cuda::weigh(stream, x, factors); });
 }
 
 void multiplyAxis(const Napi::CallbackInfo& info) {
@@ -41,8 +40,8 @@ void multiplyAxis(const Napi::CallbackInfo& info) {
     requireLength(x.size() % columns, 0, "rest of x");
     requireLength(x.size() / columns % inner, 0, "rest of x");
     requireLength(out.size(), x.size() / columns * (matrix.size() / columns), "out");
-    command.runOnHost({arrayOf(x), arrayOf(matrix)}, {arrayOf(out)},
-                      [=] { fastsde::multiplyAxis(out, x, matrix, columns, inner); });
+    command.run([=] { fastsde::multiplyAxis(out, x, matrix, columns, inner); },
+                [=](cuda::Stream& stream) { cuda::multiplyAxis(stream, out, x, matrix, columns, inner); });
 }
 
 void orthonormalize(const Napi::CallbackInfo& info) {
@@ -50,12 +49,12 @@ void orthonormalize(const Napi::CallbackInfo& info) {
     const std::span vectors = command.doubles(info[1], "vectors"), columns = command.doubles(info[2], "columns");
     const std::size_t rows = count(info[3], "rows", columns.size()), blocks = blocksOf(columns, rows);
     requireLength(vectors.size() % (blocks * rows), 0, "rest of vectors");
-    const double index = number(info[4], "index");
-    if (!(index >= 0 && index < static_cast<double>(blocks) && index == std::floor(index)))
+    const double asked = number(info[4], "index");
+    if (!(asked >= 0 && asked < static_cast<double>(blocks) && asked == std::floor(asked)))
         throw std::length_error("there is no such vector");
-    command.runOnHost({arrayOf(vectors), arrayOf(columns)}, {arrayOf(vectors), arrayOf(columns)}, [=] {
-        fastsde::orthonormalize(vectors, columns, rows, blocks, static_cast<std::size_t>(index));
-    });
+    const auto index = static_cast<std::size_t>(asked);
+    command.run([=] { fastsde::orthonormalize(vectors, columns, rows, blocks, index); },
+                [=](cuda::Stream& stream) { cuda::orthonormalize(stream, vectors, columns, rows, blocks, index); });
 }
 
 void leastResiduals(const Napi::CallbackInfo& info) {
@@ -65,8 +64,8 @@ void leastResiduals(const Napi::CallbackInfo& info) {
     const std::size_t rows = count(info[4], "rows", columns.size()), blocks = blocksOf(columns, rows);
     requireLength(out.size() % rows, 0, "rest of out");
     requireLength(images.size(), (blocks - 1) * out.size(), "images");
-    command.runOnHost({arrayOf(images), arrayOf(columns)}, {arrayOf(out)},
-                      [=] { fastsde::leastResiduals(out, images, columns, rows, blocks); });
+    command.run([=] { fastsde::leastResiduals(out, images, columns, rows, blocks); },
+                [=](cuda::Stream& stream) { cuda::leastResiduals(stream, out, images, columns, rows, blocks); });
 }
 
 }  // namespace fastsde::addon

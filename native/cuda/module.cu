@@ -9,3 +9,4 @@
 #include "ordered.cu"
 #include "add_noise.cu"
 #include "training.cu"
+#include "vectors.cu"

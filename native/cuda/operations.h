@@ -31,6 +31,13 @@ void fill(Stream& stream, const Shape& shape, const Array& out, Distribution dis
 void projectMeasurement(Stream& stream, const Shape& shape, float* x, const float* y, const float* mask,
                         std::span<const double> coefficients, const Noise& noise, std::span<const float> basis,
                         std::size_t channels);
+void weigh(Stream& stream, std::span<double> x, std::span<const double> factors);
+void multiplyAxis(Stream& stream, std::span<double> out, std::span<const double> x, std::span<const double> matrix,
+                  std::size_t columns, std::size_t inner);
+void orthonormalize(Stream& stream, std::span<double> vectors, std::span<double> columns, std::size_t rows, std::size_t blocks,
+                    std::size_t index);
+void leastResiduals(Stream& stream, std::span<double> out, std::span<const double> images, std::span<const double> columns,
+                    std::size_t rows, std::size_t blocks);
 void diffuse(Stream& stream, const Shape& shape, float* x, float* target, const CleanData& data,
              std::span<const double> coefficients, const Noise& noise);
 void adamw(Stream& stream, std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,

@@ -188,6 +188,55 @@ struct MeasurementParameters {
     NoiseSource noise;
 };
 
+struct WeighParameters {
+    size_t count, period;
+    double* x;
+    const double* factors;
+};
+
+/** Of a column of a matrix: its elements from `begin` to `end`; those beyond are zero. */
+struct ColumnRange {
+    size_t begin, end;
+};
+
+struct MatrixColumnsParameters {
+    size_t rows, columns;
+    const double* matrix;
+    double* values;
+    ColumnRange* ranges;
+};
+
+/** out [outer][rows][inner] of `count` elements, x [outer][columns][inner]. */
+struct MultiplyAxisParameters {
+    size_t count, rows, columns, inner;
+    double* out;
+    const double* x;
+    const double* values;
+    const ColumnRange* ranges;
+};
+
+/** vectors [blocks][rows][size], columns [blocks][rows][blocks]. */
+struct OrthonormalizeParameters {
+    size_t blocks, rows, size, index;
+    double* vectors;
+    double* columns;
+};
+
+struct LeastSquaresParameters {
+    size_t blocks, rows;
+    const double* columns;
+    double* work;  // [rows][blocks - 1][blocks]
+    double* c;     // [rows][blocks]
+};
+
+/** out, `count` elements of samples of `size`; images [blocks - 1][count]. */
+struct CombineImagesParameters {
+    size_t count, size, blocks;
+    double* out;
+    const double* images;
+    const double* c;
+};
+
 struct DiffuseParameters {
     Extent extent;
     float* x;

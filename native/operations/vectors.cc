@@ -1,14 +1,11 @@
-#include <cmath>
 #include <vector>
 
 #include "../isa.h"
+#include "../krylov.h"
 #include "operations.h"
 
 namespace fastsde {
 namespace {
-
-/** What is left of a vector below this share of it is rounding: the space is complete. */
-constexpr double leastRest = 1e-10;
 
 /** Of a call of a kernel, and of a multiply-add in it. */
 constexpr double callNanoseconds = 4, termNanoseconds = 0.1;
@@ -60,29 +57,12 @@ void multiplyPart(const Kernels& k, const Columns& matrix, std::size_t inner, co
     }
 }
 
-/** The c that minimise |size e_1 - H c| for a Hessenberg matrix whose column j has j + 2 elements, by Givens rotations; 0 along columns of zeros. */
-std::vector<double> leastSquares(std::vector<std::vector<double>> columns, double size) {
-    std::vector<double> right(columns.size() + 1, 0.0), c(columns.size(), 0.0);
-    right[0] = size;
-    for (std::size_t j = 0; j < columns.size(); ++j) {
-        const double radius = std::sqrt(columns[j][j] * columns[j][j] + columns[j][j + 1] * columns[j][j + 1]);
-        if (radius == 0) continue;
-        const double cosine = columns[j][j] / radius, sine = columns[j][j + 1] / radius;
-        const auto turn = [=](std::vector<double>& column) {
-            const double a = column[j], b = column[j + 1];
-            column[j] = cosine * a + sine * b;
-            column[j + 1] = cosine * b - sine * a;
-        };
-        for (std::size_t k = j; k < columns.size(); ++k) turn(columns[k]);
-        turn(right);
-    }
-    for (std::size_t j = columns.size(); j-- > 0;) {
-        if (columns[j][j] == 0) continue;
-        double sum = right[j];
-        for (std::size_t k = j + 1; k < columns.size(); ++k) sum -= columns[k][j] * c[k];
-        c[j] = sum / columns[j][j];
-    }
-    return c;
+/** The dot product of vectors in blocks of normBlock elements, which are added in order. */
+double dotInBlocks(const Kernels& k, const double* a, const double* b, std::size_t n) {
+    double sum = 0;
+    for (std::size_t begin = 0; begin < n; begin += normBlock)
+        sum += k.dotDouble(a + begin, b + begin, std::min(normBlock, n - begin));
+    return sum;
 }
 
 }  // namespace
@@ -121,14 +101,14 @@ void orthonormalize(std::span<double> vectors, std::span<double> columns, std::s
         const auto vector = [&](std::size_t block) { return vectors.data() + (block * rows + row) * width; };
         double* const own = vector(index);
         double* const column = columns.data() + (index * rows + row) * blocks;
-        const double whole = std::sqrt(k.dotDouble(own, own, width));
+        const double whole = squareRoot(dotInBlocks(k, own, own, width));
         for (std::size_t j = 0; j < index; ++j) {
-            column[j] = k.dotDouble(vector(j), own, width);
+            column[j] = dotInBlocks(k, vector(j), own, width);
             k.accumulateDouble(own, -column[j], vector(j), width);
         }
-        const double rest = index == 0 ? whole : std::sqrt(k.dotDouble(own, own, width));
-        column[index] = rest <= leastRest * whole ? 0 : rest;
-        const double factor = column[index] == 0 ? 0 : 1 / column[index];
+        const double rest = restOf(index == 0 ? whole : squareRoot(dotInBlocks(k, own, own, width)), whole);
+        column[index] = rest;
+        const double factor = rest == 0 ? 0 : 1 / rest;
         for (std::size_t i = 0; i < width; ++i) own[i] *= factor;
     });
 }
@@ -140,12 +120,13 @@ void leastResiduals(std::span<double> out, std::span<const double> images, std::
     const double cost = static_cast<double>(blocks * rows * width) * streamNanoseconds;
     parallelTiles(rows, cost, [&](std::size_t row) {
         const auto column = [&](std::size_t index) { return columns.data() + (index * rows + row) * blocks; };
-        std::vector<std::vector<double>> hessenberg;
-        for (std::size_t j = 1; j < blocks; ++j) hessenberg.emplace_back(column(j), column(j) + j + 1);
-        const std::vector<double> c = leastSquares(std::move(hessenberg), column(0)[0]);
+        const std::size_t count = blocks - 1;
+        std::vector<double> hessenberg(count * blocks), c(blocks);
+        for (std::size_t j = 0; j < count; ++j) std::copy_n(column(j + 1), j + 2, hessenberg.data() + j * blocks);
+        leastSquares(hessenberg.data(), count, column(0)[0], c.data());
         double* const own = out.data() + row * width;
         std::fill_n(own, width, 0.0);
-        for (std::size_t j = 0; j + 1 < blocks; ++j)
+        for (std::size_t j = 0; j < count; ++j)
             k.accumulateDouble(own, c[j], images.data() + (j * rows + row) * width, width);
     });
 }

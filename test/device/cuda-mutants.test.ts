@@ -64,6 +64,34 @@ const mutants: readonly Mutant[] = [
     wrong: 'const size_t i = threadNumber() << 20;',
     ...{ verb: 'clip', expected: /SIGSEGV/ },
   },
+  {
+    name: 'factors beyond the last element',
+    ...{ module: 'vectors.cu', file: 'vectors.cu' },
+    right: 'if (i >= p.count) return;\n    p.x[i] = multiply',
+    wrong: 'if (i > p.count) return;\n    p.x[i] = multiply',
+    ...{ verb: 'weigh', expected: /elements of array 0/ },
+  },
+  {
+    name: 'a product with the zeros of a matrix',
+    ...{ module: 'vectors.cu', file: 'vectors.cu' },
+    right: ': value != 0;',
+    wrong: ': true;',
+    ...{ verb: 'multiplyAxis', expected: /elements of array 0/ },
+  },
+  {
+    name: 'vectors that are read before they are orthogonal',
+    ...{ module: 'vectors.cu', file: 'vectors.cu' },
+    right: 'other[i], own[i]);\n        __syncthreads();',
+    wrong: 'other[i], own[i]);',
+    ...{ verb: 'orthonormalize', expected: /elements of array [01]/ },
+  },
+  {
+    name: 'a rotation with fused operations',
+    ...{ module: 'vectors.cu', file: '../krylov.h' },
+    right: 'add(multiply(cosine, a), multiply(sine, b))',
+    wrong: 'multiplyAdd(cosine, a, multiply(sine, b))',
+    ...{ verb: 'leastResiduals', expected: /elements of array 0/ },
+  },
 ];
 
 for (const { name, module, file, right, wrong, verb, expected } of mutants) {

@@ -4,8 +4,9 @@ import { Draws, type Values } from './draws.js';
 import type { Cases } from './gpu-case.js';
 import { elementCases } from './gpu-element-cases.js';
 import { updateCases } from './gpu-update-cases.js';
+import { vectorCases } from './gpu-vector-cases.js';
 
-export const cases: Cases = { ...updateCases, ...elementCases };
+export const cases: Cases = { ...updateCases, ...elementCases, ...vectorCases };
 
 /** An array on the queue for each of a case, within a larger one whose rest has to stay as it is. */
 class Arena {
