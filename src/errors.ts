@@ -1,14 +1,20 @@
 /** What an error names beside its message: the option's path and the value that was refused. */
 export interface ErrorDetail {
+  /** Path of the option, such as `solver.snr`. */
   option?: string;
+  /** What it was given. */
   value?: unknown;
+  /** The error that led to this one. */
   cause?: unknown;
 }
 
 /** Base of every error that fastsde throws on purpose; `code` is stable across versions. */
 export class FastsdeError extends Error {
+  /** `ERR_FASTSDE_...`, the same in every version. */
   readonly code: string;
+  /** Path of the option that is refused, where it is one. */
   readonly option?: string;
+  /** What it was given. */
   readonly value?: unknown;
 
   constructor(code: string, message: string, detail: ErrorDetail = {}) {
@@ -22,6 +28,7 @@ export class FastsdeError extends Error {
 
 /** An option or argument that cannot be used; names the option, its value and what was expected. */
 export class OptionError extends FastsdeError {
+  /** Path of the option, such as `solver.snr`. */
   declare readonly option: string;
   /** What was expected: the message says that the option "must be" that. */
   readonly expected: string;
@@ -55,8 +62,11 @@ export class OutputError extends FastsdeError {
 
 /** A score that is NaN or infinite, with the solver step and the global index of the sample. */
 export class NonFiniteScoreError extends FastsdeError {
+  /** Position of the step in the run, from 0. */
   readonly step: number;
+  /** Index of the sample in the run. */
   readonly sample: number;
+  /** Time of the level at which the score was asked for. */
   readonly time: number;
 
   constructor(step: number, sample: number, time: number) {
@@ -73,8 +83,11 @@ export class NonFiniteScoreError extends FastsdeError {
 
 /** An adaptive integration whose steps became too small to go on, with the global index of the sample. */
 export class IntegrationError extends FastsdeError {
+  /** Index of the sample in the run. */
   readonly sample: number;
+  /** Time that was reached. */
   readonly time: number;
+  /** What the error had to meet. */
   readonly tolerances: { readonly rtol: number; readonly atol: number };
 
   constructor(sample: number, time: number, tolerances: { readonly rtol: number; readonly atol: number }) {

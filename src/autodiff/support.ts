@@ -27,7 +27,9 @@ export interface Unsupported {
 
 /** What a derivative would lack. */
 export interface Support {
+  /** Whether nothing is missing. */
   readonly ok: boolean;
+  /** What has no derivative, and where it is. */
   readonly missing: readonly Unsupported[];
 }
 

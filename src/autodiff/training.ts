@@ -20,16 +20,21 @@ export interface TrainingOptions {
 
 /** A trained tensor: an input of the graph under its own name, and the output that holds its gradient. */
 export interface Parameter {
+  /** Name of the tensor, and of the input that takes its value. */
   readonly name: string;
+  /** Its shape. */
   readonly shape: readonly number[];
+  /** The output that holds its gradient. */
   readonly gradient: string;
 }
 
 /** A graph that computes a loss and its gradients, made here or exported from elsewhere. */
 export interface TrainingGraph {
+  /** The graph. */
   readonly model: Model;
   /** The output that is minimised, a scalar. */
   readonly loss: string;
+  /** What is trained. */
   readonly parameters: readonly Parameter[];
   /** The inputs that hold data rather than parameters. */
   readonly data: readonly TensorInfo[];

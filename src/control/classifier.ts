@@ -26,6 +26,7 @@ export interface Classifier extends Partial<
   readonly classes: number;
   /** Writes grad_x log p(y | x) of every row and its class into `output`, in the form of {@link ScoreModel.evaluate}. */
   readonly gradient: ScoreModel['evaluate'];
+  /** Releases what it was loaded into. */
   close?(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@ import { checkKnown, isList } from '../options.js';
 import { elementCount } from '../shape.js';
 import { checkShape, type DifferentiableOperator } from './operator.js';
 
+/** A measurement by the functions of the caller. */
 export interface DifferentiableOperatorOptions {
   /** For the record of a run. Default `differentiable`. */
   readonly name?: string | undefined;

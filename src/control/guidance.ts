@@ -59,6 +59,7 @@ export interface AutoguidanceOptions extends GuidanceStrength {
   readonly guide: ScoreModel;
 }
 
+/** How a score is guided, by its `kind`. */
 export type GuidanceOptions = ClassifierFreeOptions | ClassifierOptions | AutoguidanceOptions;
 
 const strengthOptions = Object.keys({

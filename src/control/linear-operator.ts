@@ -5,6 +5,7 @@ import { numbersOf } from './differentiable-operator.js';
 import { productSpectrum } from './kronecker.js';
 import { checkShape, type LinearOperator, type Spectrum } from './operator.js';
 
+/** A linear measurement by the functions of the caller. */
 export interface LinearOperatorOptions {
   /** For the record of a run. Default `linear`. */
   readonly name?: string | undefined;

@@ -13,6 +13,7 @@ import {
 
 /** y = A(x) + noise z with z standard normal. */
 export interface Measurement {
+  /** A. */
   readonly operator: Operator;
   /** y in the model's own space: [count, ...measuredShape], or one for all samples. */
   readonly values: Float32Array | Float64Array;
@@ -133,6 +134,7 @@ export function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
+/** With what noise a measurement is made. */
 export interface MeasureOptions {
   /** Standard deviation of the noise. Default 0. */
   readonly noise?: number | undefined;

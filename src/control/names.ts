@@ -7,7 +7,9 @@ export const restorationOptions = {
   dps: ['zeta'],
   repaint: ['replaceAt', 'jumpLength', 'resamples'],
 } as const;
+/** Name of a method of restoration. */
 export type RestorationMethod = keyof typeof restorationOptions;
+/** All names of such methods. */
 export const restorationMethods = Object.keys(restorationOptions) as readonly RestorationMethod[];
 
 export const replacementLevels = ['arrived', 'departed'] as const;

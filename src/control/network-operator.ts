@@ -9,6 +9,7 @@ import { modelSource, type ModelFile } from '../io/path.js';
 import { closable, type Closable } from '../closing.js';
 import { checkShape, type DifferentiableOperator } from './operator.js';
 
+/** How a measuring network is read and run. */
 export interface OperatorLoadOptions {
   /** Shape of a sample, where the file leaves it open. */
   readonly shape?: readonly number[] | undefined;

@@ -39,6 +39,7 @@ export interface OrthonormalRows {
 
 /** What is measured of a sample, y = A x + noise: a linear map A with its transpose. */
 export interface LinearOperator {
+  /** Name, for records and errors. */
   readonly name: string;
   /** What it is made of, for the record of a run. */
   readonly options?: Readonly<Record<string, unknown>>;
@@ -60,6 +61,7 @@ export interface LinearOperator {
 
 /** What is measured of a sample by a map A that need not be linear, with its derivative. Rows do not depend on each other. */
 export interface DifferentiableOperator {
+  /** Name, for records and errors. */
   readonly name: string;
   /** What it is made of, for the record of a run. */
   readonly options?: Readonly<Record<string, unknown>>;
@@ -75,6 +77,7 @@ export interface DifferentiableOperator {
   close?(): Promise<void>;
 }
 
+/** What is measured of a sample, by a linear map or by another that can be differentiated. */
 export type Operator = LinearOperator | DifferentiableOperator;
 
 export function isLinear(operator: Operator): operator is LinearOperator {

@@ -42,6 +42,7 @@ export interface RestoreOptions extends SolverChoice {
   readonly onProgress?: ((progress: RestoreProgress) => void) | undefined;
 }
 
+/** How far a restoration has come. */
 export interface RestoreProgress {
   /** Share of the whole run that is done, from 0 to 1. */
   readonly fraction: number;

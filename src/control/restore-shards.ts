@@ -15,6 +15,7 @@ import { isLinear, type Operator } from './operator.js';
 import type { RestoreOptions } from './restore-options.js';
 import { prepareRestore, type RestoreResult } from './restore.js';
 
+/** How restorations are drawn into a folder. */
 export interface RestoreShardsOptions extends RestoreOptions {
   /** Facts about the model for the manifest. A run that is continued has to give the same. */
   readonly origin?: Readonly<Record<string, unknown>> | undefined;

@@ -14,6 +14,7 @@ import { isLinear, type Operator } from './operator.js';
 import { restoreOptionNames, type RestoreOptions } from './restore-options.js';
 import { restorations, type Drawn } from './restorations.js';
 
+/** Draws from the posterior, and how they were made. */
 export interface RestoreResult {
   /** [count, ...shape], in the model's own space. */
   readonly samples: Float32Array;

@@ -11,6 +11,7 @@ export interface Dataset {
    * [count, ...shape], row-major. Bytes are 8-bit images, 0..255; floats are values in the model's own space.
    */
   readonly data: Uint8Array | Float32Array;
+  /** Shape of one sample. */
   readonly shape: readonly number[];
   /** One class per sample, where the source has classes. */
   readonly labels?: Int32Array;
@@ -132,7 +133,9 @@ export function checkClasses({ labels }: Pick<Dataset, 'labels'>, classes: numbe
 
 /** What {@link modelValues} needs to know of a model. */
 export interface DataSpace {
+  /** Shape of one sample. */
   readonly shape: readonly number[];
+  /** The process, of which the range of the data counts. */
   readonly sde: { readonly dataRange: readonly [number, number] };
 }
 

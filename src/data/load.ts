@@ -14,6 +14,7 @@ import { mnist, splits } from './mnist.js';
 import { pictureArchive, pictureFolder, type PictureOptions } from './pictures.js';
 import { isToy, toys } from './toys.js';
 
+/** Which part of data is read, and how. */
 export interface LoadDataOptions extends PictureOptions {
   /** A .npy or IDX file with one class per sample, in place of the classes of the source. */
   readonly labels?: FilePath;

@@ -14,6 +14,7 @@ const isPicture = (path: string): boolean =>
 
 const isSplit = (folder: string | undefined): boolean => splits.some((split) => split === folder);
 
+/** Which pictures are read, and what becomes of those that cannot be. */
 export interface PictureOptions extends FitOptions {
   /** Which of the folders `train` and `test` is read, where the source has these. Default `test`. */
   readonly split?: Split;

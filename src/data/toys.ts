@@ -17,6 +17,7 @@ export interface Toy {
   readonly logDensity?: (points: Float32Array | Float64Array) => Float64Array;
 }
 
+/** Which points of the sequence of a seed are drawn. */
 export interface ToyOptions {
   /** Of all points. Default 0n. */
   readonly seed?: bigint;
@@ -134,6 +135,7 @@ const gaussians = toy(
   (points) => eightGaussians().logDensity(points),
 );
 
+/** Name of a two-dimensional law. */
 export type ToyName = 'swiss-roll' | 'two-moons' | 'checkerboard' | 'eight-gaussians';
 
 /** Two-dimensional laws on which score models are tried, each of about unit scale. */

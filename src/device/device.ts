@@ -15,7 +15,9 @@ export type Values = State | Uint8Array | Uint16Array | Int32Array | BigInt64Arr
 
 /** An array on a device: a solver names it in verbs, and never sees an element. */
 export interface Elements {
+  /** Number of elements. */
   readonly length: number;
+  /** 4 in single precision, 8 in double. */
   readonly BYTES_PER_ELEMENT: number;
 }
 

@@ -28,6 +28,7 @@ import type { Sde } from '../sde/sde.js';
 import { FairQueue } from './fair-queue.js';
 import { openModels, type ModelSource, type OpenModels } from './source.js';
 
+/** How many engines there are, with how many threads, and how the model is read. */
 export interface EnginesOptions extends LoadOptions {
   /** Requests that run at once, each with a session of its own. Default 1. */
   readonly engines?: number | undefined;
@@ -97,7 +98,9 @@ const PREVIEWS = 2;
 export class Engines {
   /** Shape of one sample. */
   readonly shape: readonly number[];
+  /** The process of the model. */
   readonly sde: Sde;
+  /** What the network's raw output means. */
   readonly parameterization: Parameterization;
   /** Number of classes where the model takes a class label. */
   readonly classes?: number | undefined;

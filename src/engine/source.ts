@@ -14,6 +14,7 @@ import { isModelFile, type ModelFile } from '../io/path.js';
 
 /** A Gaussian mixture and the SDE that diffuses it. */
 export interface MixtureSource extends MixtureModelOptions {
+  /** The law of the data. */
   readonly mixture: MixtureSpec;
   /** An SDE, or the name of one. Default `vp`. */
   readonly sde?: Sde | SdeName | undefined;
@@ -23,6 +24,7 @@ export interface MixtureSource extends MixtureModelOptions {
 export interface GuidedSource {
   /** The path or `file:` URL of an ONNX file, or the bytes of one. */
   readonly model: ModelFile;
+  /** How it is guided, with files in the place of networks. */
   readonly guidance: GuidanceDescription;
 }
 

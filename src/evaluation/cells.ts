@@ -13,7 +13,9 @@ import type { Plan } from '../solvers/solver.js';
 export type Sampler =
   | string
   | (SolverChoice & {
+      /** Its name in tables and charts. */
       readonly label: string;
+      /** The times for a number of steps, descending. */
       readonly gridOf?: ((steps: number) => readonly number[]) | undefined;
     });
 

@@ -42,6 +42,7 @@ export interface ComparisonRow {
   readonly distances: Distances;
 }
 
+/** Samplers side by side. */
 export interface Comparison {
   /** Samplers in the order in which they were given, each by its evaluations. */
   readonly rows: readonly ComparisonRow[];

@@ -16,6 +16,7 @@ import type { Sampler } from './cells.js';
 import { distanceNames, type DistanceName, type ExactLaw, type ReferenceData } from './distances.js';
 import { fineTolerance } from './fine-solution.js';
 
+/** Which samplers are compared, at which budgets, by which distances. */
 export interface CompareOptions {
   /** Default: `ddim,dpmpp-2m,unipc,edm-heun,dpmpp-2m-sde,ancestral`. */
   readonly samplers?: readonly Sampler[] | undefined;
@@ -62,6 +63,7 @@ const optionNames = Object.keys({
   ...{ tolerance: 1, folder: 1, origin: 1, signal: 1, onProgress: 1 },
 } satisfies Record<keyof CompareOptions, 1>);
 
+/** How far a comparison has come. */
 export interface CompareProgress {
   /** Share of the evaluations that are to be made, from 0 to 1. */
   readonly fraction: number;

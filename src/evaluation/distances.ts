@@ -24,12 +24,14 @@ export const distanceNames: readonly DistanceName[] = [
 /** A distance with its standard error, where it has one. */
 export type Distance = Omit<Estimate, 'standardError'> & Partial<Estimate>;
 
+/** Distances by their names. */
 export type Distances = Partial<Record<DistanceName, Distance>>;
 
 /** A law of which exact samples can be drawn, and whose moments are known: a Gaussian mixture is one. */
 export interface ExactLaw {
   /** [count, dimension]; a sample is a function of the seed and its index. */
   sample(count: number, options: { seed: bigint; first: number }): Float64Array;
+  /** [dimension] */
   mean(): Float64Array;
   /** [dimension, dimension] */
   covariance(): Float64Array;
@@ -37,6 +39,7 @@ export interface ExactLaw {
 
 /** Data that samples are compared with. */
 export interface ReferenceData {
+  /** Those of the data. */
   readonly features: Features;
   /** What makes features of samples. Default: their values are the features. */
   readonly network?: FeatureNetwork | undefined;

@@ -21,6 +21,7 @@ export const metricNames: readonly MetricName[] = [
   'memorisation',
 ];
 
+/** What is computed of samples, by which features. */
 export interface EvaluateOptions extends PassOptions {
   /** Default: all but what lacks its data. */
   readonly metrics?: readonly MetricName[] | undefined;

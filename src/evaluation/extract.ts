@@ -9,6 +9,7 @@ import type { FeatureNetwork } from './feature-network.js';
 import { checkFinite, type Features, type PassOptions } from './features.js';
 import { picturesOf, valuesOf, type Piece, type Samples } from './samples.js';
 
+/** How features are computed. */
 export interface ExtractOptions extends PassOptions {
   /**
    * A folder in which the features of every piece of the samples are kept, by the hashes of network and piece, so that an

@@ -41,6 +41,7 @@ export interface FeatureNetwork {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** How a feature network is read and run. */
 export interface FeatureNetworkOptions {
   /** Threads of the network. Default: one per core. */
   readonly threads?: number | undefined;

@@ -13,6 +13,7 @@ export interface Estimate {
   readonly standardError: number;
 }
 
+/** A Frechet distance with what its samples leave open. */
 export interface FrechetDistance {
   /** |mean difference|^2 + tr(covariances) - 2 tr((product of covariances)^(1/2)). */
   readonly value: number;

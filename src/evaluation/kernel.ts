@@ -5,6 +5,7 @@ import { checkComparable, type Features, type PassOptions } from './features.js'
 import type { Estimate } from './frechet.js';
 import { forPairs, pointsOf, type PointSet } from './pairs.js';
 
+/** How many samples the kernel distance compares at once. */
 export interface KernelDistanceOptions extends PassOptions {
   /**
    * Samples of each set that are compared with all others at most. Where both sets have more, the statistic is the mean over disjoint

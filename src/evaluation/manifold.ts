@@ -5,6 +5,7 @@ import { checkComparable, type Features, type PassOptions } from './features.js'
 import type { Estimate } from './frechet.js';
 import { forPairs, pointsOf, toSquaredDistances, type PointSet } from './pairs.js';
 
+/** How neighbours are counted. */
 export interface ManifoldOptions extends PassOptions {
   /** Nearest neighbours that make the radius of precision and recall. Default 3. */
   readonly precisionNeighbours?: number | undefined;
@@ -20,6 +21,7 @@ export interface Fidelity extends Estimate {
   readonly expectedIfEqual: number;
 }
 
+/** How two sets cover each other, by their nearest neighbours. */
 export interface Manifold {
   /** The share of generated samples within the k-th nearest neighbour radius of a reference sample (Kynkaanniemi et al. 2019). */
   readonly precision: Estimate;

@@ -4,6 +4,7 @@ import { chooseSamples } from './choice.js';
 import { checkComparable, type Features, type PassOptions } from './features.js';
 import { forPairs, pointsOf, toSquaredDistances } from './pairs.js';
 
+/** How near neighbours are looked for. */
 export interface NearestOptions extends PassOptions {
   /** Samples whose neighbours are looked for, evenly spread over the set. Default 10000. */
   readonly subset?: number | undefined;

@@ -8,6 +8,7 @@ import { likelihood } from '../likelihood/likelihood.js';
 import { sample } from '../sampling/sample.js';
 import { pathOf, type FilePath } from '../io/path.js';
 
+/** What is shown beside the density of a model of planar data. */
 export interface PlaneOptions {
   /** PointSet of the data [n, 2], which also choose what part of the plane is shown. */
   readonly data: Float32Array;

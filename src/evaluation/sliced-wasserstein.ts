@@ -7,6 +7,7 @@ import { checkComparable, type Features, type PassOptions } from './features.js'
 import type { Estimate } from './frechet.js';
 import { pointsOf } from './pairs.js';
 
+/** Over how many directions distances are averaged. */
 export interface SlicedWassersteinOptions extends PassOptions {
   /** Random directions. Default 1000. */
   readonly directions?: number | undefined;

@@ -5,18 +5,23 @@ import { loadSharp } from './sharp.js';
 
 /** A line through points (x, y) in the order of x. */
 export interface Curve {
+  /** Its name in the legend. */
   readonly label: string;
+  /** Abscissae, ascending. */
   readonly x: ArrayLike<number>;
+  /** Ordinates, one for each x. */
   readonly y: ArrayLike<number>;
   /** Standard errors of y, shown as bars where there are few points. */
   readonly errors?: ArrayLike<number>;
 }
 
+/** Curves over one axis. */
 export interface Chart {
   /** A line above the plot. */
   readonly title: string;
   /** What x is, below its axis. */
   readonly label: string;
+  /** What is drawn. */
   readonly curves: readonly Curve[];
   /** Values of y that a dashed line marks; one without a place on a logarithmic axis is left out. */
   readonly marks?: readonly { readonly label: string; readonly y: number }[];
@@ -26,6 +31,7 @@ export interface Chart {
 
 /** Charts side by side, with one legend: what has the same label has the same colour in all. */
 export interface Charts {
+  /** In rows, from left to right. */
   readonly charts: readonly Chart[];
   /** Default 2. */
   readonly columns?: number;

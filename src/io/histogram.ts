@@ -5,6 +5,7 @@ import { loadSharp } from './sharp.js';
 
 /** What a histogram shows. */
 export interface Histogram {
+  /** What is counted. */
   readonly values: ArrayLike<number>;
   /** What the values are, below their axis. */
   readonly label: string;

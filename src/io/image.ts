@@ -9,7 +9,9 @@ import { loadSharp } from './sharp.js';
 
 /** Samples as pictures: [count, channels, height, width] with one channel (grey) or three (RGB). */
 export interface ImageBatch {
+  /** Values, row-major. */
   readonly samples: Float32Array;
+  /** [count, channels, height, width]. */
   readonly shape: readonly number[];
   /** The values that become black and white; what lies outside is clipped. */
   readonly range: readonly [number, number];
@@ -17,9 +19,13 @@ export interface ImageBatch {
 
 /** An 8-bit picture, row by row, the channels of a pixel side by side. */
 export interface Picture {
+  /** [height, width, channels]. */
   readonly data: Uint8Array;
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** 1 grey, 3 red, green and blue. */
   readonly channels: 1 | 3;
 }
 

@@ -17,7 +17,9 @@ export type NumericArray =
 
 /** A dense array in row-major order. */
 export interface NdArray<T extends NumericArray = NumericArray> {
+  /** Elements. */
   readonly data: T;
+  /** Size of every axis. */
   readonly shape: readonly number[];
   /** Whether the bytes are NumPy's booleans, 0 and 1. */
   readonly boolean?: true;

@@ -5,7 +5,9 @@ import { isRecord } from '../options.js';
 
 /** A URL object, as `new URL('model.onnx', import.meta.url)` makes it, of a file. */
 export interface FileUrl {
+  /** The whole URL. */
   readonly href: string;
+  /** `file:`; of others nothing is read. */
   readonly protocol: string;
 }
 

@@ -29,6 +29,7 @@ export interface AutoencoderOptions {
   readonly provider?: 'cpu' | 'cuda' | undefined;
 }
 
+/** How an encoder is read and run. */
 export interface EncoderOptions extends AutoencoderOptions {
   /**
    * Channels of a latent. Where the network's output has twice as many, they are means and log-variances, and the mean is taken. Default: half
@@ -44,7 +45,9 @@ type PictureShape = readonly [1 | 3, number, number];
 export interface Decoder extends Closable {
   /** The path of the file, or "the decoder" where it came from bytes. */
   readonly source: string;
+  /** A latent is what a picture was encoded to, less `latentShift`, times this. */
   readonly latentScale: number;
+  /** See `latentScale`. */
   readonly latentShift: number;
   /**
    * The shape of the picture of one latent of this shape, [1 or 3, height, width]. Where the file leaves its sizes open, a small latent is
@@ -67,8 +70,11 @@ export interface Decoder extends Closable {
 
 /** Makes latents of pictures. */
 export interface Encoder extends Closable {
+  /** The path of the file, or "the encoder" where it came from bytes. */
   readonly source: string;
+  /** A latent is what a picture was encoded to, less `latentShift`, times this. */
   readonly latentScale: number;
+  /** See `latentScale`. */
   readonly latentShift: number;
   /**
    * The shape of the pictures that give latents of this shape. Where the file leaves its sizes open, a small picture is encoded to find out.

@@ -15,6 +15,7 @@ import { pathOf, type FilePath } from '../io/path.js';
 import { encodeTexts, type EncodedText } from './text-encoder.js';
 import { loadTokenizer } from './tokenizer.js';
 
+/** How a text becomes inputs. */
 export interface PromptOptions {
   /** What the pictures are led away from. Default: nothing. */
   readonly negative?: string | undefined;

@@ -29,6 +29,7 @@ export const integrationOptions: readonly string[] = Object.keys({
   ...{ signal: 1, onProgress: 1 },
 } satisfies Record<keyof IntegrationOptions, 1>);
 
+/** How far an integration has come. */
 export interface IntegrationProgress {
   /** Samples that are finished, of `count`. */
   readonly done: number;

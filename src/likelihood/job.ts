@@ -14,6 +14,7 @@ import {
 /** How the trace of the Jacobian is had: from every unit vector, or estimated from random signs or normal vectors. */
 export type TraceMethod = 'exact' | 'rademacher' | 'gaussian';
 
+/** How the density of samples is computed. */
 export interface LikelihoodOptions extends IntegrationOptions {
   /**
    * How the trace of the Jacobian is had: `exact`, by one product per dimension, or Hutchinson's estimate from random signs

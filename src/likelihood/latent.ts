@@ -18,11 +18,13 @@ import {
   type IntegrationProgress,
 } from './integration.js';
 
+/** How latent codes are decoded. */
 export interface DecodeOptions extends IntegrationOptions {
   /** Factor on the latent codes; below 1 samples become more typical (VP and sub-VP; Song et al. 2021). Default 1. */
   readonly temperature?: number | undefined;
 }
 
+/** How many points a path between two samples has. */
 export interface InterpolateOptions extends IntegrationOptions {
   /** Points on every path, its two ends included. Default 8. */
   readonly points?: number | undefined;

@@ -13,6 +13,7 @@ import { joinPasses, runPasses, type Passes } from './passes.js';
 import { decodePasses, encodePasses } from './passes-file.js';
 import { resolvedOptions, summarise, type LikelihoodResult } from './summary.js';
 
+/** How likelihoods are computed into a folder. */
 export interface LikelihoodShardsOptions extends Omit<LikelihoodOptions, 'latents'> {
   /** Do only these batches of the run, by their number from 0: the figures are then theirs. Default: all that are missing. */
   readonly batches?: readonly number[];

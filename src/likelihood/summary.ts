@@ -17,6 +17,7 @@ export interface MeanBits {
   readonly estimatorError?: number;
 }
 
+/** Densities, with what their estimate leaves open. */
 export interface LikelihoodResult {
   /** ln p_epsilon(x) of every sample in nats, in the model's own space: the mean over random vectors and passes. */
   readonly logDensity: Float64Array;

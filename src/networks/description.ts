@@ -84,6 +84,7 @@ export interface UNetDescription extends ScoreNetworkSettings, ConvolutionSettin
 /** A noise-conditional classifier p(y | x_t, t); convolutions for images, else an MLP. The output is the logits. */
 export interface ClassifierDescription extends NetworkSettings, MlpSettings, ConvolutionSettings {
   readonly kind: 'classifier';
+  /** How many classes it tells apart. */
   readonly classes: number;
 }
 

@@ -15,6 +15,7 @@ import { predictorCorrector } from '../solvers/predictor-corrector.js';
 /** What an Euler step between two points of a fine trajectory costs. */
 export type GridCost = (typeof gridCosts)[number];
 
+/** How a grid is found for a model. */
 export interface FindGridOptions {
   /** Steps of the grid. A sampler of one evaluation a step makes as many, and one more where it denoises at the end. */
   readonly steps: number;

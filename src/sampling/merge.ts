@@ -9,6 +9,7 @@ import { pathOf, type FilePath } from '../io/path.js';
 
 /** What {@link mergeShards} found. */
 export interface Merged {
+  /** The run whose parts were joined. */
   readonly run: Run;
   /** Number of files that were joined. */
   readonly shards: number;

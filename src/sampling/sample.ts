@@ -58,6 +58,7 @@ const optionNames = Object.keys({
   ...{ trajectory: 1, previewEvery: 1, preview: 1, signal: 1, onProgress: 1 },
 } satisfies Record<keyof SampleOptions, 1>);
 
+/** How far a run has come. */
 export interface Progress {
   /** Samples that are finished, of `count`. */
   readonly done: number;
@@ -97,6 +98,7 @@ export interface Trajectory {
   readonly frames: readonly Float32Array[];
 }
 
+/** Samples, and how they were drawn. */
 export interface SampleResult {
   /** [count, ...shape], row-major, in the model's own space (`sde.dataRange`). */
   readonly samples: Float32Array;

@@ -17,6 +17,7 @@ import { planOf, sample, warningsOf, type SampleOptions, type SampleResult } fro
 import { completeShards } from '../shards/complete.js';
 import { pathOf, type FilePath } from '../io/path.js';
 
+/** How samples are drawn into a folder. */
 export interface ShardsOptions extends Omit<
   SampleOptions,
   'classLabel' | 'initial' | 'trajectory' | 'preview' | 'previewEvery'

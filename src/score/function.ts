@@ -6,6 +6,7 @@ import { closable } from '../closing.js';
 import type { Parameterization, ScoreModel } from './model.js';
 import { parameterizations, scoreCoefficients } from './parameterization.js';
 
+/** What has to be known of a function to sample by it. */
 export interface FunctionModelOptions extends Process {
   /** Shape of one sample. */
   readonly shape: readonly number[];

@@ -11,7 +11,9 @@ export type Parameterization = 'score' | 'eps' | 'v' | 'x0' | 'flow' | 'reversed
 
 /** Per-sample scalars with which the score is `x * state + output * F`. */
 export interface ScoreCoefficients {
+  /** Factor of the state x. */
   readonly state: number;
+  /** Factor of the output F. */
   readonly output: number;
 }
 
@@ -84,9 +86,11 @@ export type Inputs = Readonly<Record<string, number | NdArray>>;
 
 /** What an input is fed, as the record of a run has it. */
 export interface FedInput {
+  /** Name of the input. */
   readonly name: string;
   /** As it was given, rounded to the type of the input. */
   readonly shape: readonly number[];
+  /** Type of its elements, such as `float32`. */
   readonly type: string;
   /** The number, where one was given. */
   readonly value?: number;
@@ -138,6 +142,7 @@ export interface Companions<T> {
 export interface ScoreModel extends Process, Closable {
   /** Shape of one sample, for example [1, 28, 28]. */
   readonly shape: readonly number[];
+  /** What the raw output F means. */
   readonly parameterization: Parameterization;
   /** Standard deviation of the data, where the parameterization or a weighting depends on it. Default 0.5. */
   readonly sigmaData?: number;
@@ -159,6 +164,7 @@ export interface ScoreModel extends Process, Closable {
   readonly closedForm?: ClosedForm;
   /** Present where the moments of the data are known: those of all, or of one class. */
   moments?(label?: number): Moments;
+  /** The scalars that make the score of x and F at a level. */
   coefficients(level: Level): ScoreCoefficients;
   /**
    * Writes F for the batch x ([batch, ...shape], float32, row-major) into `output` (same length); sample i is at levels[i].

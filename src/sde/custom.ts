@@ -3,6 +3,7 @@ import { checkKnown, checkNumber } from '../options.js';
 import { checkDataRange, checkEpsilon } from './constants.js';
 import type { Sde } from './sde.js';
 
+/** A process by its two functions, and what else it has to say. */
 export interface CustomSdeOptions {
   /** alpha(t) > 0 on (0, T], with alpha(0) = 1. */
   alpha: (t: number) => number;

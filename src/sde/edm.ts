@@ -3,6 +3,7 @@ import { checkKnown, checkNumber } from '../options.js';
 import { checkDataRange, checkSigmas } from './constants.js';
 import type { Sde } from './sde.js';
 
+/** Constants of the process of Karras et al. 2022. */
 export interface EdmOptions {
   /** Noise level at which sampling stops, and so `epsilon`; default 0.002. */
   sigmaMin?: number;

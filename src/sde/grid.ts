@@ -17,6 +17,7 @@ const MOST_STEPS = 1_000_000;
 export interface Step extends Transition {
   /** Position in solver order, from 0. */
   readonly k: number;
+  /** The level before the step, where the model is evaluated. */
   readonly from: Level;
   /** The level after the step; the data where the grid ends at them. */
   readonly to: Level;
@@ -27,6 +28,7 @@ export interface Step extends Transition {
 /** A grid by name, or its times themselves, descending: every level that is visited, and where sampling stops. */
 export type Grid = GridName | readonly number[] | Float64Array;
 
+/** How the levels of a sampler are spaced. */
 export interface GridOptions {
   /** Number of steps; the model is evaluated once at the start of each. As many as there are, where times are given. */
   readonly steps?: number | undefined;

@@ -14,7 +14,9 @@ export interface Level {
    * integers alone, the nearest one.
    */
   readonly index?: number | undefined;
+  /** Factor of the data: x_t = alpha x_0 + sigma z. */
   readonly alpha: number;
+  /** Standard deviation of the noise. */
   readonly sigma: number;
   /** ln alpha - ln sigma, half the log signal-to-noise ratio. */
   readonly lambda: number;
@@ -25,7 +27,9 @@ export const dataLevel: Level = { t: 0, alpha: 1, sigma: 0, lambda: Infinity };
 
 /** A forward process, perhaps with trained levels, of which `sde` is then the continuous time: every score model is one. */
 export interface Process {
+  /** The process in continuous time. */
   readonly sde: Sde;
+  /** The trained levels, where they are discrete. */
   readonly ladder?: Ladder | undefined;
 }
 

@@ -17,12 +17,19 @@ export interface NamedLadder {
   readonly name: LadderName;
   /** Number of levels. Default 1000. */
   readonly levels?: number | undefined;
+  /** The first beta, of `linear` and `scaled-linear`. */
   readonly betaStart?: number | undefined;
+  /** The last beta, of the same. */
   readonly betaEnd?: number | undefined;
+  /** Of `cosine`. */
   readonly offset?: number | undefined;
+  /** Bound of every beta, of `cosine` and `sigmoid`. */
   readonly mostBeta?: number | undefined;
+  /** Of `sigmoid`. */
   readonly start?: number | undefined;
+  /** Of `sigmoid`. */
   readonly end?: number | undefined;
+  /** Of `sigmoid`. */
   readonly temperature?: number | undefined;
   /** Rescale it so that the last level has no signal left, see {@link zeroTerminalSnr}. Default false. */
   readonly zeroTerminalSnr?: boolean | undefined;

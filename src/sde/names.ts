@@ -6,7 +6,9 @@ export const sdeOptions = {
   edm: ['sigmaMin', 'sigmaMax', 'sigmaData', 'dataRange'],
   flow: ['epsilon', 'dataRange'],
 } as const;
+/** Name of an SDE. */
 export type SdeName = keyof typeof sdeOptions;
+/** All names of SDEs. */
 export const sdeNames = Object.keys(sdeOptions) as readonly SdeName[];
 
 /** Ladders of DDPM by name, with the constants that each takes. */
@@ -16,7 +18,9 @@ export const ladderOptions = {
   cosine: ['offset', 'mostBeta'],
   sigmoid: ['start', 'end', 'temperature', 'mostBeta'],
 } as const;
+/** Name of a ladder of DDPM. */
 export type LadderName = keyof typeof ladderOptions;
+/** All names of ladders. */
 export const ladderNames = Object.keys(ladderOptions) as readonly LadderName[];
 
 /** Times of a grid; `reference` is the published loop. */
@@ -32,6 +36,7 @@ export const gridNames = [
   'shifted',
   'reference',
 ] as const;
+/** Name of a time grid. */
 export type GridName = (typeof gridNames)[number];
 
 /** What a step costs where a grid is found for a model. */

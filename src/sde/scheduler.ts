@@ -12,6 +12,7 @@ import type { Ladder } from './sde.js';
  * - `open`: the upper N of N + 1 whole levels (DPM-Solver, UniPC, DEIS).
  */
 export interface Spacing {
+  /** Which of the three. */
   readonly rule: 'whole' | 'between' | 'open';
   /** `leading`: jumps of floor(levels / N) up from the first; `trailing`: jumps of levels / N down from the last; `linspace`: with both ends. */
   readonly spread: 'leading' | 'trailing' | 'linspace';
@@ -25,25 +26,35 @@ export interface Spacing {
 
 /** Times of a flow, s t / (1 + (s - 1) t) for even t from 1 on, with the shift s. */
 export interface FlowSpacing {
+  /** That of flow matching. */
   readonly rule: 'flow';
+  /** Number of trained levels. */
   readonly levels: number;
+  /** The shift s, or how it follows from the size of the picture. */
   readonly shift: number | DynamicShift;
 }
 
 /** Of networks that were distilled over `jumps` even jumps of the trained levels: those from which N of them start, in even steps. */
 export interface DistilledSpacing {
+  /** That of distilled networks. */
   readonly rule: 'distilled';
+  /** How many jumps the network was distilled over. */
   readonly jumps: number;
 }
 
 /** A shift that grows with the tokens of a picture, exp(mu) (or mu, where `linear`) for mu even in them from `base` to `most`. */
 export interface DynamicShift {
+  /** mu at `baseTokens`. */
   readonly base: number;
+  /** mu at `mostTokens`. */
   readonly most: number;
+  /** Tokens of the smallest picture that it was set for. */
   readonly baseTokens: number;
+  /** Tokens of the largest. */
   readonly mostTokens: number;
   /** Pixels of a latent on a side of a token. */
   readonly patch: number;
+  /** Whether the shift is mu itself, not exp(mu). */
   readonly linear: boolean;
 }
 

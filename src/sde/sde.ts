@@ -2,7 +2,9 @@ import type { GridName } from './names.js';
 
 /** A Gaussian transition of the forward process: x_to | x_from ~ N(retain x_from, spread I). */
 export interface Transition {
+  /** Factor of the earlier state. */
   readonly retain: number;
+  /** Variance of the noise that is added. */
   readonly spread: number;
 }
 
@@ -11,8 +13,11 @@ export interface Transition {
  * with i, and level -1 is the data (alpha 1, sigma 0). Levels are integers everywhere; a time never becomes an index.
  */
 export interface Ladder {
+  /** Number of levels. */
   readonly levels: number;
+  /** Factor of the data at every level. */
   readonly alpha: Float64Array;
+  /** Standard deviation of the noise at every level. */
   readonly sigma: Float64Array;
   /**
    * Whether a network takes the integers of levels alone, so that between two of them it is evaluated at the nearer one. Default false:
@@ -28,6 +33,7 @@ export interface Ladder {
  * Times run from 0 (data) to `T` (prior). All functions take and return double precision.
  */
 export interface Sde {
+  /** Which process it is. */
   readonly name: 'vp' | 'subvp' | 've' | 'edm' | 'flow' | 'custom';
   /** End of the forward process. */
   readonly T: number;
@@ -48,7 +54,9 @@ export interface Sde {
   drift(t: number): number;
   /** g(t). */
   diffusion(t: number): number;
+  /** alpha(t), the factor of the data. */
   alpha(t: number): number;
+  /** sigma(t), the standard deviation of the noise. */
   sigma(t: number): number;
   /** ln alpha(t) - ln sigma(t), half the log signal-to-noise ratio. */
   lambda(t: number): number;

@@ -4,6 +4,7 @@ import { linearBeta } from './beta.js';
 import { LIKELIHOOD_EPSILON, checkDataRange, checkEpsilon, type CommonOptions } from './constants.js';
 import type { Sde } from './sde.js';
 
+/** Constants of the sub-VP SDE. */
 export interface SubVpOptions extends CommonOptions {
   /** beta(0); default 0.1. */
   beta0?: number;

@@ -14,6 +14,7 @@ export interface SdeTable {
   readonly sigma: ArrayLike<number>;
 }
 
+/** What a table of alpha and sigma leaves open. */
 export type TableOptions = Pick<CustomSdeOptions, 'epsilon' | 'priorSigma' | 'dataRange'>;
 
 /** How much before its end a process without signal there is left by what divides by alpha. */

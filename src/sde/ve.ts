@@ -10,6 +10,7 @@ import {
 import { geometricSigmas, smldLadder } from './ladder.js';
 import type { Sde } from './sde.js';
 
+/** Constants of the VE SDE. */
 export interface VeOptions extends CommonOptions {
   /** sigma(0); default 0.01. */
   sigmaMin?: number;

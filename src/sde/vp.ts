@@ -6,6 +6,7 @@ import { LIKELIHOOD_EPSILON, checkDataRange, checkEpsilon, type CommonOptions } 
 import { ddpmLadder, linearBetas } from './ladder.js';
 import type { Sde } from './sde.js';
 
+/** Constants of the VP SDE. */
 export interface VpOptions extends CommonOptions {
   /** beta(0); default 0.1. */
   beta0?: number;

@@ -21,6 +21,7 @@ export interface Run {
   readonly options: Readonly<Record<string, unknown>>;
   /** Index of the first sample. */
   readonly first: number;
+  /** Samples of the run. */
   readonly count: number;
   /** Shape of one sample. */
   readonly shape: readonly number[];
@@ -28,8 +29,11 @@ export interface Run {
 
 /** A file of consecutive samples: float32 [count, ...shape], or what was found of them. */
 export interface Shard {
+  /** Its name in the folder. */
   readonly file: string;
+  /** Index of its first sample. */
   readonly first: number;
+  /** Its samples. */
   readonly count: number;
   /** Of the whole file, in hexadecimal. */
   readonly sha256: string;
@@ -47,6 +51,7 @@ export interface ParticleFigures {
 
 /** The record of a run, or of one part of it, as far as it has come. */
 export interface Manifest {
+  /** What is drawn. */
   readonly run: Run;
   /** Complete shards, by index. */
   readonly shards: readonly Shard[];

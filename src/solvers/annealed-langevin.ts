@@ -10,6 +10,7 @@ import { langevinMove } from './correctors/langevin.js';
 import type { Plan, Solver } from './solver.js';
 import { denoise as denoiseAt, stayAt, walk } from './walk.js';
 
+/** Options of {@link annealedLangevin}. */
 export interface AnnealedLangevinOptions {
   /** Standard deviations of the noise, descending. Default: the model's own ladder, or 232 geometric levels. */
   readonly sigmas?: readonly number[] | undefined;

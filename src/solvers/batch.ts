@@ -16,13 +16,17 @@ import { addRuns, costAt, noCounts, type Counts } from './counts.js';
 
 /** One step x' = state x + score s(x, t) + noise z; its mean is the same without the noise. */
 export interface Update {
+  /** Factor of the state x. */
   readonly state: number;
+  /** Factor of the score. */
   readonly score: number;
+  /** Factor of fresh standard normal noise. */
   readonly noise: number;
 }
 
 /** What is known of the samples, such as the pixels of a picture outside its hole: it acts after every move. */
 export interface Constraint {
+  /** What it is, for records and errors. */
   readonly name: string;
   /** The options as resolved, for the record of a run. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
@@ -33,6 +37,7 @@ export interface Constraint {
   apply(batch: Batch, level: Level, address: NoiseAddress): void | Promise<void>;
 }
 
+/** Which samples of a run a batch holds, and how they are drawn. */
 export interface BatchOptions {
   /** Samples in the batch. */
   readonly size: number;
@@ -61,11 +66,15 @@ export interface BatchOptions {
  * scalars; it alone touches elements, by the verbs of a device, which take effect later and in order: what is read is awaited.
  */
 export class Batch {
+  /** The model that is evaluated. */
   readonly model: ScoreModel;
+  /** Samples in the batch. */
   readonly size: number;
+  /** Index of its first sample in the run, which addresses the noise. */
   readonly first: number;
   /** A class for every sample. */
   readonly labels: Int32Array | undefined;
+  /** Aborts evaluations. */
   readonly signal: AbortSignal | undefined;
   /** The state, [size, ...shape]. */
   readonly x: Elements;
@@ -75,6 +84,7 @@ export class Batch {
   readonly variance: Elements | undefined;
   /** The level of the last evaluation. */
   level!: Level;
+  /** What it cost so far. */
   readonly counts: Counts = noCounts();
   /** Evaluations of every sample, rejected ones included, after an adaptive solver. */
   evaluations: Int32Array | undefined;
@@ -124,6 +134,7 @@ export class Batch {
     return commandsOf(this.model) === undefined;
   }
 
+  /** The address of noise of this batch: its seed and first sample, with a stream, a step and a sub-step. */
   noise(stream: number, step = 0, substep = 0): NoiseAddress {
     return { seed: this.#options.seed, samples: this.first, step, stream, substep };
   }
@@ -196,6 +207,7 @@ export class Batch {
     if (this.#rounded) this.copy(this.x, x);
   }
 
+  /** Fills an array of [size, ...shape] from a law at an address. */
   fill(out: Elements, distribution: Distribution, address: NoiseAddress): void {
     this.isRandom = true;
     this.device.fill(out, this.size, distribution, address);
@@ -396,6 +408,7 @@ export class Batch {
     return place;
   }
 
+  /** Copies an array. */
   copy(out: Elements, from: Elements): void {
     this.device.copy(out, from);
   }

@@ -5,6 +5,7 @@ import type { Move, Resolved } from './predictor.js';
 
 /** Steps at one level towards its law. */
 export interface Corrector {
+  /** Name of the method, for records and errors. */
   readonly name: string;
   /** Steps at every level, with an evaluation before each. */
   readonly steps: number;

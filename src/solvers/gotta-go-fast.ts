@@ -14,6 +14,7 @@ import { ProbabilityFlow } from './ode/probability-flow-ode.js';
 import type { Observer, Plan, Solver } from './solver.js';
 import { denoise as denoiseAt } from './walk.js';
 
+/** Options of {@link gottaGoFast}. */
 export interface GottaGoFastOptions {
   /** Relative tolerance. Default 0.01. */
   readonly rtol?: number | undefined;

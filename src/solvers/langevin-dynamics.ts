@@ -7,6 +7,7 @@ import { langevinMove } from './correctors/langevin.js';
 import type { Plan, Solver } from './solver.js';
 import { stayAt, walk } from './walk.js';
 
+/** Options of {@link langevinDynamics}. */
 export interface LangevinDynamicsOptions {
   /** Step size e of x' = x + e s + sqrt(2 e) z. */
   readonly stepSize: number;

@@ -11,7 +11,9 @@ import { ddimFromNoise } from './predictors/ddim.js';
 
 /** The scalars of a step: x_to = state x + sum_j weights[j] p_j + noise z with p_j the prediction at levels[j]. */
 export interface Combination {
+  /** Factor of the state x. */
   readonly state: number;
+  /** Factors of the predictions, newest first. */
   readonly weights: readonly number[];
   /** Default 0. */
   readonly noise?: number;
@@ -49,6 +51,7 @@ export interface Multistep {
   };
 }
 
+/** What all multistep methods take. */
 export interface MultistepOptions {
   /** How the estimate of x_0 is kept within the data range at every step. Default false. */
   readonly clip?: Clip | undefined;

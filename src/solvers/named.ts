@@ -26,6 +26,7 @@ export type Named<Name extends string, Value> = Name | Described<Name> | Value;
 
 /** A method as plain data, such as `{ name: 'ancestral', clip: true }`. */
 export interface Described<Name extends string> {
+  /** Which method; the other entries are its options. */
   readonly name: Name;
   readonly [option: string]: unknown;
 }

@@ -32,7 +32,9 @@ export const predictorOptions = {
   restart: ['intervals', 'noise', 'clip'],
   none: [],
 } as const;
+/** Name of a predictor. */
 export type PredictorName = keyof typeof predictorOptions;
+/** All names of predictors. */
 export const predictorNames = Object.keys(predictorOptions) as readonly PredictorName[];
 
 export const correctorOptions = {
@@ -40,7 +42,9 @@ export const correctorOptions = {
   ald: ['snr', 'steps'],
   none: [],
 } as const;
+/** Name of a corrector. */
 export type CorrectorName = keyof typeof correctorOptions;
+/** All names of correctors. */
 export const correctorNames = Object.keys(correctorOptions) as readonly CorrectorName[];
 
 /** Solvers: combinations of the others, adaptive and particle methods. */
@@ -73,7 +77,9 @@ export const solverOptions = {
   'annealed-langevin': ['sigmas', 'stepSize', 'stepsPerLevel', 'denoise'],
   'langevin-dynamics': ['stepSize', 'steps', 'time'],
 } as const;
+/** Name of a solver that is no predictor. */
 export type SolverName = keyof typeof solverOptions;
+/** All names of such solvers. */
 export const solverNames = Object.keys(solverOptions) as readonly SolverName[];
 
 /** What draws samples where no method is named: of those that were compared, the best within 40 evaluations (docs/samplers.md). */

@@ -53,6 +53,7 @@ export interface WalkOptions {
   readonly epsilon?: number | undefined;
 }
 
+/** Options of {@link predictorCorrector}. */
 export interface PredictorCorrectorOptions extends WalkOptions {
   /** Default: reverse diffusion. */
   readonly predictor?: Named<PredictorName, Predictor> | undefined;

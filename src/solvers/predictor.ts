@@ -18,6 +18,7 @@ export type Move = (step: Step, noise: NoiseAddress | undefined) => void | Promi
 
 /** What is known of a walk before it begins. */
 export interface Walked {
+  /** The model that is sampled from. */
   readonly model: ScoreModel;
   /** All steps of the walk. */
   readonly steps: readonly Step[];
@@ -27,6 +28,7 @@ export interface Walked {
 
 /** A way from one level to the next: every method on a fixed grid is one. */
 export interface Predictor {
+  /** Name of the method, for records and errors. */
   readonly name: string;
   /**
    * Starts a batch. What it returns makes the steps, in order, and keeps the history of this batch.
@@ -56,6 +58,7 @@ export interface Predictor {
 
 /** A predictor whose step is three scalars. */
 export interface LinearPredictor extends Predictor {
+  /** The scalars of a step. */
   update(step: Step, sde: Sde): Update;
 }
 

@@ -33,6 +33,7 @@ export interface Plan {
 
 /** A way to draw samples from a score model. Methods on a fixed grid are predictors; solvers are what is neither. */
 export interface Solver {
+  /** Name of the method, for records and errors. */
   readonly name: string;
   /** Resolves defaults and refuses what does not fit the model. */
   plan(model: ScoreModel): Plan;

@@ -6,8 +6,11 @@ import type { Observer } from './solver.js';
 
 /** An evaluation at a level and the move that follows it, which leads to `to`. */
 export interface Visit {
+  /** Where the model is evaluated. */
   readonly at: Level;
+  /** Where the move leads. */
   readonly to: Level;
+  /** Makes the move. */
   readonly move: () => void | Promise<void>;
   /** Whether the move is made without an evaluation, and nobody observes it. Default false. */
   readonly blind?: boolean | undefined;

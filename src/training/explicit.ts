@@ -21,6 +21,7 @@ export interface FisherDivergenceOptions extends WeightingOptions {
 
 /** How far a score model is from the truth at one time. */
 export interface FisherDivergence {
+  /** The time. */
   readonly t: number;
   /** lambda(t) E |s_theta - s|^2 per element, x_t being drawn from the data's own law. */
   readonly value: number;

@@ -32,12 +32,15 @@ import { elementCount } from '../shape.js';
 
 /** The data inputs of a training graph, and the time of each row. The arrays are used again by the next call. */
 export interface ObjectiveFeeds {
+  /** By the names of the graph's inputs. */
   readonly tensors: Record<string, Tensor>;
+  /** One for each row. */
   readonly times: Float64Array;
 }
 
 /** An objective for one model. */
 export interface Objective {
+  /** The model as it is sampled from. */
   readonly description: ModelDescription;
   /** What is fed to the inputs of the network beside state, time and class. */
   readonly inputs: readonly FedInput[];

@@ -93,6 +93,7 @@ export interface TrainOptions extends TrainSettings {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Where a run leaves what it goes on from. */
 export interface CheckpointOptions {
   /** Created where it does not exist; the folder above it has to. Only one process at a time can train into it. */
   readonly folder: FilePath;
@@ -102,6 +103,7 @@ export interface CheckpointOptions {
   readonly keep?: number | undefined;
 }
 
+/** Where a run leaves weights for averages afterwards. */
 export interface SnapshotOptions {
   /** Created where it does not exist; the folder above it has to. A snapshot holds the parameters once for each average. */
   readonly folder: FilePath;

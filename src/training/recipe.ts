@@ -35,7 +35,9 @@ export interface RecipeOptions
 
 /** A network and the options with which `train` trains it. */
 export interface Recipe {
+  /** The network that is trained. */
   readonly model: Model;
+  /** How. */
   readonly options: TrainOptions;
 }
 

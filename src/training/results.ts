@@ -39,6 +39,7 @@ export interface TimeBucket {
   readonly rows: number;
 }
 
+/** A trained network, and how the training went. */
 export interface TrainResult {
   /** The network with the weights of the first average and complete metadata, ready for `loadModel`. */
   readonly model: Model;

@@ -53,6 +53,7 @@ export interface PostHocAverage extends AverageProfile {
   readonly model: Model;
   /** How far the profile that the snapshots add up to is from the one that was asked for, relative, in L2. */
   readonly error: number;
+  /** How many snapshots it is made of. */
   readonly snapshots: number;
 }
 

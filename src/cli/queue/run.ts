@@ -15,6 +15,7 @@ export interface QueuedRun {
   readonly id: string;
   /** Where the batches go; absent where the whole command is one job. */
   readonly folder?: string;
+  /** Into how many jobs it is divided. */
   readonly batches: number;
   /** A file for all samples, written when they are there. */
   readonly merge?: string;

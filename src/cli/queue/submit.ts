@@ -7,6 +7,7 @@ import { ensureFolder, writeAtomically } from '../../io/atomic.js';
 import { describeRun, type QueuedRun } from './run.js';
 import { connect, KEPT, loadBullMq, QUEUE, stopKey } from './server.js';
 
+/** Where a run is queued, and where its samples go. */
 export interface SubmitOptions {
   /** Address of the server. */
   readonly redis: string;
@@ -14,6 +15,7 @@ export interface SubmitOptions {
   readonly merge?: string | undefined;
 }
 
+/** How its end is awaited. */
 export interface WaitOptions extends SubmitOptions {
   /** Stops waiting with an AbortError; the run goes on. */
   readonly signal?: AbortSignal | undefined;

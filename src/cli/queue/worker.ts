@@ -10,6 +10,7 @@ import { connect, KEPT, loadBullMq, QUEUE, stopKey } from './server.js';
 import { markerOf } from './submit.js';
 import { runWhole } from './whole.js';
 
+/** Whose jobs a worker does, and how it is stopped. */
 export interface WorkOptions {
   /** Address of the server. */
   readonly redis: string;

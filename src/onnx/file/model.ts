@@ -13,7 +13,9 @@ const MAX_BYTES = 2 ** 31 - 1;
 
 /** A named tensor at the edge of a model; a dimension is a size, a symbol such as "N", or "" where nothing is known. */
 export interface TensorInfo {
+  /** Its name in the graph. */
   readonly name: string;
+  /** Type of its elements, such as `float32`. */
   readonly type: DataType;
   /** Absent where not even the rank is known. */
   readonly shape?: readonly (number | string)[];
@@ -21,6 +23,7 @@ export interface TensorInfo {
 
 /** An ONNX model in memory. The views below are computed from `proto`, which is the whole file. */
 export interface Model {
+  /** The file as ONNX defines it. */
   readonly proto: ModelProto & { graph: GraphProto };
   /** The folder that external data is relative to; absent for a model from bytes. */
   readonly folder?: string;
@@ -28,6 +31,7 @@ export interface Model {
   readonly metadata: ReadonlyMap<string, string>;
   /** Inputs that must be fed: those without an initializer. */
   readonly inputs: readonly TensorInfo[];
+  /** What it computes. */
   readonly outputs: readonly TensorInfo[];
   /** Version by operator set; the standard one is "". */
   readonly opsets: ReadonlyMap<string, number>;

@@ -26,7 +26,9 @@ export interface SessionOptions {
 
 /** A tensor that goes into or comes out of a run; float16 as bits in a Uint16Array. */
 export interface Tensor {
+  /** Elements, row-major. */
   readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint16Array;
+  /** Size of every axis. */
   readonly dims: readonly number[];
 }
 
@@ -60,7 +62,9 @@ export type Fetches = readonly string[] | PartialFeeds;
 export interface Session {
   /** Where values of a run are best: on the GPU, of which the session then binds arrays. */
   readonly device: DeviceName;
+  /** What has to be fed. */
   readonly inputs: readonly TensorInfo[];
+  /** What can be had. */
   readonly outputs: readonly TensorInfo[];
   /**
    * Runs the network in a thread of the session; runs come one after the other. Inputs are copied first, but for those in

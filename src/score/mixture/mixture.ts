@@ -17,9 +17,13 @@ import { checkMixture, type MixtureSpec } from './spec.js';
  * one result for every point.
  */
 export class GaussianMixture {
+  /** Elements of a sample. */
   readonly dimension: number;
+  /** Probability of every component; they sum to 1. */
   readonly weights: Float64Array;
+  /** Mean of every component. */
   readonly means: readonly Float64Array[];
+  /** Covariance of every component. */
   readonly covariances: readonly Covariance[];
   #native: NativeMixture | undefined;
 
@@ -167,6 +171,7 @@ export class GaussianMixture {
     return k;
   }
 
+  /** The mean of the whole law, [dimension]. */
   mean(): Float64Array {
     const out = new Float64Array(this.dimension);
     this.means.forEach((mean, k) => {

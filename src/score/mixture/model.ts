@@ -8,6 +8,7 @@ import { setCommands } from '../commands.js';
 import type { ClosedForm, ScoreModel } from '../model.js';
 import { closable } from '../../closing.js';
 
+/** How a mixture is taken as a model. */
 export interface MixtureModelOptions {
   /** Shape of one sample; default [dimension]. */
   shape?: readonly number[];

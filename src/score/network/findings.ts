@@ -3,6 +3,7 @@ import type { Parameterization } from '../model.js';
 
 /** Something that the probe holds against a model. */
 export interface Finding {
+  /** What it is about. */
   readonly cause:
     | 'parameterization'
     | 'sign'
@@ -16,6 +17,7 @@ export interface Finding {
     | 'time';
   /** `error` where the output is clearly not what was said, `warning` for a doubt. */
   readonly severity: 'error' | 'warning';
+  /** What was found and what to do, in plain words. */
   readonly message: string;
   /** Command-line flags that repair it, where there are some. */
   readonly flag?: string;
@@ -23,6 +25,7 @@ export interface Finding {
 
 /** How the estimate of x_0 depends on what it was computed from, at one noise level. */
 export interface LevelReading {
+  /** Time of the level. */
   readonly t: number;
   /** sigma / alpha. */
   readonly rho: number;
@@ -30,6 +33,7 @@ export interface LevelReading {
   readonly leak: number;
   /** Mean of the estimate where x_0 was at the low and at the high end of the data range. */
   readonly low: number;
+  /** See `low`. */
   readonly high: number;
   /** Correlation of the output with z over an image; NaN where the output does not vary there. */
   readonly answer: number;

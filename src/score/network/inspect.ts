@@ -28,6 +28,7 @@ export interface Inspection {
   readonly problem?: string;
 }
 
+/** What a network was taken for. */
 export interface ModelSummary {
   /** Name of the SDE, such as vp. */
   readonly sde: string;

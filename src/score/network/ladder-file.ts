@@ -13,6 +13,7 @@ import { schedulerOf } from './scheduler-file.js';
 
 /** What a file says of the levels on which a network was trained. */
 export interface LadderReading {
+  /** The levels. */
   readonly ladder: Ladder;
   /** What the network's output means, where the file says that too. */
   readonly parameterization?: Parameterization;

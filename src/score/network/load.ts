@@ -20,6 +20,7 @@ import { findRandomness } from './randomness.js';
 import { readPipeline } from './pipeline-folder.js';
 import { inferRoles, type Roles } from './roles.js';
 
+/** How a network is read and run: what its file does not say, its inputs, threads and where it runs. */
 export interface LoadOptions extends DescriptionOptions {
   /**
    * Rows of every run of the network; smaller batches are padded, larger ones split. ONNX Runtime may add in another

@@ -8,11 +8,15 @@ import { parameterizations } from '../parameterization.js';
 
 /** Names of the network's inputs and output, where they are not the usual ones. */
 export interface TensorNames {
+  /** The input of x_t. */
   state?: string;
+  /** The input of the time. */
   time?: string;
+  /** The input of the class. */
   class?: string;
   /** Of the input that takes the last estimate of x_0. */
   selfCondition?: string;
+  /** The output F. */
   output?: string;
 }
 
@@ -20,9 +24,11 @@ export interface TensorNames {
 export interface ModelMetadata {
   /** What the network is: a score network, where the entry is absent, or a classifier p(y | x_t, t) with logits. */
   kind?: 'score' | 'classifier';
+  /** The process. */
   sde?: SdeName;
   /** Constants of the SDE that differ from its defaults. */
   constants?: Readonly<Record<string, number>>;
+  /** What the raw output means. */
   parameterization?: Parameterization;
   /** Data standard deviation of the EDM preconditioning. */
   sigmaData?: number;
@@ -30,15 +36,19 @@ export interface ModelMetadata {
   labels?: string;
   /** Shape of one sample. */
   shape?: readonly number[];
+  /** Values that data take in the model's own space. */
   dataRange?: readonly [number, number];
+  /** Number of trained noise levels. */
   trainedLevels?: number;
   /** The ladder of the trained levels by name, with constants that differ from its defaults. */
   ladder?: NamedLadder;
+  /** Number of classes. */
   classes?: number;
   /** The class label that stands for no class, in a network trained with and without its labels. */
   nullClass?: number;
   /** Probability that an element of the network's dropout masks (inputs `dropout.*`) is zero while it is trained. */
   dropout?: number;
+  /** Which tensor is which. */
   names?: TensorNames;
 }
 

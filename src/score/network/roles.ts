@@ -6,11 +6,15 @@ import type { TensorNames } from './metadata.js';
 
 /** Which tensor of a network is the state x_t, its time label, its class label and its output F, and what else it is fed. */
 export interface Roles {
+  /** The input that takes x_t. */
   readonly state: TensorInfo;
+  /** The input that takes the time, by the label rule. */
   readonly time: TensorInfo;
+  /** The input that takes the class, where there is one. */
   readonly class?: TensorInfo;
   /** The input that takes the last estimate of x_0. */
   readonly selfCondition?: TensorInfo;
+  /** The output F. */
   readonly output: TensorInfo;
   /** Inputs of other roles: text embeddings, pictures of low resolution, a guidance scale. */
   readonly inputs: readonly TensorInfo[];

@@ -9,6 +9,7 @@ import { correctorOptions, norms } from '../names.js';
 import type { Move } from '../predictor.js';
 import type { Batch } from '../batch.js';
 
+/** Options of {@link langevin}. */
 export interface LangevinOptions {
   /** Signal-to-noise ratio r of Song et al. 2021, algorithms 4 and 5. Default 0.16. */
   readonly snr?: number | undefined;

@@ -20,6 +20,7 @@ import { advance, after, type Blocks, type Ode } from './ode.js';
  */
 export type Variable = 'lambda' | 't';
 
+/** How exactly the probability-flow ODE is integrated. */
 export interface FlowTolerances extends Tolerances {
   /** What the ODE is integrated in. */
   readonly variable?: Variable;

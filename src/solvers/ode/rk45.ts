@@ -15,6 +15,7 @@ import { denoise as denoiseAt } from '../walk.js';
 import { betweenLevels, levelDoubts, startOf } from '../process-record.js';
 import { ProbabilityFlow } from './probability-flow-ode.js';
 
+/** Options of {@link rk45}. */
 export interface Rk45Options extends FlowTolerances {
   /** What the ODE is integrated in. Default `t`, as published. */
   readonly variable?: Variable;

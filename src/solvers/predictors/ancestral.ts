@@ -9,6 +9,7 @@ import { predictorOptions, variances } from '../names.js';
 import { ddimFromNoise } from './ddim.js';
 import { linearPredictor, type LinearPredictor } from '../predictor.js';
 
+/** Options of {@link ancestral}. */
 export interface AncestralOptions {
   /**
    * Variance of the reverse transition: `fixedlarge` is that of the forward step (beta_i), `fixedsmall` that of the

@@ -3,6 +3,7 @@ import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions } from '../names.js';
 import { linearPredictor, type LinearPredictor, type Predictor } from '../predictor.js';
 
+/** Options of {@link consistency}. */
 export interface ConsistencyOptions {
   /** How the estimate of x_0 is kept within the data range at every step. Default false. */
   readonly clip?: Clip | undefined;

@@ -4,6 +4,7 @@ import { checkClip, estimator, type Clip } from '../clipping.js';
 import { predictorOptions } from '../names.js';
 import { linearPredictor, type LinearPredictor, type Predictor } from '../predictor.js';
 
+/** Options of {@link ddim}. */
 export interface DdimOptions {
   /** Noise, from 0 (default, the ODE) to 1 (the posterior of the Markov chain, as ancestral sampling) and more. */
   readonly eta?: number | undefined;

@@ -7,6 +7,7 @@ import type { Predictor } from '../predictor.js';
 import { integrate, lagrange } from '../quadrature.js';
 import { noiseToSignal } from '../second-order.js';
 
+/** Options of {@link deis}. */
 export interface DeisOptions extends MultistepOptions {
   /** Predictions that a step interpolates, 1 to 4; default 3. */
   readonly order?: number | undefined;

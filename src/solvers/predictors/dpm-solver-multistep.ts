@@ -5,6 +5,7 @@ import { predictorOptions, secondOrders, thirdOrders } from '../names.js';
 import type { Predictor } from '../predictor.js';
 import { ddimFromNoise } from './ddim.js';
 
+/** Options of DPM-Solver++ (2M). */
 export interface SecondOrderOptions extends MultistepOptions {
   /**
    * How the slope of the estimate enters: `midpoint` (default) as Lu et al. 2022b print it, `taylor` by the integral of its
@@ -13,6 +14,7 @@ export interface SecondOrderOptions extends MultistepOptions {
   readonly variant?: (typeof secondOrders)[number] | undefined;
 }
 
+/** Options of DPM-Solver++ (3M). */
 export interface ThirdOrderOptions extends MultistepOptions {
   /** `corrected` (default) is of order 3. `published` takes half of the second derivative, as all published codes do, and is of order 2. */
   readonly variant?: (typeof thirdOrders)[number] | undefined;

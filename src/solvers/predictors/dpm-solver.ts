@@ -7,11 +7,13 @@ import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
 import { ddimFromNoise, freshDeviation } from './ddim.js';
 
+/** Options of DPM-Solver and DPM-Solver++ within a step. */
 export interface SinglestepOptions {
   /** How the estimate of x_0 is kept within the data range at every evaluation. Default false. */
   readonly clip?: Clip | undefined;
 }
 
+/** Options of the methods of two evaluations a step. */
 export interface TwoStageOptions extends SinglestepOptions {
   /**
    * Noise, from 0 (default, the ODE) to 1 and more, as DDIM has it: the step goes on to the noise that leaves room for it. With 1 these are

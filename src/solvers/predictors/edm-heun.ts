@@ -7,6 +7,7 @@ import type { Predictor } from '../predictor.js';
 import { ddimFromNoise } from './ddim.js';
 import { levelOfNoise, noiseToSignal, raiseNoise, secondEvaluations, secondOrder } from '../second-order.js';
 
+/** Options of {@link edmHeun}. */
 export interface EdmHeunOptions {
   /** How much noise the steps put back in all (S_churn); at most sqrt(2) - 1 of the noise level in one. Default 0, the ODE. */
   readonly churn?: number | undefined;

@@ -4,6 +4,7 @@ import { multistep, type Combination, type MultistepOptions } from '../multistep
 import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
 
+/** Options of {@link ipndm}. */
 export interface IpndmOptions extends MultistepOptions {
   /** Predictions that a step combines, 1 to 4 (default). */
   readonly order?: number | undefined;

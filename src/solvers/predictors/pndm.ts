@@ -6,6 +6,7 @@ import { predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
 import { adamsBashforth, withNoise } from './ipndm.js';
 
+/** Options of {@link pndm}. */
 export interface PndmOptions {
   /** How the estimate of x_0 is kept within the data range at every step. Default false. */
   readonly clip?: Clip | undefined;

@@ -10,7 +10,9 @@ import { levelOfNoise, noiseToSignal, raiseNoise, secondEvaluations, secondOrder
 
 /** An interval of noise levels sigma / alpha that is gone through again and again. */
 export interface RestartInterval {
+  /** Where it ends, as sigma / alpha. */
   readonly least: number;
+  /** Where it begins again, as sigma / alpha. */
   readonly most: number;
   /** Steps from `most` down to the level of the grid where `least` is passed. */
   readonly steps: number;
@@ -18,6 +20,7 @@ export interface RestartInterval {
   readonly times: number;
 }
 
+/** Options of {@link restart}. */
 export interface RestartOptions {
   /** Default: from 0.06 to 0.3 twice, with 3 steps, as published for CIFAR-10. */
   readonly intervals?: readonly RestartInterval[] | undefined;

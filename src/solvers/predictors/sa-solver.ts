@@ -6,6 +6,7 @@ import type { Predictor } from '../predictor.js';
 import { integrate, lagrange } from '../quadrature.js';
 import { erSdeTau, noiseFunction, type NoiseFunction, type Tau } from '../tau.js';
 
+/** Options of {@link saSolver}. */
 export interface SaSolverOptions extends MultistepOptions {
   /** Estimates that the predictor interpolates, 1 to 4; default 3. */
   readonly order?: number | undefined;
@@ -45,6 +46,7 @@ export function saSolver(options: SaSolverOptions = {}): Predictor {
   };
 }
 
+/** Options of {@link erSde}. */
 export interface ErSdeOptions extends MultistepOptions {
   /** Estimates that a step interpolates, 1 to 3 (default). */
   readonly order?: number | undefined;

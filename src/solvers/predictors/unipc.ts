@@ -5,6 +5,7 @@ import { multistep, type Combination, type MultistepOptions } from '../multistep
 import { bs, predictorOptions } from '../names.js';
 import type { Predictor } from '../predictor.js';
 
+/** Options of {@link unipc}. */
 export interface UnipcOptions extends MultistepOptions {
   /** 1 to 3 (default). With the corrector the order of convergence is one more. */
   readonly order?: number | undefined;
