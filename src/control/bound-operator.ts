@@ -2,6 +2,7 @@ import type { Device, Elements } from '../device/device.js';
 import { elementCount } from '../shape.js';
 import type { Known } from './measurement.js';
 import { differentiable, isLinear, type Operator, type Spectrum } from './operator.js';
+import type { Steps } from './steps.js';
 
 /** An operator on arrays of a device, double: samples [rows, ...shape] and measurements [rows, ...measuredShape]. */
 export interface BoundOperator {
@@ -81,7 +82,7 @@ export class Residuals {
   }
 
   /** y - A(x_0) of estimates [rows, ...shape], until the next ones. */
-  async of(estimates: Elements, rows: number): Promise<Elements> {
+  *of(estimates: Elements, rows: number): Steps<Elements> {
     const device = this.#device;
     const m = elementCount(this.#known.operator.measuredShape);
     if (this.#y?.length !== rows * m) {
@@ -90,7 +91,7 @@ export class Residuals {
       for (let row = 0; row < rows; row++) device.write(device.rows(this.#y, m, row, 1), this.#known.of(row));
     }
     const values = this.#values!;
-    await this.operator.images(values, estimates);
+    yield this.operator.images(values, estimates);
     device.affine(values, [this.#y, values], Float64Array.of(1, -1, 0));
     return values;
   }

@@ -2,7 +2,17 @@ import { cpu } from '../device/cpu.js';
 import type { Device, Elements } from '../device/device.js';
 import { Queue } from '../device/queue.js';
 import { OptionError } from '../errors.js';
-import { FEW, linearizeCommandsOf } from '../score/commands.js';
+import { chosenDevice } from '../device/where.js';
+import {
+  commandsOf,
+  deviceOf,
+  FEW,
+  linearizeCommandsOf,
+  setCommands,
+  vjpCommandsOf,
+  type BindEvaluation,
+  type BindLinearized,
+} from '../score/commands.js';
 import type { Linearize, ScoreModel } from '../score/model.js';
 import { withEvaluate } from '../score/wrapped.js';
 import type { Level } from '../sde/level.js';
@@ -28,13 +38,17 @@ export interface Denoised {
    * out <- J^T v, both double, with J = dE[x_0 | x] / dx; alpha / sigma^2 times the covariance of x_0 given x for a true score.
    * @param factor what it is multiplied with at a level; default 1.
    */
-  readonly product: (out: Elements, v: Elements, factor?: (level: Level) => number) => Promise<void>;
+  readonly product: (out: Elements, v: Elements, factor?: (level: Level) => number) => void | Promise<void>;
 }
 
-/** The posterior mean of x_0 given states, and products with its Jacobian, on a device of its own beside the network. */
+/** The posterior mean of x_0 given states, and products with its Jacobian. */
 export interface Denoiser {
+  /** A device of its own, beside the network. */
   readonly device: Device;
+  /** On that device. */
   at(x: Float32Array, rows: RowLevels): Promise<Denoised>;
+  /** On any device, and by its commands, products too. Absent where they have to be awaited. */
+  readonly enqueue?: (device: Device, x: Elements, rows: RowLevels) => Denoised;
   close(): Promise<void>;
 }
 
@@ -55,34 +69,62 @@ export function checkDifferentiable(
  * @throws ModelError for a network that has an operator without a derivative.
  */
 export async function openDenoiser(model: ScoreModel, rows: number, signal?: AbortSignal): Promise<Denoiser> {
-  const linearize = await linearizedOf(model);
-  const isHere = model.closedForm !== undefined && rows * elementCount(model.shape) < FEW;
-  const device = isHere ? cpu : new Queue(signal);
-  const places = new Map<number, Linearized>();
-  return {
-    device,
-    async at(x, { levels, labels, signal }) {
-      let place = places.get(x.length);
-      if (!place) places.set(x.length, (place = linearize(device, x.length)));
-      const { output, estimate, pulled } = place;
-      device.write(place.x, x);
-      await place.evaluate({ levels, labels, signal });
-      device.affine(
-        estimate,
-        [place.x, output],
-        table(levels, (level) => inEstimate(model, level)),
-      );
-      return {
-        ...{ x: place.x, output, estimate },
-        async product(out, v, factor = () => 1) {
-          device.copy(place.v, v);
-          await place.pull();
-          const rows = table(levels, (level) => inEstimate(model, level).map((c) => factor(level) * c));
+  const { on, isByCommands } = await linearizedOf(model);
+  const where = chosenDevice() ?? deviceOf(model);
+  const isHere = where === 'cpu' && model.closedForm !== undefined && rows * elementCount(model.shape) < FEW;
+  let own: Device | undefined;
+  const ownDevice = () => (own ??= isHere ? cpu : new Queue(signal, where));
+  const places = new Map<Device, Map<number, Linearized>>();
+  const place = (device: Device, length: number) => {
+    let known = places.get(device);
+    if (!known) places.set(device, (known = new Map<number, Linearized>()));
+    let found = known.get(length);
+    if (!found) known.set(length, (found = on(device, length)));
+    return found;
+  };
+  const denoised = (device: Device, at: Linearized, levels: readonly Level[]): Denoised => {
+    const { x, output, estimate, v: cotangent, pulled } = at;
+    device.affine(
+      estimate,
+      [x, output],
+      table(levels, (level) => inEstimate(model, level)),
+    );
+    return {
+      ...{ x, output, estimate },
+      product(out, v, factor = () => 1) {
+        device.copy(cotangent, v);
+        const rows = table(levels, (level) => inEstimate(model, level).map((c) => factor(level) * c));
+        const combine = () => {
           device.affine(out, [v, pulled], rows);
-        },
-      };
+        };
+        const pull = at.pull();
+        if (pull) return pull.then(combine);
+        combine();
+      },
+    };
+  };
+  return {
+    get device() {
+      return ownDevice();
     },
-    close: () => device.close(),
+    async at(x, rows) {
+      const device = ownDevice();
+      const at = place(device, x.length);
+      device.write(at.x, x);
+      await at.evaluate(rows);
+      return denoised(device, at, rows.levels);
+    },
+    ...(isByCommands && {
+      enqueue(device: Device, x: Elements, rows: RowLevels) {
+        const at = place(device, x.length);
+        device.copy(at.x, x);
+        void at.evaluate(rows);
+        return denoised(device, at, rows.levels);
+      },
+    }),
+    async close() {
+      await own?.close();
+    },
   };
 }
 
@@ -112,11 +154,19 @@ export interface Remembered {
 
 export function remembered(model: ScoreModel, denoiser: Denoiser): Remembered {
   let last: Denoised | undefined;
-  const evaluated = withEvaluate(model, async (x, levels, output, labels, signal) => {
+  const evaluate: ScoreModel['evaluate'] = async (x, levels, output, labels, signal) => {
     last = await denoiser.at(x, { levels, labels, signal });
     output.set(await denoiser.device.read(last.output));
-  });
-  return { model: evaluated, denoiser, last: () => last! };
+  };
+  const { enqueue } = denoiser;
+  if (enqueue) {
+    const bind: BindEvaluation = (device, x, output) => (levels, labels) => {
+      last = enqueue(device, x, { levels, labels });
+      device.copy(output, last.output);
+    };
+    setCommands(evaluate, bind, deviceOf(model));
+  }
+  return { model: withEvaluate(model, evaluate), denoiser, last: () => last! };
 }
 
 /** F and J_F^T v in arrays of a device, [rows, ...shape], single, or double where they have a closed form; x is single. */
@@ -133,7 +183,14 @@ interface Linearized {
   readonly pull: () => void | Promise<void>;
 }
 
-async function linearizedOf(model: ScoreModel): Promise<(device: Device, length: number) => Linearized> {
+/** A model's evaluation and products on arrays of a device. */
+interface Linearizing {
+  readonly on: (device: Device, length: number) => Linearized;
+  /** Whether nothing has to be awaited. */
+  readonly isByCommands: boolean;
+}
+
+async function linearizedOf(model: ScoreModel): Promise<Linearizing> {
   const { closedForm } = model;
   const arrays = (device: Device, length: number) => {
     const place = () => device.allocate(length, closedForm ? 'double' : 'single');
@@ -143,7 +200,7 @@ async function linearizedOf(model: ScoreModel): Promise<(device: Device, length:
     };
   };
   if (closedForm) {
-    return (device, length) => {
+    const on = (device: Device, length: number): Linearized => {
       const own = arrays(device, length);
       let [x, at]: [Float64Array, RowLevels] = [new Float64Array(length), { levels: [] }];
       return {
@@ -160,10 +217,10 @@ async function linearizedOf(model: ScoreModel): Promise<(device: Device, length:
         },
       };
     };
+    return { on, isByCommands: false };
   }
-  const linearize = await linearizeOf(model);
-  const bind = linearizeCommandsOf(linearize);
-  return (device, length) => {
+  const { linearize, bind } = await linearizeOf(model);
+  const on = (device: Device, length: number): Linearized => {
     const own = arrays(device, length);
     if (bind) {
       const { evaluate, product } = bind(device, own.x, own.v, own.output, own.pulled);
@@ -190,14 +247,40 @@ async function linearizedOf(model: ScoreModel): Promise<(device: Device, length:
       },
     };
   };
+  return { on, isByCommands: bind !== undefined };
 }
 
-/** By the network that keeps what products read, or else by one run forward and back for each of them. */
-async function linearizeOf(model: ScoreModel): Promise<Linearize> {
-  if (model.linearize) return model.linearize();
+/** By the network that keeps what products read, or else by one run forward and back for each of them; and the same by commands, if there are any. */
+async function linearizeOf(
+  model: ScoreModel,
+): Promise<{ readonly linearize: Linearize; readonly bind: BindLinearized | undefined }> {
+  if (model.linearize) {
+    const linearize = await model.linearize();
+    return { linearize, bind: linearizeCommandsOf(linearize) };
+  }
   const vjp = await model.differentiate!();
-  return async (x, levels, output, labels, signal) => {
-    await model.evaluate(x, levels, output, labels, signal);
-    return (v, product) => vjp(x, v, levels, new Float32Array(x.length), product, labels, signal);
+  const [bindEvaluation, bindVjp] = [commandsOf(model), vjpCommandsOf(vjp)];
+  return {
+    async linearize(x, levels, output, labels, signal) {
+      await model.evaluate(x, levels, output, labels, signal);
+      return (v, product) => vjp(x, v, levels, new Float32Array(x.length), product, labels, signal);
+    },
+    bind:
+      bindEvaluation &&
+      bindVjp &&
+      ((device, x, v, output, product) => {
+        const evaluate = bindEvaluation(device, x, output);
+        const pull = bindVjp(device, x, v, device.allocate(x.length, 'single'), product);
+        let at: Parameters<typeof evaluate> = [[]];
+        return {
+          evaluate(...rows) {
+            at = rows;
+            evaluate(...rows);
+          },
+          product() {
+            pull(...at);
+          },
+        };
+      }),
   };
 }

@@ -5,6 +5,7 @@ import { Residuals } from './bound-operator.js';
 import type { Remembered } from './denoiser.js';
 import type { Known } from './measurement.js';
 import type { Operator } from './operator.js';
+import { awaited } from './steps.js';
 
 /**
  * Diffusion posterior sampling (DPS, Chung et al. 2023, algorithm 1): an ancestral step, and a step of length `zeta` down the gradient
@@ -23,7 +24,7 @@ export function dps(evaluated: () => Remembered, known: Known<Operator>, zeta: n
     begin(batch, steps) {
       const { size, signal } = batch;
       const { denoiser, last } = evaluated();
-      const { device } = denoiser;
+      const device = batch.isAwaited ? denoiser.device : batch.device;
       const move = inner.begin(batch, steps);
       const place = batch.like();
       const room = new Room(device);
@@ -35,12 +36,13 @@ export function dps(evaluated: () => Remembered, known: Known<Operator>, zeta: n
         const { estimate, product } = last();
         const direction = room.place('direction', estimate.length, 'double');
         const pull = room.place('pull', estimate.length, 'double');
-        const residual = await residuals.of(estimate, size);
+        const residual = await awaited(residuals.of(estimate, size));
         device.orthonormalize(residual, norms, size, 0);
         await residuals.operator.products(direction, estimate, residual);
         await product(pull, direction, () => length);
         await move(step, noise);
-        batch.device.write(place, await device.read(pull));
+        if (device === batch.device) device.copy(place, pull);
+        else batch.device.write(place, await device.read(pull));
         batch.combine(batch.x, [batch.x, place], [1, 1]);
       };
     },
