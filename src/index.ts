@@ -160,14 +160,8 @@ export type { SolverChoice } from './solvers/choice.js';
 export type { Elements, Precision } from './device/device.js';
 
 export { sample } from './sampling/sample.js';
-export type {
-  Preview,
-  Progress,
-  SampleOptions,
-  SampleResult,
-  Sampling,
-  Trajectory,
-} from './sampling/sample.js';
+export type { SampleOptions, SampleResult, Sampling } from './sampling/sample.js';
+export type { Preview, Previewed, PreviewOptions, Progress, Trajectory } from './sampling/previews.js';
 export {
   loadDecoder,
   loadEncoder,
@@ -182,13 +176,13 @@ export { findGrid, type FindGridOptions, type GridCost } from './sampling/find-g
 export { mergeShards, type Merged } from './sampling/merge.js';
 export type { Manifest, Run, Shard } from './shards/manifest.js';
 
-export { restore, type RestoreResult } from './control/restore.js';
+export { restore, type RestoreResult, type Restoring } from './control/restore.js';
 export {
   restoreShards,
   type RestoreShardsOptions,
   type RestoreShardsResult,
 } from './control/restore-shards.js';
-export type { RestoreOptions, RestoreProgress } from './control/restore-options.js';
+export type { RestoreOptions } from './control/restore-options.js';
 export { measure, type Measurement, type MeasureOptions } from './control/measurement.js';
 export type {
   DifferentiableOperator,

@@ -14,10 +14,10 @@ import {
 /** What a run may say. One that completes a picture is drawn as `restore` does by itself. */
 const fields = {
   all: ['model', 'count', 'seed', 'steps'],
-  sampler: ['solver', 'corrector', 'snr', 'correctorSteps', 'grid', 'stepSize', 'show'],
+  sampler: ['solver', 'corrector', 'snr', 'correctorSteps', 'grid', 'stepSize'],
   mixture: ['sde', 'mixture'],
-  digits: ['sde', 'known'],
-  classes: ['class', 'guidance', 'known'],
+  digits: ['sde', 'known', 'show'],
+  classes: ['class', 'guidance', 'known', 'show'],
 };
 
 /** How large its numbers may be: what one server does for one client at once. */
@@ -56,9 +56,9 @@ export async function* draw(body, { client, signal }) {
     seed: integer('seed', body.seed, 0, Number.MAX_SAFE_INTEGER),
     steps: body.steps === undefined ? undefined : integer('steps', body.steps, 1, most.steps),
   };
-  if (completes) yield* complete(model, body, options);
-  else if (model === 'mixture') yield* drawPoints(body, { ...options, ...samplerOf(body) });
-  else yield* drawPictures(model, body, { ...options, ...samplerOf(body) });
+  const chosen = completes ? options : { ...options, ...samplerOf(body) };
+  if (model === 'mixture') yield* drawPoints(body, chosen);
+  else yield* drawPictures(model, body, chosen);
 }
 
 /** All frames at once: points of the plane take milliseconds. */
@@ -86,16 +86,12 @@ async function* drawPictures(model, body, options) {
   const [engines, classes] = await networkOf(model, body, options.count);
   const preview = choice('show', body.show ?? 'x', ['x', 'x0']);
   const previewEvery = Math.ceil((body.steps ?? 100) / 60);
-  const run = engines.sample({ ...options, ...classes, preview, previewEvery });
+  const all = { ...options, ...classes, preview, previewEvery };
+  const run =
+    body.known === undefined ? engines.sample(all) : engines.restore(measured(body.known, engines), all);
   for await (const { step, steps, t, samples } of run)
     yield { ...frameOf(engines, step, t, bytes(samples, engines)), steps };
   const result = await run;
-  yield resultOf(result, bytes(result.samples, engines));
-}
-
-async function* complete(model, body, options) {
-  const [engines, classes] = await networkOf(model, body, options.count);
-  const result = await engines.restore(measured(body.known, engines), { ...options, ...classes });
   yield resultOf(result, bytes(result.samples, engines));
 }
 

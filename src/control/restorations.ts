@@ -1,11 +1,13 @@
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
 import { checkChoice, checkInteger, checkNumber, defined } from '../options.js';
-import { planOf, sample } from '../sampling/sample.js';
+import { refusePreviews, type Evaluated } from '../sampling/previews.js';
+import { drawBatch, planOf } from '../sampling/sample.js';
 import type { ScoreModel } from '../score/model.js';
 import { processGrid } from '../sde/grid.js';
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
+import type { Constraint } from '../solvers/batch.js';
 import type { SolverChoice } from '../solvers/choice.js';
 import type { Counts } from '../solvers/counts.js';
 import type { Plan } from '../solvers/solver.js';
@@ -31,7 +33,10 @@ interface Part {
   readonly seed: bigint;
   readonly labels: Int32Array | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly onFraction: (fraction: number) => void;
+  /** Called with the steps that are made. */
+  readonly onStep: (steps: number) => void;
+  /** What is shown of it on the way. */
+  readonly evaluated?: Evaluated | undefined;
 }
 
 export interface Drawn {
@@ -45,12 +50,17 @@ export interface Drawn {
 export interface Restoration {
   readonly options: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
+  /** Steps of a batch. */
+  readonly steps: number;
   /** States that go through the network for every sample. Default 1. */
   readonly states?: number;
+  /** Why nothing is shown on the way, where nothing is. */
+  readonly unseen?: string;
   draw(part: Part): Promise<Drawn>;
 }
 
 const noneLeft = 'a linear measurement';
+const MANY = 'each sample has many particles, and is drawn of them at the end';
 
 /** The methods: each resolves its options for a model and measurements, or says what is wrong with them. */
 export const restorations: Readonly<
@@ -68,10 +78,9 @@ export const restorations: Readonly<
     return {
       options: { ...plan.options, replaceAt },
       warnings: [...(plan.warnings ?? []), ...uncorrected(plan.options)],
+      steps: plan.steps,
       draw: (part) =>
-        drawBySampling(model, choice, part, {
-          constraints: [replacement(linear('replacement', part.known), replaceAt)],
-        }),
+        drawBySampling(model, plan, part, [replacement(linear('replacement', part.known), replaceAt)]),
     };
   },
   mmps(model, measured, options) {
@@ -101,11 +110,15 @@ export const restorations: Readonly<
     return {
       options: { ...plan.options, zeta },
       warnings: plan.warnings ?? [],
+      steps: plan.steps,
       draw: (part) =>
         withDenoiser(model, part, part.size, async (denoiser) => {
           const evaluated = remembered(model, denoiser);
-          const choice = chosen(() => evaluated, part.known);
-          const { samples, counts } = await drawBySampling(evaluated.model, choice, part);
+          const plan = planOf(
+            evaluated.model,
+            chosen(() => evaluated, part.known),
+          );
+          const { samples, counts } = await drawBySampling(evaluated.model, plan, part);
           const networks = { ...counts.networks, derivative: counts.score };
           return { samples, counts: { ...counts, networks } };
         }),
@@ -121,15 +134,15 @@ export const restorations: Readonly<
     return {
       options: { ...plan.options, replaceAt },
       warnings: plan.warnings ?? [],
+      steps: plan.steps,
       draw: (part) =>
-        drawBySampling(model, choice, part, {
-          constraints: [replacement(linear('repaint', part.known), replaceAt)],
-        }),
+        drawBySampling(model, plan, part, [replacement(linear('repaint', part.known), replaceAt)]),
     };
   },
   smc(model, known, options) {
     const { operator, noise } = known;
     refuseSolver('smc', options);
+    refusePreviews(options, `left out with method smc: ${MANY}`);
     if (!isLinear(operator)) {
       checkDifferentiable(model, 'smc', noneLeft);
       if (noise === 0)
@@ -150,20 +163,16 @@ export const restorations: Readonly<
       `${rows} of them take ${gigabytes(rows * particleBytes(model, known.operator))}; more samples of fewer particles can be weighted by their evidence`,
     );
     const levels = levelsOf(model, options);
+    const steps = levels.length - 1;
     const resolved = { particles, essThreshold };
     return {
-      options: { ...resolved, steps: levels.length - 1, epsilon: levels.at(-1)!.t },
+      options: { ...resolved, steps, epsilon: levels.at(-1)!.t },
       warnings: [],
+      steps,
       states: particles,
-      async draw({ onFraction, known: { operator: A, ...values }, ...part }) {
-        const given: ParticleOptions = {
-          ...resolved,
-          ...part,
-          levels,
-          onStep: (step) => {
-            onFraction(step / (levels.length - 1));
-          },
-        };
+      unseen: MANY,
+      async draw({ known: { operator: A, ...values }, ...part }) {
+        const given: ParticleOptions = { ...resolved, ...part, levels };
         if (isLinear(A)) return particleFilter(model, { ...values, operator: A }, given);
         return withDenoiser(model, part, particles * part.size, (denoiser) =>
           twistedParticleFilter(model, denoiser, { ...values, operator: A }, given),
@@ -208,10 +217,12 @@ function guidedBy(
   return {
     options: { ...plan.options, ...resolved },
     warnings: plan.warnings ?? [],
+    steps: plan.steps,
     draw: (part) =>
-      withDenoiser(model, part, part.size, (denoiser) =>
-        drawBySampling(guided(denoiser, linear(method, part.known)), choice, part),
-      ),
+      withDenoiser(model, part, part.size, (denoiser) => {
+        const posterior = guided(denoiser, linear(method, part.known));
+        return drawBySampling(posterior, planOf(posterior, choice), part);
+      }),
   };
 }
 
@@ -261,21 +272,24 @@ function choiceOf(options: RestoreOptions): SolverChoice {
   });
 }
 
-async function drawBySampling(
+/** By the sampler of a plan, as `sample` does. */
+function drawBySampling(
   model: ScoreModel,
-  choice: SolverChoice,
-  { size, first, seed, labels, signal, onFraction }: Part,
-  more: Pick<Parameters<typeof sample>[1] & object, 'constraints'> = {},
+  plan: Plan,
+  { size, first, seed, labels, signal, onStep, evaluated }: Part,
+  constraints: readonly Constraint[] = [],
 ): Promise<Drawn> {
-  return sample(model, {
-    ...choice,
-    ...more,
-    ...defined({ classLabel: labels, signal }),
-    ...{ count: size, batch: size, first, seed },
-    onProgress: ({ fraction }) => {
-      onFraction(fraction);
+  return drawBatch(
+    model,
+    plan,
+    { size, first, seed, labels, constraints, signal },
+    {
+      ...(evaluated && { evaluated }),
+      stepped(step) {
+        onStep(step + 1);
+      },
     },
-  });
+  );
 }
 
 /** Without a corrector, replacement has the wrong law in however many steps. */

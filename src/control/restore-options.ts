@@ -1,9 +1,10 @@
+import { previewOptions, type PreviewOptions, type Progress } from '../sampling/previews.js';
 import type { SolverChoice } from '../solvers/choice.js';
 import { gridOptions, restorationOptions, samplingOptions, type RestorationMethod } from './names.js';
 import type { ReplacementLevel } from './replacement.js';
 
 /** How samples are drawn given a measurement of each, and how many. */
-export interface RestoreOptions extends SolverChoice {
+export interface RestoreOptions extends SolverChoice, PreviewOptions {
   /**
    * Default `replacement` where A has orthonormal rows over the channels (inpainting, colorization), `dps` where A is not linear, else
    * `mmps`, or `smc` where the model cannot be differentiated.
@@ -38,16 +39,8 @@ export interface RestoreOptions extends SolverChoice {
   readonly resamples?: number | undefined;
   /** Stops between two steps, or at the next operator of a network; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with the share of the run that is done, from 0 to 1, and the number of samples. */
-  readonly onProgress?: ((progress: RestoreProgress) => void) | undefined;
-}
-
-/** How far a restoration has come. */
-export interface RestoreProgress {
-  /** Share of the whole run that is done, from 0 to 1. */
-  readonly fraction: number;
-  /** Samples of the whole run. */
-  readonly count: number;
+  /** Called after every step. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export const restoreOptionNames: readonly string[] = [
@@ -55,4 +48,5 @@ export const restoreOptionNames: readonly string[] = [
   ...Object.values(restorationOptions).flat(),
   ...samplingOptions,
   ...gridOptions,
+  ...previewOptions,
 ];

@@ -1,14 +1,9 @@
-import { join } from 'node:path';
-import { writeAtomically } from '../io/atomic.js';
-import { writeImageFolder } from '../io/image.js';
-import { encodeNpy } from '../io/npy.js';
-import { loadSharp } from '../io/sharp.js';
+import { fillFolder, type FolderOptions } from '../sampling/folder.js';
+import { refusePreviews } from '../sampling/previews.js';
 import type { ScoreModel } from '../score/model.js';
-import { completeShards } from '../shards/complete.js';
-import { isPictureOf, manifestName, recordedRun, sha256, shardName } from '../shards/manifest.js';
-import { batchesOf } from '../shards/parts.js';
-import { elementCount, isImageShape } from '../shape.js';
-import { evaluationsOf, noCounts } from '../solvers/counts.js';
+import { sha256 } from '../shards/manifest.js';
+import { batchesOf, checkPart, chosenBatches, samplesIn } from '../shards/parts.js';
+import { elementCount } from '../shape.js';
 import { pathOf, type FilePath } from '../io/path.js';
 import { randomVector, type Known, type Measurement } from './measurement.js';
 import { isLinear, type Operator } from './operator.js';
@@ -16,13 +11,11 @@ import type { RestoreOptions } from './restore-options.js';
 import { prepareRestore, type RestoreResult } from './restore.js';
 
 /** How restorations are drawn into a folder. */
-export interface RestoreShardsOptions extends RestoreOptions {
-  /** Facts about the model for the manifest. A run that is continued has to give the same. */
-  readonly origin?: Readonly<Record<string, unknown>> | undefined;
-}
+export interface RestoreShardsOptions
+  extends Omit<RestoreOptions, 'trajectory' | 'preview' | 'previewEvery'>, FolderOptions {}
 
 /** What {@link restoreShards} did, and what the folder now holds. */
-export interface RestoreShardsResult extends Omit<RestoreResult, 'samples'> {
+export interface RestoreShardsResult extends Omit<RestoreResult, 'samples' | 'trajectory'> {
   /** Samples that were there before. */
   readonly found: number;
   /** Samples that other processes drew meanwhile. */
@@ -44,65 +37,45 @@ export async function restoreShards(
 ): Promise<RestoreShardsResult> {
   const folder = pathOf('folder', place);
   const began = performance.now();
-  const { origin = {}, ...rest } = options;
+  const { origin = {}, shard, batches, ...rest } = options;
+  if (shard) checkPart(shard);
+  refusePreviews(rest, 'left out where samples go into a folder');
   const job = await prepareRestore(model, measurement, rest);
   const { count, first, most, labels } = job;
-  const run = recordedRun({
-    origin,
-    options: {
-      ...job.options,
-      measured: await fingerprint(job.known),
-      ...(labels && { labels: sha256(labels) }),
+  const parts = chosenBatches(batchesOf({ first, count }, most, shard), batches);
+  const { signal, onProgress } = rest;
+  const { shards, ...filled } = await fillFolder(model, folder, {
+    run: {
+      origin,
+      options: {
+        ...job.options,
+        measured: await fingerprint(job.known),
+        ...(labels && { labels: sha256(labels) }),
+      },
+      ...{ first, count, shape: model.shape },
     },
-    ...{ first, count, shape: model.shape },
-  });
-  const parts = batchesOf({ first, count }, most);
-  const isPicture = isImageShape(model.shape);
-  if (isPicture) await loadSharp();
-  const { shards, found, elsewhere } = await completeShards(folder, {
-    ...{ run, parts, isPictureOf },
-    manifest: manifestName(undefined),
-    signal: options.signal,
-    onWait: ({ done, open }) => options.onProgress?.({ fraction: done / open, count: open }),
-    async draw(part, { done, open }) {
-      const drawn = await job.draw(part.first - first, part.count, (fraction) =>
-        options.onProgress?.({ fraction: (done + fraction * part.count) / open, count: open }),
-      );
-      const shape = [part.count, ...model.shape];
-      const samples = Float32Array.from(drawn.samples);
-      if (isPicture)
-        await writeImageFolder(folder, { samples, shape, range: model.sde.dataRange }, part.first);
-      const bytes = encodeNpy({ data: samples, shape });
-      const file = shardName(part);
-      await writeAtomically(join(folder, file), bytes);
-      const { counts, effectiveSampleSize, logEvidence } = drawn;
-      return {
-        ...{ file, ...part, sha256: sha256(bytes), counts },
-        ...(logEvidence && {
-          particles: {
-            effectiveSampleSize: Array.from(effectiveSampleSize!),
-            logEvidence: Array.from(logEvidence),
-          },
-        }),
+    ...{ parts, shard, steps: job.previews.steps, signal, onProgress },
+    async draw(part, onProgress) {
+      const { samples, counts, ...figures } = await job.draw(part.first - first, part.count, onProgress);
+      const { effectiveSampleSize, logEvidence } = figures;
+      const particles = logEvidence && {
+        effectiveSampleSize: Array.from(effectiveSampleSize!),
+        logEvidence: Array.from(logEvidence),
       };
+      return { samples, counts, ...(particles && { particles }) };
     },
   });
-  const made = parts.map((part) => shards.get(part.first)!);
-  const figures = made.flatMap(({ particles }) => (particles ? [particles] : []));
+  const figures = shards.flatMap(({ particles }) => (particles ? [particles] : []));
   return {
-    shape: [count, ...model.shape],
-    counts: made.reduce(
-      (most, { counts }) => (evaluationsOf(counts) > evaluationsOf(most) ? counts : most),
-      noCounts(),
-    ),
+    shape: [samplesIn(parts), ...model.shape],
     seconds: (performance.now() - began) / 1000,
     ...(figures.length > 0 && {
       effectiveSampleSize: Float64Array.from(figures.flatMap((part) => part.effectiveSampleSize)),
       logEvidence: Float64Array.from(figures.flatMap((part) => part.logEvidence)),
     }),
-    options: job.options,
+    options: { ...job.options, first: parts[0]?.first ?? first, count: samplesIn(parts) },
     warnings: job.warnings,
-    ...{ found, elsewhere },
+    ...filled,
   };
 }
 

@@ -2,6 +2,16 @@ import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
 import { checkChoice, checkInteger, checkKnown, checkSeed, checkSignal } from '../options.js';
 import { checkConditions } from '../score/class-label.js';
+import {
+  checkPreviews,
+  Previewed,
+  Previews,
+  type Evaluated,
+  type Preview,
+  type PreviewChoice,
+  type Progress,
+  type Trajectory,
+} from '../sampling/previews.js';
 import { priorMismatch } from '../score/doubts.js';
 import { recordOfInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
@@ -32,7 +42,12 @@ export interface RestoreResult {
   readonly options: Readonly<Record<string, unknown>>;
   /** Doubts about this choice of options for this model, in plain words. */
   readonly warnings: readonly string[];
+  /** States on the way; absent unless they were asked for. */
+  readonly trajectory?: Trajectory;
 }
+
+/** A restoration: await it for the result, iterate over it (`for await`) for previews on the way, or both. */
+export class Restoring extends Previewed<RestoreResult> {}
 
 /** What a run draws, with every option resolved. */
 export interface RestoreJob {
@@ -45,8 +60,16 @@ export interface RestoreJob {
   readonly labels: Int32Array | undefined;
   readonly options: Readonly<Record<string, unknown>>;
   readonly warnings: readonly string[];
-  /** Samples from the one at `done` on, counted from the first; told how much of them is there. */
-  draw(done: number, size: number, onFraction: (fraction: number) => void): Promise<Drawn>;
+  /** What is shown of a batch, and its steps; why nothing is, where nothing is. */
+  readonly previews: PreviewChoice;
+  readonly unseen: string | undefined;
+  /** So many samples from the one at `done` on, counted from the first. */
+  draw(
+    done: number,
+    size: number,
+    onProgress: (progress: Progress) => void,
+    evaluated?: Evaluated,
+  ): Promise<Drawn>;
 }
 
 /** @throws OptionError for measurements and options that cannot be used. */
@@ -68,16 +91,20 @@ export async function prepareRestore(
   const signal = checkSignal(options.signal);
   const labels = checkConditions(model, options.classLabel, count);
   const restoration = restorations[method](model, known, options);
-  const { states = 1 } = restoration;
+  const { states = 1, steps, unseen } = restoration;
+  const previews = checkPreviews(options, steps);
   const batch = checkInteger('batch', options.batch ?? Math.min(64, count * states), 1);
   const { operator, noise } = known;
   return {
-    ...{ count, first, known, labels },
+    ...{ count, first, known, labels, previews, unseen },
     most: Math.max(1, Math.floor(batch / states)),
-    draw: (done, size, onFraction) =>
+    draw: (done, size, onProgress, evaluated) =>
       restoration.draw({
         known: { ...known, of: (sample) => known.of(done + sample) },
-        ...{ size, first: first + done, seed, signal, onFraction },
+        ...{ size, first: first + done, seed, signal, evaluated },
+        onStep(step) {
+          onProgress({ done, count, step, steps, fraction: (done + (size * step) / steps) / count });
+        },
         labels: labels?.subarray(done, done + size),
       }),
     options: {
@@ -97,6 +124,8 @@ export async function prepareRestore(
  * Draws samples given a measurement of each, y = A(x) + noise: pictures with a hole, without their colours, blurred or small.
  * docs/restoration.md says what each method assumes, costs and gets wrong.
  *
+ * The returned object is a promise of the result and an async iterator of previews.
+ *
  * @throws OptionError for measurements and options that cannot be used, before any network runs; NonFiniteScoreError when the
  *   score is NaN or infinite.
  *
@@ -108,31 +137,50 @@ export async function prepareRestore(
  * const { samples } = await restore(model, { operator, values }, { count: 4 });
  * ```
  */
-export async function restore(
+export function restore(
   model: ScoreModel,
   measurement: Measurement,
   options: RestoreOptions = {},
+): Restoring {
+  return new Restoring((emit) => run(model, measurement, options, emit));
+}
+
+async function run(
+  model: ScoreModel,
+  measurement: Measurement,
+  options: RestoreOptions,
+  emit: ((preview: Preview) => void) | undefined,
 ): Promise<RestoreResult> {
   const began = performance.now();
   const job = await prepareRestore(model, measurement, options);
-  const { count, most } = job;
+  const { count, first, most, unseen } = job;
+  if (emit && unseen !== undefined)
+    throw new OptionError(
+      'method',
+      job.options['method'],
+      `another where the run is iterated over: ${unseen}`,
+    );
   const d = elementCount(model.shape);
   checkFits('count', count, 4 * d, 'one part after the other by first, or into a folder by restoreShards');
   const samples = new Float32Array(count * d);
+  const previews = new Previews(job.previews, { first, elements: samples.length }, emit);
   const [sizes, evidence] = [new Float64Array(count), new Float64Array(count)];
   let counts = noCounts();
   let hasParticles = false;
   for (let done = 0; done < count; done += most) {
-    const size = Math.min(most, count - done);
-    const drawn = await job.draw(done, size, (fraction) => {
-      options.onProgress?.({ fraction: (done + size * fraction) / count, count });
-    });
+    const drawn = await job.draw(
+      done,
+      Math.min(most, count - done),
+      (progress) => options.onProgress?.(progress),
+      previews.evaluated,
+    );
     samples.set(drawn.samples, done * d);
     if (evaluationsOf(drawn.counts) > evaluationsOf(counts)) counts = drawn.counts;
     hasParticles ||= drawn.logEvidence !== undefined;
     if (drawn.effectiveSampleSize) sizes.set(drawn.effectiveSampleSize, done);
     if (drawn.logEvidence) evidence.set(drawn.logEvidence, done);
   }
+  const { trajectory } = previews;
   return {
     samples,
     shape: [count, ...model.shape],
@@ -141,6 +189,7 @@ export async function restore(
     ...(hasParticles && { effectiveSampleSize: sizes, logEvidence: evidence }),
     options: job.options,
     warnings: job.warnings,
+    ...(trajectory && { trajectory }),
   };
 }
 

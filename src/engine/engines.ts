@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../device/addon.js';
 import type { Measurement } from '../control/measurement.js';
-import { restore, type RestoreResult } from '../control/restore.js';
+import { restore, Restoring } from '../control/restore.js';
 import type { RestoreOptions } from '../control/restore-options.js';
 import { EngineError, QueueFullError } from '../errors.js';
 import type { Data } from '../likelihood/data-space.js';
@@ -19,6 +19,7 @@ import {
 import { likelihood } from '../likelihood/likelihood.js';
 import type { LikelihoodResult } from '../likelihood/summary.js';
 import { checkInteger, checkSignal } from '../options.js';
+import type { Preview, Previewed } from '../sampling/previews.js';
 import { sample, Sampling, type SampleOptions } from '../sampling/sample.js';
 import { withInputs } from '../score/inputs.js';
 import type { Inputs, Parameterization, ScoreModel } from '../score/model.js';
@@ -147,13 +148,10 @@ export class Engines {
   /** As the function `sample`. */
   sample(options: SampleOptions & RequestOptions = {}): Sampling {
     const own = copied(options);
-    return new Sampling(async (emit) => {
-      return this.#request(own, async (model, given) => {
-        const run = sample(model, given);
-        if (emit) for await (const preview of run) emit(preview);
-        return run;
-      });
-    }, PREVIEWS);
+    return new Sampling(
+      (emit) => this.#request(own, async (model, given) => previewed(sample(model, given), emit)),
+      PREVIEWS,
+    );
   }
 
   /** As the function `likelihood`. */
@@ -163,12 +161,14 @@ export class Engines {
   }
 
   /** As the function `restore`. */
-  async restore(
-    measurement: Measurement,
-    options: RestoreOptions & RequestOptions = {},
-  ): Promise<RestoreResult> {
-    const own = { ...measurement, values: ownOf(measurement.values) as Measurement['values'] };
-    return this.#request(copied(options), (model, given) => restore(model, own, given));
+  restore(measurement: Measurement, options: RestoreOptions & RequestOptions = {}): Restoring {
+    const values = (measurement as Partial<Measurement> | undefined)?.values;
+    const own = { ...measurement, values: ownOf(values) as Measurement['values'] };
+    const given = copied(options);
+    return new Restoring(
+      (emit) => this.#request(given, (model, given) => previewed(restore(model, own, given), emit)),
+      PREVIEWS,
+    );
   }
 
   /** As the function `encode`. */
@@ -284,6 +284,15 @@ export class Engines {
       this.#queue.push(client, waiting);
     });
   }
+}
+
+/** A run whose previews are handed on. */
+async function previewed<Result>(
+  run: Previewed<Result>,
+  emit: ((preview: Preview) => void) | undefined,
+): Promise<Result> {
+  if (emit) for await (const preview of run) emit(preview);
+  return run;
 }
 
 function closedError(): EngineError {

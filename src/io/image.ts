@@ -130,11 +130,12 @@ export async function writeAnimation(
   file: FilePath,
   frames: readonly ImageBatch[],
   frameTime = 60,
+  layout?: GridLayout,
 ): Promise<void> {
   const path = pathOf('path', file);
   if (!isList(frames) || frames.length === 0)
     throw new OptionError('frames', frames, 'a list of at least one batch of images');
-  const grids = frames.map((frame) => imageGrid(frame));
+  const grids = frames.map((frame) => imageGrid(frame, layout));
   const { width, height, channels } = grids[0]!;
   const sharp = await loadSharp();
   const raw = { width, height: height * grids.length, channels, pageHeight: height };

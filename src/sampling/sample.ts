@@ -1,30 +1,30 @@
-import type { Elements } from '../device/device.js';
+import type { State } from '../device/binding.js';
 import { OptionError } from '../errors.js';
 import { checkFits } from '../memory.js';
-import {
-  checkChoice,
-  checkInteger,
-  checkKnown,
-  checkSeed,
-  checkSignal,
-  isList,
-  isRecord,
-} from '../options.js';
+import { checkInteger, checkKnown, checkSeed, checkSignal, isList, isRecord } from '../options.js';
 import { checkConditions } from '../score/class-label.js';
 import { recordOfInputs } from '../score/inputs.js';
 import { priorMismatch } from '../score/doubts.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
-import type { Level } from '../sde/level.js';
-import { Batch } from '../solvers/batch.js';
+import { Batch, type BatchOptions } from '../solvers/batch.js';
 import type { Constraint } from '../solvers/batch.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import { solverFor, type SolverChoice } from '../solvers/choice.js';
-import type { Plan } from '../solvers/solver.js';
-import { Task } from '../task.js';
+import type { Observer, Plan } from '../solvers/solver.js';
+import {
+  checkPreviews,
+  Previewed,
+  Previews,
+  type Preview,
+  type PreviewChoice,
+  type PreviewOptions,
+  type Progress,
+  type Trajectory,
+} from './previews.js';
 
 /** How samples are drawn, and how many. */
-export interface SampleOptions extends SolverChoice {
+export interface SampleOptions extends SolverChoice, PreviewOptions {
   /** Number of samples. Default 16. */
   readonly count?: number | undefined;
   /** Samples that go through the network at once. Default: count, at most 64. */
@@ -39,12 +39,6 @@ export interface SampleOptions extends SolverChoice {
   readonly initial?: Float32Array | undefined;
   /** What is known of the samples; they act after every move of a solver on a grid. */
   readonly constraints?: readonly Constraint[] | undefined;
-  /** Keep the trajectory: one frame every so many steps. */
-  readonly trajectory?: number | undefined;
-  /** Steps between the previews of the async iterator. Default: a tenth of the steps. */
-  readonly previewEvery?: number | undefined;
-  /** What previews and trajectory frames show: the state x (default), or the estimate of x_0 from it. */
-  readonly preview?: 'x' | 'x0' | undefined;
   /** Stops at the next operator of a network, or between two evaluations; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called after every step. */
@@ -57,46 +51,6 @@ const optionNames = Object.keys({
   ...{ count: 1, batch: 1, seed: 1, first: 1, classLabel: 1, initial: 1, constraints: 1 },
   ...{ trajectory: 1, previewEvery: 1, preview: 1, signal: 1, onProgress: 1 },
 } satisfies Record<keyof SampleOptions, 1>);
-
-/** How far a run has come. */
-export interface Progress {
-  /** Samples that are finished, of `count`. */
-  readonly done: number;
-  /** Samples of the whole run. */
-  readonly count: number;
-  /** Steps that the current batch has made, of `steps`. */
-  readonly step: number;
-  /** Steps of a batch in all. */
-  readonly steps: number;
-  /** Share of the whole run that is done, from 0 to 1. */
-  readonly fraction: number;
-}
-
-/** A batch on its way. */
-export interface Preview {
-  /** Step at whose start the batch is, of `steps`, and its time. */
-  readonly step: number;
-  /** Steps of the batch in all. */
-  readonly steps: number;
-  /** Time at the start of that step, in the unit of the SDE. */
-  readonly t: number;
-  /** Global index of the first sample shown. */
-  readonly first: number;
-  /** [batch, ...shape], a copy. */
-  readonly samples: Float32Array;
-  /** `[batch, ...shape]` of `samples`. */
-  readonly shape: readonly number[];
-}
-
-/** Frames of all samples, in solver order; the samples themselves are the end of the path, and not among the frames. */
-export interface Trajectory {
-  /** Index of the step at whose start each frame was taken, from 0 (the prior). */
-  readonly steps: readonly number[];
-  /** Time of each frame, in the unit of the SDE. */
-  readonly times: readonly number[];
-  /** Each [count, ...shape]. */
-  readonly frames: readonly Float32Array[];
-}
 
 /** Samples, and how they were drawn. */
 export interface SampleResult {
@@ -121,13 +75,7 @@ export interface SampleResult {
 }
 
 /** A sampling run: await it for the result, iterate over it (`for await`) for previews on the way, or both. */
-export class Sampling extends Task<SampleResult, Preview> {
-  /** @internal @param most previews wait to be taken; of those that come meanwhile, the newest is kept. */
-  constructor(run: (emit: ((preview: Preview) => void) | undefined) => Promise<SampleResult>, most?: number) {
-    // Without an iterator no preview is ever copied.
-    super((emit, isWatched) => run(isWatched ? emit : undefined), { most });
-  }
-}
+export class Sampling extends Previewed<SampleResult> {}
 
 /**
  * Draws samples from a score model, by `dpmpp-2m-sde` with 39 steps unless the options say otherwise.
@@ -194,8 +142,34 @@ interface Job {
   readonly seed: bigint;
   readonly first: number;
   readonly labels: Int32Array | undefined;
-  readonly previewEvery: number;
-  readonly preview: 'x' | 'x0';
+  readonly previews: PreviewChoice;
+}
+
+/** Samples of a batch, and what they cost. */
+export type DrawnBatch = Pick<Batch, 'counts' | 'evaluations' | 'isRandom'> & { readonly samples: State };
+
+/**
+ * Draws one batch of a run.
+ *
+ * @param options `initial` has the states of this batch to start from; default: as the plan says, or from the prior.
+ */
+export async function drawBatch(
+  model: ScoreModel,
+  plan: Plan,
+  { initial, ...options }: BatchOptions & { readonly initial?: Float32Array | undefined },
+  observer: Observer,
+): Promise<DrawnBatch> {
+  const batch = new Batch(model, { ...options, precision: plan.precision });
+  try {
+    if (initial) batch.write(initial);
+    else if (plan.start) plan.start(batch);
+    else batch.drawPrior();
+    await plan.run(batch, observer);
+    const { counts, evaluations, isRandom } = batch;
+    return { samples: await batch.read(), counts, evaluations, isRandom };
+  } finally {
+    await batch.close();
+  }
 }
 
 async function run(
@@ -209,60 +183,39 @@ async function run(
   const start = performance.now();
   const elements = elementCount(model.shape);
   const samples = new Float32Array(count * elements);
-  const recorder = options.trajectory === undefined ? undefined : trajectoryRecorder();
+  const previews = new Previews(job.previews, { first, elements: samples.length }, emit);
+  const { evaluated } = previews;
   let counts = noCounts();
   let evaluations: Int32Array | undefined;
   let deterministic = true;
   for (let done = 0; done < count; done += job.batch) {
     const size = Math.min(job.batch, count - done);
-    const rows = [done * elements, (done + size) * elements] as const;
-    const batch = new Batch(model, {
-      size,
-      first: first + done,
-      seed,
-      offset: done,
-      count,
-      labels,
-      precision: plan.precision,
-      constraints: options.constraints,
-      signal: options.signal,
-    });
-    let estimate: Elements | undefined;
-    try {
-      if (options.initial) batch.write(options.initial.subarray(...rows));
-      else if (plan.start) plan.start(batch);
-      else batch.drawPrior();
-      const show = async (step: number, { t }: Level): Promise<void> => {
-        const previewed = emit && step % job.previewEvery === 0;
-        const framed = recorder && step % options.trajectory! === 0;
-        if (!previewed && !framed) return;
-        if (job.preview === 'x0') batch.estimate((estimate ??= batch.like()));
-        const shown = Float32Array.from(await batch.read(estimate));
-        const shape = [size, ...model.shape];
-        if (previewed) emit({ step, steps: plan.steps, t, first: batch.first, samples: shown, shape });
-        if (framed) recorder.add(step, t, shown, rows[0], samples.length);
-      };
-      await plan.run(batch, {
-        ...((emit ?? recorder) && { evaluated: show }),
+    const { constraints, signal } = options;
+    const initial = options.initial?.subarray(done * elements, (done + size) * elements);
+    const drawn = await drawBatch(
+      model,
+      plan,
+      { size, first: first + done, seed, offset: done, count, labels, constraints, signal, initial },
+      {
+        ...(evaluated && { evaluated }),
         stepped(step) {
           const fraction = (done + (size * (step + 1)) / plan.steps) / count;
           options.onProgress?.({ done, count, step: step + 1, steps: plan.steps, fraction });
         },
-      });
-      samples.set(await batch.read(), rows[0]);
-    } finally {
-      await batch.close();
-    }
-    if (batch.isRandom) deterministic = false;
-    if (evaluationsOf(batch.counts) > evaluationsOf(counts)) counts = batch.counts;
-    if (batch.evaluations) {
+      },
+    );
+    samples.set(drawn.samples, done * elements);
+    if (drawn.isRandom) deterministic = false;
+    if (evaluationsOf(drawn.counts) > evaluationsOf(counts)) counts = drawn.counts;
+    if (drawn.evaluations) {
       evaluations ??= new Int32Array(count);
       evaluations.set(
-        batch.evaluations.map((n) => n + batch.counts.denoise),
+        drawn.evaluations.map((n) => n + drawn.counts.denoise),
         done,
       );
     }
   }
+  const { trajectory } = previews;
   return {
     samples,
     shape: [count, ...model.shape],
@@ -285,7 +238,7 @@ async function run(
       }),
     },
     warnings: warningsOf(model, plan, options),
-    ...(recorder && { trajectory: recorder.trajectory }),
+    ...(trajectory && { trajectory }),
   };
 }
 
@@ -294,32 +247,10 @@ function classOf({ classLabel }: SampleOptions): { classLabel?: number | number[
   return { classLabel: typeof classLabel === 'number' ? classLabel : Array.from(classLabel) };
 }
 
-function trajectoryRecorder(): {
-  trajectory: Trajectory;
-  add(step: number, t: number, part: Float32Array, offset: number, length: number): void;
-} {
-  const steps: number[] = [];
-  const times: number[] = [];
-  const frames: Float32Array[] = [];
-  return {
-    trajectory: { steps, times, frames },
-    add(step, t, part, offset, length) {
-      let at = steps.indexOf(step);
-      if (at < 0) {
-        at = steps.push(step) - 1;
-        times.push(t);
-        frames.push(new Float32Array(length));
-      }
-      frames[at]!.set(part, offset);
-    },
-  };
-}
-
 function resolve(model: ScoreModel, options: SampleOptions, plan: Plan): Job {
   const count = checkInteger('count', options.count ?? 16, 1);
   const batch = checkInteger('batch', options.batch ?? Math.min(count, 64), 1);
   const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
-  if (options.trajectory !== undefined) checkInteger('trajectory', options.trajectory, 1);
   checkSignal(options.signal);
   const elements = count * elementCount(model.shape);
   const hint =
@@ -338,7 +269,6 @@ function resolve(model: ScoreModel, options: SampleOptions, plan: Plan): Job {
     seed: checkSeed(options.seed ?? 0),
     first,
     labels: checkConditions(model, options.classLabel, count),
-    previewEvery: checkInteger('previewEvery', options.previewEvery ?? Math.ceil(plan.steps / 10), 1),
-    preview: checkChoice('preview', options.preview ?? 'x', ['x', 'x0']),
+    previews: checkPreviews(options, plan.steps),
   };
 }

@@ -1,37 +1,24 @@
-import { join } from 'node:path';
 import { OptionError } from '../errors.js';
-import { writeAtomically } from '../io/atomic.js';
-import { writeImageFolder } from '../io/image.js';
-import { encodeNpy } from '../io/npy.js';
-import { loadSharp } from '../io/sharp.js';
 import type { Decoder } from '../latent/autoencoder.js';
 import { checkInteger } from '../options.js';
 import { checkConditions } from '../score/class-label.js';
 import type { ScoreModel } from '../score/model.js';
 import { recordOfInputs } from '../score/inputs.js';
-import { isImageShape } from '../shape.js';
-import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
-import { isPictureOf, manifestName, recordedRun, sha256, shardName } from '../shards/manifest.js';
-import { batchesOf, checkPart, chosenBatches, samplesIn, type Part, type Range } from '../shards/parts.js';
+import { batchesOf, checkPart, chosenBatches, samplesIn, type Range } from '../shards/parts.js';
+import { fillFolder, type FolderOptions } from './folder.js';
+import { refusePreviews } from './previews.js';
 import { planOf, sample, warningsOf, type SampleOptions, type SampleResult } from './sample.js';
-import { completeShards } from '../shards/complete.js';
 import { pathOf, type FilePath } from '../io/path.js';
 
 /** How samples are drawn into a folder. */
-export interface ShardsOptions extends Omit<
-  SampleOptions,
-  'classLabel' | 'initial' | 'trajectory' | 'preview' | 'previewEvery'
-> {
+export interface ShardsOptions
+  extends
+    Omit<SampleOptions, 'classLabel' | 'initial' | 'trajectory' | 'preview' | 'previewEvery'>,
+    FolderOptions {
   /** Class of every sample, for a model with a class input. */
   readonly classLabel?: number;
-  /** Draw only part `index`, from 0, of `of` nearly equal parts, cut between batches. Default: all. */
-  readonly shard?: Part;
-  /** Draw only these batches of the run, by their number from 0, for who divides the work. Default: all that are missing. */
-  readonly batches?: readonly number[];
   /** Makes the pictures of a model of latents; the arrays are those of the latents. */
   readonly decoder?: Decoder;
-  /** Facts about the model for the manifest. A run that is continued has to give the same. */
-  readonly origin?: Readonly<Record<string, unknown>>;
 }
 
 /** What {@link sampleShards} did, and what the folder now holds. */
@@ -74,6 +61,7 @@ export async function sampleShards(
   const first = checkInteger('first', options.first ?? 0, 0, Number.MAX_SAFE_INTEGER - count);
   const batch = Math.min(checkInteger('batch', options.batch ?? 64, 1), count);
   if (shard) checkPart(shard);
+  refusePreviews(sampling, 'left out where samples go into a folder');
   if (count > MOST_SHARDS * batch)
     throw new OptionError(
       'count',
@@ -91,57 +79,26 @@ export async function sampleShards(
     seed,
     ...(classLabel !== undefined && { classLabel }),
   };
-  const run = recordedRun({ origin, options: settings, first, count, shape: model.shape });
   const parts = chosenBatches(batchesOf({ first, count }, batch, shard), batches);
   const checked = checkConditions(model, classLabel, count);
   const conditions = model.inputs && checked;
   const conditionsOf = (part: Range) =>
     conditions && { classLabel: conditions.subarray(part.first - first, part.first - first + part.count) };
 
-  if (decoder) await decoder.pictureShape(model.shape);
-  if (decoder || isImageShape(model.shape)) await loadSharp();
-  const { shards, found, elsewhere } = await completeShards(folder, {
-    run,
-    parts,
-    manifest: manifestName(shard),
-    isPictureOf,
-    signal: sampling.signal,
-    onWait: ({ done, open }) => {
-      sampling.onProgress?.({ done, count: open, step: 0, steps: plan.steps, fraction: done / open });
-    },
-    draw: async (part, { done, open }) => {
-      const { samples, shape, counts } = await sample(model, {
-        ...sampling,
-        ...part,
-        ...conditionsOf(part),
-        batch,
-        onProgress({ step, steps, fraction }) {
-          const share = (done + fraction * part.count) / open;
-          sampling.onProgress?.({ done, count: open, step, steps, fraction: share });
-        },
-      });
-      if (decoder) {
-        const pictures = await decoder.decode(samples, shape, { signal: sampling.signal });
-        await writeImageFolder(folder, pictures, part.first);
-      } else if (isImageShape(model.shape))
-        await writeImageFolder(folder, { samples, shape, range: model.sde.dataRange }, part.first);
-      const bytes = encodeNpy({ data: samples, shape });
-      const file = shardName(part);
-      await writeAtomically(join(folder, file), bytes);
-      return { file, ...part, sha256: sha256(bytes), counts };
-    },
+  const { signal, onProgress } = sampling;
+  const { counts, found, elsewhere } = await fillFolder(model, folder, {
+    run: { origin, options: settings, first, count, shape: model.shape },
+    ...{ parts, shard, steps: plan.steps, decoder, signal, onProgress },
+    draw: (part, onProgress) =>
+      sample(model, { ...sampling, ...part, ...conditionsOf(part), batch, onProgress }),
   });
   return {
     shape: [samplesIn(parts), ...model.shape],
-    counts: parts.map((part) => shards.get(part.first)!.counts).reduce(larger, noCounts()),
+    counts,
     seconds: (performance.now() - start) / 1000,
     options: { ...settings, seed: BigInt(seed), first: parts[0]?.first ?? first, count: samplesIn(parts) },
     warnings: warningsOf(model, plan, { classLabel }),
     found,
     elsewhere,
   };
-}
-
-function larger(a: Counts, b: Counts): Counts {
-  return evaluationsOf(a) >= evaluationsOf(b) ? a : b;
 }

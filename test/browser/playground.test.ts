@@ -145,7 +145,7 @@ test('digits come into sight, and are completed under a mask painted by keyboard
   await page.press('Enter');
   await page.until(isSaid('Done: 81'));
   const { known, ...asked } = await page.evaluate<{ known: { mask: string } }>('asked');
-  t.deepEqual(asked, { model: 'digits', count: 2, seed: 0, steps: 40, sde: 'vp' });
+  t.deepEqual(asked, { model: 'digits', count: 2, seed: 0, steps: 40, sde: 'vp', show: 'x' });
   t.deepEqual(
     Array.from(known.mask).flatMap((value, i) => (value === '0' ? [i] : [])),
     [13 * 28 + 13, 13 * 28 + 14],

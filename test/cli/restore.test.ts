@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
 import { decodeNpy, encodeNpy } from '../../src/io/npy.js';
+import { decodeNpz } from '../../src/io/npz.js';
 import { modelBytes } from '../../src/onnx/file/model.js';
 import { makeNode, makeValueInfo } from '../../src/onnx/graph/graph.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
@@ -189,6 +190,34 @@ test.serial('restore: a measurement by a network, which is not linear', async (t
   t.true(Math.abs(roots.mean - 0.8) < 0.25, `${roots.mean}`);
 });
 
+test.serial('the way of samples, as arrays and as an animation', async (t) => {
+  const flags = ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--count', '2', '--steps', '5'];
+  const kept = await fastsde([...flags, '--trajectory', '2', '--output', 'way.npz', '--json', '--quiet']);
+  t.is(kept.code, 0, kept.stderr);
+  const arrays = decodeNpz(await readFile(join(folder, 'way.npz')));
+  t.deepEqual(arrays['samples']?.shape, [2, 2, 1, 28, 28]);
+  t.deepEqual(arrays['trajectory']?.shape, [3, 2, 2, 1, 28, 28]);
+  t.deepEqual(Array.from(arrays['steps']!.data, Number), [0, 2, 4]);
+  // The known half goes from noise alone to what is known: its distance falls.
+  const states = arrays['trajectory']!.data as Float32Array;
+  const distance = (k: number): number => {
+    let sum = 0;
+    for (let e = 392; e < 784; e++) sum += (states[4 * 784 * k + e]! - (digit[e]! / 127.5 - 1)) ** 2;
+    return sum;
+  };
+  t.true(distance(0) > distance(1) && distance(1) > distance(2) && distance(2) > 0);
+
+  const moving = await fastsde([...flags, '--output', 'way.webp', '--quiet']);
+  t.is(moving.code, 0, moving.stderr);
+  const { pages, width, pageHeight } = await sharp(join(folder, 'way.webp'), { animated: true }).metadata();
+  t.is(pages, 6, 'a frame for each step, and the samples');
+  t.true(width / pageHeight! > 1.9, 'two rows of original, known and two samples');
+
+  const scattered = ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy'];
+  const plane = await fastsde([...scattered, '--steps', '4', '--trajectory', '1', '--output', 'way.png']);
+  t.is(plane.code, 0, plane.stderr);
+});
+
 const refused: Record<string, [string[], RegExp]> = {
   'a mask of another size': [['inpaint', '--data', 'digits.npy', '--mask', 'narrow.png'], /--mask .*20 x 28/],
   'a dark mask': [
@@ -248,6 +277,14 @@ const refused: Record<string, [string[], RegExp]> = {
   'a mask of what is no picture': [
     ['inpaint', '--mixture', 'mixture.json', '--data', 'y.npy', '--mask', 'half:top'],
     /--mask must be left out: a mask is one of pictures, and samples are \[2\]/,
+  ],
+  'a trajectory in a folder': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--trajectory', '2', '--output', 'way/'],
+    /--output must be a \.npz or \.webp file where a trajectory is kept/,
+  ],
+  'an animation of particles': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--method', 'smc', '--output', 'way.webp'],
+    /--output must be another than an animation/,
   ],
   'a flag in the place of a value': [
     ['sample', '--guide', '--guidance', '2'],

@@ -17,7 +17,8 @@ import { ancestral } from '../../src/solvers/predictors/ancestral.js';
 import { predictorCorrector } from '../../src/solvers/predictor-corrector.js';
 import { decode, encode, interpolate } from '../../src/likelihood/latent.js';
 import { likelihood } from '../../src/likelihood/likelihood.js';
-import { sample, type Preview, type SampleOptions } from '../../src/sampling/sample.js';
+import type { Preview } from '../../src/sampling/previews.js';
+import { sample, type SampleOptions } from '../../src/sampling/sample.js';
 import { fixture, PIXELS } from '../support/gaussian-image.js';
 
 const network = fixture('vp-eps');
@@ -141,6 +142,18 @@ test('previews are those of the calling thread', async (t) => {
     [0, 100],
   );
   t.deepEqual(previews, await all(sample(model, options)));
+
+  const operator = blur(3, model.shape);
+  const measurement = { operator, values: measure(operator, data), noise: 0.1 };
+  const run = { method: 'mmps', iterations: 1, steps: 4, previewEvery: 2, trajectory: 2 } as const;
+  const restored = await all(engines.restore(measurement, run));
+  t.deepEqual(
+    restored.map(({ step }) => step),
+    [0, 2],
+  );
+  t.deepEqual(restored, await all(restore(model, measurement, run)));
+  const [here, there] = [await restore(model, measurement, run), await engines.restore(measurement, run)];
+  t.deepEqual(here.trajectory, there.trajectory);
   await Promise.all([model.close(), engines.close()]);
 });
 

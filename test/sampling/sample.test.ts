@@ -11,7 +11,8 @@ import { annealedLangevin } from '../../src/solvers/annealed-langevin.js';
 import { langevinDynamics } from '../../src/solvers/langevin-dynamics.js';
 import { correctorNames, predictorNames } from '../../src/solvers/names.js';
 import { ancestral } from '../../src/solvers/predictors/ancestral.js';
-import { sample, type Preview, type SampleOptions } from '../../src/sampling/sample.js';
+import type { Preview } from '../../src/sampling/previews.js';
+import { sample, type SampleOptions } from '../../src/sampling/sample.js';
 import { gaussianModel, moments } from '../support/gaussian.js';
 
 const sdes = { vp: vp(), subvp: subvp(), ve: ve(), edm: edm(), flow: flow() };

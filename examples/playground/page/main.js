@@ -100,12 +100,12 @@ function request(known) {
   const sampler = {
     ...{ solver: text('solver'), corrector: text('corrector'), grid: text('grid') || undefined },
     ...{ snr: number('snr'), correctorSteps: number('correctorSteps'), stepSize: number('stepSize') },
-    show: isPlane() ? undefined : text('show'),
   };
   const own = {
     mixture: () => ({ sde: text('sde'), mixture: modes.mixture }),
-    digits: () => ({ sde: text('network') }),
+    digits: () => ({ sde: text('network'), show: text('show') }),
     classes: () => ({
+      show: text('show'),
       class: text('class') === 'each' ? 'each' : number('class'),
       guidance: number('guidance'),
     }),

@@ -4,7 +4,7 @@ import { assertWritable, isFolder, writeAtomically } from '../../io/atomic.js';
 import type { GridLayout, ImageBatch } from '../../io/image.js';
 import { npyPieces, type NdArray } from '../../io/npy.js';
 import { encodeNpz, type NamedArrays } from '../../io/npz.js';
-import type { Trajectory } from '../../sampling/sample.js';
+import type { Trajectory } from '../../sampling/previews.js';
 import type { Sde } from '../../sde/sde.js';
 import { elementCount, isImageShape } from '../../shape.js';
 
@@ -142,9 +142,9 @@ const writers: Readonly<Record<Form, (path: string, drawing: Drawing) => Promise
     const { writeImageFolder } = await import('../../io/image.js');
     await writeImageFolder(path, pictures, first);
   },
-  async animation(path, { frames, frameTime }) {
+  async animation(path, { frames, frameTime, layout }) {
     const { writeAnimation } = await import('../../io/image.js');
-    await writeAnimation(path, frames(), frameTime);
+    await writeAnimation(path, frames(), frameTime, layout);
   },
 };
 
@@ -168,13 +168,39 @@ export async function writeSamples({ path, form }: Output, drawn: DrawnSamples, 
     pictures,
     first,
     lines: trajectory?.frames,
-    frames() {
-      const { frames = [], times = [] } = trajectory ?? {};
-      return [
-        ...frames.map((frame, k) => ({ ...pictures, samples: withoutSpread(frame, times[k]!, sde) })),
-        pictures,
-      ];
+    frames: () => [...shownStates(trajectory, sde).map((samples) => ({ ...pictures, samples })), pictures],
+  });
+}
+
+/** Samples of several pictures, [pictures, count, ...shape]. */
+export interface DrawnRows extends Pick<DrawnSamples, 'samples' | 'shape' | 'trajectory'> {
+  /** Pictures in a row. */
+  readonly columns: number;
+  /** Samples, or states, with what stands before them in their rows: [pictures, columns, ...shape]. */
+  readonly inRows: (samples: Float32Array) => Float32Array;
+}
+
+/** Writes samples of several pictures, a row of pictures for each; where the form has room for it, the trajectory too. */
+export async function writeRows(
+  { path, form }: Output,
+  { samples, shape, trajectory, columns, inRows }: DrawnRows,
+  sde: Sde,
+): Promise<void> {
+  const [rows, , ...sample] = shape as [number, number, ...number[]];
+  const rowsOf = (states: Float32Array): ImageBatch => ({
+    samples: inRows(states),
+    shape: [rows * columns, ...sample],
+    range: sde.dataRange,
+  });
+  await writers[form](path, {
+    array: { data: samples, shape },
+    others: framesOf(trajectory, shape),
+    get pictures() {
+      return rowsOf(samples);
     },
+    layout: { columns, width: 1024 },
+    lines: trajectory?.frames,
+    frames: () => [...shownStates(trajectory, sde), samples].map(rowsOf),
   });
 }
 
@@ -225,6 +251,11 @@ function framesOf(trajectory: Trajectory | undefined, shape: readonly number[]):
     times: { data: Float64Array.from(times), shape: [times.length] },
     steps: { data: Int32Array.from(steps), shape: [steps.length] },
   };
+}
+
+/** The frames of a trajectory as they can be shown. */
+function shownStates(trajectory: Trajectory | undefined, sde: Sde): Float32Array[] {
+  return trajectory?.frames.map((frame, k) => withoutSpread(frame, trajectory.times[k]!, sde)) ?? [];
 }
 
 /**

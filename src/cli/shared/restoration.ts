@@ -14,8 +14,17 @@ import type { SolverChoice } from '../../solvers/choice.js';
 import { addOptions, bigInteger, choice, integer, real } from './arguments.js';
 import { addSourceOptions, classesOf, openData, type DataFlags } from './data.js';
 import { addSection, addUsual } from './help.js';
+import type { DrawnRows } from './outputs.js';
 import { addModelOptions, type ModelFlags } from './model.js';
-import { counted, modelArgument, reportOptions, withModel, type Opened, type ReportFlags } from './report.js';
+import {
+  counted,
+  modelArgument,
+  reportOptions,
+  withModel,
+  type Opened,
+  type ReportFlags,
+  type Show,
+} from './report.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from './solver.js';
 
 /** Flags of every command that draws samples given a measurement. */
@@ -33,6 +42,7 @@ export interface RestorationFlags extends ModelFlags, DataFlags, SolverFlags, Re
   readonly zeta?: number;
   readonly jumpLength?: number;
   readonly resamples?: number;
+  readonly trajectory?: number;
   readonly output?: string;
 }
 
@@ -79,6 +89,7 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the samples go, see below (default: restored.png)'),
+    integer('--trajectory <k>', 'keep the state at every k-th step, for .npz, .webp and scatter pictures'),
     ...reportOptions(),
   ]);
   addUsual(command, [
@@ -96,7 +107,11 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
   addSection(command, 'Output, by the ending of --output:', [
     ['restored.png', 'a row for each picture: itself, what is known of it, and samples'],
     ['restored.npy', "float32 [pictures, count, ...shape], in the model's own space"],
-    ['restored.npz', 'the same as "samples"'],
+    [
+      'restored.npz',
+      'the same as "samples"; with --trajectory also "trajectory" [frames, pictures, count, ...shape], "times" and "steps"',
+    ],
+    ['restored.webp', 'the rows as they come about, by default in at most 60 frames; not by method smc'],
     [
       'restored/',
       'a folder with a .npy file per batch, a manifest, and for pictures a PNG per sample, at the size of the model; a run that was ' +
@@ -156,9 +171,6 @@ export async function limited<T extends Parameters<typeof import('../../data/dat
   return { ...set, ...slice(set, first, limit ?? Math.min(8, total - first)) };
 }
 
-/** Shows which share of how many samples is there, and where the run is. */
-type Show = (fraction: number, count: number, where: string) => void;
-
 /** The body of a command that draws samples given what `measuredBy` says is known. */
 export async function restoreTo(
   path: string | undefined,
@@ -166,14 +178,21 @@ export async function restoreTo(
   signal: AbortSignal,
   measuredBy: (opened: Opened) => Promise<Measured>,
 ): Promise<void> {
-  const { checkCapacity, namesFolder, resolveOutput, writePaths } = await import('./outputs.js');
+  const { checkCapacity, namesFolder, resolveOutput, writeRows } = await import('./outputs.js');
   const folder = flags.output !== undefined && (await namesFolder(flags.output)) ? flags.output : undefined;
+  if (folder !== undefined && flags.trajectory !== undefined)
+    throw new OptionError('output', folder, 'a .npz or .webp file where a trajectory is kept');
   await withModel(path, flags, async (opened) => {
     const { model, follow } = opened;
     const output = folder
       ? undefined
-      : await resolveOutput(flags.output, { shape: model.shape, stem: 'restored', animation: false });
-    const { operator, values, originals, labels } = await measuredBy(opened);
+      : await resolveOutput(flags.output, {
+          shape: model.shape,
+          stem: 'restored',
+          trajectory: flags.trajectory !== undefined,
+        });
+    const known = await measuredBy(opened);
+    const { operator, values, labels } = known;
     const count = flags.count ?? 4;
     if (!Number.isSafeInteger(count) || count < 1)
       throw new OptionError('count', count, 'an integer of at least 1');
@@ -187,26 +206,33 @@ export async function restoreTo(
     );
     const measurement = { operator, values: repeated(values, m, count), ...defined({ noise: flags.noise }) };
     const shape = [pictures, count, ...model.shape];
-    const options = (show: Show): RestoreOptions => ({
+    const options: RestoreOptions = {
       ...restoreOptions(flags, model, labels && repeatedLabels(labels, count)),
       first: (flags.first ?? 0) * count,
       signal,
-      onProgress: ({ fraction, count: all }) => {
-        show(fraction, all, '');
+    };
+    const progress = (show: Show): Pick<RestoreOptions, 'onProgress'> => ({
+      onProgress: ({ fraction, count, step, steps }) => {
+        show(fraction, count, `step ${step}/${steps}`);
       },
     });
     if (folder) {
-      const result = await restoreInto(folder, opened, measurement, options, flags, signal);
+      const result = await restoreInto(folder, opened, measurement, options, progress, flags, signal);
       return reportOf(result, shape, folder);
     }
-    checkCapacity(output!, model.shape, pictures * (count + 2));
-    const { restore } = await import('../../control/restore.js');
-    const result = await follow('Restoring', 'sample', (show) => restore(model, measurement, options(show)));
-    const drawn =
-      output!.form === 'grid'
-        ? rowsOf(model, { operator, values, originals }, result, count)
-        : { samples: result.samples, shape };
-    await writePaths(output!, drawn, model.sde);
+    const { prepareRestore, restore } = await import('../../control/restore.js');
+    const { previews, unseen } = await prepareRestore(model, measurement, options);
+    if (unseen !== undefined && output!.form === 'animation')
+      throw new OptionError('output', output!.path, `another than an animation: ${unseen}`);
+    const trajectory =
+      flags.trajectory ?? (output!.form === 'animation' ? Math.ceil(previews.steps / 60) : undefined);
+    const frames = trajectory === undefined ? 0 : Math.ceil(previews.steps / trajectory);
+    checkCapacity(output!, model.shape, pictures * (count + 2), frames);
+    const result = await follow('Restoring', 'sample', (show) =>
+      restore(model, measurement, { ...options, ...defined({ trajectory }), ...progress(show) }),
+    );
+    const { columns, inRows } = rowsOf(model, known, count);
+    await writeRows(output!, { ...result, shape, columns, inRows }, model.sde);
     return reportOf(result, shape, output!.path);
   });
 }
@@ -216,10 +242,11 @@ async function restoreInto(
   folder: string,
   { model, options: modelOptions, follow }: Opened,
   measurement: Measurement,
-  options: (show: Show) => RestoreOptions,
+  options: RestoreOptions,
+  progress: (show: Show) => Pick<RestoreOptions, 'onProgress'>,
   { quiet }: RestorationFlags,
   signal: AbortSignal,
-): Promise<Omit<RestoreResult, 'samples'>> {
+): Promise<Omit<RestoreResult, 'samples' | 'trajectory'>> {
   const { restoreShards } = await import('../../control/restore-shards.js');
   const { keeping, originOf, tellShared } = await import('./shard.js');
   const { assertWritable } = await import('../../io/atomic.js');
@@ -227,7 +254,7 @@ async function restoreInto(
   const origin = await originOf(modelOptions);
   const { found, elsewhere, ...result } = await keeping(folder, signal, () =>
     follow('Restoring', 'sample', (show) =>
-      restoreShards(model, measurement, folder, { ...options(show), origin }),
+      restoreShards(model, measurement, folder, { ...options, ...progress(show), origin }),
     ),
   );
   if (!quiet) tellShared(found, elsewhere);
@@ -291,26 +318,37 @@ function repeatedLabels(labels: Int32Array, times: number): Int32Array {
   return Int32Array.from({ length: labels.length * times }, (_, i) => labels[Math.floor(i / times)]!);
 }
 
-/** A row of pictures for each measurement: the original where there is one, what is known of it, and samples. */
+/** What stands in a row for each measurement: the original where there is one, what is known of it, and samples. */
 function rowsOf(
   { shape, sde }: ScoreModel,
   { operator, values, originals }: Measured,
-  { samples }: Pick<RestoreResult, 'samples'>,
   count: number,
-): { samples: Float32Array; shape: readonly number[] } {
+): Pick<DrawnRows, 'columns' | 'inRows'> {
   const d = elementCount(shape);
-  const pictures = samples.length / (d * count);
-  const m = values.length / pictures;
-  const columns = count + (originals ? 2 : 1);
-  const out = new Float32Array(pictures * columns * d);
-  for (let n = 0; n < pictures; n++) {
-    const at = n * columns * d;
-    if (originals) out.set(originals.subarray(n * d, (n + 1) * d), at);
-    const y = Float64Array.from(values.subarray(n * m, (n + 1) * m));
-    out.set(shownOf(operator, y, sde.dataRange), at + (columns - count - 1) * d);
-    out.set(samples.subarray(n * count * d, (n + 1) * count * d), at + (columns - count) * d);
-  }
-  return { samples: out, shape: [pictures, columns, ...shape] };
+  const m = elementCount(operator.measuredShape);
+  const pictures = values.length / m;
+  const before = originals ? 2 : 1;
+  const columns = count + before;
+  const begun = (): Float32Array => {
+    const rows = new Float32Array(pictures * columns * d);
+    for (let n = 0; n < pictures; n++) {
+      const at = n * columns * d;
+      if (originals) rows.set(originals.subarray(n * d, (n + 1) * d), at);
+      const y = Float64Array.from(values.subarray(n * m, (n + 1) * m));
+      rows.set(shownOf(operator, y, sde.dataRange), at + (before - 1) * d);
+    }
+    return rows;
+  };
+  let rows: Float32Array | undefined;
+  return {
+    columns,
+    inRows(samples) {
+      const out = (rows ??= begun()).slice();
+      for (let n = 0; n < pictures; n++)
+        out.set(samples.subarray(n * count * d, (n + 1) * count * d), (n * columns + before) * d);
+      return out;
+    },
+  };
 }
 
 /** A measurement as a picture: what is unknown is grey, as is what is no picture; a smaller picture is magnified. */
