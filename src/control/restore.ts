@@ -109,6 +109,7 @@ export async function prepareRestore(
       }),
     options: {
       sde: model.sde.name,
+      ...(model.guidance && { guidance: model.guidance }),
       ...recordOfInputs(model),
       method,
       operator: { name: operator.name, ...operator.options },

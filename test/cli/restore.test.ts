@@ -190,6 +190,38 @@ test.serial('restore: a measurement by a network, which is not linear', async (t
   t.true(Math.abs(roots.mean - 0.8) < 0.25, `${roots.mean}`);
 });
 
+test.serial('inpaint: with the class of each picture, and guided', async (t) => {
+  await write('classes.npy', Uint8Array.of(3, 7), [2]);
+  const flags = [
+    'inpaint',
+    '--data',
+    'digits.npy',
+    '--mask',
+    'half:top',
+    '--method',
+    'mmps',
+    '--iterations',
+    '1',
+  ];
+  const run = [...flags, '--count', '1', '--guidance', '2', ...short, '--output'];
+  const all = await fastsde([...run, 'guided.npy', '--data-labels', 'classes.npy']);
+  t.is(all.code, 0, all.stderr);
+  const { counts, options } = JSON.parse(all.stdout) as {
+    counts: { networks: object };
+    options: Record<string, object>;
+  };
+  t.deepEqual(counts.networks, { network: 4, unconditional: 4, derivative: 4 });
+  t.like(options, { guidance: { kind: 'classifier-free', scale: 2 } });
+  const seven = await fastsde([...run, 'seven.npy', '--class', '7']);
+  t.is(seven.code, 0, seven.stderr);
+  const read = async (name: string) => decodeNpy(await readFile(join(folder, name))).data as Float32Array;
+  const [guided, sevens] = [await read('guided.npy'), await read('seven.npy')];
+  const off = (from: number) =>
+    guided.slice(from, from + 784).reduce((most, x, e) => Math.max(most, Math.abs(x - sevens[from + e]!)), 0);
+  t.true(off(0) > 0.05, 'the first is a three, or a seven');
+  t.true(off(784) < 1e-4, 'the second is a seven');
+});
+
 test.serial('the way of samples, as arrays and as an animation', async (t) => {
   const flags = ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--count', '2', '--steps', '5'];
   const kept = await fastsde([...flags, '--trajectory', '2', '--output', 'way.npz', '--json', '--quiet']);

@@ -13,6 +13,7 @@ import { elementCount } from '../../shape.js';
 import type { SolverChoice } from '../../solvers/choice.js';
 import { addOptions, bigInteger, choice, integer, real } from './arguments.js';
 import { addSourceOptions, classesOf, openData, type DataFlags } from './data.js';
+import { addGuidanceOptions } from './guidance.js';
 import { addSection, addUsual } from './help.js';
 import type { DrawnRows } from './outputs.js';
 import { addModelOptions, type ModelFlags } from './model.js';
@@ -86,6 +87,7 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
     real('--zeta <length>', 'dps: step down the gradient of the norm of the residual (default: 1)'),
   ]);
   addSolverOptions(command, { noise: false });
+  addGuidanceOptions(command);
   addModelOptions(command, { mixture: true });
   addOptions(command, 'Output:', [
     new Option('--output <path>', 'where the samples go, see below (default: restored.png)'),
