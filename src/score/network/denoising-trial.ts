@@ -115,6 +115,31 @@ export class Trial {
     };
   }
 
+  /**
+   * The estimates of x_0 of these rows under a reading.
+   * @param y [rows, ...shape], x / alpha
+   * @param samples of the rows, from which their classes follow
+   */
+  async estimates(
+    reading: Reading,
+    y: Float64Array,
+    rows: readonly Level[],
+    samples: readonly number[],
+  ): Promise<Float64Array> {
+    const elements = y.length / rows.length;
+    const levelOf = (i: number) => rows[Math.floor(i / elements)]!;
+    const x = Float32Array.from(y, (value, i) => levelOf(i).alpha * value);
+    const output = await this.#run(reading, x, rows, samples);
+    const gains = rows.map((level) =>
+      scoreCoefficients(reading.parameterization, level, this.description.sigmaData),
+    );
+    return y.map((value, i) => {
+      const { alpha, sigma } = levelOf(i);
+      const score = gains[Math.floor(i / elements)]!;
+      return value + (sigma ** 2 * (score.state * x[i]! + reading.sign * score.output * output[i]!)) / alpha;
+    });
+  }
+
   #output(reading: Reading): Promise<Float32Array> {
     const key = `${reading.labels.name} ${reading.parameterization === 'edm'}`;
     let output = this.#outputs.get(key);
@@ -175,19 +200,19 @@ function regress(z: Float32Array, value: (i: number) => number): Regression {
 }
 
 function noiseLevels(description: ModelDescription): Level[] {
+  const [low, high] = description.sde.dataRange;
+  return FACTORS.map((factor) => levelNearNoise(description, (factor * (high - low)) / 2));
+}
+
+/** The level at which sigma / alpha is nearest to rho. */
+export function levelNearNoise(description: ModelDescription, rho: number): Level {
   const { sde, ladder } = description;
-  const radius = (sde.dataRange[1] - sde.dataRange[0]) / 2;
-  return FACTORS.map((factor) => {
-    const rho = factor * radius;
-    if (ladder) {
-      const distance = (i: number) => Math.abs(Math.log(ladder.sigma[i]! / ladder.alpha[i]! / rho));
-      let index = 0;
-      for (let i = 1; i < ladder.levels; i++) if (distance(i) < distance(index)) index = i;
-      const t = (sde.T * (index + 1)) / ladder.levels;
-      return levelAt(description, t, index);
-    }
-    const lambda = Math.min(Math.max(-Math.log(rho), sde.lambda(sde.T)), sde.lambda(sde.epsilon));
-    const t = Math.min(Math.max(sde.timeOfLambda(lambda), sde.epsilon), sde.T);
-    return levelAt(description, t);
-  });
+  if (ladder) {
+    const distance = (i: number) => Math.abs(Math.log(ladder.sigma[i]! / ladder.alpha[i]! / rho));
+    let index = 0;
+    for (let i = 1; i < ladder.levels; i++) if (distance(i) < distance(index)) index = i;
+    return levelAt(description, (sde.T * (index + 1)) / ladder.levels, index);
+  }
+  const lambda = Math.min(Math.max(-Math.log(rho), sde.lambda(sde.T)), sde.lambda(sde.epsilon));
+  return levelAt(description, Math.min(Math.max(sde.timeOfLambda(lambda), sde.epsilon), sde.T));
 }

@@ -135,6 +135,22 @@ export function describeMisreading(declared: Reading, found: Repair): Finding {
   return { cause, severity, message, flag };
 }
 
+/** The finding of a network that denoises, and whose levels are rather those of another process. */
+export function describeInconsistency(
+  declared: Reading,
+  { process = '', contradictions }: Repair & { readonly contradictions: readonly [number, number] },
+): Finding {
+  const [own, other] = contradictions.map((value) => value.toPrecision(2));
+  return {
+    cause: 'process',
+    severity: 'warning',
+    message:
+      `The process may be wrong: read as ${declared.parameterization} with labels ${declared.labels.name}, what the network says at neighbouring ` +
+      `noise levels contradicts itself by ${own!}, with ${process} by ${other!} (0: not at all). Give ${process}, if that is what it was trained with.`,
+    flag: process,
+  };
+}
+
 /** The finding of a network that denoises under no reading. */
 export function describeUnrecognized(verdict: Verdict, levels: readonly LevelReading[]): Finding {
   const [, , large] = ends(levels);

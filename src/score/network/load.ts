@@ -13,8 +13,7 @@ import { inputValues, type InputValue } from './input-values.js';
 import { openedOnce, OnnxScoreModel, type LinearizedNetwork } from './model.js';
 import { bakedBatch, triedOutput, type Tried } from './accepted-rows.js';
 import { batchOf, COTANGENT, nameSource, Network } from './network.js';
-import type { Finding } from './findings.js';
-import { probe, type ProbeReport } from './probe.js';
+import { probe, type ProbeOptions, type ProbeReport } from './probe.js';
 import { requireRows } from './lookup.js';
 import { findRandomness } from './randomness.js';
 import { readPipeline } from './pipeline-folder.js';
@@ -68,6 +67,9 @@ const optionNames = Object.keys({
     inputs: 1,
   },
 } satisfies Record<keyof LoadOptions, 1>);
+
+/** Options that say of which process a network is. */
+const processOptions = ['sde', 'constants', 'ladder', 'trainedLevels'] as const;
 
 /** Throws where there is an option of another name. */
 export function checkLoadOptions(options: LoadOptions): void {
@@ -167,7 +169,7 @@ async function probed(
   network: Network,
   batch: number | undefined,
   description: ModelDescription,
-  random: Finding | undefined,
+  options: ProbeOptions,
 ): Promise<ProbeReport | undefined> {
   const { values, roles } = tried;
   if (values.length < roles.inputs.length) return undefined;
@@ -175,7 +177,7 @@ async function probed(
     run: (rows, output) => network.run({ ...rows, inputs: values }, output),
   };
   try {
-    return await probe(fed, description, random);
+    return await probe(fed, description, options);
   } catch (cause) {
     const baked = batch === undefined ? await bakedBatch(tried) : undefined;
     if (baked === undefined) throw cause;
@@ -220,7 +222,12 @@ export async function openNetwork(
     description,
     network,
     values,
-    probe: (declared) => probed(tried, network, batch, declared, findRandomness(file, roles.output.name)),
+    probe: (declared) =>
+      probed(tried, network, batch, declared, {
+        known: findRandomness(file, roles.output.name),
+        isOwnProcess:
+          metadata.sde !== undefined && processOptions.every((name) => options[name] === undefined),
+      }),
   };
 }
 

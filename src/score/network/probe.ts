@@ -1,6 +1,7 @@
 import type { ModelDescription } from './description.js';
 import {
   coupledRows,
+  describeInconsistency,
   describeMisreading,
   describeUnrecognized,
   describeUntrained,
@@ -13,7 +14,7 @@ import {
   type Reading,
 } from './findings.js';
 import { isDenoiser, isRandom, judge } from './judgement.js';
-import { findRepair } from './repair.js';
+import { findConsistent, findRepair } from './repair.js';
 import { Trial, type Runner } from './denoising-trial.js';
 
 /**
@@ -41,15 +42,22 @@ export interface ProbeReport {
 /** Rounding of a network in half precision may look like this much, relative to its output. */
 const ROUNDING = 0.01;
 
+export interface ProbeOptions {
+  /** What its graph already says against the network: that it draws random numbers. */
+  readonly known?: Finding | undefined;
+  /** Whether the network's file says itself of which process it is. */
+  readonly isOwnProcess?: boolean | undefined;
+}
+
 /**
- * Evaluates the network on 14 or more noised rows and on 3 of them again, and under other readings, once each, where these
- * look wrong.
- * @param known what its graph already says against the network: that it draws random numbers
+ * Evaluates the network on 14 or more noised rows and on 3 of them again, under other readings, once each, where these
+ * look wrong, and on 30 rows or more on the way from noise to data, under other processes too where these contradict one another, unless the
+ * file names its process.
  */
 export async function probe(
   network: Runner,
   description: ModelDescription,
-  known?: Finding,
+  { known, isOwnProcess = false }: ProbeOptions = {},
 ): Promise<ProbeReport> {
   const trial = new Trial(network, description);
   const declared: Reading = {
@@ -83,5 +91,7 @@ export async function probe(
   if (!levels.every(({ leak, low, high }) => Number.isFinite(leak + low + high))) return report(notFinite);
   if (verdict !== 'right') return report(describeUnrecognized(verdict, levels));
   if (range) return report(range);
+  const consistent = isOwnProcess || known ? undefined : await findConsistent(network, trial, declared);
+  if (consistent) return report(describeInconsistency(declared, consistent));
   return isDenoiser(levels, dataRange, 0.25) ? report() : report(describeUnrecognized('doubtful', levels));
 }

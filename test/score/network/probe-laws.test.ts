@@ -223,7 +223,7 @@ test('rows that influence each other are an error, a time that changes nothing a
   t.true((await probe(idle, own)).findings.some(({ cause }) => cause === 'time'));
 });
 
-test('a right network is evaluated twice', async (t) => {
+test('a right network is evaluated twice, and at six pairs of levels', async (t) => {
   const own = description('vp', 'eps', square);
   const network = greys(own);
   const rows: number[] = [];
@@ -234,6 +234,10 @@ test('a right network is evaluated twice', async (t) => {
     },
   };
   await probe(counted, own);
-  // 512 elements or more of both images at six levels, and three rows again.
+  // 512 elements or more of both images at seven levels, and three rows again; then as many at a level, and from there twice to the next.
+  t.deepEqual(rows, [112, 3, ...Array.from({ length: 6 }, () => [8, 32]).flat()]);
+  // What the process is, the file said.
+  rows.length = 0;
+  await probe(counted, own, { isOwnProcess: true });
   t.deepEqual(rows, [112, 3]);
 });

@@ -66,6 +66,7 @@ for (const [file, options, message] of refused) {
 const doubted: [file: string, options: LoadOptions, message: RegExp][] = [
   [ve, { dataRange: [-1, 1] }, /data range may be wrong.*give --data-range, such as 0,1/],
   [fixture('vp-x0'), { parameterization: 'v' }, /Give --parameterization x0,/],
+  [vp, { labels: 'index', ladder: 'cosine' }, /contradicts itself by.*Give --ladder linear,/],
 ];
 
 for (const [file, options, message] of doubted) {
@@ -77,3 +78,11 @@ for (const [file, options, message] of doubted) {
     await model.close();
   });
 }
+
+test('digits rightly read on a ladder, and by flags instead of metadata, are not doubted', async (t) => {
+  for (const options of [{ labels: 'index', ladder: 'linear' }, { sde: 'vp' }] as LoadOptions[]) {
+    const model = await loadModel(vp, options);
+    t.deepEqual(model.report!.findings, []);
+    await model.close();
+  }
+});
