@@ -259,7 +259,9 @@ function choiceOr(
 function gridPlan(model: ScoreModel, choice: SolverChoice): Plan {
   const plan = planOf(model, choice);
   if (plan.constrains) return plan;
-  throw new OptionError('solver', choice.solver, 'one on a grid, such as a predictor');
+  const { solver } = choice;
+  const name = typeof solver === 'object' ? solver.name : solver;
+  throw new OptionError('solver', name, 'one on a grid, such as a predictor');
 }
 
 /** The options of `sample` among those of a restoration. */

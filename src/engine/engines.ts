@@ -4,7 +4,7 @@ import { limits } from '../device/addon.js';
 import type { Measurement } from '../control/measurement.js';
 import { restore, Restoring } from '../control/restore.js';
 import type { RestoreOptions } from '../control/restore-options.js';
-import { EngineError, QueueFullError } from '../errors.js';
+import { EngineError, OptionError, QueueFullError } from '../errors.js';
 import type { Data } from '../likelihood/data-space.js';
 import type { IntegrationOptions } from '../likelihood/integration.js';
 import type { LikelihoodOptions } from '../likelihood/job.js';
@@ -18,7 +18,7 @@ import {
 } from '../likelihood/latent.js';
 import { likelihood } from '../likelihood/likelihood.js';
 import type { LikelihoodResult } from '../likelihood/summary.js';
-import { checkInteger, checkSignal } from '../options.js';
+import { checkInteger, checkSignal, isRecord } from '../options.js';
 import type { Preview, Previewed } from '../sampling/previews.js';
 import { sample, Sampling, type SampleOptions } from '../sampling/sample.js';
 import { withInputs } from '../score/inputs.js';
@@ -301,6 +301,7 @@ function closedError(): EngineError {
 
 /** Options whose arrays are the request's own, so that the caller may change his while it waits. */
 function copied<Options extends RequestOptions>(options: Options): Options {
+  if (!isRecord(options)) throw new OptionError('options', options, 'an object');
   const entries = Object.entries(options).map(([name, value]: [string, unknown]) => [
     name,
     name === 'inputs' ? structuredClone(value) : ownOf(value),

@@ -54,6 +54,7 @@ test.before(async () => {
     .png()
     .toFile(join(folder, 'dark.png'));
   await write('none.npy', new Float64Array(784), [28, 28]);
+  await write('far.npy', Uint8Array.of(1, 99), [2]);
   await write('nans.npy', new Float64Array(784).fill(NaN), [28, 28]);
 });
 
@@ -313,6 +314,18 @@ const refused: Record<string, [string[], RegExp]> = {
   'a trajectory in a folder': [
     ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--trajectory', '2', '--output', 'way/'],
     /--output must be a \.npz or \.webp file where a trajectory is kept/,
+  ],
+  'a trajectory of no steps': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--trajectory', '0', '--output', 'way.npz'],
+    /--trajectory must be an integer of at least 1; got 0/,
+  ],
+  'an adaptive solver': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--solver', 'rk45'],
+    /--solver must be one on a grid, such as a predictor; got "rk45"/,
+  ],
+  'a class that there is not': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--data-labels', 'far.npy', '--guidance', '2'],
+    /99/,
   ],
   'an animation of particles': [
     ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--method', 'smc', '--output', 'way.webp'],

@@ -320,6 +320,7 @@ test('errors keep class, code, option and value', async (t) => {
   const error = await t.throwsAsync(async () => engines.sample({ steps: 1.5 }), { instanceOf: OptionError });
   t.like(error, { name: 'OptionError', code: 'ERR_FASTSDE_OPTION', option: 'steps', value: 1.5 });
   t.regex(error.message, /^steps must be an integer/);
+  await t.throwsAsync(async () => engines.restore({} as never, null as never), { instanceOf: OptionError });
   const short = await t.throwsAsync(engines.encode(data.subarray(1)), { instanceOf: OptionError });
   t.is(short.option, 'data');
   await engines.close();

@@ -3,7 +3,7 @@ import type { SampleResult } from '../../sampling/sample.js';
 import type { ShardsResult } from '../../sampling/shards.js';
 import { OptionError } from '../../errors.js';
 import type { Decoder } from '../../latent/autoencoder.js';
-import { defined, jsonSeed } from '../../options.js';
+import { checkInteger, defined, jsonSeed } from '../../options.js';
 import type { ScoreModel } from '../../score/model.js';
 import { isImageShape } from '../../shape.js';
 import { addOptions, bigInteger, integer } from '../shared/arguments.js';
@@ -169,6 +169,7 @@ async function toFile(
     trajectory: flags.trajectory !== undefined,
     animation: decoder === undefined,
   });
+  if (flags.trajectory !== undefined) checkInteger('trajectory', flags.trajectory, 1);
   const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
   const { steps } = planOf(model, solver);
   const trajectory = flags.trajectory ?? (output.form === 'animation' ? Math.ceil(steps / 60) : undefined);

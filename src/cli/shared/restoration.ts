@@ -195,6 +195,11 @@ export async function restoreTo(
         });
     const known = await measuredBy(opened);
     const { operator, values, labels } = known;
+    if (labels && flags.class === undefined && model.classes !== undefined) {
+      const { checkClasses } = await import('../../data/dataset.js');
+      // Also the one that stands for none.
+      checkClasses({ labels }, Math.max(model.classes, (model.nullClass ?? -1) + 1));
+    }
     const count = flags.count ?? 4;
     if (!Number.isSafeInteger(count) || count < 1)
       throw new OptionError('count', count, 'an integer of at least 1');
@@ -212,6 +217,7 @@ export async function restoreTo(
       ...restoreOptions(flags, model, labels && repeatedLabels(labels, count)),
       first: (flags.first ?? 0) * count,
       signal,
+      ...defined({ trajectory: flags.trajectory }),
     };
     const progress = (show: Show): Pick<RestoreOptions, 'onProgress'> => ({
       onProgress: ({ fraction, count, step, steps }) => {
@@ -227,7 +233,7 @@ export async function restoreTo(
     if (unseen !== undefined && output!.form === 'animation')
       throw new OptionError('output', output!.path, `another than an animation: ${unseen}`);
     const trajectory =
-      flags.trajectory ?? (output!.form === 'animation' ? Math.ceil(previews.steps / 60) : undefined);
+      previews.trajectory ?? (output!.form === 'animation' ? Math.ceil(previews.steps / 60) : undefined);
     const frames = trajectory === undefined ? 0 : Math.ceil(previews.steps / trajectory);
     checkCapacity(output!, model.shape, pictures * (count + 2), frames);
     const result = await follow('Restoring', 'sample', (show) =>
