@@ -18,6 +18,14 @@ FASTSDE_INLINE float adamwElement(const AdamWStep& c, float g, float& m, float& 
     return multiplyAdd(-c.rate, first / denominator, decayed);
 }
 
+/** What brings a gradient down to a norm, where its own, the root of the sum of the squares, is larger: else 1. */
+FASTSDE_INLINE double clipScale(const double* squares, size_t count, double limit) {
+    double sum = 0;
+    for (size_t i = 0; i < count; ++i) sum = add(sum, squares[i]);
+    const double norm = squareRoot(sum);
+    return norm > limit ? limit / norm : 1;
+}
+
 FASTSDE_INLINE float averaged(float decay, float mean, float p) {
     return multiplyAdd(decay, add(mean, -p), p);
 }

@@ -67,21 +67,10 @@ void adamw(const Napi::CallbackInfo& info) {
         averages.push_back({average.data(), decays[i]});
     }
     const AdamW step{options[0], options[1], options[2], options[3], options[4], options[5], options[6]};
-    if (!info[8].IsUndefined()) {
-        const std::span squares = command.doubles(info[8], "squares");
-        const auto clipped = [=] {
-            AdamW options = step;
-            options.gradientScale = clipScale(squares, step.gradientScale);
-            return options;
-        };
-        return command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), clipped(), averages); },
-                           [=](cuda::Stream& stream) {
-                               stream.download(squares.data(), squares.size_bytes());
-                               cuda::adamw(stream, p, g.data(), m.data(), v.data(), clipped(), averages);
-                           });
-    }
-    command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages); },
-                [=](cuda::Stream& stream) { cuda::adamw(stream, p, g.data(), m.data(), v.data(), step, averages); });
+    std::optional<std::span<const double>> squares;
+    if (!info[8].IsUndefined()) squares = command.doubles(info[8], "squares");
+    command.run([=] { fastsde::adamw(p, g.data(), m.data(), v.data(), step, averages, squares); },
+                [=](cuda::Stream& stream) { cuda::adamw(stream, p, g.data(), m.data(), v.data(), step, averages, squares); });
 }
 
 void sumOfSquares(const Napi::CallbackInfo& info) {

@@ -41,7 +41,7 @@ void leastResiduals(Stream& stream, std::span<double> out, std::span<const doubl
 void diffuse(Stream& stream, const Shape& shape, float* x, float* target, const CleanData& data,
              std::span<const double> coefficients, const Noise& noise);
 void adamw(Stream& stream, std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
-           const AdamW& options, std::span<const Average> averages);
+           const AdamW& options, std::span<const Average> averages, const std::optional<std::span<const double>>& squares);
 void sumOfSquares(Stream& stream, std::span<const std::span<const float>> tensors, double* out);
 
 }  // namespace fastsde::cuda

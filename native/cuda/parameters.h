@@ -250,6 +250,13 @@ struct DiffuseParameters {
     NoiseSource noise;
 };
 
+struct ClipScaleParameters {
+    size_t count;
+    const double* squares;
+    double limit;
+    float* scale;
+};
+
 struct AdamWParameters {
     size_t count;
     float* parameters;
@@ -257,6 +264,7 @@ struct AdamWParameters {
     float* firstMoments;
     float* secondMoments;
     AdamWStep step;
+    const float* scale;  // of the gradient, in the place of the step's; or null
     unsigned int averages;
     float* average[maxAverages];
     float decay[maxAverages];

@@ -59,10 +59,16 @@ FASTSDE_KERNEL(diffuse_scalar, DiffuseParameters) {
     if (p.target != nullptr) p.target[i] = multiplyAdd(row.c[3], z, multiply(row.c[2], x0));
 }
 
+/** One thread. */
+FASTSDE_KERNEL(clip_scale, ClipScaleParameters) {
+    *p.scale = static_cast<float>(clipScale(p.squares, p.count, p.limit));
+}
+
 FASTSDE_KERNEL(adamw, AdamWParameters) {
     const size_t i = threadNumber();
     if (i >= p.count) return;
-    const AdamWStep& c = p.step;
+    AdamWStep c = p.step;
+    if (p.scale != nullptr) c.gradientScale = *p.scale;
     float parameter = p.parameters[i];
     parameter = adamwElement(c, p.gradients[i], p.firstMoments[i], p.secondMoments[i], parameter);
     p.parameters[i] = parameter;

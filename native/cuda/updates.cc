@@ -117,7 +117,7 @@ void diffuse(Stream& stream, const Shape& shape, float* x, float* target, const 
 }
 
 void adamw(Stream& stream, std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
-           const AdamW& options, std::span<const Average> averages) {
+           const AdamW& options, std::span<const Average> averages, const std::optional<std::span<const double>>& squares) {
     AdamWParameters p{};
     p.count = parameters.size();
     p.parameters = stream.on(parameters.data());
@@ -125,6 +125,12 @@ void adamw(Stream& stream, std::span<float> parameters, const float* gradients, 
     p.firstMoments = stream.on(firstMoments);
     p.secondMoments = stream.on(secondMoments);
     p.step = stepOf(options);
+    if (squares) {
+        float* const scale = stream.scratch<float>(1);
+        const double* const from = squares->empty() ? nullptr : stream.on(squares->data());
+        stream.launch("clip_scale", ClipScaleParameters{squares->size(), from, options.gradientScale, scale}, 1, 1, 1);
+        p.scale = scale;
+    }
     for (std::size_t first = 0; first == 0 || first < averages.size(); first += maxAverages) {
         const std::span some = averages.subspan(first, std::min(maxAverages, averages.size() - first));
         p.averages = static_cast<unsigned int>(some.size());

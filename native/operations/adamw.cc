@@ -1,6 +1,7 @@
 #include <cmath>
 #include <vector>
 
+#include "../adamw.h"
 #include "../isa.h"
 #include "../symbol_version.h"
 #include "operations.h"
@@ -24,9 +25,10 @@ AdamWStep stepOf(const AdamW& options) {
 }
 
 void adamw(std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
-           const AdamW& options, std::span<const Average> averages) {
+           const AdamW& options, std::span<const Average> averages, const std::optional<std::span<const double>>& squares) {
     const Kernels& k = kernels();
-    const AdamWStep step = stepOf(options);
+    AdamWStep step = stepOf(options);
+    if (squares) step.gradientScale = static_cast<float>(clipScale(squares->data(), squares->size(), options.gradientScale));
     const double cost = streamNanoseconds * static_cast<double>(4 + averages.size());
     parallelRange(parameters.size(), cost, [&](std::size_t begin, std::size_t end) {
         for (; begin < end; begin += pieceSize) {
@@ -37,13 +39,6 @@ void adamw(std::span<float> parameters, const float* gradients, float* firstMome
                 k.average(average.values + begin, p, static_cast<float>(average.decay), n);
         }
     });
-}
-
-double clipScale(std::span<const double> squares, double limit) {
-    double sum = 0;
-    for (const double square : squares) sum += square;
-    const double norm = std::sqrt(sum);
-    return norm > limit ? limit / norm : 1;
 }
 
 double sumOfSquares(std::span<const std::span<const float>> tensors) {

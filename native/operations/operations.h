@@ -151,12 +151,12 @@ struct Average {
 /** The scalars of the kernels. */
 AdamWStep stepOf(const AdamW& options);
 
-/** One step of AdamW and of the averages, in place, in one pass over memory. */
+/**
+ * One step of AdamW and of the averages, in place, in one pass over memory. With squares, which add up to the square of the gradient's
+ * norm, that norm is brought down to the gradient scale where it is larger.
+ */
 void adamw(std::span<float> parameters, const float* gradients, float* firstMoments, float* secondMoments,
-           const AdamW& options, std::span<const Average> averages);
-
-/** What brings a gradient down to a norm, where its own, the root of the sum of the squares, is larger: else 1. */
-double clipScale(std::span<const double> squares, double limit);
+           const AdamW& options, std::span<const Average> averages, const std::optional<std::span<const double>>& squares);
 
 /** Sum over all tensors of the squares of their elements, in double, in a fixed order. */
 double sumOfSquares(std::span<const std::span<const float>> tensors);

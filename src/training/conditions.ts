@@ -1,13 +1,10 @@
-import { DataError, ModelError, OptionError } from '../errors.js';
+import { DataError, OptionError } from '../errors.js';
 import { Stream } from '../device/binding.js';
 import { fillUniform } from '../device/kernels.js';
-import type { Model } from '../onnx/file/model.js';
 import type { Tensor } from '../onnx/run/runtime.js';
 import { classTensor } from '../score/network/feeds.js';
-import { readMetadata } from '../score/network/metadata.js';
 import type { TrainedNetwork } from './criterion.js';
 import type { TrainingAddress } from './times.js';
-import { elementCount } from '../shape.js';
 
 /** What a network takes beside the state and the time while it is trained. */
 export interface ConditionOptions {
@@ -63,47 +60,8 @@ export function checkLabels(
   );
 }
 
-/** The masks of dropout for some rows. */
-export function maskFeeds(
-  model: Model,
-  { dropout }: ConditionOptions,
-): (rows: number, address: TrainingAddress) => Record<string, Tensor> {
-  const inputs = model.inputs.filter(({ name }) => name.startsWith(DROPOUT));
-  if (inputs.length === 0) {
-    if (dropout) throw new OptionError('dropout', dropout, '0: the network has no mask inputs');
-    return () => ({});
-  }
-  const probability = dropout ?? readMetadata(model.metadata).dropout ?? NaN;
-  checkProbability('dropout', probability);
-  const masks = inputs.map(({ name, shape }) => {
-    const dims = shape?.slice(1);
-    if (!dims?.every((size) => typeof size === 'number')) {
-      throw new ModelError(`Its mask input "${name}" leaves its shape open beyond the batch.`, {
-        value: name,
-      });
-    }
-    return {
-      name,
-      dims,
-      elements: elementCount(dims),
-      values: new Float32Array(0),
-    };
-  });
-  const kept = 1 / (1 - probability);
-  return (rows, { seed, step, first }) =>
-    Object.fromEntries(
-      masks.map((mask, substep) => {
-        const { name, dims, elements } = mask;
-        if (mask.values.length !== rows * elements) mask.values = new Float32Array(rows * elements);
-        const { values } = mask;
-        fillUniform(values, rows, { seed, samples: first, step, stream: Stream.dropout, substep });
-        for (let i = 0; i < values.length; i++) values[i] = values[i]! < probability ? 0 : kept;
-        return [name, { data: values, dims: [rows, ...dims] }];
-      }),
-    );
-}
-
-function checkProbability(option: string, value: number): void {
+/** @throws OptionError */
+export function checkProbability(option: string, value: number): void {
   if (value >= 0 && value < 1) return;
   throw new OptionError(option, value, 'a probability from 0 to below 1');
 }

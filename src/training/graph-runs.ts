@@ -82,12 +82,11 @@ export class GraphRuns {
     if (!this.#runs.has(times.length)) await this.#open(times.length, tensors);
   }
 
-  /** Puts rows in their places, after the commands before; those of step 0, which is none of training's, without dropout. */
+  /** Puts rows in their places, after the commands before. */
   feed(rows: TrainingRows): FedRows {
     const { tensors, times } = this.#objective.feeds(rows);
     const run = this.#runs.get(times.length)!;
     for (const [name, { data }] of Object.entries(tensors)) {
-      if (rows.step === 0 && name.startsWith('dropout.')) data.fill(1 as never);
       const place = run.inputs[name]!;
       if (place !== data) this.#queue.write(place, data);
     }

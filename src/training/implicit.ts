@@ -1,6 +1,7 @@
 import { ModelError, OptionError } from '../errors.js';
 import { Stream } from '../device/binding.js';
-import { fillNormal, fillRademacher } from '../device/kernels.js';
+import { fill } from '../device/kernels.js';
+import type { Queue } from '../device/queue.js';
 import { assemble } from '../autodiff/assemble.js';
 import { Builder } from '../onnx/graph/builder.js';
 import { parameterNames, type ParameterSelection } from '../autodiff/parameters.js';
@@ -14,6 +15,7 @@ import type { Level } from '../sde/level.js';
 import type { Roles } from '../score/network/roles.js';
 import { rowTensor, type Criterion, type TrainedNetwork } from './criterion.js';
 import { probeLaws } from './names.js';
+import { placed } from './placed.js';
 import { weightingOf, type WeightingOptions } from './weighting.js';
 
 /** How the divergence of the score is estimated. */
@@ -37,11 +39,13 @@ const MAX_PROBES = 64;
  * less lambda(t) E |s*|^2 / D, which no parameter can change.
  *
  * @param trace `exact` (Hyvärinen 2005), or `sliced` by random projections (Song, Garg, Shi and Ermon 2019)
+ * @param queue whose commands the projections are, in arrays of its own; here and now by default
  */
 export function implicit(
   { model, roles, description, elements }: TrainedNetwork,
   options: ImplicitOptions & WeightingOptions,
   trace: 'exact' | 'sliced',
+  queue?: Queue,
 ): Criterion {
   const { probes = 1, probe = 'rademacher', varianceReduction = true } = options;
   checkInteger('probes', probes, 1, MAX_PROBES);
@@ -59,7 +63,13 @@ export function implicit(
     return { state: state / scaleOf(level) ** 2, output: output / scaleOf(level) };
   };
   const count = trace === 'exact' ? elements : probes;
-  const arrays = Array.from({ length: count }, () => new Float32Array(0));
+  const makeArray = (rows: number, k: number): Float32Array => {
+    const v = new Float32Array(rows * elements);
+    if (trace === 'exact') for (let b = 0; b < rows; b++) v[b * elements + k] = Math.sqrt(elements);
+    return placed(v, queue);
+  };
+  const places = new Map<number, Float32Array[]>();
+  const stream = probe === 'normal' ? Stream.probeNormal : Stream.probeRademacher;
   return {
     trainingGraph: (parameters, form) =>
       implicitGraph(model, roles, parameters, form, {
@@ -68,14 +78,11 @@ export function implicit(
       }),
     feeds(points, { seed, step, first }) {
       const rows = points.length;
-      for (const k of arrays.keys()) {
-        if (arrays[k]!.length !== rows * elements) arrays[k] = new Float32Array(rows * elements);
-        const v = arrays[k]!;
-        const address = { seed, samples: first, step, substep: k };
-        if (trace === 'exact') for (let b = 0; b < rows; b++) v[b * elements + k] = Math.sqrt(elements);
-        else if (probe === 'normal') fillNormal(v, rows, { ...address, stream: Stream.probeNormal });
-        else fillRademacher(v, rows, { ...address, stream: Stream.probeRademacher });
-      }
+      const arrays = places.get(rows) ?? Array.from({ length: count }, (_, k) => makeArray(rows, k));
+      places.set(rows, arrays);
+      if (trace === 'sliced')
+        for (const [k, v] of arrays.entries())
+          fill(v, rows, probe, { seed, samples: first, step, substep: k, stream }, queue?.number);
       const dims = [rows, ...description.shape];
       return {
         ...Object.fromEntries(arrays.map((data, k) => [probeName(k), { data, dims }])),

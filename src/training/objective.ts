@@ -19,10 +19,11 @@ import { missingInput } from '../score/inputs.js';
 import type { FedInput, Inputs } from '../score/model.js';
 import { inferRoles, type Roles } from '../score/network/roles.js';
 import { classification } from './classification.js';
-import { checkLabels, classFeeds, DROPOUT, maskFeeds } from './conditions.js';
+import { checkLabels, classFeeds, DROPOUT } from './conditions.js';
 import { denoising } from './denoising.js';
 import type { Criterion, TrainedNetwork, TrainingPoint, TrainingRows } from './criterion.js';
 import { implicit } from './implicit.js';
+import { maskFeeds } from './masks.js';
 import { objectiveKinds, type ObjectiveKind } from './names.js';
 import { noising } from './noising.js';
 import { objectiveRules, type ObjectiveOptions } from './options.js';
@@ -70,7 +71,7 @@ export interface Objective {
  *
  * @param model the network, with or without mask inputs for dropout
  * @param description what the file does not say of itself, and values of its inputs, as for `loadModel`
- * @param queue noises the rows of `feeds`, as commands on arrays of its own; here and now by default
+ * @param queue makes the noise of `feeds`, that of rows, dropout and projections, as commands on arrays of its own; here and now by default
  * @throws OptionError for options that cannot be used; ModelError for a network that they do not fit.
  */
 export function objective(
@@ -84,11 +85,11 @@ export function objective(
   const standard = metadata.kind === 'classifier' ? 'classifier' : 'denoising';
   const kind = checkChoice('kind', options.kind ?? standard, objectiveKinds);
   const network = networkOf(model, metadata, kind, description, inputs);
-  const criterion = criteria[kind](network, options);
+  const criterion = criteria[kind](network, options, queue);
   const times = timesOf(network.description, options);
   const noised = noising(network, options, criterion.target !== undefined, queue);
   const classes = classFeeds(network, options);
-  const masks = maskFeeds(model, options);
+  const masks = maskFeeds(model, options, queue);
   const { sde, ladder } = network.description;
   let points: Point[] = [];
   return {
@@ -168,11 +169,11 @@ class Point implements TrainingPoint {
 }
 
 const criteria: Readonly<
-  Record<ObjectiveKind, (network: TrainedNetwork, options: ObjectiveOptions) => Criterion>
+  Record<ObjectiveKind, (network: TrainedNetwork, options: ObjectiveOptions, queue?: Queue) => Criterion>
 > = {
   denoising,
-  implicit: (network, options) => implicit(network, options, 'exact'),
-  sliced: (network, options) => implicit(network, options, 'sliced'),
+  implicit: (network, options, queue) => implicit(network, options, 'exact', queue),
+  sliced: (network, options, queue) => implicit(network, options, 'sliced', queue),
   classifier: classification,
 };
 

@@ -65,6 +65,13 @@ const mutants: readonly Mutant[] = [
     ...{ verb: 'clip', expected: /SIGSEGV/ },
   },
   {
+    name: 'a gradient that is not brought down',
+    ...{ module: 'training.cu', file: 'training.cu' },
+    right: 'c.gradientScale = *p.scale',
+    wrong: 'c.gradientScale = 1',
+    ...{ verb: 'adamw', expected: /elements of array 0/ },
+  },
+  {
     name: 'factors beyond the last element',
     ...{ module: 'vectors.cu', file: 'vectors.cu' },
     right: 'if (i >= p.count) return;\n    p.x[i] = multiply',

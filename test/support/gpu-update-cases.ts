@@ -134,11 +134,22 @@ export const updateCases: Cases = {
     const decays = Array.from({ length: averages }, () => draw.uniform());
     const options = { learningRate: draw.uniform(), step: 1 + draw.below(50), weightDecay: draw.uniform() };
     const averaged = Array.from({ length: averages }, () => draw.singles(length));
+    const squares = draw.doubles(1 + draw.below(4)).map(Math.abs);
+    const norm = draw.one(0, 0.5, 2, Infinity);
+    const isClipped = draw.below(2) === 0;
     return {
-      arrays: [draw.singles(length), draw.singles(length), draw.singles(length), second, ...averaged],
-      run([p, g, m, v, ...means], queue) {
+      arrays: [
+        draw.singles(length),
+        draw.singles(length),
+        draw.singles(length),
+        second,
+        squares,
+        ...averaged,
+      ],
+      run([p, g, m, v, known, ...means], queue) {
         const list = means.map((values, i) => ({ values: float(values), decay: decays[i]! }));
-        adamw(float(p), float(g), float(m), float(v), list, options, queue);
+        const clip = isClipped ? { clip: { norm, squares: double(known) } } : {};
+        adamw(float(p), float(g), float(m), float(v), list, { ...options, ...clip }, queue);
       },
     };
   },

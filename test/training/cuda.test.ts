@@ -80,6 +80,7 @@ const aims: readonly ObjectiveOptions[] = [
   {},
   { diffusion: 'simulation', simulationSteps: 3 },
   { kind: 'sliced', probes: 2 },
+  { kind: 'sliced', probe: 'normal' },
 ];
 
 for (const aim of aims)
@@ -149,6 +150,50 @@ for (const kind of ['unet', 'classifier'] as const)
     const [, last] = there.reports.filter(({ model }) => model !== undefined);
     t.deepEqual(weightsOf(last!.model!), there.weights[0]);
   });
+
+(isRealGpu ? test.skip : test.serial)(
+  'dropout, clipped gradients and averages have the bits of the CPU',
+  async (t) => {
+    const description = { kind: 'mlp', shape: [2], sde: 'vp', parameterization: 'eps' } as const;
+    const model = buildNetwork({ ...description, dropout: 0.3 }, 1n);
+    const options = { steps: 6, clip: 0.05, graph: await standard(model) };
+    const here = await run(model, points, options);
+    agree(t, here, await run(model, points, { ...options, provider: 'cuda' }));
+    t.true(here.reports.every(({ gradientNorm }) => gradientNorm > 0.05));
+  },
+);
+
+/** Bytes that cross the bus in each of ten steps more. */
+async function bytesOfStep(t: ExecutionContext, model: Model, data: Dataset, options: Partial<TrainOptions>) {
+  const tally = path.join(temporaryFolder(t), 'tally');
+  process.env['FASTSDE_EMULATION_TALLY'] = tally;
+  // What a process has sent and received so far is written when its last queue has ended.
+  const counted = async (steps: number) => {
+    await run(model, data, { ...options, steps, provider: 'cuda', progressEvery: steps });
+    const text = readFileSync(tally, 'utf8');
+    return ['sent', 'received'].map((name) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)![1]));
+  };
+  const [before, few, many] = [await counted(1), await counted(3), await counted(13)];
+  delete process.env['FASTSDE_EMULATION_TALLY'];
+  return many.map((count, i) => (count - few[i]! - (few[i]! - before[i]!)) / 10);
+}
+
+(isRealGpu ? test.skip : test.serial)('no mask or projection crosses the bus in a step', async (t) => {
+  const same = ([sent, received]: number[], [ofSent, ofReceived]: number[]) => {
+    t.is(sent, ofSent);
+    // Whether a kernel failed, 16 bytes, comes as often as there is time for.
+    t.true(Math.abs(received! - ofReceived!) <= 16);
+  };
+  const description = { ...common, kind: 'unet', parameterization: 'eps' } as const;
+  const options = { batch: 16, flip: true };
+  const masked = await bytesOfStep(t, buildNetwork(description, 1n), pictures, { ...options, clip: 0.05 });
+  const plain = buildNetwork({ ...description, dropout: 0 }, 1n);
+  same(masked, await bytesOfStep(t, plain, pictures, { ...options, clip: 1e9 }));
+  const planar = await planarNetwork();
+  const sliced = (probes: number) =>
+    bytesOfStep(t, planar, points, { objective: { kind: 'sliced', probes } });
+  same(await sliced(3), await sliced(1));
+});
 
 (isRealGpu ? test.skip : test.serial)('losses alone come back from a step', async (t) => {
   const tally = path.join(temporaryFolder(t), 'tally');
