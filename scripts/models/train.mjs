@@ -24,7 +24,6 @@ const { values: flags, positionals } = parseArgs({
     workers: { type: 'string' },
     images: { type: 'string' },
     start: { type: 'string' },
-    inferred: { type: 'string' },
     checkpoint: { type: 'string' },
   },
 });
@@ -192,14 +191,14 @@ if (flags.checkpoint !== undefined) {
 const start = flags.start ?? (from && join(flags.output, `${from}.onnx`));
 if (start) {
   const values = await trainedWeights(start);
-  const classes = 'embed.class.weight';
-  // Inferred are the classes alone, without the row for "no class".
-  if (inferredFrom) values.set(classes, values.get(classes).subarray(0, 10 * 128));
+  if (inferredFrom && !values.has('inferred.head.weight')) {
+    const classes = 'embed.class.weight';
+    // Inferred are the classes alone, without the row for "no class".
+    values.set(classes, values.get(classes).subarray(0, 10 * 128));
+    const parts = await trainedWeights(join(flags.output, `${inferredFrom}.onnx`));
+    for (const [tensor, value] of parts) values.set(`inferred.${tensor}`, value);
+  }
   model = withParameters(model, values);
-}
-if (inferredFrom) {
-  const values = await trainedWeights(flags.inferred ?? join(flags.output, `${inferredFrom}.onnx`));
-  model = withParameters(model, new Map([...values].map(([name, value]) => [`inferred.${name}`, value])));
 }
 const steps = Math.round(Number(flags.images ?? images) / options.batch);
 const data = await loadData(flags.data, { split: 'train' });
