@@ -19,6 +19,7 @@ DESCRIPTION = {
     "attention": [1],
     "stem": 2,
     "embedding": 128,
+    "inferred": {"classes": 10, "channels": [16, 64], "blocks": [1, 2], "attention": []},
 }
 
 
@@ -33,11 +34,11 @@ class VpEpsilon(nn.Module):
         t = label / 999
         integral = t * (BETA0 + 0.5 * (BETA1 - BETA0) * t)
         alpha, sigma = torch.exp(-0.5 * integral), torch.sqrt(-torch.expm1(-integral))
-        embedding = self.network.embedding((sigma / alpha).log() / 4, None)
+        noise = (sigma / alpha).log() / 4
         alpha, sigma = alpha[:, None, None, None], sigma[:, None, None, None]
         scale = (sigma.square() + (alpha * STD).square()).sqrt()
         unit = (x - alpha * MEAN) / scale
-        return (sigma / scale) * unit - (alpha * STD / scale) * self.network.body(unit, embedding, lambda name, h: h)
+        return (sigma / scale) * unit - (alpha * STD / scale) * self.network.body(unit, self.network.embedded(unit, noise, None), lambda name, h: h)
 
 
 def network():
@@ -53,7 +54,7 @@ def trained(path):
 
     net = network().requires_grad_(False)
     arrays = {each.name: numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
-    for name, module in [*net.network.embedding.names(), *net.network.body.names()]:
+    for name, module in net.network.names():
         for part, tensor in module.named_parameters():
             tensor.copy_(torch.from_numpy(arrays[f"{name}.{part}"].copy()).reshape(tensor.shape))
     x, t = torch.randn(2, 1, 28, 28), torch.tensor([30.0, 700.0])

@@ -204,10 +204,7 @@ class Network(nn.Module):
         alpha, sigma = (each.reshape(-1, *[1] * (x.dim() - 1)) for each in (alpha, sigma))
         scale = (sigma**2 + alpha**2 * std**2).sqrt()
         state = (x - alpha * m) / scale
-        if "inferred" in d:
-            embedding, encoder = self.inferred
-            label = encoder(state, embedding(noise, None), lambda _, h: h).softmax(1)
-        output = self.body(state, self.embedding(noise, label), mask)
+        output = self.body(state, self.embedded(state, noise, label), mask)
         if d["kind"] == "classifier":
             return output
         # Karras et al. 2022, Table 1, at the noise level sigma / alpha of the centred x / alpha.
@@ -216,6 +213,12 @@ class Network(nn.Module):
         x0 = m + skip * (x / alpha - m) + out * output
         eps = (x - alpha * x0) / sigma
         return {"x0": x0, "eps": eps, "score": -eps / sigma, "v": alpha * eps - sigma * x0}[d["parameterization"]]
+
+    def embedded(self, state, noise, label):
+        if "inferred" in self.d:
+            embedding, encoder = self.inferred
+            label = encoder(state, embedding(noise, None), lambda _, h: h).softmax(1)
+        return self.embedding(noise, label)
 
     def names(self):
         yield from self.embedding.names()

@@ -9,7 +9,7 @@ export type NetworkSize =
 /**
  * A network that suits data of this shape on a few processor cores: an MLP for [features], a U-Net for [C, H, W].
  *
- * Pictures up to 32 x 32 of one channel get the network of the embedded models ([32, 80], 0.55 million parameters), others
+ * Pictures up to 32 x 32 of one channel get the network of the embedded conditional model ([32, 80], 0.55 million parameters), others
  * twice as wide ([64, 128]), with a third level of 192 channels from 64 x 64 on.
  *
  * @throws OptionError for another number of dimensions.
