@@ -39,7 +39,14 @@ export {
 export { tableSde, type SdeTable, type TableOptions } from './sde/table.js';
 export { readSde } from './score/network/table-file.js';
 export { ladderSde } from './sde/ladder-sde.js';
-export type { DistilledSpacing, DynamicShift, FlowSpacing, Scheduler, Spacing } from './sde/scheduler.js';
+export type {
+  DistilledSpacing,
+  DynamicShift,
+  EdmSpacing,
+  FlowSpacing,
+  Scheduler,
+  Spacing,
+} from './sde/scheduler.js';
 export { ladderFromName, ladderFromNumbers, zeroTerminalSnr, type NamedLadder } from './sde/named-ladder.js';
 export { readLadder, type LadderReading } from './score/network/ladder-file.js';
 export { ladderGrid, spacedTimes, timeGrid, type Grid, type GridOptions, type Step } from './sde/grid.js';

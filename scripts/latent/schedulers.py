@@ -52,8 +52,16 @@ LADDERS = [
     ("UniPCMultistepScheduler", {**LEADING, "solver_order": 3}, 10),
     ("UniPCMultistepScheduler", {"timestep_spacing": "trailing"}, 20),
     ("UniPCMultistepScheduler", {"use_karras_sigmas": True}, 20),
+    ("EulerDiscreteScheduler", {"use_beta_sigmas": True}, 20),
     ("DEISMultistepScheduler", {}, 20),
     ("KDPM2DiscreteScheduler", {"timestep_spacing": "trailing"}, 10),
+]
+# These take no ladder.
+EDM = [
+    ("EDMEulerScheduler", {}, 20),
+    ("EDMEulerScheduler", {"sigma_schedule": "exponential", "sigma_data": 1.0, "sigma_max": 20.0}, 7),
+    ("EDMDPMSolverMultistepScheduler", {"rho": 5.0}, 16),
+    ("EDMDPMSolverMultistepScheduler", {"solver_type": "heun"}, 9),
 ]
 FLOWS = [
     ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, None),
@@ -96,6 +104,7 @@ if __name__ == "__main__":
     start = torch.randn(2, 16 if is_flow else 4, 8, 8)
     np.save(given.folder / "start.npy", start.numpy())
     write(given.folder / "texts.json", {"prompt": PROMPT, "negative": NEGATIVE, "scale": GUIDANCE}, None)
-    for number, (name, config, steps) in enumerate(FLOWS if is_flow else LADDERS):
-        scheduler = getattr(diffusers, name)(**({} if is_flow else LADDER), **config)
+    for number, (name, config, steps) in enumerate(FLOWS if is_flow else [*LADDERS, *EDM]):
+        own = {} if is_flow or name.startswith("EDM") else LADDER
+        scheduler = getattr(diffusers, name)(**own, **config)
         draw(given.folder / "schedulers" / f"{number:02d}", made, scheduler, steps, start)

@@ -10,7 +10,7 @@ import subprocess
 import diffusers
 import numpy as np
 import torch
-from schedulers import LADDERS
+from schedulers import EDM, LADDERS
 
 MORE = [
     ("DDIMScheduler", {}, 20),
@@ -30,6 +30,8 @@ MORE = [
     ("KDPM2AncestralDiscreteScheduler", {"timestep_spacing": "leading", "steps_offset": 1}, 12),
     ("EulerAncestralDiscreteScheduler", {"timestep_spacing": "trailing"}, 9),
     ("UniPCMultistepScheduler", {"final_sigmas_type": "sigma_min", "solver_type": "bh1", "solver_order": 3}, 17),
+    ("EulerDiscreteScheduler", {"use_beta_sigmas": True, "timestep_spacing": "trailing"}, 12),
+    ("HeunDiscreteScheduler", {"use_beta_sigmas": True}, 7),
 ]
 FLOWS = [("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, 28), ("FlowMatchEulerDiscreteScheduler", {"shift": 1.0}, 1)]
 SEED = 3
@@ -74,6 +76,6 @@ def run(name, config, steps):
 if __name__ == "__main__":
     ladder = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
     cases = [run(name, {**ladder, **config}, steps or 50) for name, config, steps in [*LADDERS[:-2], *MORE]]
-    cases += [run(*case) for case in FLOWS]
+    cases += [run(*case) for case in [*EDM, *FLOWS]]
     start = [round(float(value), 8) for value in np.random.default_rng(SEED).standard_normal(8)]
     print(json.dumps({"start": start, "cases": cases}))

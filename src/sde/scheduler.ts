@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import { symmetricBetaQuantile } from './beta-quantile.js';
 import { dataLevel, levelAt, type Level, type Process } from './level.js';
 import { levelTime } from './ladder.js';
 import type { Step } from './grid.js';
@@ -18,8 +19,11 @@ export interface Spacing {
   readonly spread: 'leading' | 'trailing' | 'linspace';
   /** Levels by which those of `leading` are raised. */
   readonly offset: number;
-  /** Spread by the noise level sigma / alpha instead, over the range that the spread has: Karras et al. 2022 with rho 7, or even in its logarithm. */
-  readonly noise?: 'karras' | 'exponential' | undefined;
+  /**
+   * Spread by the noise level sigma / alpha instead, over the range that the spread has: Karras et al. 2022 with rho 7, even in its logarithm, or
+   * by quantiles of Beta(0.6, 0.6) (Lee et al. 2024).
+   */
+  readonly noise?: 'karras' | 'exponential' | 'beta' | undefined;
   /** Where the last step leads: to the data, or to the first level. */
   readonly end: 'data' | 'first';
 }
@@ -40,6 +44,13 @@ export interface DistilledSpacing {
   readonly rule: 'distilled';
   /** How many jumps the network was distilled over. */
   readonly jumps: number;
+}
+
+/** Noise levels of the EDM process, from its most to its least and then to the data: Karras et al. 2022 with rho, or even in their logarithm. */
+export interface EdmSpacing {
+  readonly rule: 'edm';
+  readonly noise: 'karras' | 'exponential';
+  readonly rho: number;
 }
 
 /** A shift that grows with the tokens of a picture, exp(mu) (or mu, where `linear`) for mu even in them from `base` to `most`. */
@@ -67,7 +78,7 @@ export interface Scheduler {
   /** Steps where none are given. */
   readonly steps: number;
   /** Its own spacing first, then what it says for schedulers of the other rules; none where it is not known. */
-  readonly spacings: readonly (Spacing | FlowSpacing | DistilledSpacing)[];
+  readonly spacings: readonly (Spacing | FlowSpacing | DistilledSpacing | EdmSpacing)[];
   /** What it asks for and is not done here, in plain words. */
   readonly doubts: readonly string[];
 }
@@ -95,6 +106,7 @@ export function scheduledSteps(
     throw new OptionError('steps', steps, expected);
   }
   if (spacing.rule === 'flow') return flowSteps(process, spacing, steps);
+  if (spacing.rule === 'edm') return edmSteps(process, spacing, steps);
   const ladder = process.ladder!;
   if (spacing.rule === 'distilled') return distilledSteps(process, ladder, spacing, steps);
   const indices = spreadIndices(ladder, spacing, steps);
@@ -108,7 +120,7 @@ export function scheduledSteps(
 
 /** The most steps whose levels can be told apart. */
 export function mostSteps({ ladder }: Process, spacing: Scheduler['spacings'][number]): number {
-  if (spacing.rule === 'flow') return MOST_STEPS;
+  if (spacing.rule === 'flow' || spacing.rule === 'edm') return MOST_STEPS;
   if (spacing.rule === 'distilled') return spacing.jumps;
   const { rule, spread, offset } = spacing;
   return (
@@ -181,15 +193,27 @@ function noisePlaces(ladder: Ladder, { rule, noise }: Spacing, indices: readonly
     rule === 'open'
       ? [ratioAt(ladder, ladder.levels - 1), ratioAt(ladder, 0)]
       : [ratioBetween(ladder, indices[0]!), ratioBetween(ladder, indices.at(-1)!)];
-  const [even, ratioOf]: ((value: number) => number)[] =
-    noise === 'karras' ? [(u) => u ** (1 / 7), (u) => u ** 7] : [Math.log, Math.exp];
+  const ratioAtShare = spreadNoise(noise!, most, least);
   return indices.map((_, k) => {
     const share = count === 1 ? 0 : k / (count - 1);
-    const ratio = ratioOf!(even!(most) + share * (even!(least) - even!(most)));
+    const ratio = ratioAtShare(share);
     const index = indexOfRatio(ladder, ratio);
     if (rule === 'between') return { index, ratio };
     return { index: noise === 'karras' ? roundHalfEven(index) : Math.floor(index), ratio };
   });
+}
+
+/** Noise levels from the most, at a share of 0, to the least, at 1. */
+function spreadNoise(
+  noise: 'karras' | 'exponential' | 'beta',
+  most: number,
+  least: number,
+  rho = 7,
+): (share: number) => number {
+  if (noise === 'beta') return (share) => least + symmetricBetaQuantile(1 - share, 0.6) * (most - least);
+  const [even, back]: ((value: number) => number)[] =
+    noise === 'karras' ? [(u) => u ** (1 / rho), (u) => u ** rho] : [Math.log, Math.exp];
+  return (share) => back!(even!(most) + share * (even!(least) - even!(most)));
 }
 
 /** Where a noise level lies among the trained ones, in its logarithm. */
@@ -230,6 +254,15 @@ function flowSteps(process: Scheduled, { levels, shift }: FlowSpacing, steps: nu
     shifted(k === 0 ? 1 : 1 + (k / (steps - 1)) * (least - 1)),
   );
   return consecutive([...times.map((t) => levelAt(process, t)), dataLevel]);
+}
+
+function edmSteps(process: Process, { noise, rho }: EdmSpacing, steps: number): Step[] {
+  const { T, epsilon } = process.sde;
+  const noiseAt = spreadNoise(noise, T, epsilon, rho);
+  const levels = Array.from({ length: steps }, (_, k) =>
+    levelAt(process, k === 0 ? T : noiseAt(k / (steps - 1))),
+  );
+  return consecutive([...levels, dataLevel]);
 }
 
 /** Esser et al. 2024 take more noise for more pixels; the line between two sizes is that of diffusers. */

@@ -7,7 +7,9 @@ import { sample, type SampleOptions } from '../../src/sampling/sample.js';
 import { functionModel } from '../../src/score/function.js';
 import type { ScoreModel } from '../../src/score/model.js';
 import { readLadder, type LadderReading } from '../../src/score/network/ladder-file.js';
-import { flowSchedulerOf } from '../../src/score/network/scheduler-file.js';
+import { edmProcessOf, flowSchedulerOf } from '../../src/score/network/scheduler-file.js';
+import type { DescriptionOptions } from '../../src/score/network/description.js';
+import { edm } from '../../src/sde/edm.js';
 import { flow } from '../../src/sde/flow.js';
 import { scheduledSteps } from '../../src/sde/scheduler.js';
 import { vp } from '../../src/sde/vp.js';
@@ -41,6 +43,8 @@ function network(x: number, t: number): number {
 /** A model of that function with the scheduler of a config. */
 async function modelOf(config: Config): Promise<ScoreModel> {
   const name = config['_class_name'] as string;
+  const edmProcess = edmProcessOf(name, config);
+  if (edmProcess) return edmModel(edmProcess);
   const isFlow = name.startsWith('FlowMatch');
   const reading = isFlow ? undefined : await readingOf(config);
   const { ladder, parameterization = 'flow' } = reading ?? {};
@@ -57,10 +61,29 @@ async function modelOf(config: Config): Promise<ScoreModel> {
   return { ...model, scheduler: reading?.scheduler ?? flowSchedulerOf(name, config, 2) };
 }
 
+/** The function as F of Karras et al. 2022: x_0 = c_skip x + c_out F(c_in x, c_noise). */
+function edmModel({ constants, scheduler }: DescriptionOptions): ScoreModel {
+  const data = constants!['sigmaData']!;
+  const model = functionModel({
+    ...{ shape: [8], sde: edm(constants), parameterization: 'x0' },
+    evaluate(x, levels, output) {
+      const { sigma } = levels[0]!;
+      const total = Math.hypot(sigma, data);
+      x.forEach((value, i) => {
+        const F = network(value / total, Math.log(sigma) / 4);
+        output[i] = (data / total) ** 2 * value + ((sigma * data) / total) * F;
+      });
+    },
+  });
+  return { ...model, scheduler: scheduler! };
+}
+
 /** The size of the noise at the start, which Euler's scheduler and its kin take for the state where their levels do not lead from the last one. */
 function startOf(model: ScoreModel, { steps }: Case): Float32Array {
   const { scheduler } = model;
   const own = scheduler!.spacings[0]!;
+  // Those of EDM add a variance of 1.
+  if (own.rule === 'edm') return Float32Array.from(start, (z) => z * Math.hypot(model.sde.T, 1));
   const isNoise = own.rule === 'between' && own.spread !== 'leading';
   const deviation = isNoise ? scheduledSteps(model, own, steps)[0]!.from.sigma : 1;
   return Float32Array.from(start, (z) => z * deviation);
@@ -81,10 +104,14 @@ for (const [i, each] of cases.entries()) {
     const isBounded = Number(config['sample_max_value'] ?? 1) > 1;
     t.is(warnings.length, isBounded ? 1 : 0, warnings.join());
     const own = scheduledSteps(model, model.scheduler!.spacings[0]!, steps);
-    const times = own.map(({ from }) => (model.ladder ? (from.index ?? 1000 * from.t - 1) : 1000 * from.t));
+    const isEdm = model.sde.name === 'edm';
+    const labelOf = (time: number) => (isEdm ? Math.log(time) / 4 : 1000 * time);
+    const times = own.map(({ from }) => (model.ladder ? (from.index ?? 1000 * from.t - 1) : labelOf(from.t)));
     // Those of methods of two evaluations a step stand twice.
     const known = timesteps.filter((time, k) => k === 0 || time !== timesteps[k - 1]);
-    times.forEach((time, k) => t.true(Math.abs(time - known[k]!) < 0.02, `step ${k}: ${time}, ${known[k]}`));
+    times.forEach((time, k) =>
+      t.true(Math.abs(time - known[k]!) < (isEdm ? 1e-5 : 0.02), `step ${k}: ${time}, ${known[k]}`),
+    );
     const size = Math.max(...end.map(Math.abs));
     samples.forEach((value, k) => t.true(Math.abs(value - end[k]!) < 2e-5 * size, `${value} ${end[k]}`));
   });
@@ -165,11 +192,6 @@ for (const [words, config, doubt] of [
     /PNDMScheduler of the model asks for skip_prk_steps false, which is not done/,
   ],
   [
-    'beta sigmas',
-    { ...ladder, _class_name: 'EulerDiscreteScheduler', use_beta_sigmas: true },
-    /use_beta_sigmas true/,
-  ],
-  [
     'noise prediction and an early end',
     {
       ...ladder,
@@ -203,6 +225,24 @@ for (const [entry, value, message] of [
   test(`a scheduler that cannot be read is named: ${entry} ${value}`, async (t) => {
     await t.throwsAsync(readingOf({ ...ddim, [entry]: value }), { instanceOf: DataError, message });
   });
+
+for (const [entry, value, message] of [
+  ['prediction_type', 'v_prediction', /prediction_type must be epsilon, F of Karras.* other sign/],
+  ['sigma_schedule', 'beta', /sigma_schedule must be karras or exponential; got "beta"/],
+  ['sigma_min', 90, /sigma_min must be below its sigma_max 80; got 90/],
+  ['rho', 0, /rho must be a positive number; got 0/],
+] as const)
+  test(`a scheduler of EDM that cannot be read is named: ${entry} ${value}`, (t) => {
+    const config = { _class_name: 'EDMEulerScheduler', [entry]: value };
+    t.throws(() => edmProcessOf('file', config), { instanceOf: DataError, message });
+  });
+
+test('a scheduler of EDM is no ladder, and its flags are named', async (t) => {
+  const message =
+    /Give --sde edm --sde-constants sigmaMin=0.002,sigmaMax=80,sigmaData=0.5 --parameterization edm .* dpmpp-2m/;
+  const config = { _class_name: 'EDMDPMSolverMultistepScheduler' };
+  await t.throwsAsync(readingOf(config), { instanceOf: DataError, message });
+});
 
 test('a prior of noise alone is that of the first level', async (t) => {
   const model = await modelOf({

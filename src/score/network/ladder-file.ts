@@ -9,7 +9,8 @@ import type { Scheduler } from '../../sde/scheduler.js';
 import type { Ladder } from '../../sde/sde.js';
 import type { Parameterization } from '../model.js';
 import { pathOf, type FilePath } from '../../io/path.js';
-import { schedulerOf } from './scheduler-file.js';
+import type { DescriptionOptions } from './description.js';
+import { edmProcessOf, schedulerOf } from './scheduler-file.js';
 
 /** What a file says of the levels on which a network was trained. */
 export interface LadderReading {
@@ -52,6 +53,8 @@ export async function readLadder(file: FilePath): Promise<LadderReading> {
   if (isRecord(json) && ('beta_schedule' in json || 'trained_betas' in json))
     return readScheduler(path, json);
   if (isRecord(json) && 'shift' in json) throw flowScheduler(path, json);
+  const process = isRecord(json) && edmProcessOf(path, json);
+  if (process) throw edmScheduler(path, process);
   const name =
     isRecord(json) && typeof json['_class_name'] === 'string' ? ` (it is a ${json['_class_name']})` : '';
   throw new DataError(
@@ -93,6 +96,16 @@ function flowScheduler(
   return new DataError(
     `${path} is the scheduler of a flow, which has no ladder. Give --sde flow --parameterization flow --labels 't*1000', and to sample with ` +
       `its steps --solver ddim --grid shifted --rho with ${grid}.`,
+    { value: path },
+  );
+}
+
+/** Nor has EDM. */
+function edmScheduler(path: string, { constants, scheduler }: DescriptionOptions): DataError {
+  const given = Object.entries(constants!).map(([name, value]) => `${name}=${value}`);
+  return new DataError(
+    `${path} is the scheduler of an EDM network, which has no ladder. Give --sde edm --sde-constants ${given.join()} --parameterization edm ` +
+      `--labels c-noise, and to sample with its steps --solver ${scheduler!.solver!.name} --grid karras.`,
     { value: path },
   );
 }

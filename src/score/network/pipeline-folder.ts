@@ -5,7 +5,7 @@ import { isAbsent, readJson } from '../../io/read.js';
 import { isList, isRecord } from '../../options.js';
 import type { DescriptionOptions } from './description.js';
 import { readLadder } from './ladder-file.js';
-import { flowSchedulerOf } from './scheduler-file.js';
+import { edmProcessOf, flowSchedulerOf } from './scheduler-file.js';
 
 /** The config.json of a network, or what else of a folder is an object of JSON. */
 export type Config = Readonly<Record<string, unknown>>;
@@ -184,5 +184,5 @@ async function readProcess(folder: string, path: string, network: Config): Promi
     const scheduler = flowSchedulerOf(path, config, network['patch_size']);
     return { sde: 'flow', parameterization: 'flow', labels: `t*${String(levels)}`, scheduler };
   }
-  return { sde: 'vp', labels: 'index', ...(await readLadder(path)) };
+  return edmProcessOf(path, config) ?? { sde: 'vp', labels: 'index', ...(await readLadder(path)) };
 }

@@ -1,6 +1,14 @@
 import { DataError } from '../../errors.js';
 import { defined, isList } from '../../options.js';
-import type { DistilledSpacing, DynamicShift, FlowSpacing, Scheduler, Spacing } from '../../sde/scheduler.js';
+import type { DescriptionOptions } from './description.js';
+import type {
+  DistilledSpacing,
+  DynamicShift,
+  EdmSpacing,
+  FlowSpacing,
+  Scheduler,
+  Spacing,
+} from '../../sde/scheduler.js';
 
 /** A scheduler_config.json of diffusers. */
 type Config = Readonly<Record<string, unknown>>;
@@ -101,7 +109,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       ...clipOf(config),
     }),
     // With these its last step leads from the first level to itself.
-    done: { use_karras_sigmas: [false], use_exponential_sigmas: [false] },
+    done: { use_karras_sigmas: [false], use_exponential_sigmas: [false], use_beta_sigmas: [false] },
   },
   UniPCMultistepScheduler: {
     rule: 'open',
@@ -123,10 +131,6 @@ const instead: Readonly<Record<string, string>> = {
   DPMSolverSDEScheduler: '--solver dpmpp-sde is its method, over levels of its own',
   IPNDMScheduler: '--solver ipndm is its method, over levels of its own',
   SASolverScheduler: '--solver sa is its method, over levels of its own',
-  EDMEulerScheduler:
-    'networks of it load as a file, with --sde edm --parameterization edm --solver ddim --grid karras',
-  EDMDPMSolverMultistepScheduler:
-    'networks of it load as a file, with --sde edm --parameterization edm --solver dpmpp-2m --grid karras',
   TCDScheduler: '--solver consistency makes steps of its kind, those with its gamma of 1',
 };
 
@@ -140,7 +144,6 @@ const variances: Readonly<Record<string, string>> = {
 
 /** What any scheduler may ask for, with the values that are done here. */
 const done: Readonly<Record<string, readonly unknown[]>> = {
-  use_beta_sigmas: [false],
   use_flow_sigmas: [false],
   clip_sample_range: [1],
   final_sigmas_type: ['zero', 'sigma_min'],
@@ -206,6 +209,60 @@ export function flowSchedulerOf(path: string, config: Config, patch: unknown): S
     steps: FLOW_STEPS,
     spacings: isEuler ? [spacing] : [],
     doubts: isEuler ? undone(name, config, doneInFlows) : [why],
+  };
+}
+
+/** What the schedulers of EDM may ask for. */
+const doneInEdm: Readonly<Record<string, readonly unknown[]>> = {
+  algorithm_type: ['dpmsolver++', 'sde-dpmsolver++'],
+  euler_at_final: [false],
+  final_sigmas_type: ['zero'],
+};
+
+/**
+ * The process and the steps of a scheduler of EDM, whose network is F of Karras et al. 2022; undefined for other schedulers.
+ * @throws DataError for entries that cannot be used.
+ */
+export function edmProcessOf(path: string, config: Config): DescriptionOptions | undefined {
+  const name = String(config['_class_name']);
+  if (name !== 'EDMEulerScheduler' && name !== 'EDMDPMSolverMultistepScheduler') return undefined;
+  const usual = { sigma_min: 0.002, sigma_max: 80, sigma_data: 0.5, rho: 7, sigma_schedule: 'karras' };
+  const entries = { ...usual, ...dpm, prediction_type: 'epsilon', ...present(config) } as Config;
+  const { sigma_min: sigmaMin, sigma_max: sigmaMax, sigma_data: sigmaData, rho } = entries;
+  const { prediction_type: prediction, sigma_schedule: noise } = entries;
+  for (const [entry, value] of Object.entries({
+    sigma_min: sigmaMin,
+    sigma_max: sigmaMax,
+    sigma_data: sigmaData,
+    rho,
+  }))
+    if (!isPositive(value)) throw wrong(path, entry, value, 'a positive number');
+  if ((sigmaMin as number) >= (sigmaMax as number))
+    throw wrong(path, 'sigma_min', sigmaMin, `below its sigma_max ${String(sigmaMax)}`);
+  if (noise !== 'karras' && noise !== 'exponential')
+    throw wrong(path, 'sigma_schedule', noise, 'karras or exponential');
+  if (prediction !== 'epsilon')
+    throw wrong(
+      path,
+      'prediction_type',
+      prediction,
+      'epsilon, F of Karras et al. (v_prediction is its opposite: export the network with the other sign)',
+    );
+  checkEntries(path, entries);
+  const spacing: EdmSpacing = { rule: 'edm', noise, rho: rho as number };
+  const solver = name === 'EDMEulerScheduler' ? { name: 'ddim' } : dpmSolver(entries);
+  return {
+    sde: 'edm',
+    constants: { sigmaMin, sigmaMax, sigmaData } as Record<string, number>,
+    parameterization: 'edm',
+    labels: 'c-noise',
+    scheduler: {
+      name,
+      solver: defined(solver!) as NonNullable<typeof solver>,
+      steps: USUAL_STEPS,
+      spacings: [spacing],
+      doubts: undone(name, entries, doneInEdm),
+    },
   };
 }
 
@@ -283,7 +340,9 @@ function spacingOf(path: string, config: Config): (rule: Spacing['rule']) => Spa
   const { timestep_spacing: spread = 'linspace', steps_offset: offset = 0 } = config;
   if (spread !== 'leading' && spread !== 'trailing' && spread !== 'linspace')
     throw wrong(path, 'timestep_spacing', spread, 'leading, trailing or linspace');
-  const noise = (['karras', 'exponential'] as const).find((name) => config[`use_${name}_sigmas`] === true);
+  const noise = (['karras', 'exponential', 'beta'] as const).find(
+    (name) => config[`use_${name}_sigmas`] === true,
+  );
   return (rule) => ({
     rule,
     spread,
