@@ -28,6 +28,15 @@ test.before(async () => {
   await writeFile(join(folder, 'features.onnx'), network);
 });
 
+test('a GPU is refused where no network runs', async (t) => {
+  const { code, stderr } = await fastsde([
+    'evaluate',
+    ...['--samples', 'points.npy', '--data', 'others.npy', '--provider', 'cuda'],
+  ]);
+  t.is(code, 1);
+  t.regex(stderr, /--provider must be cpu where no feature network runs/);
+});
+
 test('points are compared as they are', async (t) => {
   const { code, stdout, stderr } = await fastsde([
     'evaluate',

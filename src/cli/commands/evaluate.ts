@@ -4,7 +4,7 @@ import type { Evaluation, MetricName } from '../../evaluation/evaluate.js';
 import type { Extracted } from '../../evaluation/extract.js';
 import type { FeatureNetwork } from '../../evaluation/feature-network.js';
 import type { Samples } from '../../evaluation/samples.js';
-import { DataError } from '../../errors.js';
+import { DataError, OptionError } from '../../errors.js';
 import { defined, jsonSeed } from '../../options.js';
 import { addOptions, bigInteger, choice, integer, numbers } from '../shared/arguments.js';
 import { readFeatures, featuresOption, following, openFeatures } from '../shared/features.js';
@@ -122,6 +122,11 @@ async function evaluateSamples(flags: EvaluateFlags, signal: AbortSignal): Promi
     if (!flags.quiet) warn(found);
   };
   const network = await openFeatures(flags);
+  if (network === undefined && flags.provider === 'cuda') {
+    const expected =
+      'cpu where no feature network runs: these samples are compared as they are (--features FILE names one)';
+    throw new OptionError('provider', flags.provider, expected);
+  }
   try {
     const channels = network?.shape[0];
     const open = async (source: string, split: 'train' | 'test'): Promise<Samples> => {
