@@ -1,5 +1,5 @@
 // Reads exact denoisers of several laws in every convention of docs/export.md rightly and wrongly, one flag changed at a time, and prints
-// what the probe says beside what it does to samples: the deviation of image means, and that about them, by DDIM with 100 steps.
+// what the probe says beside what it does to samples: the deviation of image means, and that about them, by DDIM with 50 steps.
 //
 //   npx tsc -p tsconfig.json && node scripts/conventions/misreadings.mjs [LAW ...] [--all]     # --all: also what an error or a warning is of
 import { labelRule } from '../../.test-build/src/score/network/labels.js';

@@ -48,7 +48,7 @@ for (const folder of process.argv.slice(2)) {
 /** The deviation of the first state: that of sigma_max and 1 together for EDM, sigma where Euler's scheduler and its kin start at noise alone, else 1. */
 function priorOf({ _class_name: kind, timestep_spacing: spread, sigma_max: most }, { ladder }, steps) {
   if (/^EDM/.test(kind)) return Math.hypot(most, 1);
-  if (!/Euler|LMS|Heun/.test(kind) || !ladder || spread === 'leading') return 1;
+  if (!/Euler|LMS|Heun|KDPM2/.test(kind) || !ladder || spread === 'leading') return 1;
   const { alpha, sigma, levels } = ladder;
   const ratio = alpha[levels - 1] === 0 ? 4096 : sigma[levels - 1] / alpha[levels - 1];
   return ratio / Math.hypot(1, ratio);
