@@ -4,6 +4,7 @@ import { defined } from '../../options.js';
 import { elementCount } from '../../shape.js';
 import { addRecipes } from '../shared/help.js';
 import type { Opened } from '../shared/report.js';
+import type { Measured } from '../shared/measured.js';
 import {
   addRestorationOptions,
   endsIn,
@@ -12,7 +13,6 @@ import {
   measurementFlags,
   readMatrix,
   restoreTo,
-  type Measured,
   type RestorationFlags,
 } from '../shared/restoration.js';
 import { run } from '../shared/run.js';

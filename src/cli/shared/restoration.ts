@@ -15,7 +15,7 @@ import { addOptions, bigInteger, choice, integer, real } from './arguments.js';
 import { addSourceOptions, classesOf, openData, type DataFlags } from './data.js';
 import { addGuidanceOptions } from './guidance.js';
 import { addSection, addUsual } from './help.js';
-import type { DrawnRows } from './outputs.js';
+import { shownRows, type Measured } from './measured.js';
 import { addModelOptions, type ModelFlags } from './model.js';
 import {
   counted,
@@ -129,16 +129,6 @@ export const measurementFlags = {
   'measurement.operator': '--operator',
 };
 
-/** What is known of each of the data, and their originals where these are given. */
-export interface Measured {
-  readonly operator: Operator;
-  /** [pictures, ...measuredShape]. */
-  readonly values: Float32Array;
-  /** [pictures, ...shape]. */
-  readonly originals?: Float32Array | undefined;
-  readonly labels?: Int32Array | undefined;
-}
-
 /** Data that are originals: what would be measured of them. */
 export async function measureData(
   operator: Operator,
@@ -239,7 +229,7 @@ export async function restoreTo(
     const result = await follow('Restoring', 'sample', (show) =>
       restore(model, measurement, { ...options, ...defined({ trajectory }), ...progress(show) }),
     );
-    const { columns, inRows } = rowsOf(model, known, count);
+    const { columns, inRows } = shownRows(model, known, count);
     await writeRows(output!, { ...result, shape, columns, inRows }, model.sde);
     return reportOf(result, shape, output!.path);
   });
@@ -324,53 +314,6 @@ function repeated(values: Float32Array, m: number, times: number): Float32Array 
 
 function repeatedLabels(labels: Int32Array, times: number): Int32Array {
   return Int32Array.from({ length: labels.length * times }, (_, i) => labels[Math.floor(i / times)]!);
-}
-
-/** What stands in a row for each measurement: the original where there is one, what is known of it, and samples. */
-function rowsOf(
-  { shape, sde }: ScoreModel,
-  { operator, values, originals }: Measured,
-  count: number,
-): Pick<DrawnRows, 'columns' | 'inRows'> {
-  const d = elementCount(shape);
-  const m = elementCount(operator.measuredShape);
-  const pictures = values.length / m;
-  const before = originals ? 2 : 1;
-  const columns = count + before;
-  const begun = (): Float32Array => {
-    const rows = new Float32Array(pictures * columns * d);
-    for (let n = 0; n < pictures; n++) {
-      const at = n * columns * d;
-      if (originals) rows.set(originals.subarray(n * d, (n + 1) * d), at);
-      const y = Float64Array.from(values.subarray(n * m, (n + 1) * m));
-      rows.set(shownOf(operator, y, sde.dataRange), at + (before - 1) * d);
-    }
-    return rows;
-  };
-  let rows: Float32Array | undefined;
-  return {
-    columns,
-    inRows(samples) {
-      const out = (rows ??= begun()).slice();
-      for (let n = 0; n < pictures; n++)
-        out.set(samples.subarray(n * count * d, (n + 1) * count * d), (n * columns + before) * d);
-      return out;
-    },
-  };
-}
-
-/** A measurement as a picture: what is unknown is grey, as is what is no picture; a smaller picture is magnified. */
-function shownOf(operator: Operator, y: Float64Array, [low, high]: readonly [number, number]): Float64Array {
-  const isPicture = operator.measuredShape.join() === operator.shape.join();
-  if (!('spectrum' in operator))
-    return isPicture ? y : new Float64Array(elementCount(operator.shape)).fill((low + high) / 2);
-  if (operator.name === 'inpainting') {
-    const known = operator.apply(new Float64Array(y.length).fill(1));
-    return y.map((value, i) => (known[i] === 1 ? value : (low + high) / 2));
-  }
-  if (isPicture) return y;
-  const spectrum = operator.spectrum();
-  return spectrum.sample(spectrum.measured(y).map((value, i) => value / spectrum.values[i]!));
 }
 
 /** A matrix from a .npy file, row by row. */
