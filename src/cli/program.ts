@@ -19,7 +19,7 @@ import { sampleCommand } from './commands/sample.js';
 import { submitCommand } from './commands/submit.js';
 import { trainCommand } from './commands/train.js';
 import { workerCommand } from './commands/worker.js';
-import { addSection, layOutHelp } from './shared/help.js';
+import { addSection, layOutHelp, recipesOf } from './shared/help.js';
 import { fastsde } from './shared/package.js';
 import { tell } from './shared/terminal.js';
 
@@ -47,10 +47,21 @@ export function fastsdeProgram(): Command {
   ]);
   layOutHelp(program);
   for (const command of [program, ...program.commands])
-    command.helpOption('-h, --help', 'print this').configureOutput({
-      writeErr(text) {
-        tell(text.trimEnd());
-      },
-    });
+    command
+      .helpOption('-h, --help', 'print this')
+      .showHelpAfterError(hintOf(command))
+      .configureOutput({
+        writeErr(text) {
+          tell(text.trimEnd());
+        },
+      });
   return program;
+}
+
+/** What stands below a mistake in the arguments of a command. */
+function hintOf(command: Command): string {
+  const [recipe] = recipesOf(command);
+  return recipe
+    ? `For example: ${recipe[0]}\nAll options: fastsde ${command.name()} --help`
+    : 'All commands: fastsde --help';
 }

@@ -4,7 +4,7 @@ import { isFolder } from '../io/atomic.js';
 import { planes } from '../io/image.js';
 import { decodeNpy, type NdArray } from '../io/npy.js';
 import { decodeNpz } from '../io/npz.js';
-import { readBytes } from '../io/read.js';
+import { isAbsent, readBytes } from '../io/read.js';
 import { checkChoice, checkInteger, checkKnown, checkSignal, isList, nearest } from '../options.js';
 import { pathOf, type FilePath } from '../io/path.js';
 import { decodeCifar10 } from './cifar10.js';
@@ -109,10 +109,18 @@ async function open(source: string, options: LoadDataOptions): Promise<Dataset> 
 
 async function fileOf(path: string): Promise<Buffer> {
   return readBytes(path).catch((cause: unknown) => {
-    const near = nearest(path, ['mnist', ...Object.keys(toys)]);
-    const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+    const hint = isAbsent(cause) && !/[./\\]/.test(path) ? ` ${namesLike(path)}` : '';
     throw new DataError(`${(cause as Error).message}${hint}`, { option: 'data', value: path, cause });
   });
+}
+
+/** What a word that is no file may have meant. */
+function namesLike(word: string): string {
+  const names = ['mnist', ...Object.keys(toys)];
+  const near = nearest(word, names);
+  return near === undefined
+    ? `Data are a file, a folder, or one of ${names.join(', ')}.`
+    : `Did you mean ${near}?`;
 }
 
 /** Whether bytes look like truth values rather than pixels. */
@@ -126,7 +134,7 @@ function isIdx([first, second]: Uint8Array): boolean {
 }
 
 async function labelFile(path: string): Promise<NdArray> {
-  const bytes = await fileOf(path);
+  const bytes = await readBytes(path);
   return extname(path).toLowerCase() === '.npy' ? decodeNpy(bytes, path) : decodeIdx(bytes, path);
 }
 

@@ -77,6 +77,35 @@ test('a file may be given by its URL, but one of this machine', async (t) => {
   }
 });
 
+test('wherever a command takes a file, it takes its URL', async (t) => {
+  const url = (name: string) => pathToFileURL(join(folder, name)).href;
+  const twoRows = { data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] };
+  await writeFile(join(folder, 'matrix.npy'), encodeNpy(twoRows));
+  await writeFile(join(folder, 'few.npy'), encodeNpy(twoRows));
+  await writeFile(join(folder, 'run.json'), '{"data": "two-moons", "steps": 0}');
+  const data = ['--mixture', url('mixture.json'), '--data', url('few.npy')];
+  const lines: readonly (readonly [args: readonly string[], said: RegExp])[] = [
+    [['likelihood', ...data, '--output', url('a.csv'), '--output', url('a.npz')], /a\.csv/],
+    [['restore', ...data, '--operator', url('matrix.npy'), '--noise', '1', '--steps', '2', '--output', url('r.npy')], /r\.npy/], // prettier-ignore
+    [['sample', '--mixture', 'mixture.json', '--steps', '2', '--output', url('run/')], /run/],
+    [['merge', url('run'), '--output', url('merged.npy')], /merged\.npy/],
+    [['grad', pathToFileURL(fixture('vp-eps')).href, '--output', url('vjp.onnx')], /vjp\.onnx/],
+    // Errors of what is read say that it was.
+    [['train', '--config', url('run.json')], /^error: [^:]*run\.json: steps/],
+    [['average', url('bare/')], /^error: Cannot read [^:]*bare/],
+    [['inpaint', '--data', 'mnist', '--mask', 'https://example.org/m.png'], /--mask .*nothing is downloaded/],
+    [['sample', '--input', 'text=https://example.org/x.npy'], /--input .*nothing is downloaded/],
+    [['sample', '--input', `text=${url('absent.npy')}`], /^error: Cannot read [^:]*absent\.npy/],
+  ];
+  for (const [args, said] of lines) {
+    const { code, stdout, stderr } = await fastsde(args);
+    t.regex(stderr + stdout, said, args.join(' '));
+    t.is(code, /^error/.test(stderr) ? 1 : 0, stderr);
+  }
+  for (const name of ['a.csv', 'a.npz', 'r.npy', 'merged.npy', 'vjp.onnx'])
+    t.true((await readFile(join(folder, name))).length > 0, name);
+});
+
 test('what a terminal would obey is shown as escapes', async (t) => {
   const model = await readModel(fixture('vp-eps'));
   await writeModel(

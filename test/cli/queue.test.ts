@@ -60,6 +60,18 @@ async function sameSamples(t: ExecutionContext, merged: string, run: readonly st
   );
 }
 
+test.serial('a server that takes no jobs leaves no folder', async (t) => {
+  const { Redis } = await import('ioredis');
+  const admin = new Redis(server.url);
+  await admin.call('ACL', 'SETUSER', 'reader', 'on', '>secret', '~*', '+@read', '+@connection', '+info');
+  await admin.quit();
+  const reader = ['--redis', server.url.replace('redis://', 'redis://reader:secret@')];
+  const { code, stderr } = await fastsde(['submit', ...mixture, '--output', 'refused/', ...reader]);
+  t.is(code, 1);
+  t.regex(stderr, /NOPERM|permission/);
+  t.false((await readdir(folder)).includes('refused'));
+});
+
 // One after the other: each has the workers that it starts for itself.
 test.serial('killed workers and a server that stops lose no job', async (t) => {
   const run = [...mixture, '--count', '400', '--batch', '10', '--predictor', 'euler-maruyama'];

@@ -34,6 +34,27 @@ for (const [what, [args, message]] of Object.entries(refused)) {
   });
 }
 
+const hints: Readonly<Record<string, readonly RegExp[]>> = {
+  'sample mnst': [/no file or folder mnst\. A model is an ONNX file, .*, or the name cifar10/],
+  'likelihood --data mnits': [/Did you mean mnist\?$/m],
+  'likelihood --data cifar10': [/Data are a file, a folder, or one of mnist, /],
+  'likelihood --data nowhere.npy': [/no such file or folder\.$/m],
+  'inpaint --data mnist': [
+    /'--mask <name\|file>' not specified$/m,
+    /^For example: fastsde inpaint --data mnist --mask half:bottom$/m,
+    /^All options: fastsde inpaint --help$/m,
+  ],
+  'sample --stpes 5': [/mean --steps/, /^All options: fastsde sample --help$/m],
+  smaple: [/mean sample/, /^All commands: fastsde --help$/m],
+};
+
+for (const [args, messages] of Object.entries(hints))
+  test.serial(`a first mistake is told what to do: ${args}`, async (t) => {
+    const { code, stderr } = await fastsde(args.split(' '));
+    t.is(code, 1);
+    for (const message of messages) t.regex(stderr, message);
+  });
+
 test.serial('what was not given is called nothing', async (t) => {
   const { code, stderr } = await fastsde(['grid']);
   t.is(code, 1);

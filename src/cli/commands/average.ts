@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { DataError, OptionError } from '../../errors.js';
 import type { Model } from '../../onnx/file/model.js';
 import { defined } from '../../options.js';
-import { addOptions, integer, numbers } from '../shared/arguments.js';
+import { addOptions, integer, numbers, toPath } from '../shared/arguments.js';
 import { addRecipes } from '../shared/help.js';
 import { reportOptions, type ReportFlags } from '../shared/report.js';
 import { run } from '../shared/run.js';
@@ -25,7 +25,7 @@ export function averageCommand(): Command {
         'and draws it over the width, in averages.csv and averages.png of the folder. What "fastsde evaluate" says of samples need not ' +
         'be least at the same width.',
     )
-    .argument('<run>', 'the folder of a run of "fastsde train"');
+    .argument('<run>', 'the folder of a run of "fastsde train"', toPath);
   addOptions(command, 'Average:', [
     numbers(
       '--sigma-rel <list>',

@@ -1,5 +1,5 @@
-import { Command } from 'commander';
-import { choice } from '../shared/arguments.js';
+import { Command, Option } from 'commander';
+import { choice, toPath } from '../shared/arguments.js';
 import { addRecipes } from '../shared/help.js';
 import { run } from '../shared/run.js';
 import type { GradFlags } from '../shared/differentiate.js';
@@ -35,7 +35,7 @@ export function gradCommand(): Command {
     )
     .option('--weight <input>', 'train: name of a new input with a weight per sample')
     .option('--parameters <pattern>', 'train: regular expression for the names of the trained initializers')
-    .option('-o, --output <file>', 'where to write the derived model')
+    .addOption(new Option('-o, --output <file>', 'where to write the derived model').argParser(toPath))
     .option('--check', 'compare with finite differences and print the errors')
     .option('--json', 'print one JSON object');
   return addRecipes(command, [

@@ -109,7 +109,7 @@ function table({ versions, platform, isa, supportedIsas, threads, sessions, prov
     ['sessions', sessions],
     ...providers.map(({ name, loads, reason }) => [
       `provider ${name}`,
-      loads ? 'loads' : `does not load: ${reason}`,
+      loads ? 'loads' : `does not load: ${sessions.endsWith(reason!) ? 'there are no sessions' : reason}`,
     ]),
     ['gpu', describeGpu(gpu)],
   ];

@@ -25,7 +25,7 @@ export function inpaintCommand(): Command {
     );
   addRestorationOptions(command, [
     new Option(
-      '--mask <what>',
+      '--mask <name|file>',
       'what is unknown: center:16 (a square of pixels), half:right (left, top, bottom), random:0.9 (a share of pixels), or a picture ' +
         'of the size of the model that is black or transparent there',
     ).makeOptionMandatory(),

@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { OptionError } from '../../errors.js';
+import { addOptions } from '../shared/arguments.js';
 import { addRecipes } from '../shared/help.js';
 import { run } from '../shared/run.js';
 import { print, tell } from '../shared/terminal.js';
@@ -19,10 +20,12 @@ export function mergeCommand(): Command {
       'Checks that the folders which "fastsde sample" wrote hold one whole run, every file as it was written, and joins ' +
         'the samples in the order of their indices.',
     )
-    .argument('<folders...>', 'the folder of a run, or the folders of its parts')
-    .option('--output <file>', 'a .npy file for all samples; without it they are only verified')
-    .option('--json', 'print one JSON object on stdout')
-    .option('--quiet', 'no summary on stderr');
+    .argument('<folders...>', 'the folder of a run, or the folders of its parts');
+  addOptions(command, 'Options:', [
+    new Option('--output <file>', 'a .npy file for all samples; without it they are only verified'),
+    new Option('--json', 'print one JSON object on stdout'),
+    new Option('--quiet', 'no summary on stderr'),
+  ]);
   return addRecipes(command, [
     ['fastsde merge digits/', 'is the run whole and undamaged?'],
     ['fastsde merge digits/ --output digits.npy', 'all samples in one file'],

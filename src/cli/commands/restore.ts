@@ -33,7 +33,7 @@ export function restoreCommand(): Command {
     );
   addRestorationOptions(command, [
     new Option(
-      '--operator <what>',
+      '--operator <name|file>',
       'A: blur:3 (means of 3 x 3 pixels), gaussian-blur:1.5 (deviation in pixels), downsample:4 (means of blocks), colorization, a ' +
         '.npy file with a row for every measured number, or an .onnx file of a network of samples, which need not be linear',
     ).makeOptionMandatory(),

@@ -61,9 +61,10 @@ export function trainCommand(): Command {
     .description(
       'Trains a network on data by denoising score matching (Song et al. 2021) or another objective, and writes it as an ' +
         'ONNX file that "fastsde sample" takes as it is. A run that was stopped goes on when it is started again.',
-    )
-    .optionsGroup('Configuration:')
-    .option('--config <file>', 'a JSON file with the entries of the run; flags are laid over it');
+    );
+  addOptions(command, 'Configuration:', [
+    new Option('--config <file>', 'a JSON file with the entries of the run; flags are laid over it'),
+  ]);
   const { 'Data:': data = {}, ...others } = groups;
   const optionsOf = (rules: object): Option[] =>
     Object.keys(rules).flatMap((path) => options.get(path) ?? []);

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FlowJob, Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { QueueError } from '../../errors.js';
-import { ensureFolder, writeAtomically } from '../../io/atomic.js';
+import { inFolder, writeAtomically } from '../../io/atomic.js';
 import { describeRun, type QueuedRun } from './run.js';
 import { connect, KEPT, loadBullMq, QUEUE, stopKey } from './server.js';
 
@@ -48,30 +50,45 @@ export async function submitRun(
   { redis, merge }: SubmitOptions,
 ): Promise<QueuedRun> {
   const run = await describeRun(args, merge);
-  await withServer(redis, async (queue, connection) => {
-    if (run.folder !== undefined) {
-      await ensureFolder(run.folder);
-      await writeAtomically(join(run.folder, markerOf(run)), `${JSON.stringify(run, undefined, 1)}\n`);
-    }
-    const last = await queue.getJob(run.id);
-    const state = await last?.getState();
-    if (last && state !== 'completed' && state !== 'failed' && state !== 'unknown') return;
-    await last?.remove({ removeChildren: true }).catch((cause: unknown) => {
-      throw new QueueError('Workers still stop the last jobs of this run. Submit it again in a moment.', {
-        cause,
-      });
+  await withServer(redis, (queue, connection) => marked(run, () => enqueue(run, queue, connection)));
+  return run;
+}
+
+async function enqueue(run: QueuedRun, queue: Queue, connection: Redis): Promise<void> {
+  const last = await queue.getJob(run.id);
+  const state = await last?.getState();
+  if (last && state !== 'completed' && state !== 'failed' && state !== 'unknown') return;
+  await last?.remove({ removeChildren: true }).catch((cause: unknown) => {
+    throw new QueueError('Workers still stop the last jobs of this run. Submit it again in a moment.', {
+      cause,
     });
-    await connection.del(stopKey(run.id));
-    const { FlowProducer } = await loadBullMq();
-    const flow = new FlowProducer({ connection });
-    flow.on('error', () => undefined);
+  });
+  await connection.del(stopKey(run.id));
+  const { FlowProducer } = await loadBullMq();
+  const flow = new FlowProducer({ connection });
+  flow.on('error', () => undefined);
+  try {
+    await flow.add(jobsOf(run));
+  } finally {
+    await flow.close();
+  }
+}
+
+/** Does work with the folder of a run there and marked, so that workers find it; what is new of that goes again where it fails. */
+async function marked(run: QueuedRun, work: () => Promise<void>): Promise<void> {
+  const { folder } = run;
+  if (folder === undefined) return work();
+  await inFolder(folder, async () => {
+    const marker = join(folder, markerOf(run));
+    const isNew = !existsSync(marker);
+    await writeAtomically(marker, `${JSON.stringify(run, undefined, 1)}\n`);
     try {
-      await flow.add(jobsOf(run));
-    } finally {
-      await flow.close();
+      await work();
+    } catch (cause) {
+      if (isNew) await rm(marker);
+      throw cause;
     }
   });
-  return run;
 }
 
 /** The run as a tree: its end waits for the batches. */

@@ -15,7 +15,7 @@ export function addOptions(command: Command, heading: string, options: readonly 
 }
 
 /** The place that a value of a file or folder says: a path, or a file: URL. */
-function toPath(value: string): string {
+export function toPath(value: string): string {
   try {
     return pathOf('', notAFlag(value));
   } catch (cause) {
@@ -103,9 +103,11 @@ export function numbersIn(text: string): number[] {
 
 /** An option that may be given several times; its value is all of them. */
 export function list(flags: string, description: string): Option {
-  return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
+  const option = new Option(flags, description);
+  const read = filesOf(option) === undefined ? notAFlag : toPath;
+  return option.argParser((value: string, previous: string[] | undefined) => [
     ...(previous ?? []),
-    value,
+    read(value),
   ]);
 }
 

@@ -1,5 +1,6 @@
 import { OptionError } from '../../errors.js';
 import { decodeNpy, type NdArray } from '../../io/npy.js';
+import { pathOf } from '../../io/path.js';
 import { readBytes } from '../../io/read.js';
 import type { Inputs } from '../../score/model.js';
 
@@ -13,7 +14,7 @@ export async function inputsOf(option: string, pairs: readonly string[]): Promis
 }
 
 /**
- * The numbers and names of files in flags `name=number` and `name=file.npy`.
+ * The numbers and paths of files in flags `name=number` and `name=file.npy`.
  * @throws OptionError for what is no such pair, and where a name is given twice.
  */
 export function pairsOf(option: string, pairs: readonly string[]): Record<string, number | string> {
@@ -25,7 +26,7 @@ export function pairsOf(option: string, pairs: readonly string[]): Record<string
     const number = Number(text);
     if (!Number.isFinite(number) && !/\.npy$/i.test(text))
       throw new OptionError(option, pair, 'NAME=NUMBER or NAME=FILE.npy, the number finite');
-    inputs.set(name, Number.isFinite(number) ? number : text);
+    inputs.set(name, Number.isFinite(number) ? number : pathOf(option, text));
   }
   return Object.fromEntries(inputs);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { DataError, FastsdeError, OptionError } from '../../errors.js';
 import { defined } from '../../options.js';
@@ -276,7 +277,16 @@ async function requireFed(model: ScoreModel, path: string): Promise<void> {
 async function networkPath(given: string | undefined, flags: ModelFlags): Promise<string> {
   const { embeddedModel } = await import('../../score/network/embedded.js');
   const { pathOf } = await import('../../io/path.js');
-  if (given !== undefined) return given === 'cifar10' ? embeddedModel(given) : pathOf('model', given);
+  if (given === 'cifar10') return embeddedModel(given);
+  if (given !== undefined) {
+    if (!namesFile(given) && !existsSync(given))
+      throw new DataError(
+        `There is no file or folder ${given}. A model is an ONNX file, a folder of diffusers, or the name cifar10; ` +
+          'without one, the embedded network of digits is taken.',
+        { option: 'model', value: given },
+      );
+    return pathOf('model', given);
+  }
   const { sde } = flags;
   if (sde !== undefined && sde !== 'vp' && sde !== 've')
     throw new OptionError('sde', sde, 'vp or ve where no model file is given');

@@ -25,8 +25,8 @@ export function loadRuntime(): Promise<typeof Ort> {
   loading ??= import('onnxruntime-node').catch((cause: unknown) => {
     loading = undefined;
     throw new LoadError(
-      'onnxruntime-node cannot be loaded. Install it beside fastsde: npm install onnxruntime-node ' +
-        '(with ONNXRUNTIME_NODE_INSTALL=skip in the environment where its CUDA download is out of reach).',
+      'onnxruntime-node cannot be loaded. npm leaves it out without a word where it cannot download CUDA libraries; without ' +
+        'these: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node',
       { cause },
     );
   });
