@@ -77,6 +77,11 @@ export function defined<T extends object>(record: T): { [K in keyof T]?: Exclude
   };
 }
 
+/** The entry of a table by a name from elsewhere: `constructor` is no entry, though every object has one. */
+export function entryOf<T>(table: Readonly<Record<string, T>>, name: unknown): T | undefined {
+  return typeof name === 'string' && Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -2,7 +2,7 @@ import { ModelError } from '../errors.js';
 import type { Dim } from '../onnx/graph/graph.js';
 import { modelBytes, type Model, type TensorInfo } from '../onnx/file/model.js';
 import { checkKnown } from '../options.js';
-import { fromHalf, toFloat16 } from '../onnx/file/float16.js';
+import { fromHalf, toFloat16 } from '../io/float16.js';
 import { createSession, type Session, type Tensor } from '../onnx/run/runtime.js';
 import { elementCount } from '../shape.js';
 import { AUTODIFF_KEY } from './assemble.js';

@@ -1,6 +1,7 @@
 import { DataError, OptionError } from '../errors.js';
 import { isList } from '../options.js';
 import { elementCount } from '../shape.js';
+import { fromFloat16 } from './float16.js';
 
 /** Arrays of numbers that npy and npz files hold here. */
 export type NumericArray =
@@ -40,6 +41,9 @@ const arrayTypes = {
 
 const magic = Buffer.from('\x93NUMPY', 'latin1');
 
+/** What is read: those, and half precision, of which float32 is made. */
+const readTypes = { ...arrayTypes, f2: Uint16Array } as const;
+
 /** Elements in a piece of a file: a buffer of Node ends at 4 GiB. */
 const PIECE = 2 ** 24;
 
@@ -76,7 +80,7 @@ export function npyHeader(type: string, shape: readonly number[]): Uint8Array {
 }
 
 /**
- * Reads the bytes of a .npy file, format versions 1 to 3; arrays in Fortran order are put in row-major order.
+ * Reads the bytes of a .npy file, format versions 1 to 3; arrays in Fortran order are put in row-major order, and float16 comes as float32.
  *
  * @param name How errors call the file.
  * @throws DataError where the bytes are not a .npy file of little-endian numbers, or are cut short.
@@ -99,9 +103,9 @@ export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
     throw new DataError(`${name} has a header that cannot be read (structured types are not supported).`);
   }
   const type = descr === '|b1' ? 'u1' : descr.slice(1);
-  if (!Object.hasOwn(arrayTypes, type) || descr.startsWith('>')) {
+  if (!Object.hasOwn(readTypes, type) || descr.startsWith('>')) {
     throw new DataError(
-      `${name} holds numbers of type ${descr}; save them as float32, float64, an integer or uint8.`,
+      `${name} holds numbers of type ${descr}; save them as float32, float64, float16, an integer or uint8.`,
     );
   }
   const shape = tuple
@@ -112,7 +116,7 @@ export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
   if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0) || !Number.isSafeInteger(count)) {
     throw new DataError(`${name} has the impossible shape (${tuple}).`);
   }
-  const ArrayType = arrayTypes[type as keyof typeof arrayTypes];
+  const ArrayType = readTypes[type as keyof typeof readTypes];
   const length = count * ArrayType.BYTES_PER_ELEMENT;
   if (buffer.length - end < length) {
     throw new DataError(
@@ -120,12 +124,19 @@ export function decodeNpy(bytes: Uint8Array, name = 'The .npy file'): NdArray {
     );
   }
   // A copy, since the data need not be aligned in the file's bytes.
-  const data = new ArrayType(new Uint8Array(buffer.subarray(end, end + length)).buffer);
+  const stored = new ArrayType(new Uint8Array(buffer.subarray(end, end + length)).buffer);
+  const data = type === 'f2' ? singles(stored as Uint16Array) : stored;
   return {
     data: fortran === 'True' ? rowMajor(data, shape) : data,
     shape,
     ...(descr === '|b1' && { boolean: true }),
   };
+}
+
+function singles(halves: Uint16Array): Float32Array {
+  const values = new Float32Array(halves.length);
+  fromFloat16(halves, values);
+  return values;
 }
 
 function rowMajor(columnMajor: NumericArray, shape: readonly number[]): NumericArray {

@@ -2,7 +2,7 @@ import { ModelError } from '../errors.js';
 import type { TensorInfo } from '../onnx/file/model.js';
 import type { Session, Tensor } from '../onnx/run/runtime.js';
 import { statePort } from '../score/network/feeds.js';
-import { fromFloat16 } from '../onnx/file/float16.js';
+import { fromFloat16 } from '../io/float16.js';
 import { nameSource } from '../score/network/network.js';
 import { elementCount } from '../shape.js';
 

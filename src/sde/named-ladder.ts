@@ -76,7 +76,7 @@ function betasOf(named: NamedLadder, levels: number): Float64Array {
 
 function checkBetas({ betaStart, betaEnd }: NamedLadder): Pick<NamedLadder, 'betaStart' | 'betaEnd'> {
   for (const [name, beta] of Object.entries({ betaStart, betaEnd })) {
-    if (beta === undefined || (beta > 0 && beta < 1)) continue;
+    if (beta === undefined || (typeof beta === 'number' && beta > 0 && beta < 1)) continue;
     throw new OptionError(`ladder.${name}`, beta, 'between 0 and 1');
   }
   return { betaStart, betaEnd };
@@ -107,7 +107,8 @@ export function zeroTerminalSnr({ levels, alpha }: Ladder): Ladder {
  */
 export function ladderFromNumbers(values: ArrayLike<number>): Ladder {
   const list = Array.from(values);
-  if (list.length < 2 || !list.every((value, i) => i === 0 || value < list[i - 1]!)) {
+  if (list.length < 2) throw new OptionError('betas', list, 'at least two numbers, one for every level');
+  if (!list.every((value, i) => i === 0 || value < list[i - 1]!)) {
     const ladder = ddpmLadder(list);
     // The last beta may be 1, which leaves nothing.
     const end = (ladder.alpha.at(-2) ?? 1) ** 2;

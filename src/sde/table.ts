@@ -51,9 +51,11 @@ function column(table: SdeTable, name: keyof SdeTable): Float64Array {
   const values: unknown = table[name];
   const isList = Array.isArray(values) || ArrayBuffer.isView(values);
   const numbers = Float64Array.from((isList ? values : []) as ArrayLike<number>);
-  const expected = `at least 4 numbers, as many as t has`;
-  if (numbers.length < 4 || numbers.length !== (table.t as ArrayLike<number> | undefined)?.length)
-    throw new OptionError(`table.${name}`, values, expected);
+  const rows = (table.t as ArrayLike<number> | undefined)?.length;
+  if (numbers.length < 4)
+    throw new OptionError(`table.${name}`, values, 'at least 4 numbers, one for every row');
+  if (numbers.length !== rows)
+    throw new OptionError(`table.${name}`, values, `${rows} numbers, as many as t has`);
   return numbers;
 }
 

@@ -5,7 +5,7 @@ import test from 'ava';
 import { jvp } from '../../src/autodiff/jvp.js';
 import { vjp } from '../../src/autodiff/vjp.js';
 import { makeNode, makeValueInfo, type AttributeValue } from '../../src/onnx/graph/graph.js';
-import { fromFloat16, toFloat16 } from '../../src/onnx/file/float16.js';
+import { fromFloat16, toFloat16 } from '../../src/io/float16.js';
 import { makeModel, modelBytes, type Model } from '../../src/onnx/file/model.js';
 import { makeTensor, type NumberType } from '../../src/onnx/file/tensor.js';
 import { createSession, type Tensor } from '../../src/onnx/run/runtime.js';

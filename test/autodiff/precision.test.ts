@@ -5,7 +5,7 @@ import test from 'ava';
 import { checkDerivative } from '../../src/autodiff/check.js';
 import { support } from '../../src/autodiff/support.js';
 import { vjp } from '../../src/autodiff/vjp.js';
-import { fromFloat16, toFloat16 } from '../../src/onnx/file/float16.js';
+import { fromFloat16, toFloat16 } from '../../src/io/float16.js';
 import { makeModel, modelBytes, readModel, type Model } from '../../src/onnx/file/model.js';
 import type { NodeProto, TensorProto } from '../../src/onnx/file/proto.js';
 import { DATA_TYPES, makeTensor, tensorNumbers } from '../../src/onnx/file/tensor.js';

@@ -20,6 +20,8 @@ const textOf = (...means: number[]) =>
   });
 await writeFile(join(folder, 'one.npy'), textOf(0.5));
 await writeFile(join(folder, 'three.npy'), textOf(0.5, 0, -0.5));
+const times = [0, 0.25, 0.5, 1];
+await writeFile(join(folder, 'table.json'), JSON.stringify(times.map((time) => [time, 1 - time, time])));
 
 const few = ['m.onnx', '--solver', 'ddim', '--steps', '4', '--json'];
 const fed = ['--input', 'text=one.npy', '--input', 'guidance=0.1'];
@@ -115,11 +117,28 @@ const refused: [flags: string[], message: RegExp][] = [
   ],
   [
     [...fed, '--sde', 'vp', '--ladder-constants', 'betaEnd=0.03'],
-    /--ladder-constants must be given with --ladder/,
+    /--ladder-constants must be given with --ladder.*got "betaEnd=0\.03"/,
   ],
   [
     [...fed, '--sde', 'vp', '--ladder', 'linear', '--ladder-constants', 'betaStart=5'],
     /--ladder-constants betaStart must be between 0 and 1; got 5/,
+  ],
+  [
+    [...fed, '--sde', 'vp', '--ladder', 'linear', '--ladder-constants', 'levels=5'],
+    /--ladder-constants levels must be absent \(known are betaStart, betaEnd\)/,
+  ],
+  [
+    [...fed, '--sde', 'vp', '--ladder', 'linear', '--sde-constants', 'beta1=10'],
+    /--sde-constants beta1 must be left out beside a ladder/,
+  ],
+  [
+    [...fed, '--sde', 'vp', '--labels', 'index', '--sde-constants', 'epsilon=0.1'],
+    /--sde-constants epsilon must be left out: the first trained level says it/,
+  ],
+  [[...fed, '--sde', 've', '--zero-terminal-snr'], /--zero-terminal-snr must be left out with the ve SDE/],
+  [
+    [...fed, '--sde', 'table.json', '--sde-constants', 'epsilon=2'],
+    /--sde-constants epsilon must be between 0 and T/,
   ],
   [
     [...fed, '--sde', 'vp', '--labels', 'index', '--trained-levels', '7'],

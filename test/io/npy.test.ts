@@ -41,6 +41,15 @@ test('an array in Fortran order is put in row-major order', (t) => {
   t.deepEqual(decodeNpy(bytes), { data: Int16Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] });
 });
 
+// numpy.save of numpy.array([[1.5, -2, 0.1], [65504, 6e-8, numpy.inf]], dtype='<f2').
+test('half precision is read as single', (t) => {
+  const dictionary = "{'descr': '<f2', 'fortran_order': False, 'shape': (2, 3), }".padEnd(117) + '\n';
+  const header = Buffer.from(`\x93NUMPY\x01\x00\x76\x00${dictionary}`, 'latin1');
+  const bytes = Buffer.concat([header, Buffer.from('003e00c0662eff7b0100007c', 'hex')]);
+  const data = Float32Array.of(1.5, -2, 0.0999755859375, 65504, 2 ** -24, Infinity);
+  t.deepEqual(decodeNpy(bytes), { data, shape: [2, 3] });
+});
+
 // numpy.savez_compressed of x = numpy.zeros((1, 300), 'u1').
 const compressed = Buffer.from(
   'UEsDBC0AAAAIAAAAIQAr+x3L//////////8FABQAeC5ucHkBABAArAEAAAAAAABNAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxc' +

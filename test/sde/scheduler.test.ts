@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -28,9 +28,11 @@ const { start, cases } = JSON.parse(await readFile('test/fixtures/schedulers.jso
   start: number[];
   cases: Case[];
 };
+const folder = await mkdtemp(join(tmpdir(), 'fastsde-scheduler-'));
+test.after.always(() => rm(folder, { recursive: true }));
+let files = 0;
 async function readingOf(config: Config): Promise<LadderReading> {
-  const folder = await mkdtemp(join(tmpdir(), 'fastsde-scheduler-'));
-  const path = join(folder, 'scheduler_config.json');
+  const path = join(folder, `${files++}.json`);
   await writeFile(path, JSON.stringify(config));
   return readLadder(path);
 }

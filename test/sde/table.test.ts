@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -82,7 +82,8 @@ test('tables that are none are refused with the row', (t) => {
     [wrong('sigma', 2, 0.01), 'table.sigma[2]', /never falls/],
     [wrong('sigma', 3, Infinity), 'table.sigma[3]', /at least/],
     [wrong('sigma', 2, good.sigma[1]!), 'table.sigma[2]', /sigma \/ alpha rises/],
-    [{ ...good, sigma: [1, 2] }, 'table.sigma', /at least 4 numbers, as many as t/],
+    [{ ...good, sigma: [1, 2] }, 'table.sigma', /at least 4 numbers, one for every row/],
+    [{ ...good, alpha: [1, 1, 1, 1, 1] }, 'table.alpha', /must be 4 numbers, as many as t has/],
     [{ t: good.t, alpha: good.alpha }, 'table.sigma', /at least 4 numbers/],
     [{ ...good, beta: [1] }, 'table.beta', /absent/],
   ];
@@ -93,6 +94,7 @@ test('tables that are none are refused with the row', (t) => {
 
 test('a table is read from columns or rows, and what is none is told with its file', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'fastsde-table-'));
+  t.teardown(() => rm(folder, { recursive: true }));
   const put = async (name: string, content: unknown) => {
     await writeFile(join(folder, name), content instanceof Uint8Array ? content : JSON.stringify(content));
     return join(folder, name);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { DataError, FastsdeError, OptionError } from '../../errors.js';
-import { defined } from '../../options.js';
+import { checkKnown, defined, entryOf } from '../../options.js';
 import type { EncodedPrompt } from '../../latent/prompt.js';
 import type { Parameterization, ScoreModel } from '../../score/model.js';
 import type { GaussianMixture as Mixture } from '../../score/mixture/mixture.js';
@@ -9,7 +9,7 @@ import type { ProbeReport } from '../../score/network/probe.js';
 import type { LoadOptions } from '../../score/network/load.js';
 import { labelNames } from '../../score/network/labels.js';
 import { parameterizations } from '../../score/parameterization.js';
-import { ladderNames, sdeNames, type LadderName, type SdeName } from '../../sde/names.js';
+import { ladderNames, ladderOptions, sdeNames, type LadderName, type SdeName } from '../../sde/names.js';
 import { guidanceOf, isClassifierFree, type GuidanceFlags } from './guidance.js';
 import { addOptions, choice, constants, integer, known, list, numbers, oneOf, real } from './arguments.js';
 import { besidePrompt, inputsOf } from './inputs.js';
@@ -155,7 +155,12 @@ async function sdeOf({
 }: ModelFlags): Promise<Pick<LoadOptions, 'sde' | 'constants'>> {
   if (sde === undefined || !namesFile(sde)) return { sde: sde as SdeName, constants: sdeConstants! };
   const { readSde } = await import('../../score/network/table-file.js');
-  return { sde: await readSde(sde, { ...sdeConstants, ...defined({ dataRange }) }) };
+  try {
+    return { sde: await readSde(sde, { ...sdeConstants, ...defined({ dataRange }) }) };
+  } catch (cause) {
+    if (!(cause instanceof OptionError) || sdeConstants?.[cause.option] === undefined) throw cause;
+    throw new OptionError(`sde.${cause.option}`, cause.value, cause.expected);
+  }
 }
 
 /** The options of `loadModel` that the flags stand for. @throws DataError for a file of a ladder, a table or an input that cannot be read. */
@@ -185,7 +190,11 @@ async function ladderOf(
   const { ladder, ladderConstants, zeroTerminalSnr, parameterization } = flags;
   if (ladder !== undefined && namesFile(ladder)) {
     if (ladderConstants !== undefined)
-      throw new OptionError('ladderConstants', ladderConstants, 'left out where the ladder is a file');
+      throw new OptionError(
+        'ladderConstants',
+        written(ladderConstants),
+        'left out where the ladder is a file',
+      );
     const { readLadder } = await import('../../score/network/ladder-file.js');
     const { zeroTerminalSnr: rescaled } = await import('../../sde/named-ladder.js');
     const read = await readLadder(ladder);
@@ -198,13 +207,22 @@ async function ladderOf(
   if (ladder === undefined && ladderConstants !== undefined)
     throw new OptionError(
       'ladderConstants',
-      ladderConstants,
+      written(ladderConstants),
       `given with --ladder, whose they are: ${ladderNames.join(', ')}`,
     );
   if (ladder === undefined && !zeroTerminalSnr) return {};
+  const constants = entryOf(ladderOptions, ladder);
+  if (constants && ladderConstants) checkKnown(ladderConstants, constants, 'ladderConstants');
   return {
     ladder: { name: (ladder ?? 'linear') as LadderName, ...ladderConstants, ...defined({ zeroTerminalSnr }) },
   };
+}
+
+/** Constants as they are given. */
+function written(constants: Readonly<Record<string, number>>): string {
+  return Object.entries(constants)
+    .map(([name, value]) => `${name}=${value}`)
+    .join();
 }
 
 async function openNetwork(given: string | undefined, flags: ModelFlags): Promise<OpenModel> {

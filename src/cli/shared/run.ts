@@ -19,6 +19,7 @@ const commonFlags: Readonly<Record<string, string>> = {
   constants: '--sde-constants',
   elboDraws: '--elbo',
   inputs: '--input',
+  'ladder.zeroTerminalSnr': '--zero-terminal-snr',
   unconditionalInputs: '--unconditional-input',
 };
 
@@ -64,8 +65,8 @@ function flagOf(option: string): string {
   if (inputs !== undefined) return `${commonFlags[inputs]} ${name}`;
   const [, own, part] = /^(tau|intervals)(?:\[\d+\])?\.(\w+)$/.exec(option) ?? [];
   if (own !== undefined) return `--${own} ${part}`;
-  const [, group, constant] = /^(sde|ladder)\.(\w+)$/.exec(option) ?? [];
-  if (group === 'ladder' && constant === 'levels') return '--trained-levels';
+  const [, group, constant] = /^(sde|ladder)(?:Constants)?\.(\w+)$/.exec(option) ?? [];
+  if (option === 'ladder.levels') return '--trained-levels';
   if (group !== undefined) return `--${group}-constants ${constant}`;
   const isOther = option.includes('.') || option.startsWith('FASTSDE_');
   return isOther ? option : `--${option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;

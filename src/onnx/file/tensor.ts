@@ -3,7 +3,7 @@ import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 
 import { ModelError } from '../../errors.js';
 import { elementCount } from '../../shape.js';
-import { fromHalf, toFloat16 } from './float16.js';
+import { fromHalf, toFloat16 } from '../../io/float16.js';
 import type { TensorProto } from './proto.js';
 
 /** Element types of a tensor by their number in TensorProto.DataType. */

@@ -122,6 +122,7 @@ export function describeModel(
         : undefined
       : givenLadder(given, base, trainedLevels);
   requireSignal(known, parameterization);
+  if (known) requireEffect(options.constants, given !== undefined);
   const ladder = known && integer ? { ...known, nearest: true } : known;
   const sde = ladder ? ladderSde(ladder, base) : base;
   const shape = resolveShape(options, metadata, roles.state);
@@ -175,13 +176,23 @@ function givenLadder(given: LadderName | NamedLadder | Ladder, sde: Sde, levels:
     requireProcess(given, sde);
     return given;
   }
-  if (sde.name !== 'vp')
-    throw new OptionError(
-      'ladder',
-      typeof given === 'string' ? given : given.name,
-      `left out with the ${sde.name} SDE: names are those of DDPM's (vp)`,
-    );
+  if (sde.name !== 'vp') {
+    const expected = `left out with the ${sde.name} SDE: names are those of DDPM's (vp)`;
+    const { name, zeroTerminalSnr } = typeof given === 'string' ? { name: given } : given;
+    if (zeroTerminalSnr) throw new OptionError('ladder.zeroTerminalSnr', zeroTerminalSnr, expected);
+    throw new OptionError('ladder', name, expected);
+  }
   return ladderFromName({ levels, ...(typeof given === 'string' ? { name: given } : given) });
+}
+
+/** Throws for a constant that changes nothing: a ladder that is given says its levels, and every ladder at which time it begins. */
+function requireEffect(constants: DescriptionOptions['constants'] = {}, isGiven: boolean): void {
+  const idle = Object.keys(constants).find((name) => (isGiven ? name !== 'sigmaData' : name === 'epsilon'));
+  if (idle === undefined) return;
+  const expected = isGiven
+    ? 'left out beside a ladder, which says its own levels'
+    : 'left out: the first trained level says it';
+  throw new OptionError(`sde.${idle}`, constants[idle], expected);
 }
 
 /** Throws where the levels are clearly those of another process: with alpha^2 + sigma^2 = 1 of VP, with alpha = 1 of VE. */

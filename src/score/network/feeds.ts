@@ -2,7 +2,7 @@ import type { ElementKind } from '../../device/device.js';
 import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
 import type { Tensor } from '../../onnx/run/runtime.js';
-import { fromFloat16, toFloat16 } from '../../onnx/file/float16.js';
+import { fromFloat16, toFloat16 } from '../../io/float16.js';
 
 /** A buffer for a network's input or output; float32 data pass through without a copy. */
 export interface Port {

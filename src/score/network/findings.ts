@@ -196,7 +196,7 @@ export function findUndrowned(
     severity: 'error',
     message:
       `The data range looks wrong: it is declared as [${low}, ${high}], and the SDE's noise ends at ` +
-      `${rho.toPrecision(3)} times the data. Give --data-range, such as 0,1, or the constants of the SDE.`,
+      `${rho.toPrecision(3)} times the data. Give --data-range, such as 0,1, or the right constants of the SDE, or ladder.`,
     flag: '--data-range',
   };
 }

@@ -6,7 +6,7 @@ import type { Tensor } from '../../onnx/run/runtime.js';
 import { checkKnown, isList, isRecord } from '../../options.js';
 import { elementCount } from '../../shape.js';
 import type { FedInput, Inputs } from '../model.js';
-import { toFloat16 } from '../../onnx/file/float16.js';
+import { toFloat16 } from '../../io/float16.js';
 import { typed, type Roles } from './roles.js';
 
 /** The value of an input as the network takes it. */
@@ -27,11 +27,11 @@ export interface InputValue {
  */
 export function inputValues(roles: Roles, inputs: Inputs, before: readonly InputValue[] = []): InputValue[] {
   const known = roles.inputs.map(({ name }) => name);
-  if (known.length > 0) checkKnown(inputs, known, 'inputs');
-  const [stray] = Object.keys(inputs).filter((name) => !known.includes(name));
+  const [stray] = Object.keys(inputs).filter((name) => inputs[name] !== undefined && !known.includes(name));
   if (stray !== undefined) {
+    if (known.length > 0) checkKnown({ [stray]: shown(inputs[stray]) }, known, 'inputs');
     const expected = 'absent: the network takes a state, a time and perhaps a class alone';
-    throw new OptionError(`inputs.${stray}`, inputs[stray], expected);
+    throw new OptionError(`inputs.${stray}`, shown(inputs[stray]), expected);
   }
   const values = roles.inputs.flatMap((info) => {
     const given = inputs[info.name];
@@ -51,6 +51,11 @@ export function inputValues(roles: Roles, inputs: Inputs, before: readonly Input
 /** Rows of the samples that some of the values have one for each. */
 export function samplesGiven(values: readonly InputValue[]): number | undefined {
   return values.find(({ rows = 1 }) => rows > 1)?.rows;
+}
+
+/** The value of an input as errors show it: a number, or the shape of an array. */
+export function shown(value: Inputs[string] | undefined): unknown {
+  return isRecord(value) && isList(value.shape) ? `[${value.shape.join(', ')}]` : value;
 }
 
 /** The tensor of a batch. @param samples whose row is taken, one for each row of the batch. */

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { DataError, FastsdeError } from '../../errors.js';
 import { decodeNpy } from '../../io/npy.js';
 import { readBytes, readJson } from '../../io/read.js';
-import { isList, isRecord } from '../../options.js';
+import { entryOf, isList, isRecord } from '../../options.js';
 import { ladderFromName, ladderFromNumbers, zeroTerminalSnr } from '../../sde/named-ladder.js';
 import type { LadderName } from '../../sde/names.js';
 import type { Scheduler } from '../../sde/scheduler.js';
@@ -10,7 +10,7 @@ import type { Ladder } from '../../sde/sde.js';
 import type { Parameterization } from '../model.js';
 import { pathOf, type FilePath } from '../../io/path.js';
 import type { DescriptionOptions } from './description.js';
-import { edmProcessOf, schedulerOf } from './scheduler-file.js';
+import { checkSwitches, edmProcessOf, schedulerOf } from './scheduler-file.js';
 
 /** What a file says of the levels on which a network was trained. */
 export interface LadderReading {
@@ -66,14 +66,22 @@ export async function readLadder(file: FilePath): Promise<LadderReading> {
 function readScheduler(path: string, config: Readonly<Record<string, unknown>>): LadderReading {
   const { trained_betas: trained, beta_schedule: schedule, prediction_type: prediction = 'epsilon' } = config;
   const { num_train_timesteps: levels, beta_start: betaStart, beta_end: betaEnd } = config;
-  const parameterization = predictions[String(prediction)];
+  checkSwitches(path, config);
+  const parameterization = entryOf(predictions, prediction);
   if (parameterization === undefined) {
     const known = Object.keys(predictions).join(', ');
     throw new DataError(`${path}: its prediction_type ${JSON.stringify(prediction)} is none of ${known}.`);
   }
   const ladder = named(path, () => {
-    if (isList(trained)) return ladderFromNumbers(numbersIn(path, trained));
-    const name = schedules[String(schedule)];
+    if (trained !== undefined && trained !== null) {
+      const betas = isList(trained) ? numbersIn(path, trained) : [];
+      if (betas.length === (levels ?? betas.length)) return ladderFromNumbers(betas);
+      const got = isList(trained) ? `${betas.length} of them` : JSON.stringify(trained);
+      throw new DataError(
+        `${path}: its trained_betas must be a list of numbers, one for each of its num_train_timesteps (${String(levels)}); got ${got}.`,
+      );
+    }
+    const name = entryOf(schedules, schedule);
     if (name === undefined) {
       const known = Object.keys(schedules).join(', ');
       throw new DataError(`${path}: its beta_schedule ${JSON.stringify(schedule)} is none of ${known}.`);

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { DataError, ModelError } from '../../errors.js';
 import { isAbsent, readJson } from '../../io/read.js';
-import { isList, isRecord } from '../../options.js';
+import { entryOf, isList, isRecord } from '../../options.js';
 import type { DescriptionOptions } from './description.js';
 import { readLadder } from './ladder-file.js';
 import { edmProcessOf, flowSchedulerOf } from './scheduler-file.js';
@@ -146,7 +146,7 @@ function requireClass(path: string, config: Config): void {
 /** The network's names and shape. */
 function describe(folder: string, index: Config, config: Config): DescriptionOptions {
   const name = String(config['_class_name']);
-  const known = networks[name];
+  const known = entryOf(networks, name);
   if (known === undefined) {
     throw new ModelError(
       `${folder} is a ${String(index['_class_name'])} with a ${name}; of folders fastsde reads ${Object.keys(networks).join(', ')}. ` +

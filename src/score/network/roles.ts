@@ -68,7 +68,8 @@ export function inferRoles(
   if (state === undefined) {
     const images = free().filter(isImage);
     const fitting = images.filter((info) => isLike(info, output));
-    state = choose('state', fitting.length > 0 ? fitting : images, inputs);
+    const isFed = inputs.some((info) => fed.includes(info.name) && isImage(info) && isLike(info, output));
+    state = choose('state', fitting.length > 0 || isFed ? fitting : images, inputs);
   }
   time ??= timeAmong(free().filter(isNumber), inputs, classInfo !== undefined);
   classInfo ??= classAmong(free());

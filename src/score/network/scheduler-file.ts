@@ -1,5 +1,5 @@
 import { DataError } from '../../errors.js';
-import { defined, isList } from '../../options.js';
+import { defined, entryOf, isList } from '../../options.js';
 import type { DescriptionOptions } from './description.js';
 import type {
   DistilledSpacing,
@@ -42,7 +42,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     steps: 1000,
     solver: (config) => ({
       name: 'ancestral',
-      variance: variances[String(config['variance_type'])] ?? 'fixedsmall',
+      variance: entryOf(variances, config['variance_type']) ?? 'fixedsmall',
       ...clipOf(config),
     }),
     done: { variance_type: ['fixed_small', 'fixed_small_log', 'fixed_large', 'learned', 'learned_range'] },
@@ -93,6 +93,8 @@ const kinds: Readonly<Record<string, Kind>> = {
     solver: dpmSolver,
     done: {
       algorithm_type: ['dpmsolver++', 'sde-dpmsolver++'],
+      // diffusers takes those of other methods for midpoint.
+      solver_type: ['midpoint', 'heun', 'logrho', 'bh1', 'bh2'],
       lambda_min_clipped: ['-inf', -Infinity],
       use_lu_lambdas: [false],
       euler_at_final: [false],
@@ -170,10 +172,10 @@ const doneInFlows: Readonly<Record<string, readonly unknown[]>> = {
 export function schedulerOf(path: string, config: Config): Scheduler {
   const { _class_name: given } = config;
   const name = typeof given === 'string' ? given : 'a scheduler without _class_name';
-  const kind = kinds[name];
+  const kind = entryOf(kinds, name);
   if (kind === undefined) {
     const known = Object.keys(kinds).join(', ');
-    const near = instead[name] ?? `those of ${known} are`;
+    const near = entryOf(instead, name) ?? `those of ${known} are`;
     const why = `The steps of ${name} are not known here (${near}): it is drawn by the sampler and the levels of fastsde.`;
     return { name, steps: USUAL_STEPS, spacings: [], doubts: [why] };
   }
@@ -197,6 +199,7 @@ export function schedulerOf(path: string, config: Config): Scheduler {
 export function flowSchedulerOf(path: string, config: Config, patch: unknown): Scheduler {
   const { num_train_timesteps: levels = 1000, shift = 1 } = present(config);
   const name = String(config['_class_name']);
+  checkSwitches(path, config);
   const isEuler = name === 'FlowMatchEulerDiscreteScheduler';
   if (!isPositive(levels)) throw wrong(path, 'num_train_timesteps', levels, 'a positive number');
   if (!isPositive(shift)) throw wrong(path, 'shift', shift, 'a positive number');
@@ -230,6 +233,7 @@ export function edmProcessOf(path: string, config: Config): DescriptionOptions |
   const entries = { ...usual, ...dpm, prediction_type: 'epsilon', ...present(config) } as Config;
   const { sigma_min: sigmaMin, sigma_max: sigmaMax, sigma_data: sigmaData, rho } = entries;
   const { prediction_type: prediction, sigma_schedule: noise } = entries;
+  checkSwitches(path, config);
   for (const [entry, value] of Object.entries({
     sigma_min: sigmaMin,
     sigma_max: sigmaMax,
@@ -317,6 +321,26 @@ function undone(name: string, config: Config, done: Readonly<Record<string, read
     : [`The ${name} of the model asks for ${keys.join(', ')}, which is not done here.`];
 }
 
+/** Entries that are true or false. */
+const switches = [
+  ...[
+    'clip_sample',
+    'thresholding',
+    'set_alpha_to_one',
+    'skip_prk_steps',
+    'lower_order_final',
+    'euler_at_final',
+  ],
+  ...['use_karras_sigmas', 'use_exponential_sigmas', 'use_beta_sigmas', 'use_flow_sigmas', 'use_lu_lambdas'],
+  ...['rescale_betas_zero_snr', 'use_dynamic_shifting', 'invert_sigmas', 'stochastic_sampling', 'predict_x0'],
+];
+
+/** @throws DataError for one of these entries that is neither: "false" in quotes is as good as true. */
+export function checkSwitches(path: string, config: Config): void {
+  const name = switches.find((entry) => typeof (config[entry] ?? false) !== 'boolean');
+  if (name !== undefined) throw wrong(path, name, config[name], 'true or false, without quotes');
+}
+
 /** @throws DataError for an entry that no method could use. */
 function checkEntries(path: string, config: Config): void {
   const { solver_order: order = 2, dynamic_thresholding_ratio: ratio = 0.995 } = config;
@@ -340,9 +364,10 @@ function spacingOf(path: string, config: Config): (rule: Spacing['rule']) => Spa
   const { timestep_spacing: spread = 'linspace', steps_offset: offset = 0 } = config;
   if (spread !== 'leading' && spread !== 'trailing' && spread !== 'linspace')
     throw wrong(path, 'timestep_spacing', spread, 'leading, trailing or linspace');
-  const noise = (['karras', 'exponential', 'beta'] as const).find(
+  const [noise, other] = (['karras', 'exponential', 'beta'] as const).filter(
     (name) => config[`use_${name}_sigmas`] === true,
   );
+  if (other) throw wrong(path, `use_${other}_sigmas`, true, `false beside use_${noise}_sigmas`);
   return (rule) => ({
     rule,
     spread,

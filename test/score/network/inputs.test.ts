@@ -233,7 +233,7 @@ test('what is missing, of another shape or superfluous is one error before the f
   await t.throwsAsync(() => encode(model, new Float32Array(PIXELS)), { message: missing });
   await t.throwsAsync(() => errorOf(model, [0]), { message: missing });
   const refused: [inputs: unknown, message: RegExp][] = [
-    [{ texts: 1 }, /inputs\.texts must be absent \(did you mean text\?\)/],
+    [{ texts: texts(1) }, /inputs\.texts must be absent \(did you mean text\?\); got "\[1, 3, 2\]"/],
     [{ x: 1 }, /inputs\.x must be absent/],
     [
       { text: array([1, 2, 3], () => 0) },
@@ -255,6 +255,10 @@ test('what is missing, of another shape or superfluous is one error before the f
   await t.throwsAsync(() => open({ text }, { inputs: { sigma: 1 } }), {
     instanceOf: OptionError,
     message: /inputs\.sigma must be absent: it is the time/,
+  });
+  await t.throwsAsync(() => open({ text }, { inputs: { x: 1 } }), {
+    instanceOf: OptionError,
+    message: /inputs\.x must be absent: it is the state/,
   });
   const flag = await open({ on: ['bool', ['N']] });
   t.throws(() => withInputs(flag, { on: 2 }), {

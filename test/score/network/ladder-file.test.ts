@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -8,6 +8,7 @@ import { readLadder } from '../../../src/score/network/ladder-file.js';
 import { ladderFromName } from '../../../src/sde/named-ladder.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-ladder-'));
+test.after.always(() => rm(folder, { recursive: true }));
 
 /** Writes a file, and reads a ladder from it. */
 async function read(name: string, content: unknown) {
@@ -59,6 +60,8 @@ test('what is no ladder is refused with the name of the file', async (t) => {
     ['object.json', { betas: 3 }, /holds no ladder/],
     ['words.json', [0.1, 'b'], /entry 1 is "b"/],
     ['large.json', [0.1, 1.2], /betas\[1\] must be between 0 and 1/],
+    ['empty.json', [], /betas must be at least two numbers/],
+    ['one.npy', encodeNpy({ data: Float32Array.of(0.5), shape: [1] }), /betas must be at least two numbers/],
     ['rank.npy', encodeNpy({ data: new Float32Array(4), shape: [2, 2] }), /no list of numbers/],
     ['flow.json', { shift: 3, num_train_timesteps: 1000 }, /--sde flow .*--grid shifted --rho with 3/],
     ['schedule.json', { beta_schedule: 'laplace' }, /beta_schedule "laplace" is none of linear/],
@@ -68,6 +71,27 @@ test('what is no ladder is refused with the name of the file', async (t) => {
     const error = await t.throwsAsync(read(name, content), { instanceOf: DataError, message });
     t.true(error.message.includes(name));
   }
+});
+
+test('a configuration whose entries are of another kind, or contradict one another, is refused by the entry', async (t) => {
+  const config = { beta_schedule: 'linear', num_train_timesteps: 10, beta_start: 0.01, beta_end: 0.2 };
+  const euler = { ...config, _class_name: 'EulerDiscreteScheduler' };
+  const refused: [entries: object, message: RegExp][] = [
+    [{ rescale_betas_zero_snr: 'false' }, /its rescale_betas_zero_snr must be true or false.*got "false"/],
+    [{ clip_sample: 1 }, /its clip_sample must be true or false/],
+    [{ beta_end: '0.02' }, /betaEnd must be between 0 and 1; got "0.02"/],
+    [{ trained_betas: [0.1, 0.2] }, /its trained_betas must be .* \(10\); got 2 of them/],
+    [{ trained_betas: 'betas.npy' }, /its trained_betas must be a list of numbers.*got "betas\.npy"/],
+    [{ beta_schedule: 'constructor' }, /beta_schedule "constructor" is none of/],
+    [{ prediction_type: 'toString' }, /prediction_type "toString" is none of/],
+    [{ ...euler, use_karras_sigmas: true, use_beta_sigmas: true }, /use_beta_sigmas must be false beside/],
+  ];
+  for (const [entries, message] of refused)
+    await t.throwsAsync(read('entries.json', { ...config, ...entries }), { instanceOf: DataError, message });
+  const { ladder } = await read('trained.json', { trained_betas: [0.1, 0.2], num_train_timesteps: 2 });
+  t.is(ladder.levels, 2);
+  const { scheduler } = await read('class.json', { ...config, _class_name: 'constructor' });
+  t.regex(scheduler!.doubts[0]!, /steps of constructor are not known/);
 });
 
 test('alpha^2 in rising order are no betas', async (t) => {
