@@ -8,9 +8,11 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { OptionError, QueueError } from '../../src/errors.js';
+import { writeModel } from '../../src/onnx/file/model.js';
 import { encodeNpy } from '../../src/io/npy.js';
 import { cancelRun, submitRun, waitForRun } from '../../src/queue.js';
 import { fastsdeIn, main } from '../support/command-line.js';
+import { standardNormal } from '../support/latent-networks.js';
 import { startRedis } from '../support/redis.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-queue-'));
@@ -143,40 +145,47 @@ test.serial('likelihood is divided too, and evaluation is a job', async (t) => {
   t.deepEqual((JSON.parse(stdout) as { kernel: object }).kernel, alone.kernel);
 });
 
-test.serial('restoration into a folder is shared by the workers', async (t) => {
-  await writeFile(join(folder, 'A.npy'), encodeNpy({ data: Float32Array.of(1, 0), shape: [1, 2] }));
-  await writeFile(join(folder, 'y.npy'), encodeNpy({ data: Float32Array.of(1, -1, 0.5), shape: [3, 1] }));
-  const run = [
-    'restore',
-    '--mixture',
-    'mixture.json',
-    '--data',
-    'y.npy',
-    '--operator',
-    'A.npy',
-    '--noise',
-    '0.3',
-  ];
-  const drawn = [...run, '--count', '4', '--batch', '2', '--output'];
+const pictured = ['normal.onnx', '--data', 'pictures.npy', '--steps', '4'];
+const measured = ['--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy', '--noise', '0.3'];
+const restorations: Record<string, readonly string[]> = {
+  restore: measured,
+  inpaint: [...pictured, '--mask', 'half:left', '--method', 'mmps'],
+  colorize: [...pictured, '--method', 'smc', '--particles', '2'],
+};
+for (const [command, flags] of Object.entries(restorations))
+  test.serial(`${command} into a folder is divided among the workers`, async (t) => {
+    await writeFile(join(folder, 'A.npy'), encodeNpy({ data: Float32Array.of(1, 0), shape: [1, 2] }));
+    await writeFile(join(folder, 'y.npy'), encodeNpy({ data: Float32Array.of(1, -1, 0.5), shape: [3, 1] }));
+    await writeModel(standardNormal([3, 2, 2]), join(folder, 'normal.onnx'));
+    const data = Uint8Array.from({ length: 36 }, (_, i) => (97 * i) % 256);
+    await writeFile(join(folder, 'pictures.npy'), encodeNpy({ data, shape: [3, 3, 2, 2] }));
+    const drawn = [command, ...flags, '--count', '5', '--batch', '4', '--output'];
+    const workers = [startWorker(), startWorker()];
+    const queued = ['submit', ...drawn, `${command}/`, '--merge', `${command}.npy`, ...redis];
+    const { code, stdout, stderr } = await fastsde([...queued, '--wait', '--json']);
+    t.is(code, 0, stderr);
+    const { shape, output } = JSON.parse(stdout) as { shape: number[]; output: string[] };
+    t.deepEqual(shape.slice(0, 2), [3, 5]);
+    t.deepEqual(output, [`${command}/`, `${command}.npy`]);
+    t.true(workers.every(({ lines }) => lines.some((line) => /batch \d+ of 40: done/.test(line))));
+    t.is((await fastsde([...drawn, 'undivided/'])).code, 0);
+    t.is((await fastsde(['merge', 'undivided/', '--output', 'undivided.npy'])).code, 0);
+    await rm(join(folder, 'undivided'), { recursive: true });
+    t.deepEqual(
+      await readFile(join(folder, `${command}.npy`)),
+      await readFile(join(folder, 'undivided.npy')),
+    );
+  });
+
+test.serial('a command that fills no folder is one job, with the threads of its worker', async (t) => {
+  const data = new Uint8Array(12).fill(99);
+  await writeFile(join(folder, 'pictures.npy'), encodeNpy({ data, shape: [1, 3, 2, 2] }));
+  await writeModel(standardNormal([3, 2, 2]), join(folder, 'normal.onnx'));
   startWorker();
-  startWorker();
-  const { code, stdout, stderr } = await fastsde([
-    'submit',
-    ...drawn,
-    'posterior/',
-    ...redis,
-    '--wait',
-    '--json',
-  ]);
+  const run = ['submit', 'colorize', ...pictured, '--output', 'coloured.npy', ...redis, '--wait', '--json'];
+  const { code, stdout, stderr } = await fastsde(run);
   t.is(code, 0, stderr);
-  t.deepEqual((JSON.parse(stdout) as { shape: number[] }).shape, [3, 4, 2]);
-  t.is((await fastsde([...drawn, 'posterior-alone/'])).code, 0);
-  for (const name of ['posterior', 'posterior-alone'])
-    await fastsde(['merge', name, '--output', `${name}.npy`]);
-  t.deepEqual(
-    await readFile(join(folder, 'posterior.npy')),
-    await readFile(join(folder, 'posterior-alone.npy')),
-  );
+  t.like(JSON.parse(stdout), { shape: [1, 4, 3, 2, 2], output: 'coloured.npy', options: { threads: 1 } });
 });
 
 test.serial('the same command finds its run, and cancelling ends it', async (t) => {
@@ -307,9 +316,14 @@ test.serial('a full disk is waited for', async (t) => {
 
 test('what cannot be queued is refused before anything is', async (t) => {
   const cases: [string[], RegExp][] = [
-    [['train', '--output', 'x/'], /must be one of sample, likelihood, restore, evaluate/],
+    [['train', '--output', 'x/'], /must be one of sample, inpaint, colorize, restore, likelihood, evaluate/],
     [['sample', '--output', 'x.npy'], /--output must be a folder that all workers see/],
     [['sample', '--output', 'x/', '--shard', '0/2'], /--shard must be left out: the queue divides/],
+    [
+      ['inpaint', '--data', 'y.npy', '--mask', 'half:top', '--shard', '0/2'],
+      /--shard must be left out: the queue/,
+    ],
+    [['colorize', '--data', 'y.npy', '--merge', 'x.npy'], /--output must be a folder that all workers see/],
     [['sample', '--ouput', 'x/'], /fastsde sample: unknown option '--ouput'/],
     [['sample', '--output', 'x/', '--count', '1000000', '--batch', '1'], /--batch must be large enough/],
     [['sample', '--output', 'x/', '--merge', 'x.png'], /--merge must be a \.npy file/],

@@ -11,6 +11,7 @@ import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixturePosterior } from '../../src/score/mixture/posterior.js';
 import { fastsdeIn } from '../support/command-line.js';
 import { moments } from '../support/gaussian.js';
+import { standardNormal } from '../support/latent-networks.js';
 import { onnxNetwork } from '../support/onnx-network.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-restore-'));
@@ -251,7 +252,79 @@ test.serial('the way of samples, as arrays and as an animation', async (t) => {
   t.is(plane.code, 0, plane.stderr);
 });
 
+test.serial('parts of a run are those of the undivided one, in folders of their own or in one', async (t) => {
+  const flags = [
+    'restore',
+    '--mixture',
+    'mixture.json',
+    '--data',
+    'y.npy',
+    '--operator',
+    'A.npy',
+    '--noise',
+    '0.5',
+  ];
+  const run = [
+    ...flags,
+    '--count',
+    '5',
+    '--batch',
+    '2',
+    '--method',
+    'mmps',
+    '--steps',
+    '4',
+    '--json',
+    '--quiet',
+  ];
+  t.is((await fastsde([...run, '--output', 'whole.npy'])).code, 0);
+  const parts = ['0/3', '1/3', '2/3'];
+  const sizes: number[] = [];
+  for (const [i, part] of parts.entries())
+    for (const place of [`part-${i}/`, 'parts/']) {
+      const { code, stdout, stderr } = await fastsde([...run, '--shard', part, '--output', place]);
+      t.is(code, 0, stderr);
+      if (place !== 'parts/') sizes.push((JSON.parse(stdout) as { shape: number[] }).shape[0]!);
+    }
+  t.deepEqual(sizes, [2, 4, 4], '10 samples in 5 batches, cut between batches');
+  const whole = decodeNpy(await readFile(join(folder, 'whole.npy'))).data;
+  for (const places of [parts.map((_, i) => `part-${i}/`), ['parts/']]) {
+    t.is((await fastsde(['merge', ...places, '--output', 'joined.npy'])).code, 0);
+    const { data, shape } = decodeNpy(await readFile(join(folder, 'joined.npy')));
+    t.deepEqual(shape, [10, 2]);
+    t.deepEqual(data, whole);
+  }
+});
+
+test.serial('colorize: grey is kept, and colours are as the network has them', async (t) => {
+  // Of standard normal pictures, colours are standard normal whatever their grey is.
+  await writeFile(join(folder, 'normal.onnx'), modelBytes(standardNormal([3, 2, 2])));
+  const originals = Float32Array.from({ length: 24 }, (_, i) => Math.sin(5 * i));
+  await write('normal.npy', originals, [2, 3, 2, 2]);
+  const flags = ['normal.onnx', '--data', 'normal.npy', '--count', '200', '--method', 'mmps', '--quiet'];
+  const run = await fastsde(['colorize', ...flags, '--output', 'coloured.npy']);
+  t.is(run.code, 0, run.stderr);
+  const { data, shape } = decodeNpy(await readFile(join(folder, 'coloured.npy')));
+  t.deepEqual(shape, [2, 200, 3, 2, 2]);
+  const pixel = (from: ArrayLike<number>, n: number, p: number) => [0, 4, 8].map((c) => from[12 * n + c + p]!) as [number, number, number]; // prettier-ignore
+  const colours: number[] = [];
+  for (let n = 0; n < 400; n++)
+    for (let p = 0; p < 4; p++) {
+      const [r, g, b] = pixel(data as Float32Array, n, p);
+      const [red, green, blue] = pixel(originals, Math.floor(n / 200), p);
+      t.true(Math.abs(r + g + b - (red + green + blue)) < 0.02);
+      colours.push((r - b) / Math.SQRT2, (r - 2 * g + b) / Math.sqrt(6));
+    }
+  const { mean, std } = moments(colours);
+  t.true(Math.abs(mean) < 4 / Math.sqrt(3200), String(mean));
+  t.true(Math.abs(std - 1) < 0.01 + 4 / Math.sqrt(2 * 3200), String(std));
+});
+
 const refused: Record<string, [string[], RegExp]> = {
+  'a part of what is no folder': [
+    ['colorize', '--data', 'digits.npy', '--shard', '0/2', '--output', 'x.png'],
+    /--shard must be left out unless --output is a folder, such as samples\/; got "0\/2"/,
+  ],
   'a mask of another size': [['inpaint', '--data', 'digits.npy', '--mask', 'narrow.png'], /--mask .*20 x 28/],
   'a dark mask': [
     ['inpaint', '--data', 'digits.npy', '--mask', 'dark.png'],

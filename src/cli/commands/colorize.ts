@@ -1,40 +1,35 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { OptionError } from '../../errors.js';
-import { addRecipes } from '../shared/help.js';
-import {
-  addRestorationOptions,
-  measureData,
-  restoreTo,
-  type RestorationFlags,
-} from '../shared/restoration.js';
-import { run } from '../shared/run.js';
+import { restorationCommand, type RestorationKind } from '../restoration/command.js';
 
-/** `fastsde colorize`: grey pictures, coloured. */
-export function colorizeCommand(): Command {
-  const command = new Command('colorize')
-    .summary('colour grey pictures')
-    .description(
-      'Draws colours given the grey of pictures, the mean of their three channels (Song et al. 2021, appendix I.3), by a score model of ' +
-        'colour pictures. Pictures may be grey or in colour; of these only the grey is used.',
-    );
-  addRestorationOptions(command, []);
-  return addRecipes(command, [
+/** Grey pictures, coloured. */
+export const colorize: RestorationKind = {
+  name: 'colorize',
+  summary: 'colour grey pictures',
+  description:
+    'Draws colours given the grey of pictures, the mean of their three channels (Song et al. 2021, appendix I.3), by a score model of ' +
+    'colour pictures. Pictures may be grey or in colour; of these only the grey is used.',
+  options: () => [],
+  recipes: [
     ['fastsde colorize cifar10 --data photos/ --resize', 'small photographs'],
     ['fastsde colorize model.onnx --data grey/ --resize --count 8', 'eight for each'],
     ['fastsde colorize model.onnx --data grey/ --output coloured/', 'files'],
-  ]).action((model: string | undefined, flags: RestorationFlags) =>
-    run((signal) =>
-      restoreTo(model, flags, signal, async (opened) => {
-        const { colorization } = await import('../../control/operators.js');
-        const { shape } = opened.model;
-        if (shape[0] !== 3 || shape.length !== 3)
-          throw new OptionError(
-            'model',
-            model ?? 'the embedded one',
-            `one of colour pictures: samples of [${shape.join(', ')}] have no colours to find`,
-          );
-        return measureData(colorization(shape), flags, opened, signal);
-      }),
-    ),
-  );
+  ],
+  async measured(opened, flags, signal) {
+    const { colorization } = await import('../../control/operators.js');
+    const { measureOriginals } = await import('../restoration/measured.js');
+    const { shape } = opened.model;
+    if (shape[0] !== 3 || shape.length !== 3)
+      throw new OptionError(
+        'model',
+        opened.options['model'] ?? opened.options['mixture'],
+        `one of colour pictures: samples of [${shape.join(', ')}] have no colours to find`,
+      );
+    return measureOriginals(colorization(shape), opened, flags, signal);
+  },
+};
+
+/** `fastsde colorize`. */
+export function colorizeCommand(): Command {
+  return restorationCommand(colorize);
 }

@@ -1,48 +1,45 @@
-import { Command, Option } from 'commander';
+import { Option, type Command } from 'commander';
 import { OptionError } from '../../errors.js';
 import { isImageShape } from '../../shape.js';
-import { addRecipes } from '../shared/help.js';
-import {
-  addRestorationOptions,
-  endsIn,
-  measureData,
-  restoreTo,
-  type RestorationFlags,
-} from '../shared/restoration.js';
-import { run } from '../shared/run.js';
+import { restorationCommand, type RestorationKind } from '../restoration/command.js';
+import type { RestorationFlags } from '../restoration/flags.js';
+import { endsIn, readMatrix } from '../restoration/matrix.js';
 
 interface InpaintFlags extends RestorationFlags {
   readonly mask: string;
 }
 
-/** `fastsde inpaint`: pictures with a hole, filled in. */
-export function inpaintCommand(): Command {
-  const command = new Command('inpaint')
-    .summary('fill holes in pictures')
-    .description(
-      'Draws what a hole in pictures may have held, given the pixels around it (Song et al. 2021, appendix I.2), by a score model of ' +
-        'such pictures.',
-    );
-  addRestorationOptions(command, [
+/** Pictures with a hole, filled in. */
+export const inpaint: RestorationKind = {
+  name: 'inpaint',
+  summary: 'fill holes in pictures',
+  description:
+    'Draws what a hole in pictures may have held, given the pixels around it (Song et al. 2021, appendix I.2), by a score model of ' +
+    'such pictures.',
+  options: () => [
     new Option(
       '--mask <name|file>',
       'what is unknown: center:16 (a square of pixels), half:right (left, top, bottom), random:0.9 (a share of pixels), or a picture ' +
         'of the size of the model that is black or transparent there',
     ).makeOptionMandatory(),
-  ]);
-  return addRecipes(command, [
+  ],
+  recipes: [
     ['fastsde inpaint --data mnist --mask half:bottom', 'lower halves of digits'],
     ['fastsde inpaint m.onnx --data photos/ --mask mask.png', 'a hole of any form'],
     ['fastsde inpaint --data mnist --mask center:14 --method smc', 'particles'],
-  ]).action((model: string | undefined, flags: InpaintFlags) =>
-    run((signal) =>
-      restoreTo(model, flags, signal, async (opened) => {
-        const { inpainting } = await import('../../control/operators.js');
-        const { shape } = opened.model;
-        return measureData(inpainting(await maskOf(flags, shape), shape), flags, opened, signal);
-      }),
-    ),
-  );
+  ],
+  async measured(opened, flags: InpaintFlags, signal) {
+    const { inpainting } = await import('../../control/operators.js');
+    const { measureOriginals } = await import('../restoration/measured.js');
+    const { shape } = opened.model;
+    const operator = inpainting(await maskOf(flags, shape), shape);
+    return measureOriginals(operator, opened, flags, signal);
+  },
+};
+
+/** `fastsde inpaint`. */
+export function inpaintCommand(): Command {
+  return restorationCommand(inpaint);
 }
 
 async function maskOf({ mask, seed }: InpaintFlags, shape: readonly number[]): Promise<Float32Array> {
@@ -64,7 +61,6 @@ async function maskOf({ mask, seed }: InpaintFlags, shape: readonly number[]): P
 /** The mask in a file, of pictures of this width and height. */
 async function maskIn(path: string, size: readonly [number, number]): Promise<Float32Array> {
   if (endsIn(path, '.npy')) {
-    const { readMatrix } = await import('../shared/restoration.js');
     const rows = await readMatrix(path);
     checkSize(path, rows[0]!.length, rows.length, size);
     return Float32Array.from(rows.flatMap((row) => Array.from(row)));

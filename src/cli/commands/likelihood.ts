@@ -189,23 +189,16 @@ async function inMemory(
 
 async function inFolder(
   folder: string,
-  { model, options: modelOptions, follow }: Opened,
+  opened: Opened,
   data: Data,
-  options: LikelihoodShardsOptions,
-  { quiet }: LikelihoodFlags,
+  options: LikelihoodShardsOptions & { readonly signal: AbortSignal },
+  flags: LikelihoodFlags,
 ): Promise<LikelihoodResult> {
   const { likelihoodShards } = await import('../../likelihood/shards.js');
-  const { keeping, originOf, tellShared } = await import('../shared/shard.js');
-  const { assertWritable } = await import('../../io/atomic.js');
-  await assertWritable(folder);
-  const origin = await originOf(modelOptions);
-  const { found, elsewhere, ...result } = await keeping(folder, options.signal, () =>
-    follow('Scoring', 'sample', (show) =>
-      likelihoodShards(model, data, folder, { ...options, origin, ...showing(show) }),
-    ),
+  const { fillFrom } = await import('../shared/shard.js');
+  return fillFrom(opened, folder, 'Scoring', flags, options.signal, (origin, show) =>
+    likelihoodShards(opened.model, data, folder, { ...options, origin, ...showing(show) }),
   );
-  if (!quiet) tellShared(found, elsewhere);
-  return result;
 }
 
 function showing(show: (fraction: number, count: number, where: string) => void): LikelihoodOptions {

@@ -15,11 +15,12 @@ import {
   counted,
   modelArgument,
   reportOptions,
+  showingSteps,
   withModel,
   type Opened,
   type ReportFlags,
 } from '../shared/report.js';
-import { shardOption, type ShardFlag } from '../shared/shard.js';
+import { fillFrom, folderOf, hashOf, shardOption, type ShardFlag } from '../shared/shard.js';
 import { run } from '../shared/run.js';
 import { shellWord } from '../shared/terminal.js';
 import { addSolverOptions, solverChoice, type SolverFlags } from '../shared/solver.js';
@@ -99,17 +100,10 @@ export function sampleCommand(): Command {
 }
 
 async function sampleTo(path: string | undefined, flags: SampleFlags, signal: AbortSignal): Promise<void> {
-  const { namesFolder } = await import('../shared/outputs.js');
-  const inFolder = flags.output !== undefined && (await namesFolder(flags.output));
-  if (!inFolder && flags.shard)
-    throw new OptionError(
-      'shard',
-      flags.shard.text,
-      'left out unless --output is a folder, such as samples/',
-    );
+  const folder = await folderOf(flags);
   await withModel(path, flags, async (opened) => {
     const decoder = await openDecoder(path, flags, opened.model.shape);
-    const drawn = (inFolder ? toFolder : toFile)(opened, decoder, flags, signal);
+    const drawn = (folder === undefined ? toFile : toFolder)(opened, decoder, flags, signal);
     const { output, ...result } = await drawn.finally(() => decoder?.close());
     const { counts, shape, seconds, options } = result;
     const { first } = options;
@@ -181,9 +175,7 @@ async function toFile(
       ...runOptions(flags),
       ...defined({ trajectory }),
       signal,
-      onProgress: ({ fraction, count, step, steps }) => {
-        show(fraction, count, `step ${step}/${steps}`);
-      },
+      ...showingSteps(show),
     }),
   );
   const pictures = await decoder?.decode(result.samples, result.shape, { signal });
@@ -198,10 +190,7 @@ async function toFolder(
   flags: SampleFlags,
   signal: AbortSignal,
 ): Promise<Sampled> {
-  const { tellShared } = await import('../shared/shard.js');
-  const { found, elsewhere, ...result } = await drawInto(opened, decoder, flags, signal);
-  if (!flags.quiet) tellShared(found, elsewhere);
-  return { ...result, output: flags.output! };
+  return { ...(await drawInto(opened, decoder, flags, signal)), output: flags.output! };
 }
 
 /** Draws what is missing in the folder of --output, or of that so many batches. */
@@ -212,19 +201,24 @@ export async function drawInto(
   signal: AbortSignal,
   batches?: readonly number[],
 ): Promise<ShardsResult> {
-  const { sampleInto } = await import('../shared/shard.js');
+  const { sampleShards } = await import('../../sampling/shards.js');
   const { withGridFound } = await import('../shared/grids.js');
   const { trajectory, shard } = flags;
   const output = flags.output!;
   if (trajectory !== undefined)
     throw new OptionError('output', output, 'a .npz or .webp file where a trajectory is kept');
   const solver = await withGridFound(opened, solverChoice(flags), flags, signal);
-  return sampleInto(output, opened, {
-    ...solver,
-    ...runOptions(flags),
-    ...defined({ shard, decoder, batches }),
-    signal,
-  });
+  const decoded = decoder && { ...decoderRecord(decoder), decoder: await hashOf(decoder.source) };
+  return fillFrom(opened, output, 'Sampling', flags, signal, (origin, show) =>
+    sampleShards(opened.model, output, {
+      ...solver,
+      ...runOptions(flags),
+      ...defined({ shard, decoder, batches }),
+      origin: { ...origin, ...decoded },
+      signal,
+      ...showingSteps(show),
+    }),
+  );
 }
 
 /** The options of `sample` that say which samples are drawn. */
@@ -237,7 +231,6 @@ function runOptions(flags: SampleFlags) {
 async function networksOf(path: string | undefined, { json }: SampleFlags): Promise<{ sha256?: string }> {
   const { isFolder } = await import('../../io/atomic.js');
   if (path === undefined || !json || !(await isFolder(path))) return {};
-  const { hashOf } = await import('../shared/shard.js');
   return { sha256: await hashOf(path) };
 }
 

@@ -3,7 +3,7 @@ import { FastsdeError } from '../../errors.js';
 import { defined } from '../../options.js';
 import { addOptions } from '../shared/arguments.js';
 import { addRecipes } from '../shared/help.js';
-import { reportOptions } from '../shared/report.js';
+import { counted, reportOptions } from '../shared/report.js';
 import { run } from '../shared/run.js';
 import { print, tell } from '../shared/terminal.js';
 import { redisOption } from './worker.js';
@@ -22,12 +22,12 @@ export function submitCommand(): Command {
   const command = new Command('submit')
     .summary('put a command into a queue for workers on many machines')
     .description(
-      'Divides "fastsde sample" or "fastsde likelihood" into jobs of one batch each, or takes "fastsde restore" or "fastsde ' +
-        'evaluate" as one job, and puts them into a queue, of which "fastsde worker" takes them. The same command again finds the ' +
-        'run that it submitted. The files have the bits of an undivided run. Needs the packages bullmq and ioredis.',
+      'Divides a command that fills a folder into jobs, or takes another one as one job, and puts them into a queue, of which "fastsde ' +
+        'worker" takes them. The same command again finds the run that it submitted. The files have the bits of an undivided run. ' +
+        'Needs the packages bullmq and ioredis.',
     )
     .usage('<command> [arguments of the command] [options]')
-    .argument('<command>', 'sample, likelihood, restore or evaluate')
+    .argument('<command>', 'sample, inpaint, colorize, restore, likelihood or evaluate')
     .argument('[arguments...]', 'its arguments: "fastsde <command> --help" tells them')
     .allowUnknownOption();
   addOptions(command, 'Options:', [
@@ -61,7 +61,7 @@ async function submit(args: readonly string[], flags: SubmitFlags, signal: Abort
   const { id, batches } = queued;
   if (!flags.wait) {
     if (json) print(`${JSON.stringify({ id, batches })}\n`);
-    if (!quiet) tell(`submitted: ${batches === 0 ? '1 job' : `${batches} batches`}`);
+    if (!quiet) tell(`submitted: ${counted(Math.max(1, batches), 'job')}`);
     return;
   }
   const bar = quiet ? undefined : new ProgressBar('Waiting for', 'job');

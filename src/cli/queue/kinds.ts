@@ -1,10 +1,14 @@
 import type { Command } from 'commander';
 import { OptionError } from '../../errors.js';
+import { colorize } from '../commands/colorize.js';
 import { evaluateCommand } from '../commands/evaluate.js';
+import { inpaint } from '../commands/inpaint.js';
 import { likelihoodCommand, type LikelihoodFlags } from '../commands/likelihood.js';
-import { restoreCommand } from '../commands/restore.js';
+import { restoration } from '../commands/restore.js';
 import { sampleCommand, type SampleFlags } from '../commands/sample.js';
-import { unfollowed } from '../shared/report.js';
+import { restorationCommand, type RestorationKind } from '../restoration/command.js';
+import type { RestorationFlags } from '../restoration/flags.js';
+import { unfollowed, type Opened } from '../shared/report.js';
 
 /** What a job is given beside its part of the run. */
 export interface Turn {
@@ -25,45 +29,52 @@ export interface OpenRun {
 /** A run that fills a folder. */
 interface Division {
   readonly folder: string;
+  /** Into so many jobs. */
   readonly batches: number;
 }
-
-/** Workers at most that share a folder where the batches are not known before. */
-const PLACES = 16;
 
 /** A command that can be queued. */
 export interface Kind {
   readonly command: () => Command;
-  /** Where its parts go, and how many jobs they are; undefined where the whole command is one job. */
-  readonly divide?: (flags: object) => Promise<Division | undefined>;
-  /** For jobs of one batch each; without it, every job is the command itself, and shares the folder with the others. */
-  readonly open?: (model: string | undefined, flags: object, signal: AbortSignal) => Promise<OpenRun>;
-  /** Whether it makes samples, which can be merged. */
-  readonly draws?: true;
+  /** How it fills a folder; without it, the command is one job. */
+  readonly filling?: {
+    /** Undefined where it fills none: then the command is one job too. */
+    readonly divide: (flags: object) => Promise<Division | undefined>;
+    readonly open: (
+      model: string | undefined,
+      flags: object,
+      signal: AbortSignal,
+      jobs: number,
+    ) => Promise<OpenRun>;
+    /** Whether it makes samples, which can be merged. */
+    readonly draws?: true;
+  };
 }
 
-export const commandNames = ['sample', 'likelihood', 'restore', 'evaluate'] as const;
+export const commandNames = ['sample', 'inpaint', 'colorize', 'restore', 'likelihood', 'evaluate'] as const;
 
 export const kinds: Readonly<Record<(typeof commandNames)[number], Kind>> = {
-  sample: { command: sampleCommand, divide: divideSampling, open: openSampling, draws: true },
-  likelihood: { command: likelihoodCommand, divide: divideScoring, open: openScoring },
-  restore: { command: restoreCommand, divide: divideRestoring },
+  sample: { command: sampleCommand, filling: { divide: divideSampling, open: openSampling, draws: true } },
+  inpaint: restoring(inpaint),
+  colorize: restoring(colorize),
+  restore: restoring(restoration),
+  likelihood: { command: likelihoodCommand, filling: { divide: divideScoring, open: openScoring } },
   evaluate: { command: evaluateCommand },
 };
 
 async function divideSampling(given: object): Promise<Division> {
   const flags = given as SampleFlags;
   const { countToDraw } = await import('../commands/sample.js');
-  const { namesFolder } = await import('../shared/outputs.js');
-  const { output, shard, batch = 64 } = flags;
-  if (output === undefined || !(await namesFolder(output)))
+  const { folderOf } = await import('../shared/shard.js');
+  const { output, batch = 64 } = flags;
+  const folder = await folderOf(flags);
+  if (folder === undefined)
     throw new OptionError('output', output, 'a folder that all workers see, such as samples/');
-  if (shard) throw new OptionError('shard', shard.text, 'left out: the queue divides the run');
-  return { folder: output, batches: Math.ceil((countToDraw(flags) ?? 16) / batch) };
+  return { folder, batches: Math.ceil((countToDraw(flags) ?? 16) / batch) };
 }
 
 async function openSampling(path: string | undefined, given: object): Promise<OpenRun> {
-  const flags = given as SampleFlags;
+  const flags = { ...given, quiet: true } as SampleFlags;
   const { drawInto } = await import('../commands/sample.js');
   const { openDecoder } = await import('../shared/autoencoder.js');
   const { openModel } = await import('../shared/model.js');
@@ -77,13 +88,7 @@ async function openSampling(path: string | undefined, given: object): Promise<Op
       const { mergeShards } = await import('../../sampling/merge.js');
       const { run, shards } = await mergeShards([flags.output!], merge, { signal });
       const { first, count, shape } = run;
-      return {
-        first,
-        count,
-        shape: [count, ...shape],
-        shards,
-        output: [flags.output, ...(merge ? [merge] : [])],
-      };
+      return { first, count, shape: [count, ...shape], shards, output: outputs(flags.output!, merge) };
     },
     async close() {
       await decoder?.close();
@@ -92,11 +97,62 @@ async function openSampling(path: string | undefined, given: object): Promise<Op
   };
 }
 
+function restoring(restoration: RestorationKind): Kind {
+  return {
+    command: () => restorationCommand(restoration),
+    filling: { divide: divideRestoring, open: (...of) => openRestoring(restoration, ...of), draws: true },
+  };
+}
+
+/** Jobs of a restoration at most: how many batches it has is known where its model and its data are. */
+const MOST_SHARES = 64;
+
 async function divideRestoring(given: object): Promise<Division | undefined> {
-  const { namesFolder } = await import('../shared/outputs.js');
-  const { output } = given as { readonly output?: string };
-  const isFolder = output !== undefined && (await namesFolder(output));
-  return isFolder ? { folder: output, batches: PLACES } : undefined;
+  const flags = given as RestorationFlags;
+  const { folderOf } = await import('../shared/shard.js');
+  const folder = await folderOf(flags);
+  const { limit = 8, count = 4 } = flags;
+  return folder === undefined
+    ? undefined
+    : { folder, batches: Math.min(MOST_SHARES, Math.max(1, limit * count)) };
+}
+
+async function openRestoring(
+  restoration: RestorationKind,
+  path: string | undefined,
+  given: object,
+  signal: AbortSignal,
+  jobs: number,
+): Promise<OpenRun> {
+  const flags = { ...given, quiet: true } as RestorationFlags;
+  const { drawingOf, reportOf, restoreInto } = await import('../restoration/draw.js');
+  const { isLinear } = await import('../../control/operator.js');
+  const { openModel } = await import('../shared/model.js');
+  const open = await openModel(path, flags);
+  const opened = (onProgress: (fraction: number) => void): Opened => unfollowed(open, onProgress);
+  const drawing = await drawingOf(
+    restoration,
+    opened(() => undefined),
+    flags,
+    signal,
+  );
+  return {
+    async batch(number, { signal, onProgress }) {
+      await restoreInto(opened(onProgress), drawing, flags, signal, { index: number, of: jobs });
+    },
+    async finish({ signal, onProgress }, merge) {
+      const { mergeShards } = await import('../../sampling/merge.js');
+      const result = await restoreInto(opened(onProgress), drawing, flags, signal);
+      if (merge !== undefined) await mergeShards([flags.output!], merge, { signal });
+      const { record } = reportOf(result, drawing, flags.output!);
+      return { ...record, output: outputs(flags.output!, merge) };
+    },
+    async close() {
+      const { operator } = drawing.known;
+      if (!isLinear(operator)) await operator.close?.();
+      await open.model.close();
+    },
+  };
 }
 
 async function divideScoring(given: object): Promise<Division> {
@@ -135,4 +191,8 @@ async function openScoring(path: string | undefined, given: object, signal: Abor
     },
     close: () => open.model.close(),
   };
+}
+
+function outputs(folder: string, merge: string | undefined): string[] {
+  return [folder, ...(merge === undefined ? [] : [merge])];
 }

@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { DataError, OptionError } from '../../errors.js';
 import { checkChoice } from '../../options.js';
 import { fastsde } from '../shared/package.js';
+import type { ShardFlag } from '../shared/shard.js';
 import { commandNames, kinds, type Kind } from './kinds.js';
 
 /** A command whose work the queue hands out. */
@@ -38,14 +39,22 @@ const MOST_BATCHES = 100_000;
  */
 export async function describeRun(args: readonly string[], merge?: string): Promise<QueuedRun> {
   const { kind, flags } = parseRun(args);
-  if (merge !== undefined && !(kind.draws && merge.endsWith('.npy')))
-    throw new OptionError('merge', merge, 'a .npy file for the samples of "fastsde submit sample"');
+  const { shard, output } = flags as { readonly shard?: ShardFlag; readonly output?: string };
+  if (shard) throw new OptionError('shard', shard.text, 'left out: the queue divides the run');
+  if (merge !== undefined && !(kind.filling?.draws && merge.endsWith('.npy')))
+    throw new OptionError(
+      'merge',
+      merge,
+      'a .npy file for samples, which "fastsde submit sample" draws, say',
+    );
   const id = createHash('sha256')
     .update(JSON.stringify([fastsde.version, merge, ...args]))
     .digest('hex')
     .slice(0, 24);
   const run = { fastsde: fastsde.version, args, id };
-  const division = await kind.divide?.(flags);
+  const division = await kind.filling?.divide(flags);
+  if (!division && merge !== undefined)
+    throw new OptionError('output', output, 'a folder that all workers see, whose samples can be merged');
   if (!division) return { ...run, batches: 0 };
   const { folder, batches } = division;
   if (batches > MOST_BATCHES)

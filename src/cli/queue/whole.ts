@@ -11,13 +11,20 @@ const program = [join(import.meta.dirname, 'cli.js'), join(import.meta.dirname, 
 )!;
 
 /**
- * Runs a command in a process of its own, and returns what it reports with --json.
+ * Runs a command in a process of its own, with so many threads where a number is given, and returns what it reports with --json.
  *
  * @throws DataError with what the command says where it fails.
  */
-export async function runWhole(args: readonly string[], signal: AbortSignal): Promise<object> {
-  const json = args.includes('--json') ? [] : ['--json'];
-  const child = spawn(process.execPath, [program, ...args, ...json], {
+export async function runWhole(
+  args: readonly string[],
+  signal: AbortSignal,
+  threads: number | undefined,
+): Promise<object> {
+  const own = [
+    ...(args.includes('--json') ? [] : ['--json']),
+    ...(threads === undefined ? [] : ['--threads', String(threads)]),
+  ];
+  const child = spawn(process.execPath, [program, ...args, ...own], {
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
     killSignal: 'SIGTERM',

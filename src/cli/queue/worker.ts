@@ -54,7 +54,7 @@ export async function work(options: WorkOptions): Promise<void> {
       onEvent(`${named}: started`);
       const began = performance.now();
       try {
-        const result = await perform(job, open, connection, signal);
+        const result = await perform(job, open, connection, options);
         onEvent(`${named}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
         return result;
       } catch (cause) {
@@ -110,7 +110,12 @@ function nameOf({ data }: RunJob): string {
   return `${command} ${output} ${data.folder === undefined ? '' : part}`.trim();
 }
 
-async function perform(job: RunJob, open: LastRun, connection: Redis, signal: AbortSignal): Promise<object> {
+async function perform(
+  job: RunJob,
+  open: LastRun,
+  connection: Redis,
+  { signal, threads }: WorkOptions,
+): Promise<object> {
   const { data } = job;
   if (data.fastsde !== fastsde.version)
     throw new QueueError(
@@ -138,8 +143,8 @@ async function perform(job: RunJob, open: LastRun, connection: Redis, signal: Ab
     },
   };
   try {
-    const run = data.folder === undefined ? undefined : await open.of(data, turn.signal);
-    if (!run) return await runWhole(data.args, turn.signal);
+    if (data.folder === undefined) return await runWhole(data.args, turn.signal, threads);
+    const run = await open.of(data, turn.signal);
     if (data.batch === undefined) return await run.finish(turn, data.merge);
     await run.batch(data.batch, turn);
     return {};
@@ -174,14 +179,12 @@ class LastRun {
     this.#threads = threads;
   }
 
-  /** Undefined where jobs are the command itself. */
-  async of(run: QueuedRun, signal: AbortSignal): Promise<OpenRun | undefined> {
+  async of(run: QueuedRun, signal: AbortSignal): Promise<OpenRun> {
     if (this.#open && this.#id === run.id) return this.#open;
     const { kind, model, flags } = parseRun(run.args);
-    if (!kind.open) return undefined;
     await this.close();
     const threads = this.#threads === undefined ? {} : { threads: this.#threads };
-    this.#open = await kind.open(model, { ...flags, ...threads }, signal);
+    this.#open = await kind.filling!.open(model, { ...flags, ...threads }, signal, run.batches);
     this.#id = run.id;
     return this.#open;
   }

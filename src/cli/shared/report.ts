@@ -1,4 +1,5 @@
 import { Argument, Option } from 'commander';
+import type { Progress } from '../../sampling/previews.js';
 import { openModel, type ModelFlags, type OpenModel } from './model.js';
 import { print, suggest, tell, warn } from './terminal.js';
 
@@ -107,6 +108,15 @@ export function unfollowed(
     options,
     doubt: () => undefined,
     follow: (_label, _unit, work) => Promise.resolve(work(onProgress)),
+  };
+}
+
+/** Shows the steps of a run. */
+export function showingSteps(show: Show): { readonly onProgress: (progress: Progress) => void } {
+  return {
+    onProgress: ({ fraction, count, step, steps }) => {
+      show(fraction, count, `step ${step}/${steps}`);
+    },
   };
 }
 

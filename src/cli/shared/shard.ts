@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError, Option } from 'commander';
-import { FastsdeError, OutputError } from '../../errors.js';
+import { FastsdeError, OptionError, OutputError } from '../../errors.js';
 import type { Part } from '../../shards/parts.js';
-import type { ShardsOptions, ShardsResult } from '../../sampling/shards.js';
-import { decoderRecord } from './autoencoder.js';
 import { partOfLauncher } from './launcher.js';
 import { namesFile } from './model.js';
 import { fastsde } from './package.js';
-import { counted, type Opened } from './report.js';
+import { counted, type Opened, type ReportFlags, type Show } from './report.js';
 import { tell } from './terminal.js';
 
 /** A part of a run, and how it was written. */
@@ -35,35 +33,48 @@ export function shardOption(): Option {
   });
 }
 
-/** Draws samples into a folder, or goes on with that, and shows how far it is. */
-export async function sampleInto(
+/**
+ * The folder that --output names, if it does.
+ *
+ * @throws OptionError for a part of a run without a folder.
+ */
+export async function folderOf(flags: {
+  readonly output?: string;
+  readonly shard?: ShardFlag;
+}): Promise<string | undefined> {
+  const { namesFolder } = await import('./outputs.js');
+  const { output, shard } = flags;
+  if (output !== undefined && (await namesFolder(output))) return output;
+  if (!shard) return undefined;
+  throw new OptionError('shard', shard.text, 'left out unless --output is a folder, such as samples/');
+}
+
+/**
+ * Runs what fills a folder, or goes on with that, shows how far it is, and tells what was there and what other processes did.
+ * `work` is told what the model is.
+ */
+export async function fillFrom<
+  T extends Readonly<Record<'found' | 'elsewhere', number>> & { readonly warnings: readonly string[] },
+>(
+  { options, follow }: Opened,
   folder: string,
-  { model, options: modelOptions, follow }: Opened,
-  options: ShardsOptions,
-): Promise<ShardsResult> {
-  const { sampleShards } = await import('../../sampling/shards.js');
+  label: string,
+  { quiet }: ReportFlags,
+  signal: AbortSignal,
+  work: (origin: Readonly<Record<string, unknown>>, show: Show) => Promise<T>,
+): Promise<T> {
   const { assertWritable } = await import('../../io/atomic.js');
   await assertWritable(folder);
-  const { decoder } = options;
-  const origin = {
-    ...(await originOf(modelOptions)),
-    ...(decoder && { ...decoderRecord(decoder), decoder: await hashOf(decoder.source) }),
-  };
-  return keeping(folder, options.signal, () =>
-    follow('Sampling', 'sample', (show) =>
-      sampleShards(model, folder, {
-        ...options,
-        origin,
-        onProgress: ({ fraction, count, step, steps }) => {
-          show(fraction, count, `step ${step}/${steps}`);
-        },
-      }),
-    ),
-  );
+  const origin = await originOf(options);
+  const result = await keeping(folder, signal, () => follow(label, 'sample', (show) => work(origin, show)));
+  const { found, elsewhere } = result;
+  if (!quiet && found > 0) tell(`${counted(found, 'sample')} were there already`);
+  if (!quiet && elsewhere > 0) tell(`${counted(elsewhere, 'sample')} were done by other processes`);
+  return result;
 }
 
 /** Runs what fills a folder batch by batch; errors say that what is complete is kept. */
-export async function keeping<T>(
+async function keeping<T>(
   folder: string,
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
@@ -76,12 +87,6 @@ export async function keeping<T>(
     if (cause instanceof OutputError) throw new OutputError(`${cause.message} ${kept}`, { cause });
     throw cause;
   }
-}
-
-/** Says how much of a folder was there already, and how much other processes did. */
-export function tellShared(found: number, elsewhere: number): void {
-  if (found > 0) tell(`${counted(found, 'sample')} were there already`);
-  if (elsewhere > 0) tell(`${counted(elsewhere, 'sample')} were done by other processes`);
 }
 
 /** What makes samples what they are beside the options of the sampler; not where files lie, nor the threads. */

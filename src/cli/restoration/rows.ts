@@ -1,17 +1,8 @@
 import type { Operator } from '../../control/operator.js';
 import type { ScoreModel } from '../../score/model.js';
 import { elementCount } from '../../shape.js';
-import type { DrawnRows } from './outputs.js';
-
-/** What is known of each of the data, and their originals where these are given. */
-export interface Measured {
-  readonly operator: Operator;
-  /** [pictures, ...measuredShape]. */
-  readonly values: Float32Array;
-  /** [pictures, ...shape]. */
-  readonly originals?: Float32Array | undefined;
-  readonly labels?: Int32Array | undefined;
-}
+import type { DrawnRows } from '../shared/outputs.js';
+import type { Measured } from './measured.js';
 
 /** What stands in a row for each measurement: the original where there is one, what is known of it, and samples. */
 export function shownRows(
