@@ -35,8 +35,10 @@ export function packageOf(name: string, folder: string): Package {
  * @throws LoadError where it is not.
  */
 export function packageRoot(): string {
+  // Some bundlers leave it out.
+  const here = import.meta.dirname as string | undefined;
   try {
-    return packageOf('fastsde', import.meta.dirname).root;
+    if (here !== undefined) return packageOf('fastsde', here).root;
   } catch (cause) {
     if (!(cause instanceof LoadError)) throw cause;
   }
@@ -45,7 +47,7 @@ export function packageRoot(): string {
   } catch (cause) {
     throw new LoadError(
       'The package fastsde, with its addon and its models, is not where its code is. Keep it out of the bundle (esbuild: ' +
-        '--external:fastsde), and install it beside that.',
+        "--external:fastsde; Next.js: serverExternalPackages: ['fastsde']), and install it beside that.",
       { cause },
     );
   }

@@ -21,6 +21,8 @@ function linkToRepository(markdown) {
   });
 }
 
+const base = new URL(manifest.homepage).pathname;
+
 const nav = [
   { text: 'Start', link: '/start' },
   { text: 'Mathematics', link: '/mathematics' },
@@ -28,8 +30,21 @@ const nav = [
   { text: 'API', link: '/api/' },
 ];
 
-/** VitePress looks for dead links in pages alone. */
-function checkNavigation({ outDir }) {
+/** VitePress looks for dead links to pages, in pages alone. */
+function checkLinks({ outDir, pages }) {
+  const texts = new Map(
+    pages.map((page) => {
+      const name = page.replace(/\.md$/, '');
+      return [name.replace(/(^|\/)index$/, '$1'), readFileSync(join(outDir, `${name}.html`), 'utf8')];
+    }),
+  );
+  for (const [page, text] of texts)
+    for (const [, address, anchor] of text.matchAll(/<a [^>]*href="([^"#]*)#([^"]+)"/g)) {
+      const target =
+        address === '' ? page : address.startsWith(base) ? address.slice(base.length) : undefined;
+      if (target !== undefined && !texts.get(target)?.includes(`id="${decodeURI(anchor)}"`))
+        throw new Error(`${page || 'The first page'} leads to ${address}#${anchor}, which is not there.`);
+    }
   for (const { link } of [...nav, ...sidebar.flatMap(({ items }) => items)])
     if (!existsSync(join(outDir, link.endsWith('/') ? `${link}index.html` : `${link}.html`)))
       throw new Error(`The navigation leads to ${link}, and there is no such page.`);
@@ -38,9 +53,10 @@ function checkNavigation({ outDir }) {
 export default defineConfig({
   title: 'fastsde',
   description: manifest.description,
-  base: new URL(manifest.homepage).pathname,
+  base,
   cleanUrls: true,
-  buildEnd: checkNavigation,
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
+  buildEnd: checkLinks,
   // The index of the search, which is loaded when somebody searches, is larger.
   vite: { build: { chunkSizeWarningLimit: 2000 } },
   markdown: {

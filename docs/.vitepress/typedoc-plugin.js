@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { Application, Comment, Converter, DeclarationReflection, PageEvent, ReflectionKind } from 'typedoc';
 import { entries, subjects, titleOf } from './api-pages.js';
+import { slug } from './slug.js';
 
 /** A plugin of TypeDoc: a page for each of the other entry points, and one for each subject of the main one. */
 export function load(app) {
@@ -24,8 +25,24 @@ export function load(app) {
     return target && { target, caption: name };
   });
   app.renderer.on(PageEvent.END, (page) => {
-    if (page.url === 'index.md') page.contents = overview(page.project);
+    page.contents = page.url === 'index.md' ? overview(page.project) : withAnchors(page.contents);
   });
+}
+
+/** A page whose links to itself lead to its headings: of names that differ in case alone, TypeDoc counts others than are there. */
+function withAnchors(contents) {
+  const counts = new Map();
+  const anchors = new Map();
+  for (const [, heading] of contents.matchAll(/^#+ (\w+)/gm)) {
+    const anchor = slug(heading);
+    const count = counts.get(anchor) ?? 0;
+    counts.set(anchor, count + 1);
+    anchors.set(heading, count === 0 ? anchor : `${anchor}-${count}`);
+  }
+  const there = new Set(anchors.values());
+  return contents.replace(/\[`(\w+)`\]\(#(\w+-\d+)\)/g, (link, name, anchor) =>
+    there.has(anchor) ? link : `[\`${name}\`](#${anchors.get(name)})`,
+  );
 }
 
 function addPage(name, project) {

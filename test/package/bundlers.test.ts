@@ -19,7 +19,11 @@ const program = `
     .catch((error) => console.log(error.name, error.message));`;
 
 /** Bundles the library into a file of a folder, beside which the package is installed or not, and runs that. */
-async function run(name: string, isInstalled: boolean): Promise<string> {
+async function run(
+  name: string,
+  isInstalled: boolean,
+  define: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const project = join(folder, name);
   await mkdir(join(project, 'node_modules'), { recursive: true });
   for (const dependency of ['sharp', 'onnxruntime-node', 'ml-matrix', 'tar'])
@@ -30,7 +34,7 @@ async function run(name: string, isInstalled: boolean): Promise<string> {
   const external = ['sharp', 'onnxruntime-node', 'ml-matrix', 'tar', '@huggingface/tokenizers'];
   const { metafile } = await build({
     ...{ entryPoints: [join(project, 'program.js')], outfile, bundle: true, platform: 'node', external },
-    ...{ format: 'esm', logLevel: 'silent', metafile: true },
+    ...{ format: 'esm', logLevel: 'silent', metafile: true, define },
   });
   // All of the library is in the bundle.
   if (!Object.keys(metafile.inputs).some((file) => file.endsWith('src/package-root.js')))
@@ -42,9 +46,16 @@ test('a bundle finds the addon and the models of the package that is installed b
   t.is(await run('installed', true), 'string 1,1,28,28\n');
 });
 
+test('a bundler that knows no import.meta.dirname is no hindrance', async (t) => {
+  t.is(await run('undirected', true, { 'import.meta.dirname': 'undefined' }), 'string 1,1,28,28\n');
+});
+
 test('a bundle without the package beside it says what to do', async (t) => {
   const refused = await t.throwsAsync(run('alone', false));
-  t.regex(refused.message, /Keep it out of the bundle \(esbuild: --external:fastsde\)/);
+  t.regex(
+    refused.message,
+    /Keep it out of the bundle \(esbuild: --external:fastsde; Next\.js: serverExternalPackages/,
+  );
 });
 
 test('the recipe of the documentation leaves the package out', async (t) => {
