@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 TEXT = (Path(__file__).parents[2] / "docs/export.md").read_text()
-FLAGS = {file: flags.strip() for file, flags in re.findall(r"^ {4}fastsde sample (\S+\.onnx)(.*)$", TEXT, re.M)}
+FLAGS = {file: flags.strip() for file, flags in re.findall(r"^fastsde sample (\S+\.onnx)(.*)$", TEXT, re.M)}
+assert FLAGS, "docs/export.md has no command"
 """What follows a file in the command for it."""
 
 STATEMENTS = [node for block in re.findall(r"```python\n(.*?)```", TEXT, re.S) for node in ast.parse(block).body]

@@ -3,12 +3,14 @@
     python scripts/latent/schedulers.py FOLDER [--architecture sd|sdxl|sd3] [--seed 0]
 
 FOLDER becomes a folder of diffusers as diffusers_folder.py makes it, and FOLDER/schedulers holds for every scheduler its
-`scheduler_config.json`, the latents at the end (`latents.npy`) and their pictures (`pictures.npy`). Those that draw noise on the way have it in
-`noise.npy`, [steps, count, ...].
+`scheduler_config.json`, the latents at the end (`latents.npy`) and their pictures (`pictures.npy`). Those that draw noise on the way are given
+the noise of a run of fastsde with seed 0 (npm run build:ts).
 """
 
 import argparse
+import importlib
 import os
+import subprocess
 from pathlib import Path
 
 import diffusers
@@ -56,6 +58,16 @@ LADDERS = [
     ("DEISMultistepScheduler", {}, 20),
     ("KDPM2DiscreteScheduler", {"timestep_spacing": "trailing"}, 10),
 ]
+# These draw noise.
+NOISY = [
+    ("DDPMScheduler", {"clip_sample": False}, 20),
+    ("DDPMScheduler", {}, 7),
+    ("EulerAncestralDiscreteScheduler", {**LEADING}, 20),
+    ("EulerAncestralDiscreteScheduler", {"timestep_spacing": "trailing"}, 10),
+    ("KDPM2AncestralDiscreteScheduler", {"timestep_spacing": "trailing"}, 10),
+    ("LCMScheduler", {}, 4),
+    ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, 20),
+]
 # These take no ladder.
 EDM = [
     ("EDMEulerScheduler", {}, 20),
@@ -71,8 +83,26 @@ FLOWS = [
 ]
 
 
+def noise(shape, steps):
+    """That of every step of a run of fastsde with seed 0, each of this shape."""
+    script = Path(__file__).parents[1] / "conventions" / "noise.mjs"
+    count, *sizes = shape
+    arguments = [str(number) for number in (count, np.prod(sizes), steps)]
+    drawn = subprocess.run(["node", script, *arguments], capture_output=True, check=True).stdout
+    return torch.from_numpy(np.frombuffer(drawn, np.float32).reshape(-1, *shape)[1:].copy())
+
+
+def inject(scheduler, shape, steps):
+    """Lets a scheduler draw that noise."""
+    module = importlib.import_module(type(scheduler).__module__)
+    drawn = iter(noise(shape, steps))
+    if hasattr(module, "randn_tensor"):
+        module.randn_tensor = lambda *args, **kwargs: next(drawn)
+
+
 def draw(folder, pipeline, scheduler, steps, start):
     pipeline.scheduler = scheduler
+    inject(scheduler, start.shape, steps or 50)
     options = {} if steps is None else {"num_inference_steps": steps}
     side = pipeline.vae.config.sample_size
     common = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "guidance_scale": GUIDANCE, "height": side, "width": side}
@@ -104,7 +134,7 @@ if __name__ == "__main__":
     start = torch.randn(2, 16 if is_flow else 4, 8, 8)
     np.save(given.folder / "start.npy", start.numpy())
     write(given.folder / "texts.json", {"prompt": PROMPT, "negative": NEGATIVE, "scale": GUIDANCE}, None)
-    for number, (name, config, steps) in enumerate(FLOWS if is_flow else [*LADDERS, *EDM]):
+    for number, (name, config, steps) in enumerate(FLOWS if is_flow else [*LADDERS, *EDM, *NOISY]):
         own = {} if is_flow or name.startswith("EDM") else LADDER
         scheduler = getattr(diffusers, name)(**own, **config)
         draw(given.folder / "schedulers" / f"{number:02d}", made, scheduler, steps, start)

@@ -4,13 +4,11 @@
 """
 
 import json
-import pathlib
-import subprocess
 
 import diffusers
 import numpy as np
 import torch
-from schedulers import EDM, LADDERS
+from schedulers import EDM, LADDERS, inject
 
 MORE = [
     ("DDIMScheduler", {}, 20),
@@ -41,25 +39,10 @@ def network(x, t):
     return 0.6 * torch.sin(x) + 0.3 * torch.cos(t / 400) + 0.2
 
 
-def noise(steps):
-    """That of every step of a run of fastsde with seed 0."""
-    script = pathlib.Path(__file__).parents[1] / "conventions" / "noise.mjs"
-    drawn = subprocess.run(["node", script, "1", "8", str(steps)], capture_output=True, check=True).stdout
-    return torch.from_numpy(np.frombuffer(drawn, np.float32).reshape(-1, 1, 8, 1)[1:].copy())
-
-
-def inject(name, steps):
-    """Lets a scheduler draw that noise."""
-    module = __import__(f"diffusers.schedulers.{getattr(diffusers, name).__module__.rsplit('.', 1)[-1]}", fromlist=["x"])
-    drawn = iter(noise(steps))
-    if hasattr(module, "randn_tensor"):
-        module.randn_tensor = lambda *args, **kwargs: next(drawn)
-
-
 def run(name, config, steps):
     scheduler = getattr(diffusers, name)(**config)
     scheduler.set_timesteps(steps)
-    inject(name, steps)
+    inject(scheduler, (1, 8, 1), steps)
     start = torch.from_numpy(np.random.default_rng(SEED).standard_normal(8)).float()[None, :, None]
     x = start * getattr(scheduler, "init_noise_sigma", 1.0)
     for t in scheduler.timesteps:

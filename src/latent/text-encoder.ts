@@ -49,6 +49,14 @@ export async function encodeTexts(
         { value: path },
       );
     }
+    const own = input.shape?.[1];
+    const other = texts.find(({ length }) => typeof own === 'number' && length !== own);
+    if (other) {
+      throw new ModelError(
+        `${path}: It reads texts of ${own} tokens, and its tokenizer makes ${other.length} of them (model_max_length in tokenizer_config.json, else 77).`,
+        { value: path },
+      );
+    }
     const encoded: EncodedText[] = [];
     for (const ids of texts) {
       const data = input.type === 'int32' ? Int32Array.from(ids) : BigInt64Array.from(ids, BigInt);

@@ -64,7 +64,12 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
       `${folder}: Its tokenizer has no token that fills up (pad_token in tokenizer_config.json).`,
     );
   const most = settings['model_max_length'];
-  const length = typeof most === 'number' && most >= 2 && most < NO_LENGTH ? Math.floor(most) : USUAL_LENGTH;
+  if (most !== undefined && most !== null && !(typeof most === 'number' && most >= 2))
+    throw new DataError(
+      `${folder}: Its model_max_length must be the tokens of a text, 2 or more; got ${JSON.stringify(most)}.`,
+      { value: folder },
+    );
+  const length = typeof most === 'number' && most < NO_LENGTH ? Math.floor(most) : USUAL_LENGTH;
   return {
     length,
     encode(text, wanted = length) {

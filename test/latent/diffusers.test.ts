@@ -223,6 +223,18 @@ for (const [words, changes, kind, message] of [
     /no tokenizer\.json, which a T5Tokenizer needs/,
   ],
   [
+    'texts longer than their encoder reads',
+    { 'tokenizer/tokenizer_config.json': { model_max_length: 999 } },
+    ModelError,
+    /text_encoder\/model\.onnx: It reads texts of \d+ tokens, and its tokenizer makes 999/,
+  ],
+  [
+    'texts of no length',
+    { 'tokenizer/tokenizer_config.json': { model_max_length: '77' } },
+    DataError,
+    /model_max_length must be the tokens of a text, 2 or more; got "77"/,
+  ],
+  [
     'a network without text',
     { 'unet/config.json': { _class_name: 'UNet2DModel' } },
     OptionError,
@@ -267,4 +279,14 @@ test('a prompt that is no text, or for a model without one, is named', async (t)
 test('latents that are scaled channel by channel are refused', async (t) => {
   const folder = await changed({ 'vae_decoder/config.json': { latents_mean: [1, 2, 3, 4] } });
   await t.throwsAsync(loadDecoder(folder), { instanceOf: ModelError, message: /latents_mean, latents_std/ });
+});
+
+test('a scale of latents that is no number is refused, not taken for the usual one', async (t) => {
+  for (const entries of [{ scaling_factor: '0.13025' }, { scaling_factor: 0 }, { shift_factor: '0' }]) {
+    const folder = await changed({ 'vae_decoder/config.json': entries });
+    await t.throwsAsync(loadDecoder(folder), {
+      instanceOf: DataError,
+      message: /scaling_factor must be a number/,
+    });
+  }
 });

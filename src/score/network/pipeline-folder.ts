@@ -112,13 +112,26 @@ export async function readAutoencoder(folder: string, kind: 'decoder' | 'encoder
       { value: folder },
     );
   }
+  if (
+    !(isAbsentEntry(scale) || (isNumber(scale) && scale > 0)) ||
+    !(isAbsentEntry(shift) || isNumber(shift))
+  ) {
+    const entries = JSON.stringify({ scaling_factor: scale, shift_factor: shift });
+    throw new DataError(
+      `${folder}: In its vae_${kind}/config.json scaling_factor must be a number above 0, and shift_factor a number; got ${entries}.`,
+      { option: kind, value: folder },
+    );
+  }
   return {
     ...part,
     // What AutoencoderKL has where older configs are silent.
-    latentScale: typeof scale === 'number' ? scale : 0.18215,
-    latentShift: typeof shift === 'number' ? shift : 0,
+    latentScale: scale ?? 0.18215,
+    latentShift: shift ?? 0,
   };
 }
+
+const isAbsentEntry = (value: unknown): value is undefined | null => value === undefined || value === null;
+const isNumber = (value: unknown): value is number => Number.isFinite(value);
 
 /** An object of JSON; undefined where there is no such file. */
 export async function readJsonObject(path: string): Promise<Config | undefined> {
