@@ -17,14 +17,21 @@ function sources(): Buffer[] {
 }
 
 /**
- * Compiles a driver of CUDA whose device is the host.
+ * Compiles a driver of CUDA whose device is the host, by the compiler that CXX names: one for this process's kind of machine.
  * @param module the file of the kernels.
  */
 export function compileDriver(module: string, out: string): void {
   const flags = ['-std=c++20', '-O1', '-ffp-contract=off', '-Wno-unknown-pragmas', '-fPIC', '-shared'];
   const native = process.arch === 'x64' ? ['-march=native'] : [];
   const source = path.join(emulation, 'driver.cc');
-  execFileSync('c++', [...flags, ...native, `-DFASTSDE_MODULE="${module}"`, source, '-o', out]);
+  execFileSync(process.env['CXX'] ?? 'c++', [
+    ...flags,
+    ...native,
+    `-DFASTSDE_MODULE="${module}"`,
+    source,
+    '-o',
+    out,
+  ]);
 }
 
 /** Whether tests are for the GPU of the machine instead, as FASTSDE_TEST_GPU=1 says. */
@@ -39,7 +46,7 @@ export function useEmulatedGpu(): void {
   const hash = createHash('sha256');
   for (const source of sources()) hash.update(source);
   const folder = path.join(root, '.test-build', 'emulation');
-  const file = path.join(folder, `libcuda-${hash.digest('hex').slice(0, 16)}.so`);
+  const file = path.join(folder, `libcuda-${process.arch}-${hash.digest('hex').slice(0, 16)}.so`);
   if (!existsSync(file)) {
     mkdirSync(folder, { recursive: true });
     const place = mkdtempSync(path.join(folder, 'compile-'));
