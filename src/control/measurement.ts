@@ -52,8 +52,7 @@ export async function checkMeasurement(
     const each = `[${operator.measuredShape.join(', ')}] = ${m} numbers`;
     throw new OptionError('measurement.values', values, `measurements of ${each}, one after the other`);
   }
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new OptionError(`measurement.values[${bad}]`, values[bad], 'a finite number');
+  checkFinite('measurement.values', values);
   if (isLinear(operator)) checkAdjoint(operator);
   else await checkDerivative(operator);
   const hides = isLinear(operator) && operator.rows !== undefined;
@@ -72,21 +71,39 @@ export async function checkMeasurement(
 /** Measurements are float32. */
 const MOST_NOISE = 1e30;
 
+/** Sizes whose squares are float32 too. */
+const [LEAST_SIZE, MOST_SIZE] = [1e-18, 1e18];
+
 function checkNoise(option: string, noise: number): void {
   checkNumber(option, noise, 0, true);
   if (noise > MOST_NOISE) throw new OptionError(option, noise, `at most ${MOST_NOISE}`);
 }
 
+/** Throws for a value that is not finite, or whose square is not in float32. */
+function checkFinite(option: string, values: Float32Array | Float64Array): void {
+  const bad = values.findIndex((value) => !(Math.abs(value) <= MOST_SIZE));
+  if (bad < 0) return;
+  const expected = Number.isFinite(values[bad]) ? `from ${-MOST_SIZE} to ${MOST_SIZE}` : 'a finite number';
+  throw new OptionError(`${option}[${bad}]`, values[bad], expected);
+}
+
 /** Share of |A x| |y| by which <A x, y> and <x, A^T y> may differ: what float32 leaves of them. */
 const ROUNDING = 1e-4;
 
-/** Throws unless <A x, y> = <x, A^T y>, and A (2 x) = 2 A x, for random x and y. */
+/** Throws unless A x is of a size that can be computed with, <A x, y> = <x, A^T y> and A (2 x) = 2 A x for random x and y. */
 function checkAdjoint(operator: LinearOperator): void {
   const x = randomVector(elementCount(operator.shape), 0);
   const y = randomVector(elementCount(operator.measuredShape), 1);
   const image = operator.apply(x.slice());
   const back = operator.adjoint(y.slice());
   const [left, right] = [dot(image, y), dot(x, back)];
+  const length = image.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (length < LEAST_SIZE || length > MOST_SIZE)
+    throw new OptionError(
+      'measurement.operator',
+      operator.name,
+      `one that measures something, from ${LEAST_SIZE} to ${MOST_SIZE}: the largest of A x is ${length.toPrecision(4)} for random x`,
+    );
   const size = Math.sqrt(dot(image, image) * dot(y, y));
   if (!(Math.abs(left - right) <= ROUNDING * size)) {
     const products = `<A x, y> is ${left.toPrecision(4)} and <x, A^T y> is ${right.toPrecision(4)} for random x and y`;
@@ -112,6 +129,13 @@ async function checkDerivative(operator: DifferentiableOperator): Promise<void> 
   const [x, u, v] = [randomVector(d, 0), randomVector(d, 1), randomVector(m, 2)];
   const shifted = (step: number) => operator.images(x.map((value, i) => value + step * u[i]!));
   const [above, below] = [await shifted(STEP), await shifted(-STEP)];
+  const strange = above.find((value) => !Number.isFinite(value));
+  if (strange !== undefined)
+    throw new OptionError(
+      'measurement.operator.apply',
+      name,
+      `finite wherever samples may be: A(x) is ${strange} for random x of order 1`,
+    );
   const change = above.map((value, i) => (value - below[i]!) / (2 * STEP));
   const product = await operator.products(x, v);
   const [left, right] = [dot(change, v), dot(product, u)];
@@ -172,6 +196,7 @@ export function measure(
   const [d, m] = [elementCount(operator.shape), elementCount(operator.measuredShape)];
   if (samples.length === 0 || samples.length % d !== 0)
     throw new OptionError('samples', samples, `samples of ${d} elements, one after the other`);
+  checkFinite('samples', samples);
   const count = samples.length / d;
   const values = new Float32Array(count * m);
   fillNormal(values, count, { seed: checkSeed(seed), samples: first, step: 0, stream: Stream.data });

@@ -57,7 +57,7 @@ function checkClassLabels(
   }
   if (typeof label === 'number')
     return new Int32Array(count).fill(checkClassLabel('classLabel', label, model));
-  if (label.length !== count)
+  if (!((label as unknown) instanceof Int32Array) || label.length !== count)
     throw new OptionError('classLabel', label, `one class, or an Int32Array of count = ${count} classes`);
   label.forEach((value, i) => checkClassLabel(`classLabel[${i}]`, value, model));
   return label;

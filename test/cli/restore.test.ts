@@ -9,6 +9,7 @@ import { modelBytes } from '../../src/onnx/file/model.js';
 import { makeNode, makeValueInfo } from '../../src/onnx/graph/graph.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixturePosterior } from '../../src/score/mixture/posterior.js';
+import { embeddedModel } from '../../src/score/network/embedded.js';
 import { fastsdeIn } from '../support/command-line.js';
 import { moments } from '../support/gaussian.js';
 import { standardNormal } from '../support/latent-networks.js';
@@ -19,6 +20,7 @@ test.after.always(() => rm(folder, { recursive: true }));
 const fastsde = fastsdeIn(folder);
 const write = (name: string, data: Float32Array | Uint8Array | Float64Array, shape: readonly number[]) =>
   writeFile(join(folder, name), encodeNpy({ data, shape }));
+const conditional = embeddedModel('conditional');
 const digit = Uint8Array.from({ length: 2 * 784 }, (_, i) => ((i % 28) * 9 + Math.floor(i / 28)) % 256);
 const spec = {
   weights: [0.4, 0.6],
@@ -222,6 +224,26 @@ test.serial('inpaint: with the class of each picture, and guided', async (t) => 
     guided.slice(from, from + 784).reduce((most, x, e) => Math.max(most, Math.abs(x - sevens[from + e]!)), 0);
   t.true(off(0) > 0.05, 'the first is a three, or a seven');
   t.true(off(784) < 1e-4, 'the second is a seven');
+});
+
+test.serial('a picture whose class nobody tells is of the label for none', async (t) => {
+  const flags = [
+    'inpaint',
+    conditional,
+    '--data',
+    'digits.npy',
+    '--mask',
+    'half:top',
+    '--limit',
+    '1',
+    '--count',
+    '1',
+  ];
+  const run = [...flags, ...short, '--output'];
+  const untold = await fastsde([...run, 'untold.npy']);
+  t.is(untold.code, 0, untold.stderr);
+  t.is((await fastsde([...run, 'none.npy', '--class', '10'])).code, 0);
+  t.deepEqual(await readFile(join(folder, 'untold.npy')), await readFile(join(folder, 'none.npy')));
 });
 
 test.serial('the way of samples, as arrays and as an animation', async (t) => {

@@ -1,6 +1,7 @@
 import test from 'ava';
+import { differentiableOperator } from '../../src/control/differentiable-operator.js';
 import { linearOperator } from '../../src/control/linear-operator.js';
-import type { Measurement } from '../../src/control/measurement.js';
+import { measure, type Measurement } from '../../src/control/measurement.js';
 import {
   blur,
   colorization,
@@ -41,6 +42,57 @@ const cases: Record<string, [Partial<Measurement>, RestoreOptions, string, RegEx
     /\[1, 4, 4\] = 16 numbers/,
   ],
   NaN: [{ values: values.map((v, i) => (i === 3 ? NaN : v)) }, {}, 'measurement.values[3]', /finite/],
+  'a value whose square is beyond float32': [
+    { values: Float64Array.from(values).fill(1e300, 2, 3) },
+    {},
+    'measurement.values[2]',
+    /from -1000000000000000000 to 1000000000000000000/,
+  ],
+  'an operator that measures nothing': [
+    {
+      operator: linearOperator({
+        shape,
+        measuredShape: [16],
+        apply: (x) => x.map(() => 0),
+        adjoint: (y) => y.map(() => 0),
+      }),
+    },
+    {},
+    'measurement.operator',
+    /measures something, from 1e-18 to .*the largest of A x is 0\.000/,
+  ],
+  'an operator beyond float32': [
+    {
+      operator: linearOperator({
+        shape,
+        measuredShape: [16],
+        apply: (x) => x.map((v) => 1e30 * v),
+        adjoint: (y) => y.map((v) => 1e30 * v),
+      }),
+    },
+    {},
+    'measurement.operator',
+    /the largest of A x is \d\.\d+e\+30/,
+  ],
+  'an operator that is not finite everywhere': [
+    {
+      operator: differentiableOperator({
+        shape,
+        measuredShape: [16],
+        apply: (x) => x.map(Math.sqrt),
+        vjp: (x, v) => v.map((value, i) => value / (2 * Math.sqrt(x[i]!))),
+      }),
+    },
+    { method: 'dps' },
+    'measurement.operator.apply',
+    /finite wherever samples may be: A\(x\) is NaN/,
+  ],
+  'classes in a plain list': [
+    {},
+    { classLabel: [1] as never },
+    'classLabel',
+    /one class, or an Int32Array of count = 1 classes/,
+  ],
   'noise below zero': [{ noise: -0.1 }, {}, 'measurement.noise', /at least 0/],
   'an adjoint that is none': [
     { operator: turned },
@@ -73,7 +125,10 @@ const cases: Record<string, [Partial<Measurement>, RestoreOptions, string, RegEx
 
 for (const [name, [change, options, option, message]] of Object.entries(cases)) {
   test(`refused before the model runs: ${name}`, async (t) => {
-    const model = gaussianModel(vp(), { shape });
+    const model = gaussianModel(vp(), {
+      shape,
+      change: options.classLabel === undefined ? {} : { classes: 3 },
+    });
     const measurement = { operator: known, values, ...change };
     const error = await t.throwsAsync(restore(model, measurement, options), { instanceOf: OptionError });
     t.is(error.option, option);
@@ -108,6 +163,12 @@ for (const method of ['replacement', 'mmps', 'pigdm', 'dps'] as const) {
     t.true(counts.score + counts.denoise >= 18);
   });
 }
+
+test('what is measured has finite numbers', (t) => {
+  const samples = new Float32Array(32).fill(0.1).fill(NaN, 20, 21);
+  const error = t.throws(() => measure(known, samples), { instanceOf: OptionError });
+  t.is(error.option, 'samples[20]');
+});
 
 test('a mask has finite numbers', (t) => {
   const mask = new Float32Array(16).fill(1);

@@ -187,6 +187,8 @@ function restoreOptions(
   const { jumpLength, resamples, batch, seed } = flags;
   return {
     ...choiceOf(flags),
+    // Of pictures whose class nobody tells.
+    ...(model.guidance === undefined && model.nullClass !== undefined && { classLabel: model.nullClass }),
     ...classesOf(defined({ labels }), flags, model),
     ...defined({ method, replaceAt, particles, essThreshold, iterations, zeta }),
     ...defined({ jumpLength, resamples, batch, seed }),

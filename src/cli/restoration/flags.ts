@@ -36,7 +36,10 @@ export function addRestorationOptions(command: Command, measured: readonly Optio
     new Option('--resize', "scale pictures to cover the model's size and crop them evenly"),
     integer('--limit <n>', 'how many of the data (default: 8)'),
     integer('--first <index>', 'index of the first of them in the data (default: 0)'),
-    integer('--class <n>', "class of all, for a model with a class input (default: the data's own)"),
+    integer(
+      '--class <n>',
+      "class of all, for a model with a class input (default: the data's own, else its label for none)",
+    ),
   ]);
   addOptions(command, 'Measurement:', [
     ...measured,

@@ -316,7 +316,8 @@ export class OnnxScoreModel implements ScoreModel {
     const { classes } = this;
     if (classes === undefined) return undefined;
     if (labels?.length !== count) {
-      const expected = `a class from 0 to ${classes - 1} for every sample: the model is class-conditional`;
+      const none = this.nullClass === undefined ? '' : `, or ${this.nullClass} for no class,`;
+      const expected = `a class from 0 to ${classes - 1}${none} for every sample: the model is class-conditional`;
       throw new OptionError('classLabel', labels, expected);
     }
     labels.forEach((label, i) => checkClassLabel(`classLabel[${i}]`, label, this));
