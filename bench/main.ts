@@ -8,6 +8,7 @@ const benchmarks: Record<string, () => Promise<{ run: () => Promise<void> | void
   startup: () => import('./startup.js'),
   guidance: () => import('./guidance.js'),
   restoration: () => import('./restoration.js'),
+  outside: () => import('./outside.js'),
   likelihood: () => import('./likelihood.js'),
   variable: () => import('./variable.js'),
   engines: () => import('./engines.js'),
