@@ -74,6 +74,18 @@ test.serial('a server that takes no jobs leaves no folder', async (t) => {
   t.false((await readdir(folder)).includes('refused'));
 });
 
+test.serial('a worker ends where its server is away', async (t) => {
+  const worker = startWorker();
+  await sleep(2000);
+  await server.stop();
+  while (!worker.lines.some((line) => line.startsWith('the server is away'))) await sleep(20);
+  const ended = once(worker.process, 'exit');
+  worker.process.kill('SIGTERM');
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+  t.true(code === 143 || signal === 'SIGTERM');
+  await server.start();
+});
+
 // One after the other: each has the workers that it starts for itself.
 test.serial('killed workers and a server that stops lose no job', async (t) => {
   const run = [...mixture, '--count', '400', '--batch', '10', '--predictor', 'euler-maruyama'];

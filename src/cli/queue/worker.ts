@@ -92,7 +92,8 @@ export async function work(options: WorkOptions): Promise<void> {
   try {
     if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }); }); // prettier-ignore
   } finally {
-    await worker.close();
+    // What it would tell a server that is away, that finds out by itself.
+    await worker.close(away);
     await open.close();
     connection.disconnect();
   }
