@@ -242,8 +242,8 @@ test.serial('a picture whose class nobody tells is of the label for none', async
   const run = [...flags, ...short, '--output'];
   const untold = await fastsde([...run, 'untold.npy']);
   t.is(untold.code, 0, untold.stderr);
-  t.is((await fastsde([...run, 'none.npy', '--class', '10'])).code, 0);
-  t.deepEqual(await readFile(join(folder, 'untold.npy')), await readFile(join(folder, 'none.npy')));
+  t.is((await fastsde([...run, 'class-10.npy', '--class', '10'])).code, 0);
+  t.deepEqual(await readFile(join(folder, 'untold.npy')), await readFile(join(folder, 'class-10.npy')));
 });
 
 test.serial('the way of samples, as arrays and as an animation', async (t) => {
