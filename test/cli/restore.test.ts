@@ -21,6 +21,8 @@ const fastsde = fastsdeIn(folder);
 const write = (name: string, data: Float32Array | Uint8Array | Float64Array, shape: readonly number[]) =>
   writeFile(join(folder, name), encodeNpy({ data, shape }));
 const conditional = embeddedModel('conditional');
+/** Two measurements by a matrix, under a mixture. */
+const byMatrix = ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy'];
 const digit = Uint8Array.from({ length: 2 * 784 }, (_, i) => ((i % 28) * 9 + Math.floor(i / 28)) % 256);
 const spec = {
   weights: [0.4, 0.6],
@@ -269,25 +271,15 @@ test.serial('the way of samples, as arrays and as an animation', async (t) => {
   t.is(pages, 6, 'a frame for each step, and the samples');
   t.true(width / pageHeight! > 1.9, 'two rows of original, known and two samples');
 
-  const scattered = ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy'];
-  const plane = await fastsde([...scattered, '--steps', '4', '--trajectory', '1', '--output', 'way.png']);
+  const plane = await fastsde([...byMatrix, '--steps', '4', '--trajectory', '1', '--output', 'way.png']);
   t.is(plane.code, 0, plane.stderr);
 });
 
 test.serial('parts of a run are those of the undivided one, in folders of their own or in one', async (t) => {
-  const flags = [
-    'restore',
-    '--mixture',
-    'mixture.json',
-    '--data',
-    'y.npy',
-    '--operator',
-    'A.npy',
+  const run = [
+    ...byMatrix,
     '--noise',
     '0.5',
-  ];
-  const run = [
-    ...flags,
     '--count',
     '5',
     '--batch',
@@ -376,22 +368,9 @@ const refused: Record<string, [string[], RegExp]> = {
     ['restore', '--data', 'digits.npy', '--operator', 'blur:4'],
     /--operator must be one whose size is an odd/,
   ],
-  'noise below zero': [
-    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy', '--noise', '-1'],
-    /--noise must be a finite number of at least 0/,
-  ],
+  'noise below zero': [[...byMatrix, '--noise', '-1'], /--noise must be a finite number of at least 0/],
   'more samples than memory holds': [
-    [
-      'restore',
-      '--mixture',
-      'mixture.json',
-      '--data',
-      'y.npy',
-      '--operator',
-      'A.npy',
-      '--count',
-      '100000000000',
-    ],
+    [...byMatrix, '--count', '100000000000'],
     /--count must be at most \d+ in the memory/,
   ],
   'noise beyond float32': [
