@@ -10,6 +10,9 @@ namespace {
 /** Of a call of a kernel, and of a multiply-add in it. */
 constexpr double callNanoseconds = 4, termNanoseconds = 0.1;
 
+/** Vectors that a call takes at once where columns are short, and what is short. */
+constexpr std::size_t sideBySide = 32, shortColumn = 64;
+
 /** A column of a matrix: its elements from `begin` to `end`; those beyond are zero. */
 struct Column {
     std::size_t begin, end;
@@ -57,6 +60,20 @@ void multiplyPart(const Kernels& k, const Columns& matrix, std::size_t inner, co
     }
 }
 
+/** The matrix times `count` vectors, one after the other. They are laid side by side: a call for all of them takes the place of one for each. */
+void multiplySideBySide(const Kernels& k, const Columns& matrix, std::size_t count, const double* x, double* out) {
+    std::vector<double> from(matrix.count() * count), to(matrix.rows() * count);
+    for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t c = 0; c < matrix.count(); ++c) from[c * count + i] = x[i * matrix.count() + c];
+    for (std::size_t c = 0; c < matrix.count(); ++c) {
+        const auto [begin, end] = matrix.range(c);
+        for (std::size_t j = begin; j < end; ++j)
+            k.accumulateDouble(to.data() + j * count, matrix.at(c)[j], from.data() + c * count, count);
+    }
+    for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t j = 0; j < matrix.rows(); ++j) out[i * matrix.rows() + j] = to[j * count + i];
+}
+
 /** The dot product of vectors in blocks of normBlock elements, which are added in order. */
 double dotInBlocks(const Kernels& k, const double* a, const double* b, std::size_t n) {
     double sum = 0;
@@ -86,6 +103,14 @@ void multiplyAxis(std::span<double> out, std::span<const double> x, std::span<co
     std::size_t terms = 0;
     for (std::size_t c = 0; c < columns; ++c)
         if (const auto [begin, end] = parts.range(c); begin < end) terms += end - begin;
+    if (inner == 1 && outer >= sideBySide && terms < shortColumn * columns) {
+        const double cost = static_cast<double>(terms * outer) * (termNanoseconds + callNanoseconds / sideBySide);
+        parallelTiles((outer + sideBySide - 1) / sideBySide, cost, [&](std::size_t tile) {
+            const std::size_t o = tile * sideBySide;
+            multiplySideBySide(k, parts, std::min(sideBySide, outer - o), x.data() + o * from, out.data() + o * to);
+        });
+        return;
+    }
     const double cost = static_cast<double>(terms * inner) * termNanoseconds +
                         static_cast<double>(inner == 1 ? columns : terms) * callNanoseconds;
     parallelTiles(outer, cost * static_cast<double>(outer),

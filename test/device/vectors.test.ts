@@ -52,6 +52,20 @@ for (const [rows, columns, inner, outer] of [
     t.true(near(out, expected));
   });
 
+test('a vector has the same bits alone and beside others', (t) => {
+  const [rows, columns, outer] = [9, 12, 70];
+  const matrix = numbers(rows * columns, 6).map((value, at) => (at % 5 === 1 ? 0 : value));
+  const x = numbers(outer * columns, 7);
+  x[columns] = Infinity;
+  const together = new Float64Array(outer * rows);
+  multiplyAxis(together, x, matrix, columns, 1);
+  const alone = new Float64Array(rows);
+  for (let o = 0; o < outer; o++) {
+    multiplyAxis(alone, x.subarray(o * columns, (o + 1) * columns), matrix, columns, 1);
+    t.deepEqual(together.subarray(o * rows, (o + 1) * rows), alone);
+  }
+});
+
 /** The solution that GMRES finds of M u = b in a space of so many dimensions, for rows with matrices of their own. */
 function found(matrices: readonly Matrix[], b: Float64Array, iterations: number): Float64Array {
   const rows = matrices.length;
