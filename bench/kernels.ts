@@ -8,6 +8,7 @@ import { nativeInfo, setThreads } from '../src/device/addon.js';
 import { adamw } from '../src/device/adamw.js';
 import { type NoiseAddress, Stream } from '../src/device/binding.js';
 import { diffuse } from '../src/device/diffuse.js';
+import { toBytes } from '../src/device/bytes.js';
 import {
   affine,
   dots,
@@ -15,7 +16,6 @@ import {
   fillRademacher,
   fillUniform,
   langevinStep,
-  toBytes,
 } from '../src/device/kernels.js';
 import { nanoseconds, printTable } from './measure.js';
 

@@ -238,7 +238,8 @@ export { fillNormal, fillRademacher, fillUniform } from './device/kernels.js';
 export { Stream, type NoiseAddress, type NormMode, type State } from './device/binding.js';
 export { setDevice } from './device/where.js';
 export type { DeviceName } from './device/device.js';
-export { nativeInfo, setThreads, type NativeInfo } from './device/addon.js';
+export { nativeInfo, setThreads } from './device/addon.js';
+export type { NativeInfo } from './device/addon-interface.js';
 
 export { encodePng, imageGrid, writeAnimation, writeImageFolder, writeImageGrid } from './io/image.js';
 export type { GridLayout, ImageBatch, Picture } from './io/image.js';

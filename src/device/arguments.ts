@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
-import { type Limits, limits } from './addon.js';
+import { limits } from './addon.js';
+import type { Limits } from './addon-interface.js';
 import type { NoiseAddress, State } from './binding.js';
 
 /** Float32Array or Float64Array, not empty (a detached array is empty). */

@@ -1,9 +1,9 @@
 import { OptionError } from '../errors.js';
 import { checkInteger, isList } from '../options.js';
-import { addon, limits, type QueueNumber } from './addon.js';
+import { addon, limits } from './addon.js';
+import type { QueueNumber } from './addon-interface.js';
 import {
   packAddress,
-  requireBytes,
   requireCoefficients,
   requireDisjoint,
   requireFloat32,
@@ -13,7 +13,6 @@ import {
   requireLength,
   requireLike,
   requireOperand,
-  requireRange,
   requireSameOrDisjoint,
   requireState,
 } from './arguments.js';
@@ -381,23 +380,4 @@ export function projectMeasurement(
   }
   const address = packAddress(noise, batch, size);
   addon().projectMeasurement(queue, x, y, mask, coefficients, address, noise.samples, basis);
-}
-
-/**
- * Floats in [low, high] to bytes: round(255 (x - low) / (high - low)), to nearest with ties to even, clamped to 0..255.
- * NaN gives 0.
- */
-export function toBytes(x: Float32Array, low: number, high: number, out: Uint8Array): void {
-  requireFloat32('x', x);
-  requireRange(low, high);
-  requireBytes('out', out, x.length);
-  addon().toBytes(x, low, high, out);
-}
-
-/** Bytes to floats: low + (high - low) byte / 255. */
-export function fromBytes(bytes: Uint8Array, low: number, high: number, out: Float32Array): void {
-  requireBytes('bytes', bytes);
-  requireRange(low, high);
-  requireFloat32('out', out, bytes.length);
-  addon().fromBytes(bytes, low, high, out);
 }

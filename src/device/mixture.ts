@@ -1,4 +1,5 @@
-import { addon, type QueueNumber } from './addon.js';
+import { addon } from './addon.js';
+import type { QueueNumber } from './addon-interface.js';
 import { requireFloat64, requireInt32, requireLength, requireState } from './arguments.js';
 import type { State } from './binding.js';
 

@@ -1,5 +1,6 @@
 import { FastsdeError, LoadError } from '../errors.js';
-import { addon, type NativeFailure, type QueueNumber } from './addon.js';
+import { addon } from './addon.js';
+import type { NativeFailure, QueueNumber } from './addon-interface.js';
 import { requireLength } from './arguments.js';
 import type { Distribution, ErrorMeasure, NoiseAddress, NormMode, State } from './binding.js';
 import type {

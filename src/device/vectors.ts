@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
-import { addon, type QueueNumber } from './addon.js';
+import { addon } from './addon.js';
+import type { QueueNumber } from './addon-interface.js';
 import { requireDisjoint, requireFloat64 } from './arguments.js';
 
 /** Maps of the samples of a batch, and Krylov spaces of each: all in double. */

@@ -1,6 +1,6 @@
+import { toBytes } from '../device/bytes.js';
 import { DataError, OptionError } from '../errors.js';
 import { checkInteger, checkKnown, isList, isRecord } from '../options.js';
-import * as native from '../device/kernels.js';
 import { elementCount, isImageShape } from '../shape.js';
 import { pathOf, type FilePath } from './path.js';
 import { writeAtomically, writeFolder } from './atomic.js';
@@ -32,7 +32,7 @@ export interface Picture {
 /** Values to 8 bits: `range` to 0..255, rounded to nearest and clipped. */
 export function encodePixels(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
   const bytes = new Uint8Array(values.length);
-  native.toBytes(values, low, high, bytes);
+  toBytes(values, low, high, bytes);
   return bytes;
 }
 

@@ -1,5 +1,5 @@
 import { ModelError, OptionError } from '../errors.js';
-import { fromBytes } from '../device/kernels.js';
+import { fromBytes } from '../device/bytes.js';
 import type { ImageBatch } from '../io/image.js';
 import { readWholeModel } from '../onnx/file/model.js';
 import { createSession } from '../onnx/run/runtime.js';

@@ -1,6 +1,6 @@
 import { dequantized } from '../data/dequantization.js';
 import { OptionError } from '../errors.js';
-import { fromBytes } from '../device/kernels.js';
+import { fromBytes } from '../device/bytes.js';
 import type { NoiseAddress } from '../device/binding.js';
 import type { ScoreModel } from '../score/model.js';
 import { elementCount, isImageShape } from '../shape.js';

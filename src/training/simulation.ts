@@ -1,5 +1,5 @@
 import { Stream } from '../device/binding.js';
-import type { QueueNumber } from '../device/addon.js';
+import type { QueueNumber } from '../device/addon-interface.js';
 import { affine, copy } from '../device/kernels.js';
 import type { Sde } from '../sde/sde.js';
 import type { TrainingAddress } from './times.js';

@@ -9,7 +9,7 @@ import { Stream } from '../../src/device/binding.js';
 
 /** The functions that `interface Addon` declares, with the names of their parameters. */
 function declared(): Record<string, string[]> {
-  const file = path.join(import.meta.dirname, '..', '..', '..', 'src', 'device', 'addon.ts');
+  const file = path.join(import.meta.dirname, '..', '..', '..', 'src', 'device', 'addon-interface.ts');
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
   const face = source.statements.filter(ts.isInterfaceDeclaration).find(({ name }) => name.text === 'Addon');
   return Object.fromEntries(

@@ -2,16 +2,8 @@
 import test from 'ava';
 
 import type { State } from '../../src/device/binding.js';
-import {
-  clip,
-  threshold,
-  dots,
-  fromBytes,
-  gather,
-  matchSpread,
-  scaledErrors,
-  toBytes,
-} from '../../src/device/kernels.js';
+import { fromBytes, toBytes } from '../../src/device/bytes.js';
+import { clip, threshold, dots, gather, matchSpread, scaledErrors } from '../../src/device/kernels.js';
 import { assertClose, float32, float64, shapes } from '../support/kernel-values.js';
 
 for (const [batch, size] of shapes) {

@@ -1,15 +1,7 @@
 // Kernels that read or rearrange elements refuse what they cannot use.
 import { setThreads } from '../../src/device/addon.js';
-import {
-  clip,
-  threshold,
-  dots,
-  fromBytes,
-  gather,
-  matchSpread,
-  scaledErrors,
-  toBytes,
-} from '../../src/device/kernels.js';
+import { fromBytes, toBytes } from '../../src/device/bytes.js';
+import { clip, threshold, dots, gather, matchSpread, scaledErrors } from '../../src/device/kernels.js';
 import { f32, f64, wrong, testRefusals } from '../support/refusals.js';
 
 const shared = f32(20);

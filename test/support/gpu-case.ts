@@ -1,4 +1,4 @@
-import type { QueueNumber } from '../../src/device/addon.js';
+import type { QueueNumber } from '../../src/device/addon-interface.js';
 import type { State } from '../../src/device/binding.js';
 import type { Draws, Values } from './draws.js';
 

@@ -4,6 +4,7 @@ import { addon } from '../../src/device/addon.js';
 import { adamw, globalNorm } from '../../src/device/adamw.js';
 import { type NoiseAddress, type State, Stream } from '../../src/device/binding.js';
 import { diffuse } from '../../src/device/diffuse.js';
+import { fromBytes, toBytes } from '../../src/device/bytes.js';
 import {
   affine,
   clip,
@@ -11,12 +12,10 @@ import {
   fillNormal,
   fillRademacher,
   fillUniform,
-  fromBytes,
   gather,
   langevinStep,
   projectMeasurement,
   scaledErrors,
-  toBytes,
 } from '../../src/device/kernels.js';
 import { scrambled } from './native-reference.js';
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { GpuInfo } from '../../device/addon.js';
+import type { GpuInfo } from '../../device/addon-interface.js';
 import { quietRuntime } from '../shared/model.js';
 import { dependency, fastsde } from '../shared/package.js';
 import { addRecipes } from '../shared/help.js';

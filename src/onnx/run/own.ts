@@ -2,7 +2,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import { addon, type NativeLibrary, type NativePort, type NativeResult } from '../../device/addon.js';
+import { addon } from '../../device/addon.js';
+import type { NativeLibrary, NativePort, NativeResult } from '../../device/addon-interface.js';
 import type { BoundRun, Device, DeviceName } from '../../device/device.js';
 import { LoadError, ModelError } from '../../errors.js';
 import type { TensorInfo } from '../file/model.js';
