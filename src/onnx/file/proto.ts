@@ -1,11 +1,6 @@
-import {
-  parseMessage,
-  serializeMessage,
-  type Field,
-  type FieldKind,
-  type Message,
-  type Schema,
-} from './wire.js';
+import type { Field, FieldKind, Message, Schema } from './wire.js';
+import { parseMessage } from './wire-reader.js';
+import { serializeMessage } from './wire-writer.js';
 
 /**
  * The messages of onnx.proto (https://onnx.ai/onnx/api/classes.html) that a transform looks into. What is not listed
