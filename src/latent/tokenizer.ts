@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { DataError, LoadError } from '../errors.js';
 import { readBytes } from '../io/read.js';
 import { isRecord } from '../options.js';
-import { readJsonObject, type Config } from '../score/network/pipeline-folder.js';
+import type { Config } from '../score/network/config-entries.js';
+import { readJsonObject } from '../score/network/pipeline-folder.js';
 
 /** Texts as the numbers that a text encoder reads. */
 export interface Tokenizer {

@@ -9,8 +9,9 @@ import type { Scheduler } from '../../sde/scheduler.js';
 import type { Ladder } from '../../sde/sde.js';
 import type { Parameterization } from '../model.js';
 import { pathOf, type FilePath } from '../../io/path.js';
+import { checkSwitches } from './config-entries.js';
 import type { DescriptionOptions } from './description.js';
-import { checkSwitches, edmProcessOf, schedulerOf } from './scheduler-file.js';
+import { edmProcessOf, schedulerOf } from './scheduler-file.js';
 
 /** What a file says of the levels on which a network was trained. */
 export interface LadderReading {

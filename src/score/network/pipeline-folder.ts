@@ -3,12 +3,10 @@ import { dirname, join, relative } from 'node:path';
 import { DataError, ModelError } from '../../errors.js';
 import { isAbsent, readJson } from '../../io/read.js';
 import { entryOf, isList, isRecord } from '../../options.js';
+import type { Config } from './config-entries.js';
 import type { DescriptionOptions } from './description.js';
 import { readLadder } from './ladder-file.js';
 import { edmProcessOf, flowSchedulerOf } from './scheduler-file.js';
-
-/** The config.json of a network, or what else of a folder is an object of JSON. */
-export type Config = Readonly<Record<string, unknown>>;
 
 /** A network in a folder, and what its config says. */
 export interface PipelinePart {
