@@ -6,13 +6,14 @@ import {
   type State,
 } from '../device/binding.js';
 import type { Device, Elements, Precision, ScaledNoise } from '../device/device.js';
-import { NonFiniteScoreError, OptionError } from '../errors.js';
+import { OptionError } from '../errors.js';
 import { elementCount } from '../shape.js';
-import { commandsOf, openDevice, type Commands } from '../score/commands.js';
-import type { Companions, ScoreModel } from '../score/model.js';
+import { commandsOf, openDevice } from '../score/commands.js';
+import type { ScoreModel } from '../score/model.js';
 import { estimateCoefficients } from '../score/parameterization.js';
 import { levelAt, type Level } from '../sde/level.js';
 import { addRuns, costAt, noCounts, type Counts } from './counts.js';
+import { Evaluator } from './evaluator.js';
 
 /** One step x' = state x + score s(x, t) + noise z; its mean is the same without the noise. */
 export interface Update {
@@ -94,14 +95,8 @@ export class Batch {
   readonly device: Device;
   readonly #options: BatchOptions;
   readonly #precision: Precision;
-  /** Where the state is double, room for one as networks take it. */
-  readonly #rounded: Elements | undefined;
-  /** The evaluation as commands, by the state that it is bound to; none where it has to be awaited. */
-  readonly #commands = new Map<Elements, Commands>();
-  /** The last estimates of x_0, zero before the first, for a network that takes them. */
-  readonly #estimate: Elements | undefined;
+  readonly #evaluator: Evaluator;
   #placed: Elements | undefined;
-  readonly #levels: Level[];
   readonly #tables = new Map<number, Float64Array>();
   /** This batch's part of the inputs of the run. */
   readonly #inputs = new Map<Float32Array, Elements>();
@@ -109,24 +104,23 @@ export class Batch {
   readonly #small = new Map<string, Elements>();
 
   constructor(model: ScoreModel, options: BatchOptions) {
-    const { size, precision = 'single' } = options;
+    const { size, first, offset = 0, precision = 'single', selfConditioned = true, signal } = options;
     const elements = size * elementCount(model.shape);
-    this.device = openDevice(model, elements, options.signal);
-    const allocate = (kind: Precision) => this.device.allocate(elements, kind);
+    const labels = options.labels?.subarray(offset, offset + size);
+    const isDouble = precision === 'double';
+    this.device = openDevice(model, elements, signal);
+    const evaluated = { size, first, labels, isDouble, selfConditioned, signal };
+    this.#evaluator = new Evaluator(model, this.device, elements, evaluated);
     this.model = model;
     this.size = size;
-    this.first = options.first;
-    this.labels = options.labels?.subarray(options.offset ?? 0, (options.offset ?? 0) + size);
-    this.signal = options.signal;
-    this.x = allocate(precision);
-    this.output = allocate(model.closedForm ? precision : 'single');
-    this.variance = model.learnedVariance ? allocate('single') : undefined;
-    this.#estimate =
-      model.selfConditions && options.selfConditioned !== false ? allocate('single') : undefined;
+    this.first = first;
+    this.labels = labels;
+    this.signal = signal;
+    this.x = this.device.allocate(elements, precision);
+    this.output = this.#evaluator.output;
+    this.variance = this.#evaluator.variance;
     this.#options = options;
     this.#precision = precision;
-    this.#rounded = precision === 'double' ? allocate('single') : undefined;
-    this.#levels = new Array<Level>(size);
   }
 
   /** Whether evaluations have to be awaited, as those of a function that a user wrote. */
@@ -201,10 +195,10 @@ export class Batch {
   /** Draws the state from the prior N(0, deviation^2 I). */
   drawPrior(deviation: number = this.model.sde.priorSigma): void {
     // Solvers of both precisions start from the same points.
-    const x = this.#rounded ?? this.x;
+    const x = this.#evaluator.rounded ?? this.x;
     this.device.fill(x, this.size, 'normal', this.noise(Stream.prior));
     this.combine(x, [x], [deviation]);
-    if (this.#rounded) this.copy(this.x, x);
+    if (this.#evaluator.rounded) this.copy(this.x, x);
   }
 
   /** Fills an array of [size, ...shape] from a law at an address. */
@@ -229,75 +223,12 @@ export class Batch {
     // The published loop has a ladder of its own, of which a model in continuous time knows the times alone.
     this.level = level.index !== undefined && !this.model.ladder ? levelAt(this.model, level.t) : level;
     this.#count(purpose);
-    const commands = this.#commandsFor(state);
-    if (!commands) return this.#await(state, step);
-    if (this.#rounded && !this.model.closedForm) this.device.copy(this.#rounded, state);
-    commands(this.#levels.fill(this.level), this.labels);
-    this.#requireFinite(step);
-    this.#remember(this.#rounded ?? state);
-  }
-
-  /** Keeps the estimate of x_0 for the next evaluation. Where no signal is left, there may be none. */
-  #remember(state: Elements): void {
-    if (!this.#estimate) return;
-    const score = this.model.coefficients(this.level);
-    const x0 = estimateCoefficients(this.model.parameterization, this.level, score);
-    if (Number.isFinite(x0.state) && Number.isFinite(x0.output))
-      this.combine(this.#estimate, [state, this.output], [x0.state, x0.output]);
-  }
-
-  /** What evaluations take and give beside the state and the output. */
-  get #companions(): Companions<Elements> {
-    return { estimate: this.#estimate, variance: this.variance };
+    return this.#evaluator.evaluate(state, this.level, step);
   }
 
   /** Lets another estimate of x_0, clipped say, be that of the last evaluation. */
   conditionOn(estimate: Elements): void {
-    if (this.#estimate) this.copy(this.#estimate, estimate);
-  }
-
-  #commandsFor(state: Elements): Commands | undefined {
-    const input = this.model.closedForm ? state : (this.#rounded ?? state);
-    let commands = this.#commands.get(input);
-    if (!commands) {
-      commands = commandsOf(this.model)?.(this.device, input, this.output, this.#companions);
-      if (commands) this.#commands.set(input, commands);
-    }
-    return commands;
-  }
-
-  /** The evaluation on ordinary arrays, which are the model's until it settles. */
-  async #await(state: Elements, step: number): Promise<void> {
-    await this.#evaluate(state);
-    this.#requireFinite(step);
-    this.#remember(this.#rounded ?? state);
-  }
-
-  async #evaluate(state: Elements): Promise<void> {
-    const { model, labels, signal } = this;
-    const levels = this.#levels.fill(this.level);
-    if (this.#precision === 'double' && model.closedForm) {
-      const x = (await this.read(state)) as Float64Array;
-      this.device.write(this.output, model.closedForm.evaluate(x, levels, labels));
-      return;
-    }
-    if (this.#rounded) this.device.copy(this.#rounded, state);
-    const x = (await this.read(this.#rounded ?? state)) as Float32Array;
-    const output = new Float32Array(x.length);
-    const estimate = this.#estimate && ((await this.read(this.#estimate)) as Float32Array);
-    const variance = this.variance && new Float32Array(x.length);
-    await model.evaluate(x, levels, output, labels, signal, { estimate, variance });
-    this.device.write(this.output, output);
-    if (variance) this.device.write(this.variance, variance);
-  }
-
-  #requireFinite(step: number): void {
-    const { first, level } = this;
-    this.device.requireFinite(
-      this.output,
-      this.size,
-      (sample) => new NonFiniteScoreError(step, first + sample, level.t),
-    );
+    this.#evaluator.conditionOn(estimate);
   }
 
   #count(purpose: 'score' | 'denoise'): void {
@@ -389,12 +320,12 @@ export class Batch {
     basis?: Float32Array,
   ): void {
     if (sigma !== 0) this.isRandom = true;
-    const x = this.#rounded ?? this.x;
-    if (this.#rounded) this.copy(x, this.x);
+    const x = this.#evaluator.rounded ?? this.x;
+    if (this.#evaluator.rounded) this.copy(x, this.x);
     const coefficients = this.#table([alpha, sigma]);
     const own = basis && this.#put('basis', basis);
     this.device.project(x, this.rowsOf(y), this.#put('mask', mask), coefficients, address, own);
-    if (this.#rounded) this.copy(this.x, x);
+    if (this.#evaluator.rounded) this.copy(this.x, x);
   }
 
   /** A small input on the device. */
