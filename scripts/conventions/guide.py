@@ -2,7 +2,6 @@
 
 import ast
 import re
-import shlex
 from pathlib import Path
 
 TEXT = (Path(__file__).parents[2] / "docs/export.md").read_text()
