@@ -1,50 +1,21 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
-import { decodeNpy, encodeNpy } from '../../src/io/npy.js';
+import { decodeNpy } from '../../src/io/npy.js';
 import { decodeNpz } from '../../src/io/npz.js';
 import { modelBytes } from '../../src/onnx/file/model.js';
-import { makeNode, makeValueInfo } from '../../src/onnx/graph/graph.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixturePosterior } from '../../src/score/mixture/posterior.js';
 import { embeddedModel } from '../../src/score/network/embedded.js';
-import { fastsdeIn } from '../support/command-line.js';
 import { moments } from '../support/gaussian.js';
 import { standardNormal } from '../support/latent-networks.js';
-import { onnxNetwork } from '../support/onnx-network.js';
+import { byMatrix, digits, restorationFolder, mixtureSpec } from '../support/restoration-files.js';
 
-const folder = await mkdtemp(join(tmpdir(), 'fastsde-restore-'));
+const { folder, fastsde, write } = await restorationFolder();
 test.after.always(() => rm(folder, { recursive: true }));
-const fastsde = fastsdeIn(folder);
-const write = (name: string, data: Float32Array | Uint8Array | Float64Array, shape: readonly number[]) =>
-  writeFile(join(folder, name), encodeNpy({ data, shape }));
 const conditional = embeddedModel('conditional');
-/** Two measurements by a matrix, under a mixture. */
-const byMatrix = ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'A.npy'];
-const digit = Uint8Array.from({ length: 2 * 784 }, (_, i) => ((i % 28) * 9 + Math.floor(i / 28)) % 256);
-const spec = {
-  weights: [0.4, 0.6],
-  means: [
-    [-1, 0],
-    [1, 0.5],
-  ],
-  covariances: [0.1, 0.2],
-};
-
 test.before(async () => {
-  await write('digits.npy', digit, [2, 1, 28, 28]);
-  await writeFile(join(folder, 'mixture.json'), JSON.stringify(spec));
-  await write('y.npy', Float32Array.of(0.3, -0.8), [2, 1]);
-  await write('A.npy', Float64Array.of(0.5, 1), [1, 2]);
-  await write('wide.npy', Float64Array.of(0.5, 1, 2), [1, 3]);
-  await write('zero.npy', Float64Array.of(0, 0), [1, 2]);
-  await write('two.npy', Float32Array.of(0.8, 0.3), [1, 2]);
-  const x = makeValueInfo('x', { type: 'float32', shape: ['N', 2] });
-  const square = onnxNetwork([makeNode('Mul', ['x', 'x'], ['y'])], [], [x]);
-  await writeFile(join(folder, 'square.onnx'), modelBytes(square));
-  await write('nan.npy', Float64Array.of(0.5, NaN), [1, 2]);
   const white = sharp({ create: { width: 28, height: 28, channels: 3, background: '#fff' } });
   const hole = {
     input: { create: { width: 10, height: 28, channels: 3, background: '#000' } },
@@ -52,15 +23,6 @@ test.before(async () => {
     top: 0,
   } as const;
   await white.composite([hole]).png().toFile(join(folder, 'mask.png'));
-  await sharp({ create: { width: 20, height: 28, channels: 3, background: '#fff' } })
-    .png()
-    .toFile(join(folder, 'narrow.png'));
-  await sharp({ create: { width: 28, height: 28, channels: 3, background: '#333' } })
-    .png()
-    .toFile(join(folder, 'dark.png'));
-  await write('none.npy', new Float64Array(784), [28, 28]);
-  await write('far.npy', Uint8Array.of(1, 99), [2]);
-  await write('nans.npy', new Float64Array(784).fill(NaN), [28, 28]);
 });
 
 const short = ['--steps', '3', '--json', '--quiet'];
@@ -80,7 +42,7 @@ test.serial('inpaint: bytes in, pictures of that size out, and what is known is 
       .raw()
       .toBuffer({ resolveWithObject: true });
     t.is(`${info.width} x ${info.height}`, '28 x 28');
-    const original = digit.subarray(784 * Math.floor(n / 2));
+    const original = digits.subarray(784 * Math.floor(n / 2));
     t.true(data.every((byte, i) => i % 28 < 10 || byte === original[i]));
   }
 });
@@ -124,7 +86,7 @@ test.serial('restore: originals are measured, or the data are what was measured'
   const { code, stdout } = await fastsde(['restore', '--data', 'digits.npy', ...flags]);
   t.is(code, 0);
   t.like(JSON.parse(stdout), { output: 'restored.png', shape: [2, 1, 1, 28, 28] });
-  await write('small.npy', digit.subarray(0, 98), [2, 1, 7, 7]);
+  await write('small.npy', digits.subarray(0, 98), [2, 1, 7, 7]);
   const small = await fastsde([
     'restore',
     '--data',
@@ -175,7 +137,7 @@ test.serial('restore: samples of the posterior of a mixture, a row for each meas
   t.deepEqual(shape, [2, count, 2]);
   for (const [n, y] of [0.3, -0.8].entries()) {
     const observation = { matrix: [[0.5, 1]], value: [y], noise: 0.25 };
-    const truth = mixturePosterior(new GaussianMixture(spec), observation);
+    const truth = mixturePosterior(new GaussianMixture(mixtureSpec), observation);
     for (const axis of [0, 1]) {
       const own = (data as Float32Array)
         .subarray(2 * count * n, 2 * count * (n + 1))
@@ -260,7 +222,7 @@ test.serial('the way of samples, as arrays and as an animation', async (t) => {
   const states = arrays['trajectory']!.data as Float32Array;
   const distance = (k: number): number => {
     let sum = 0;
-    for (let e = 392; e < 784; e++) sum += (states[4 * 784 * k + e]! - (digit[e]! / 127.5 - 1)) ** 2;
+    for (let e = 392; e < 784; e++) sum += (states[4 * 784 * k + e]! - (digits[e]! / 127.5 - 1)) ** 2;
     return sum;
   };
   t.true(distance(0) > distance(1) && distance(1) > distance(2) && distance(2) > 0);
@@ -333,115 +295,3 @@ test.serial('colorize: grey is kept, and colours are as the network has them', a
   t.true(Math.abs(mean) < 4 / Math.sqrt(3200), String(mean));
   t.true(Math.abs(std - 1) < 0.01 + 4 / Math.sqrt(2 * 3200), String(std));
 });
-
-const refused: Record<string, [string[], RegExp]> = {
-  'a part of what is no folder': [
-    ['colorize', '--data', 'digits.npy', '--shard', '0/2', '--output', 'x.png'],
-    /--shard must be left out unless --output is a folder, such as samples\/; got "0\/2"/,
-  ],
-  'a mask of another size': [['inpaint', '--data', 'digits.npy', '--mask', 'narrow.png'], /--mask .*20 x 28/],
-  'a dark mask': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'dark.png'],
-    /--mask must be a picture that is light where something is known.*got "dark.png"/,
-  ],
-  'a mask of zeros': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'none.npy'],
-    /--mask must be a picture that is not 0 where something is known.*got "none.npy"/,
-  ],
-  'a mask of NaN': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'nans.npy'],
-    /nans\.npy: row 0, column 0 is NaN/,
-  ],
-  'a mask that is none': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'half:up'],
-    /--mask must be center:16/,
-  ],
-  'a model of one channel': [
-    ['colorize', '--data', 'digits.npy'],
-    /error: --model must be one of colour pictures: samples of \[1, 28, 28\] have no colours/,
-  ],
-  'an operator that is none': [
-    ['restore', '--data', 'digits.npy', '--operator', 'blurr:3'],
-    /did you mean blur\?/,
-  ],
-  'an even blur': [
-    ['restore', '--data', 'digits.npy', '--operator', 'blur:4'],
-    /--operator must be one whose size is an odd/,
-  ],
-  'noise below zero': [[...byMatrix, '--noise', '-1'], /--noise must be a finite number of at least 0/],
-  'more samples than memory holds': [
-    [...byMatrix, '--count', '100000000000'],
-    /--count must be at most \d+ in the memory/,
-  ],
-  'noise beyond float32': [
-    ['restore', '--data', 'digits.npy', '--operator', 'blur:3', '--noise', '1e300'],
-    /--noise must be at most/,
-  ],
-  'a blur of what is no picture': [
-    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'blur:3'],
-    /--operator must be one of samples \[2\]: it takes \[1 or 3, height, width\]/,
-  ],
-  'a mask of what is no picture': [
-    ['inpaint', '--mixture', 'mixture.json', '--data', 'y.npy', '--mask', 'half:top'],
-    /--mask must be left out: a mask is one of pictures, and samples are \[2\]/,
-  ],
-  'a trajectory in a folder': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--trajectory', '2', '--output', 'way/'],
-    /--output must be a \.npz or \.webp file where a trajectory is kept/,
-  ],
-  'a trajectory of no steps': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--trajectory', '0', '--output', 'way.npz'],
-    /--trajectory must be an integer of at least 1; got 0/,
-  ],
-  'an adaptive solver': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--solver', 'rk45'],
-    /--solver must be one on a grid, such as a predictor; got "rk45"/,
-  ],
-  'a class that there is not': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--data-labels', 'far.npy', '--guidance', '2'],
-    /99/,
-  ],
-  'an animation of particles': [
-    ['inpaint', '--data', 'digits.npy', '--mask', 'half:top', '--method', 'smc', '--output', 'way.webp'],
-    /--output must be another than an animation/,
-  ],
-  'a flag in the place of a value': [
-    ['sample', '--guide', '--guidance', '2'],
-    /--guide .*A value is missing/,
-  ],
-  'a method for linear measurements': [
-    [
-      'restore',
-      '--mixture',
-      'mixture.json',
-      '--data',
-      'two.npy',
-      '--operator',
-      'square.onnx',
-      '--measured',
-      '--method',
-      'mmps',
-    ],
-    /--method must be 'dps' or 'smc': what network measures is not linear/,
-  ],
-  'a matrix of zeros': [
-    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'zero.npy'],
-    /--operator must be a matrix that measures something/,
-  ],
-  'a matrix with NaN': [
-    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'nan.npy'],
-    /nan\.npy: .*finite/,
-  ],
-  'a matrix for other samples': [
-    ['restore', '--mixture', 'mixture.json', '--data', 'y.npy', '--operator', 'wide.npy'],
-    /--operator must be a matrix of 2 columns/,
-  ],
-};
-for (const [name, [args, message]] of Object.entries(refused)) {
-  test.serial(`refused in a line: ${name}`, async (t) => {
-    const { code, stderr } = await fastsde(args);
-    t.is(code, 1);
-    t.regex(stderr, message);
-    t.notRegex(stderr, /\n\s+at /);
-  });
-}
