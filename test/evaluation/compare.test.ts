@@ -6,14 +6,13 @@ import { DataError, OptionError } from '../../src/errors.js';
 import { compare, type ComparisonRow } from '../../src/evaluation/compare.js';
 import type { CompareOptions } from '../../src/evaluation/comparison-job.js';
 import { comparisonCharts } from '../../src/evaluation/comparison-files.js';
-import { rmsDistance, slicedDistance, type DistanceName } from '../../src/evaluation/distances.js';
+import { slicedDistance, type DistanceName } from '../../src/evaluation/distances.js';
 import { featuresOf } from '../../src/evaluation/features.js';
 import { ladderSde } from '../../src/sde/ladder-sde.js';
 import { ddpmLadder, linearBetas } from '../../src/sde/ladder.js';
 import { GaussianMixture } from '../../src/score/mixture/mixture.js';
 import { mixtureModel } from '../../src/score/mixture/model.js';
 import { vp } from '../../src/sde/vp.js';
-import { samplersIn } from '../../src/solvers/described.js';
 import { gaussianModel } from '../support/gaussian.js';
 import { planar } from '../support/planar-mixture.js';
 
@@ -315,50 +314,6 @@ test('charts have each distance over evaluations and over seconds, with what can
   t.deepEqual(
     charts[4]!.marks!.map(({ label }) => label),
     ['exact samples', 'fine ODE solution'],
-  );
-});
-
-test('the root mean square and its error are those of the definition', (t) => {
-  const a = Float32Array.of(1, 2, 3, 4, 0, 0);
-  const b = Float32Array.of(0, 0, 3, 2, 0, 4);
-  // Mean squares of the three samples: 2.5, 2 and 8.
-  const { value, standardError } = rmsDistance(a, b, 2);
-  t.true(Math.abs(value - Math.sqrt(12.5 / 3)) < 1e-12);
-  const deviation = Math.sqrt(((2.5 - 12.5 / 3) ** 2 + (2 - 12.5 / 3) ** 2 + (8 - 12.5 / 3) ** 2) / 2);
-  t.true(Math.abs(standardError! - deviation / Math.sqrt(3) / (2 * value)) < 1e-12);
-});
-
-test('text describes samplers', (t) => {
-  t.deepEqual(samplersIn('heun, unipc:order=3,lower-order-final=true,euler'), [
-    { label: 'heun', choice: { solver: { name: 'heun' } } },
-    {
-      label: 'unipc:order=3,lowerOrderFinal=true',
-      choice: { solver: { name: 'unipc', order: 3, lowerOrderFinal: true } },
-    },
-    { label: 'euler', choice: { solver: { name: 'euler' } } },
-  ]);
-  t.deepEqual(samplersIn('predictor-corrector:snr=0.16,predictor=ancestral,clip=true')[0]!.choice, {
-    snr: 0.16,
-    solver: 'predictor-corrector',
-    predictor: { name: 'ancestral', clip: true },
-  });
-  t.deepEqual(samplersIn('heun:grid=1;0.5;0.1')[0]!.choice, {
-    solver: { name: 'heun' },
-    grid: [1, 0.5, 0.1],
-  });
-  t.deepEqual(samplersIn('sa:tau=1;0.1;2')[0]!.choice, {
-    solver: { name: 'sa', tau: { value: 1, least: 0.1, most: 2 } },
-  });
-  t.deepEqual(samplersIn('restart:intervals=0.1;0.3;2;1')[0]!.choice, {
-    solver: { name: 'restart', intervals: [{ least: 0.1, most: 0.3, steps: 2, times: 1 }] },
-  });
-  t.deepEqual(samplersIn('rk45:epsilon=0.01')[0]!.choice, { solver: { name: 'rk45', epsilon: 0.01 } });
-  t.deepEqual(
-    samplersIn('dpmpp-?s').map(({ label, pattern }) => [label, pattern]),
-    [
-      ['dpmpp-2s', 'dpmpp-?s'],
-      ['dpmpp-3s', 'dpmpp-?s'],
-    ],
   );
 });
 

@@ -3,6 +3,7 @@ import { setThreads, nativeInfo } from '../../src/device/addon.js';
 import { DataError, OptionError } from '../../src/errors.js';
 import { chooseSamples, samplePart } from '../../src/evaluation/choice.js';
 import { featuresOf, type Features } from '../../src/evaluation/features.js';
+import { rmsDistance } from '../../src/evaluation/distances.js';
 import { frechetDistance } from '../../src/evaluation/frechet.js';
 import { inceptionScore } from '../../src/evaluation/inception-score.js';
 import { kernelDistance } from '../../src/evaluation/kernel.js';
@@ -328,4 +329,14 @@ test('bad input is named', async (t) => {
   const controller = new AbortController();
   controller.abort(new Error('enough'));
   await t.throwsAsync(() => frechetDistance(set, set, { signal: controller.signal }), { message: 'enough' });
+});
+
+test('the root mean square and its error are those of the definition', (t) => {
+  const a = Float32Array.of(1, 2, 3, 4, 0, 0);
+  const b = Float32Array.of(0, 0, 3, 2, 0, 4);
+  // Mean squares of the three samples: 2.5, 2 and 8.
+  const { value, standardError } = rmsDistance(a, b, 2);
+  t.true(Math.abs(value - Math.sqrt(12.5 / 3)) < 1e-12);
+  const deviation = Math.sqrt(((2.5 - 12.5 / 3) ** 2 + (2 - 12.5 / 3) ** 2 + (8 - 12.5 / 3) ** 2) / 2);
+  t.true(Math.abs(standardError! - deviation / Math.sqrt(3) / (2 * value)) < 1e-12);
 });
