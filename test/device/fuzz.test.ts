@@ -5,74 +5,23 @@ import fc from 'fast-check';
 import test from 'ava';
 
 import { addon } from '../../src/device/addon.js';
+import {
+  constructors,
+  guarded,
+  isIntact,
+  isTypedArray,
+  shrink,
+  watched,
+  type Constructor,
+  type Memory,
+} from '../support/guarded-memory.js';
 
-/** More runs: FASTSDE_FUZZ_RUNS=100000 npx ava .test-build/test/native-fuzz.test.js */
+/** More runs: FASTSDE_FUZZ_RUNS=100000 npx ava .test-build/test/device/fuzz.test.js */
 const numRuns = Number(process.env['FASTSDE_FUZZ_RUNS'] ?? 1500);
 
 // The memory of a detached array goes when its new owner is collected; then a pointer into it is one into nothing.
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-
-type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array;
-type Constructor =
-  typeof Float32Array | typeof Float64Array | typeof Int32Array | typeof Uint32Array | typeof Uint8Array;
-const constructors: readonly Constructor[] = [
-  Float32Array,
-  Float64Array,
-  Int32Array,
-  Uint32Array,
-  Uint8Array,
-];
-
-/** Bytes before and after an array that nobody may write. */
-const margin = 64;
-const pattern = 0xa5;
-
-type Memory = 'tight' | 'plain' | 'shared' | 'resizable' | 'growable';
-
-/** The arrays that were made for the call in hand. */
-const watched: TypedArray[] = [];
-
-/** An array within a larger buffer, the rest of which has to stay as it is. */
-function guarded(Type: Constructor, length: number, memory: Memory, values: number): TypedArray {
-  // Beyond a tight array lies what AddressSanitizer guards.
-  if (memory === 'tight') return new Type(length).fill(values);
-  const size = 2 * margin + length * Type.BYTES_PER_ELEMENT;
-  const bounds = { maxByteLength: size + 64 };
-  // TypeScript's library for this target knows neither kind of variable length.
-  const Plain = ArrayBuffer as new (size: number, bounds?: object) => ArrayBuffer;
-  const Shared = SharedArrayBuffer as new (size: number, bounds?: object) => SharedArrayBuffer;
-  const buffer =
-    memory === 'plain'
-      ? new Plain(size)
-      : memory === 'resizable'
-        ? new Plain(size, bounds)
-        : memory === 'shared'
-          ? new Shared(size)
-          : new Shared(size, bounds);
-  new Uint8Array(buffer).fill(pattern);
-  const array = new Type(buffer as ArrayBuffer, margin, length);
-  array.fill(values);
-  watched.push(array);
-  return array;
-}
-
-function isIntact(array: TypedArray): boolean {
-  const { buffer, byteLength } = array;
-  if (byteLength === 0) return true; // detached or out of bounds: there is nothing left to look at
-  const bytes = new Uint8Array(buffer);
-  const untouched = (from: number, to: number) => bytes.subarray(from, to).every((byte) => byte === pattern);
-  return untouched(0, margin) && untouched(margin + byteLength, 2 * margin + byteLength);
-}
-
-/** What takes memory away from an array while it is an argument. */
-function shrink(array: TypedArray): void {
-  const { buffer } = array;
-  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === 0) return;
-  const { resizable } = buffer as { resizable?: boolean };
-  if (resizable === true) (buffer as unknown as { resize(size: number): void }).resize(margin);
-  else structuredClone(buffer, { transfer: [buffer] });
-}
 
 const numbers = fc.oneof(
   fc.constantFrom(0, 1, -1, 0.5, 2, NaN, Infinity, -Infinity, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e300),
@@ -261,9 +210,6 @@ const entries: Record<string, Valid> = {
   selectIsa: () => ['baseline'],
   setThreads: () => [2],
 };
-
-const isTypedArray = (value: unknown): value is TypedArray =>
-  constructors.some((Type) => value instanceof Type);
 
 /** What is done to one argument that fits. */
 type Mutation =
