@@ -2,7 +2,6 @@ import { Stream, type State } from '../device/binding.js';
 import type { Elements } from '../device/device.js';
 import { NonFiniteScoreError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
-import { elementCount } from '../shape.js';
 import type { Level } from '../sde/level.js';
 import { Batch } from '../solvers/batch.js';
 import { addRuns, type Counts } from '../solvers/counts.js';
@@ -43,14 +42,9 @@ export async function particleFilter(
   options: ParticleOptions,
 ): Promise<Particles> {
   const { particles: K, levels, size, first, seed, labels, signal } = options;
-  const d = elementCount(model.shape);
   const rows = K * size;
   const spectrum = known.operator.spectrum();
-  const rank = spectrum.values.length;
   const potentialAt = potentials(model, known, spectrum, levels.at(-1)!);
-  const y = Array.from({ length: size }, (_, b) =>
-    spectrum.measured(known.of(b)).map((value, i) => value / spectrum.values[i]!),
-  );
   const batch = new Batch(model, {
     size: rows,
     first,
@@ -62,81 +56,17 @@ export async function particleFilter(
   try {
     const { device } = batch;
     const [estimates, previous, means, parted] = [batch.like(), batch.like(), batch.like(), batch.like()];
-    const maps = boundSpectrum(spectrum, device);
-    const place = (width: number) => device.allocate(rows * width, 'double');
-    const [wide, shift, coordinates] = [place(d), place(d), place(rank)];
-    /** The coordinates that were measured, of states in single precision; `wide` has them in double then. */
-    const coordinatesOf = async (states: Elements): Promise<Float64Array> => {
-      device.copy(wide, states);
-      await maps.coordinates(coordinates, wide);
-      return (await device.read(coordinates)) as Float64Array;
-    };
-    /** Coordinates that were measured, of all rows: of the means of a step, and of the states. */
-    const [centres, measured] = [new Float64Array(rows * rank), new Float64Array(rows * rank)];
-    /** x <- alpha (mean + sqrt(variance) z), but for what was measured, which moves given y. */
-    const move = async (
-      mean: Elements,
-      parents: Int32Array,
-      variance: number,
-      { alpha }: Level,
-      G: Potential,
-      place: { readonly step: number; readonly stream: number },
-    ): Promise<void> => {
-      const scale = Math.sqrt(variance);
-      const coefficients = Float64Array.from(
-        { length: 2 * size },
-        (_, i) => alpha * (i % 2 === 0 ? 1 : scale),
-      );
-      for (let particle = 0; particle < K; particle++) {
-        const own = (of: Elements) => device.rows(of, d, particle * size, size);
-        const address = { seed, samples: first, particle, ...place };
-        device.affine(own(batch.x), [own(mean)], coefficients, address);
-      }
-      // What was drawn for them becomes the noise of their move given y, and then what they have to change by.
-      const change = await coordinatesOf(batch.x);
-      for (let row = 0; row < rows; row++) {
-        const value = y[row % size]!;
-        for (let i = 0; i < rank; i++) {
-          const at = row * rank + i;
-          const m = centres[parents[row]! * rank + i]!;
-          const [gain, spread] = [G.gain[i]!, G.variance[i]!];
-          const total = gain * gain * variance + spread;
-          const k = (gain * variance) / total;
-          const noise = (change[at]! / alpha - m) / scale;
-          const u =
-            m + k * (value[i]! - G.offset[i]! - gain * m) + Math.sqrt((variance * spread) / total) * noise;
-          measured[at] = u;
-          change[at] = alpha * u - change[at]!;
-        }
-      }
-      device.write(coordinates, change);
-      await maps.sample(shift, coordinates);
-      device.affine(wide, [wide, shift], Float64Array.of(1, 1, 0));
-      device.copy(batch.x, wide);
-    };
-    /** The logarithm of the mean of G over N(u, variance), of a row. */
-    const logPotential = (row: number, u: Float64Array, G: Potential, variance: number): number => {
-      const value = y[row % size]!;
-      let sum = 0;
-      for (let i = 0; i < rank; i++) {
-        const gain = G.gain[i]!;
-        sum += logNormal(value[i]! - G.offset[i]! - gain * u[i]!, gain * gain * variance + G.variance[i]!);
-      }
-      return sum;
-    };
-
+    const cloud = new Cloud(batch, known, options);
     const top = levels[0]!;
     const prior = (model.sde.priorSigma / top.alpha) ** 2;
     let G = potentialAt(top);
+    const start = Array.from({ length: size }, (_, b) => cloud.logMean(b, cloud.centres, prior, G));
     const systems = new ParticleSystems(
       options,
-      Float64Array.from(
-        y,
-        (_, b) => offsetOf(known, spectrum, b) + logPotential(b, new Float64Array(rank), G, prior),
-      ),
+      start.map((log, b) => offsetOf(known, spectrum, b) + log),
     );
     const own = Int32Array.from({ length: rows }, (_, row) => row);
-    await move(means, own, prior, top, G, { step: 0, stream: Stream.prior });
+    await cloud.move(means, own, prior, top, G, { step: 0, stream: Stream.prior });
     for (const [k, to] of levels.slice(1).entries()) {
       const from = levels[k]!;
       await evaluate(batch, from, k, size);
@@ -148,18 +78,15 @@ export async function particleFilter(
         [kept / from.alpha, (1 - kept) * (1 + extrapolated), -(1 - kept) * extrapolated],
       );
       const next = potentialAt(to);
-      centres.set(await coordinatesOf(means));
+      await cloud.centre(means);
       for (let row = 0; row < rows; row++) {
-        const own = (of: Float64Array) => of.subarray(row * rank, (row + 1) * rank);
-        systems.weigh(
-          row,
-          logPotential(row, own(centres), next, variance) - logPotential(row, own(measured), G, 0),
-        );
+        const worth = cloud.logMean(row, cloud.centres, variance, next);
+        systems.weigh(row, worth - cloud.logMean(row, cloud.places, 0, G));
       }
       const parents = systems.parents(k);
       device.gather(previous, estimates, parents);
       device.gather(parted, means, parents);
-      await move(parted, parents, variance, to, next, { step: k, stream: Stream.predictor });
+      await cloud.move(parted, parents, variance, to, next, { step: k, stream: Stream.predictor });
       G = next;
       options.onStep(k + 1);
     }
@@ -173,6 +100,133 @@ export async function particleFilter(
   } finally {
     await batch.close();
   }
+}
+
+/** The particles of all samples, which are the rows of a batch, in the coordinates u = V^T x / alpha that were measured. */
+class Cloud {
+  /** u of the means of a step, [rows, rank]; 0 before the first. */
+  readonly centres: Float64Array;
+  /** u of the states, [rows, rank]. */
+  readonly places: Float64Array;
+  readonly #batch: Batch;
+  readonly #options: ParticleOptions;
+  /** What was measured of each sample, in these coordinates. */
+  readonly #y: readonly Float64Array[];
+  readonly #rank: number;
+  readonly #maps: ReturnType<typeof boundSpectrum>;
+  /** Room for states, for changes of them, and for coordinates; double. */
+  readonly #wide: Elements;
+  readonly #shift: Elements;
+  readonly #coordinates: Elements;
+
+  constructor(batch: Batch, { operator, of }: Known, options: ParticleOptions) {
+    const { device } = batch;
+    const spectrum = operator.spectrum();
+    const { values } = spectrum;
+    const length = batch.size * values.length;
+    this.#batch = batch;
+    this.#options = options;
+    this.#rank = values.length;
+    this.#y = Array.from({ length: options.size }, (_, b) =>
+      spectrum.measured(of(b)).map((value, i) => value / values[i]!),
+    );
+    this.#maps = boundSpectrum(spectrum, device);
+    this.#wide = device.allocate(batch.x.length, 'double');
+    this.#shift = device.allocate(batch.x.length, 'double');
+    this.#coordinates = device.allocate(length, 'double');
+    this.centres = new Float64Array(length);
+    this.places = new Float64Array(length);
+  }
+
+  /** Takes the means of a step over alpha, single. */
+  async centre(means: Elements): Promise<void> {
+    this.centres.set(await this.#coordinatesOf(means));
+  }
+
+  /** The logarithm of the mean of G over N(u, variance), for a row of u. */
+  logMean(row: number, u: Float64Array, variance: number, G: Potential): number {
+    const y = this.#y[row % this.#y.length]!;
+    let sum = 0;
+    for (let i = 0; i < this.#rank; i++) {
+      const gain = G.gain[i]!;
+      const off = y[i]! - G.offset[i]! - gain * u[row * this.#rank + i]!;
+      sum += logNormal(off, gain * gain * variance + G.variance[i]!);
+    }
+    return sum;
+  }
+
+  /** x <- alpha (mean + sqrt(variance) z), but for what was measured, which moves given y. */
+  async move(
+    mean: Elements,
+    parents: Int32Array,
+    variance: number,
+    { alpha }: Level,
+    G: Potential,
+    address: { readonly step: number; readonly stream: number },
+  ): Promise<void> {
+    const { device, x } = this.#batch;
+    const scale = Math.sqrt(variance);
+    this.#draw(mean, alpha, alpha * scale, address);
+    // What was drawn for them becomes the noise of their move given y, and then what they have to change by.
+    const change = await this.#coordinatesOf(x);
+    for (let row = 0; row < parents.length; row++) {
+      const y = this.#y[row % this.#y.length]!;
+      for (let i = 0; i < this.#rank; i++) {
+        const at = row * this.#rank + i;
+        const m = this.centres[parents[row]! * this.#rank + i]!;
+        const z = (change[at]! / alpha - m) / scale;
+        const u = drawGiven(y[i]!, m, variance, z, G.gain[i]!, G.offset[i]!, G.variance[i]!);
+        this.places[at] = u;
+        change[at] = alpha * u - change[at]!;
+      }
+    }
+    device.write(this.#coordinates, change);
+    await this.#maps.sample(this.#shift, this.#coordinates);
+    device.affine(this.#wide, [this.#wide, this.#shift], Float64Array.of(1, 1, 0));
+    device.copy(x, this.#wide);
+  }
+
+  /** x <- factor mean + scale z; the noise of a particle has an address of its own. */
+  #draw(
+    mean: Elements,
+    factor: number,
+    scale: number,
+    address: { readonly step: number; readonly stream: number },
+  ): void {
+    const { device, x } = this.#batch;
+    const { particles, size, first, seed } = this.#options;
+    const d = x.length / this.#batch.size;
+    const coefficients = Float64Array.from({ length: 2 * size }, (_, i) => (i % 2 === 0 ? factor : scale));
+    for (let particle = 0; particle < particles; particle++) {
+      const own = (of: Elements) => device.rows(of, d, particle * size, size);
+      const noise = { seed, samples: first, particle, ...address };
+      device.affine(own(x), [own(mean)], coefficients, noise);
+    }
+  }
+
+  /** The coordinates that were measured, of states in single precision; the room for states has them in double then. */
+  async #coordinatesOf(states: Elements): Promise<Float64Array> {
+    this.#batch.device.copy(this.#wide, states);
+    await this.#maps.coordinates(this.#coordinates, this.#wide);
+    return (await this.#batch.device.read(this.#coordinates)) as Float64Array;
+  }
+}
+
+/**
+ * A draw of u ~ N(m, variance) given that y ~ N(offset + gain u, spread), made of z ~ N(0, 1): the update of a Kalman filter.
+ */
+function drawGiven(
+  y: number,
+  m: number,
+  variance: number,
+  z: number,
+  gain: number,
+  offset: number,
+  spread: number,
+): number {
+  const total = gain * gain * variance + spread;
+  const k = (gain * variance) / total;
+  return m + k * (y - offset - gain * m) + Math.sqrt((variance * spread) / total) * z;
 }
 
 /** G(u) = N(y; offset + gain u, variance), of every measured coordinate. */
