@@ -88,27 +88,8 @@ export async function twistedParticleFilter(
     if (bad >= 0) throw new NonFiniteScoreError(step, first + (Math.floor(bad / d) % size), t);
     const free = Math.max(0, squaredRatio(level) - squaredRatio(end));
     const widths = deviations.map((deviation) => deviation * Math.sqrt(free / (deviation ** 2 + free)));
-    const points = new Float64Array(POINTS * rows * d);
-    for (let j = 0; j < POINTS; j++)
-      for (let i = 0; i < rows * d; i++) {
-        const change = widths[i % d]! * directions[(j >> 1) * d + (i % d)]!;
-        points[j * rows * d + i] = estimates[i]! + (j % 2 === 0 ? change : -change);
-      }
-    const images = await imagesOf(points);
-    const logs = new Float64Array(rows);
-    const pulls = new Float64Array(POINTS * rows * m);
-    for (let row = 0; row < rows; row++) {
-      const value = y[row % size]!;
-      for (let k = 0; k < m; k++) {
-        const at = (j: number) => (j * rows + row) * m + k;
-        let [mean, variance] = [0, 0];
-        for (let j = 0; j < POINTS; j++) mean += images[at(j)]! / POINTS;
-        for (let j = 0; j < POINTS; j++) variance += (images[at(j)]! - mean) ** 2 / (POINTS - 1);
-        const total = variance + noise ** 2;
-        logs[row]! += logNormal(value[k]! - mean, total);
-        for (let j = 0; j < POINTS; j++) pulls[at(j)] = (value[k]! - mean) / total / POINTS;
-      }
-    }
+    const points = pointsAround(estimates, widths, directions);
+    const { logs, pulls } = likelihoods(await imagesOf(points), y, rows, noise);
     const pulled = await operator.products(points, pulls, signal);
     const gradient = new Float64Array(rows * d);
     for (let i = 0; i < pulled.length; i++) gradient[i % gradient.length]! += pulled[i]!;
@@ -172,4 +153,52 @@ export async function twistedParticleFilter(
     counts: { ...counts, score: K * (levels.length - 1), denoise: 1 },
     ...systems.figures,
   };
+}
+
+/**
+ * Points around estimates of x_0 [rows, d], two by two on opposite sides of them: [POINTS, rows, d].
+ *
+ * @param widths how far in each element, [d].
+ * @param directions standard normal, [POINTS / 2, d], the same for all rows.
+ */
+function pointsAround(estimates: Float64Array, widths: Float64Array, directions: Float64Array): Float64Array {
+  const d = widths.length;
+  const points = new Float64Array(POINTS * estimates.length);
+  for (let j = 0; j < POINTS; j++)
+    for (let i = 0; i < estimates.length; i++) {
+      const change = widths[i % d]! * directions[(j >> 1) * d + (i % d)]!;
+      points[j * estimates.length + i] = estimates[i]! + (j % 2 === 0 ? change : -change);
+    }
+  return points;
+}
+
+/**
+ * The likelihood of y for images that are normal, with mean and variance those of A at the points of a row.
+ *
+ * @param images A at the points, [POINTS, rows, m].
+ * @param y of each sample, [size][m]; row r is one of sample r % size.
+ * @returns its logarithm for each row, and how that changes with the images, the variance held: [POINTS, rows, m].
+ */
+function likelihoods(
+  images: Float64Array,
+  y: readonly Float64Array[],
+  rows: number,
+  noise: number,
+): { readonly logs: Float64Array; readonly pulls: Float64Array } {
+  const m = images.length / (POINTS * rows);
+  const logs = new Float64Array(rows);
+  const pulls = new Float64Array(images.length);
+  for (let row = 0; row < rows; row++) {
+    const value = y[row % y.length]!;
+    for (let k = 0; k < m; k++) {
+      const at = (j: number) => (j * rows + row) * m + k;
+      let [mean, variance] = [0, 0];
+      for (let j = 0; j < POINTS; j++) mean += images[at(j)]! / POINTS;
+      for (let j = 0; j < POINTS; j++) variance += (images[at(j)]! - mean) ** 2 / (POINTS - 1);
+      const total = variance + noise ** 2;
+      logs[row]! += logNormal(value[k]! - mean, total);
+      for (let j = 0; j < POINTS; j++) pulls[at(j)] = (value[k]! - mean) / total / POINTS;
+    }
+  }
+  return { logs, pulls };
 }
