@@ -37,6 +37,7 @@ export function dps(evaluated: () => Remembered, known: Known<Operator>, zeta: n
         const direction = room.place('direction', estimate.length, 'double');
         const pull = room.place('pull', estimate.length, 'double');
         const residual = await awaited(residuals.of(estimate, size));
+        // With r = y - A(x_0), the gradient of |r| is -J^T (dA/dx)^T r / |r|: r is made of length 1, and what follows is added.
         device.orthonormalize(residual, norms, size, 0);
         await residuals.operator.products(direction, estimate, residual);
         await product(pull, direction, () => length);

@@ -103,6 +103,7 @@ export function momentMatching(
       const direction = room.place('direction', rows * d, 'double');
       const change = room.place('change', rows * d, 'double');
       const vector = (j: number) => device.rows(basis, rows * m, j, 1);
+      // Arnoldi: each vector is the matrix applied to the last one, made orthonormal to all before it.
       device.copy(vector(0), residual);
       device.orthonormalize(basis, columns, rows, 0);
       for (let j = 0; j < iterations; j++) {
@@ -113,6 +114,7 @@ export function momentMatching(
         device.affine(vector(j + 1), [vector(j + 1), vector(j)], Float64Array.of(1, known.noise ** 2, 0));
         device.orthonormalize(basis, columns, rows, j + 1);
       }
+      // Of u in their span the one that leaves the least of the residual, and C A^T u.
       device.leastResiduals(change, images, columns, rows);
       return change;
     };

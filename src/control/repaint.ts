@@ -53,32 +53,32 @@ export function repaint(options: RepaintOptions = {}): Solver {
   };
 }
 
-/** A step down, or a jump back up from the end of a block to its start; `visit` counts the repetitions. */
-interface Part {
-  readonly step?: Step;
-  readonly jump?: { readonly k: number; readonly from: Level; readonly to: Level };
-  readonly visit: number;
-}
+/** A step down, or a jump back up from the end of a block to its start, where step k begins; `visit` counts the repetitions. */
+type Part =
+  | { readonly visit: number; readonly step: Step }
+  | { readonly visit: number; readonly k: number; readonly from: Level; readonly to: Level };
 
 function scheduleOf(steps: readonly Step[], jumpLength: number, resamples: number): Part[] {
   const parts: Part[] = [];
   for (let start = 0; start < steps.length; start += jumpLength) {
     const block = steps.slice(start, start + jumpLength);
     for (let visit = 0; visit < resamples; visit++) {
-      const jump = { k: start, from: block.at(-1)!.to, to: block[0]!.from };
-      if (visit > 0) parts.push({ jump, visit });
-      parts.push(...block.map((step) => ({ step, visit })));
+      if (visit > 0) parts.push({ visit, k: start, from: block.at(-1)!.to, to: block[0]!.from });
+      parts.push(...block.map((step) => ({ visit, step })));
     }
   }
   return parts;
 }
 
-function visitOf(batch: Batch, move: Move, { step, jump, visit }: Part): Visit {
-  if (step) {
+function visitOf(batch: Batch, move: Move, part: Part): Visit {
+  const { visit } = part;
+  if ('step' in part) {
+    const { step } = part;
     const address = { ...batch.noise(Stream.predictor, step.k), visit };
     return { at: step.from, to: step.to, move: () => move(step, address) };
   }
-  const { k, from, to } = jump!;
+  // x_t given x_s at a level s with less noise: N(alpha_t / alpha_s x_s, sigma_t^2 - (alpha_t / alpha_s sigma_s)^2).
+  const { k, from, to } = part;
   const address = { ...batch.noise(Stream.churn, k), visit };
   const retain = to.alpha / from.alpha;
   const scale = Math.sqrt(to.sigma ** 2 - (retain * from.sigma) ** 2);

@@ -52,7 +52,7 @@ function replaceRows({ operator, of }: Known, { mask, basis, place }: Orthonorma
 function replaceCoordinates({ operator, noise, of }: Known): Replace {
   const spectrum = operator.spectrum();
   const d = elementCount(operator.shape);
-  const own = spectrum.values.map((value) => noise / value);
+  const deviations = spectrum.values.map((value) => noise / value);
   /** The coordinates of every sample before the next move. */
   const before: Float64Array[] = [];
   return async (batch, level, address) => {
@@ -67,7 +67,7 @@ function replaceCoordinates({ operator, noise, of }: Known): Replace {
       const y = spectrum.measured(of(b));
       const moved = spectrum.coordinates(state);
       const kept = moved.map((u, i) => {
-        const variance = sigma ** 2 - (alpha * own[i]!) ** 2;
+        const variance = sigma ** 2 - (alpha * deviations[i]!) ** 2;
         if (variance >= 0) return (alpha * y[i]!) / spectrum.values[i]! + Math.sqrt(variance) * fresh[i]!;
         return isCorrected ? (before[b]?.[i] ?? u) : u;
       });
