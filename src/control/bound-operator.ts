@@ -1,7 +1,7 @@
 import type { Device, Elements } from '../device/device.js';
 import { elementCount } from '../shape.js';
 import type { Known } from './measurement.js';
-import { differentiable, isLinear, type Operator, type Spectrum } from './operator.js';
+import { byRow, differentiable, isLinear, rowOf, type Operator, type Spectrum } from './operator.js';
 import type { Steps } from './steps.js';
 
 /** An operator on arrays of a device, double: samples [rows, ...shape] and measurements [rows, ...measuredShape]. */
@@ -39,23 +39,19 @@ export function boundOperator(
   };
 }
 
+type SpectrumMap = 'coordinates' | 'measured' | 'sample';
+
 type Map = (out: Elements, x: Elements) => void | Promise<void>;
 
 /** The decomposition of an operator on arrays of a device, double: by commands, where it has them. */
-export function boundSpectrum(
-  spectrum: Spectrum,
-  device: Device,
-): Readonly<Record<'coordinates' | 'measured' | 'sample', Map>> {
+export function boundSpectrum(spectrum: Spectrum, device: Device): Readonly<Record<SpectrumMap, Map>> {
   if (spectrum.bind) return spectrum.bind(device);
   const host =
-    (name: 'coordinates' | 'measured' | 'sample', widthOf: (x: Elements, out: Elements) => number): Map =>
+    (name: SpectrumMap, coordinatesIn: (x: Elements, out: Elements) => number): Map =>
     async (out, x) => {
       const values = (await device.read(x)) as Float64Array;
-      const rows = widthOf(x, out) / spectrum.values.length;
-      const [from, to] = [x.length / rows, out.length / rows];
-      const images = new Float64Array(out.length);
-      for (let row = 0; row < rows; row++)
-        images.set(spectrum[name](values.slice(row * from, (row + 1) * from)), row * to);
+      const rows = coordinatesIn(x, out) / spectrum.values.length;
+      const images = byRow(rows, out.length / rows, (i) => spectrum[name](rowOf(values, i, x.length / rows)));
       device.write(out, images);
     };
   return {

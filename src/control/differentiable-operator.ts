@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkKnown, isList } from '../options.js';
 import { elementCount } from '../shape.js';
-import { checkShape, type DifferentiableOperator } from './operator.js';
+import { byRow, checkShape, rowOf, type DifferentiableOperator } from './operator.js';
 
 /** A measurement by the functions of the caller. */
 export interface DifferentiableOperatorOptions {
@@ -30,24 +30,15 @@ export function differentiableOperator(options: DifferentiableOperatorOptions): 
     if (typeof (value as unknown) !== 'function')
       throw new OptionError(option, value, 'a function of a Float64Array that returns numbers');
   const [d, m] = [elementCount(shape), elementCount(measuredShape)];
-  const each = (length: number, rows: number, row: (i: number) => Float64Array): Float64Array => {
-    const out = new Float64Array(rows * length);
-    for (let i = 0; i < rows; i++) out.set(row(i), i * length);
-    return out;
-  };
   return {
     name,
     shape,
     measuredShape,
     images: (x) =>
-      Promise.resolve(
-        each(m, x.length / d, (i) => numbersOf('apply', apply(x.slice(i * d, (i + 1) * d)), m)),
-      ),
+      Promise.resolve(byRow(x.length / d, m, (i) => numbersOf('apply', apply(rowOf(x, i, d)), m))),
     products: (x, v) =>
       Promise.resolve(
-        each(d, x.length / d, (i) =>
-          numbersOf('vjp', vjp(x.slice(i * d, (i + 1) * d), v.slice(i * m, (i + 1) * m)), d),
-        ),
+        byRow(x.length / d, d, (i) => numbersOf('vjp', vjp(rowOf(x, i, d), rowOf(v, i, m)), d)),
       ),
   };
 }

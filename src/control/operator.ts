@@ -89,17 +89,23 @@ export function differentiable(operator: Operator): DifferentiableOperator {
   if (!isLinear(operator)) return operator;
   const { name, shape, measuredShape } = operator;
   const [d, m] = [elementCount(shape), elementCount(measuredShape)];
-  const each = (values: Float64Array, from: number, to: number, map: (row: Float64Array) => Float64Array) => {
-    const out = new Float64Array((values.length / from) * to);
-    for (let i = 0; i * from < values.length; i++)
-      out.set(map(values.slice(i * from, (i + 1) * from)), i * to);
-    return Promise.resolve(out);
-  };
   return {
     ...{ name, shape, measuredShape },
-    images: (x) => each(x, d, m, (row) => operator.apply(row)),
-    products: (_, v) => each(v, m, d, (row) => operator.adjoint(row)),
+    images: (x) => Promise.resolve(byRow(x.length / d, m, (i) => operator.apply(rowOf(x, i, d)))),
+    products: (_, v) => Promise.resolve(byRow(v.length / m, d, (i) => operator.adjoint(rowOf(v, i, m)))),
   };
+}
+
+/** An array [rows, width] that is made row by row. */
+export function byRow(rows: number, width: number, make: (i: number) => Float64Array): Float64Array {
+  const out = new Float64Array(rows * width);
+  for (let i = 0; i < rows; i++) out.set(make(i), i * width);
+  return out;
+}
+
+/** A copy of row i of [rows, width]: a user's function may keep or change what it is given. */
+export function rowOf(values: Float64Array, i: number, width: number): Float64Array {
+  return values.slice(i * width, (i + 1) * width);
 }
 
 /** Throws unless the value is a list of sizes. */
