@@ -1,7 +1,13 @@
 import { OptionError } from '../errors.js';
 import { checkChoice, checkKnown, checkNumber, defined, isList, isRecord } from '../options.js';
 import { withInputs, withKnownInputs } from '../score/inputs.js';
-import type { Guidance, Inputs, ModelInputs, ScoreModel } from '../score/model.js';
+import {
+  requireModel,
+  type Guidance,
+  type Inputs,
+  type ModelInputs,
+  type ScoreModel,
+} from '../score/model.js';
 import type { Level } from '../sde/level.js';
 import { elementCount } from '../shape.js';
 import { costAt } from '../solvers/counts.js';
@@ -10,7 +16,6 @@ import type { Classifier } from './classifier.js';
 import type { Blend, Weights } from './blend.js';
 import { combine } from './combine.js';
 import { byClassifier, byModel, classifierFree, type Parts } from './parts.js';
-import { requireModel } from './same-process.js';
 
 /** How strongly, where, and with what correction a score is guided. */
 export interface GuidanceStrength {

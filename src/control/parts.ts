@@ -3,12 +3,12 @@ import { checkInteger } from '../options.js';
 import { checkClassLabel, classesIn } from '../score/class-label.js';
 import { commandsOf, deviceOf, setCommands } from '../score/commands.js';
 import { conditionOf, sampleIn, withInputs } from '../score/inputs.js';
-import type { Inputs, ScoreModel } from '../score/model.js';
+import { requireModel, type Inputs, type ScoreModel } from '../score/model.js';
 import type { Level } from '../sde/level.js';
 import { costAt } from '../solvers/counts.js';
 import { checkClassifier, type Classifier } from './classifier.js';
 import type { Combined, ScorePart } from './combine.js';
-import { requireModel, requireSameProcess } from './same-process.js';
+import { requireSameProcess } from './same-process.js';
 
 /** What a guided score is made of. */
 export interface Parts {

@@ -14,7 +14,7 @@ import {
 } from '../sampling/previews.js';
 import { priorMismatch } from '../score/doubts.js';
 import { recordOfInputs } from '../score/inputs.js';
-import type { ScoreModel } from '../score/model.js';
+import { requireModel, type ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
 import { evaluationsOf, noCounts, type Counts } from '../solvers/counts.js';
 import { checkTaken } from '../solvers/named.js';
@@ -78,8 +78,7 @@ export async function prepareRestore(
   measurement: Measurement,
   options: RestoreOptions,
 ): Promise<RestoreJob> {
-  if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function')
-    throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
+  requireModel('model', model);
   checkKnown(options, restoreOptionNames);
   const known = await checkMeasurement(measurement, model.shape);
   const method = checkChoice('method', options.method ?? defaultMethod(model, known), restorationMethods);

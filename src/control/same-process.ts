@@ -2,12 +2,6 @@ import { OptionError } from '../errors.js';
 import type { ScoreModel } from '../score/model.js';
 import type { Sde } from '../sde/sde.js';
 
-/** @throws OptionError for what is no score model. */
-export function requireModel(option: string, model: ScoreModel): void {
-  if (typeof (model as Partial<ScoreModel> | undefined | null)?.evaluate === 'function') return;
-  throw new OptionError(option, model, 'a score model, such as loadModel(path) resolves to');
-}
-
 /** Shares of T at which two processes are compared. */
 const COMPARED = [0.001, 0.03, 0.2, 0.6, 1];
 

@@ -5,7 +5,7 @@ import { checkInteger, checkKnown, checkSeed, checkSignal, isList, isRecord } fr
 import { checkConditions } from '../score/class-label.js';
 import { recordOfInputs } from '../score/inputs.js';
 import { priorMismatch } from '../score/doubts.js';
-import type { ScoreModel } from '../score/model.js';
+import { requireModel, type ScoreModel } from '../score/model.js';
 import { elementCount } from '../shape.js';
 import { Batch, type BatchOptions } from '../solvers/batch.js';
 import type { Constraint } from '../solvers/batch.js';
@@ -100,9 +100,7 @@ export function sample(model: ScoreModel, options: SampleOptions = {}): Sampling
 
 /** @internal The solver that `sample` takes, with its options resolved. */
 export function planOf(model: ScoreModel, options: SampleOptions): Plan {
-  if (typeof (model as Partial<ScoreModel> | undefined)?.evaluate !== 'function') {
-    throw new OptionError('model', model, 'a score model, such as loadModel(path) resolves to');
-  }
+  requireModel('model', model);
   checkKnown(options, optionNames);
   const plan = solverFor(options, model).plan(model);
   checkConstraints(options.constraints);

@@ -1,5 +1,6 @@
 import type { State } from '../device/binding.js';
 import type { Device, Elements } from '../device/device.js';
+import { OptionError } from '../errors.js';
 import type { NdArray } from '../io/npy.js';
 import type { TensorInfo } from '../onnx/file/model.js';
 import type { Level, Process } from '../sde/level.js';
@@ -191,4 +192,10 @@ export interface ScoreModel extends Process, Closable {
   linearize?(): Promise<Linearize>;
   /** Runs of each network in one evaluation at a level, by name; default `{ network: 1 }`. */
   cost?(level: Level): Readonly<Record<string, number>>;
+}
+
+/** @throws OptionError for what is no score model. */
+export function requireModel(option: string, model: ScoreModel): void {
+  if (typeof (model as Partial<ScoreModel> | undefined | null)?.evaluate === 'function') return;
+  throw new OptionError(option, model, 'a score model, such as loadModel(path) resolves to');
 }
