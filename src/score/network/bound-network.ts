@@ -4,7 +4,7 @@ import type { Bound, BoundFeeds, BoundTensors, Tensor } from '../../onnx/run/run
 import { BoundRows, type NetworkArrays, type NetworkForm, type RowLabels } from './bound-rows.js';
 import { classTensor, isShared, stateKind, timeTensor } from './feeds.js';
 import { inputTensor, type InputValue } from './input-values.js';
-import type { PaddedRange } from './ranges.js';
+import { rangesOf, rowsIn, type PaddedRange } from './ranges.js';
 
 /** A network on arrays of a device: splits, pads and converts by commands, and runs what was bound once for each range of rows. */
 export class BoundNetwork {
@@ -27,18 +27,10 @@ export class BoundNetwork {
   enqueue(labels: RowLabels): void {
     this.#last = [];
     const { batch, roles } = this.#form;
-    const { time } = labels;
-    const shared = isShared(roles.time, batch);
-    for (let start = 0; start < time.length;) {
-      let end = Math.min(time.length, start + (batch ?? time.length));
-      if (shared) {
-        const change = time.subarray(start, end).findIndex((label) => label !== time[start]);
-        if (change > 0) end = start + change;
-      }
-      const range = this.#range(start, end);
-      range.enqueue(labels);
-      this.#last.push(range);
-      start = end;
+    for (const range of rangesOf(labels.time, batch, isShared(roles.time, batch))) {
+      const bound = this.#bound(range);
+      bound.enqueue(labels);
+      this.#last.push(bound);
     }
   }
 
@@ -47,17 +39,16 @@ export class BoundNetwork {
     for (const range of this.#last) range.enqueueProduct();
   }
 
-  #range(start: number, end: number): BoundRange {
-    const key = `${start}-${end}`;
-    let range = this.#ranges.get(key);
-    if (!range) {
-      const size = this.#form.batch ?? end - start;
+  #bound(range: PaddedRange): BoundRange {
+    const key = `${range.start}-${range.end}`;
+    let bound = this.#ranges.get(key);
+    if (!bound) {
       // What a product reads may not be written by the other ranges.
       const room = this.#form.transpose ? new Room(this.#device) : this.#room;
-      range = new BoundRange(this.#form, this.#device, room, this.#arrays, { start, end, size });
-      this.#ranges.set(key, range);
+      bound = new BoundRange(this.#form, this.#device, room, this.#arrays, range);
+      this.#ranges.set(key, bound);
     }
-    return range;
+    return bound;
   }
 }
 
@@ -129,15 +120,14 @@ class BoundRange extends BoundRows {
     const times = timeTensor(roles.time, this.repeated(time), isShared(roles.time, batch));
     const labels = { [roles.time.name]: this.#put(roles.time.name, times) };
     if (!roles.class) return labels;
-    const rows = Int32Array.from(this.repeated(Float64Array.from(classes!)));
-    const tensor = classTensor(roles.class, rows, this.form.classes!);
+    const own = rowsIn(this.range).map((row) => classes![row]!);
+    const tensor = classTensor(roles.class, own, this.form.classes!);
     return { ...labels, [roles.class.name]: this.#put(roles.class.name, tensor) };
   }
 
   /** The other inputs, in arrays of this range's own: they stay there until its rows are of other samples. */
   #placed({ samples }: RowLabels): BoundTensors {
-    const { start, end, size } = this.range;
-    const own = Int32Array.from({ length: size }, (_, i) => samples?.[Math.min(start + i, end - 1)] ?? 0);
+    const own = rowsIn(this.range).map((row) => samples?.[row] ?? 0);
     const before = this.#samples;
     if (before && own.every((sample, i) => sample === before[i])) return this.#constants;
     this.#samples = own;
@@ -145,7 +135,7 @@ class BoundRange extends BoundRows {
       this.#inputs.map((input) => {
         const known = this.#constants[input.name];
         if (known && (input.rows ?? 1) === 1) return [input.name, known];
-        const { data, dims } = inputTensor(input, size, own);
+        const { data, dims } = inputTensor(input, this.range.size, own);
         const place = known?.data ?? this.device.allocate(data.length, kindOf(data));
         this.device.write(place, data);
         return [input.name, { data: place, dims }];

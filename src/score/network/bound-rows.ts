@@ -4,7 +4,7 @@ import type { TensorInfo } from '../../onnx/file/model.js';
 import type { BoundTensors, Session } from '../../onnx/run/runtime.js';
 import { stateKind } from './feeds.js';
 import type { InputValue } from './input-values.js';
-import type { PaddedRange } from './ranges.js';
+import { rowsIn, type PaddedRange } from './ranges.js';
 import type { Roles } from './roles.js';
 
 /** What a network is fed with beside its state. */
@@ -88,7 +88,7 @@ export class BoundRows {
     let data = own;
     if (padded || isScaled) {
       const buffer = (data = this.room.place(`${name} rows`, length, 'single'));
-      const sources = Int32Array.from({ length: size }, (_, i) => Math.min(i, end - start - 1));
+      const sources = rowsIn({ start: 0, end: end - start, size });
       this.before.push(({ scale }) => {
         if (padded) this.device.gather(buffer, own, sources);
         else this.device.copy(buffer, own);
@@ -169,8 +169,7 @@ export class BoundRows {
 
   /** The values of the rows of this range, the last one repeated. */
   protected repeated(values: Float64Array): Float64Array {
-    const { start, end, size } = this.range;
-    return Float64Array.from({ length: size }, (_, i) => values[Math.min(start + i, end - 1)]!);
+    return Float64Array.from(rowsIn(this.range), (row) => values[row]!);
   }
 }
 

@@ -18,11 +18,11 @@ import type {
 } from '../model.js';
 import { inputScale, scoreCoefficients } from '../parameterization.js';
 import type { BoundNetwork } from './bound-network.js';
-import type { NetworkArrays } from './bound-rows.js';
+import type { NetworkArrays, RowLabels } from './bound-rows.js';
 import type { ModelDescription } from './description.js';
 import type { ModelMetadata } from './metadata.js';
 import { inputValues, samplesGiven, type InputValue } from './input-values.js';
-import type { Network, Rows } from './network.js';
+import type { Network } from './network.js';
 import type { ProbeReport } from './probe.js';
 import type { Roles } from './roles.js';
 import type { Tape } from './tape.js';
@@ -130,10 +130,8 @@ export class OnnxScoreModel implements ScoreModel {
     if (network.roles.selfCondition) this.selfConditions = true;
     if (network.device === 'cpu') this.linearize = () => this.#linearized();
     this.evaluate = async (x, levels, output, labels, signal, { estimate, variance } = {}) => {
-      this.#check(x, levels, output);
-      const given = this.#given(levels.length, labels);
-      const rows = { x, ...this.#fed(levels), ...given, inputs: values, estimate, signal };
-      await network.run(rows, output, { variance });
+      const rows = this.#labelled(x, levels, output, labels);
+      await network.run({ x, ...rows, inputs: values, estimate, signal }, output, { variance });
     };
     if (network.binds) {
       const bind: BindEvaluation = (device, x, output, companions) => {
@@ -145,8 +143,7 @@ export class OnnxScoreModel implements ScoreModel {
           inputs: values,
         });
         return (levels, labels) => {
-          this.#check(x, levels, output);
-          enqueue({ ...this.#fed(levels), ...this.#given(levels.length, labels) });
+          enqueue(this.#labelled(x, levels, output, labels));
         };
       };
       setCommands(this.evaluate, bind, network.device);
@@ -178,23 +175,18 @@ export class OnnxScoreModel implements ScoreModel {
     const network = await this.#parts.derivative();
     const inputs = this.#values;
     const vjp: Vjp = async (x, v, levels, output, product, labels, signal) => {
-      this.#check(x, levels, output);
-      const { time, scale } = this.#fed(levels);
-      const given = this.#given(levels.length, labels);
-      await network.run({ x, scale, time, ...given, inputs, cotangent: v, signal }, output, {
-        product,
-      });
-      if (scale) this.#rescale(product, scale);
+      const rows = this.#labelled(x, levels, output, labels);
+      await network.run({ x, ...rows, inputs, cotangent: v, signal }, output, { product });
+      if (rows.scale) this.#rescale(product, rows.scale);
     };
     if (network.binds) {
       setVjpCommands(vjp, (device, x, v, output, product) => {
         const arrays = { x, cotangent: v, output, product, isScaled: this.#isScaled, inputs };
         const enqueue = network.bind(device, arrays);
         return (levels, labels) => {
-          this.#check(x, levels, output);
-          const { time, scale } = this.#fed(levels);
-          enqueue({ time, scale, ...this.#given(levels.length, labels) });
-          if (scale) device.scale(product, scale);
+          const rows = this.#labelled(x, levels, output, labels);
+          enqueue(rows);
+          if (rows.scale) device.scale(product, rows.scale);
         };
       });
     }
@@ -206,13 +198,11 @@ export class OnnxScoreModel implements ScoreModel {
     const tape = newTape();
     const inputs = this.#values;
     const linearize: Linearize = async (x, levels, output, labels, signal) => {
-      this.#check(x, levels, output);
-      const { time, scale } = this.#fed(levels);
-      const given = this.#given(levels.length, labels);
-      await network.run({ x, scale, time, ...given, inputs, signal }, output, { tape });
+      const rows = this.#labelled(x, levels, output, labels);
+      await network.run({ x, ...rows, inputs, signal }, output, { tape });
       return async (v, product) => {
         await tape.product(v, product, signal);
-        if (scale) this.#rescale(product, scale);
+        if (rows.scale) this.#rescale(product, rows.scale);
       };
     };
     if (network.binds)
@@ -222,10 +212,9 @@ export class OnnxScoreModel implements ScoreModel {
         let scale: Float64Array | undefined;
         return {
           evaluate: (levels, labels) => {
-            this.#check(x, levels, output);
-            const fed = this.#fed(levels);
-            bound.enqueue({ ...fed, ...this.#given(levels.length, labels) });
-            ({ scale } = fed);
+            const rows = this.#labelled(x, levels, output, labels);
+            bound.enqueue(rows);
+            ({ scale } = rows);
           },
           product: () => {
             bound.enqueueProduct();
@@ -268,6 +257,17 @@ export class OnnxScoreModel implements ScoreModel {
     return this.parameterization === 'edm';
   }
 
+  /** What rows are fed beside x. @throws OptionError for arrays that do not fit, and for classes that are none. */
+  #labelled(
+    x: Elements,
+    levels: readonly Level[],
+    output: Elements,
+    conditions: Int32Array | undefined,
+  ): RowLabels {
+    this.#check(x, levels, output);
+    return { ...this.#fed(levels), ...this.#given(levels.length, conditions) };
+  }
+
   /** What goes into the network beside the state: a time label for every row, and the factor of its state. */
   #fed(levels: readonly Level[]): { time: Float64Array; scale: Float64Array | undefined } {
     const { labels: rule, levels: trained, ladder, parameterization, sigmaData } = this.#description;
@@ -295,7 +295,7 @@ export class OnnxScoreModel implements ScoreModel {
   }
 
   /** What rows are given: the class of each, and the sample whose inputs it has. */
-  #given(count: number, conditions: Int32Array | undefined): Pick<Rows, 'classes' | 'samples'> {
+  #given(count: number, conditions: Int32Array | undefined): Pick<RowLabels, 'classes' | 'samples'> {
     const samples = this.inputs?.samples;
     const bySample = samples !== undefined && conditions?.every((value) => value < 0);
     if (samples !== undefined && !bySample && count !== samples) {

@@ -7,7 +7,7 @@ import { BoundNetwork } from './bound-network.js';
 import type { NetworkArrays, NetworkForm, RowLabels } from './bound-rows.js';
 import { classTensor, isShared, statePort, timeTensor } from './feeds.js';
 import { inputTensor, type InputValue } from './input-values.js';
-import { Inlet, Outlet, type PaddedRange } from './ranges.js';
+import { Inlet, Outlet, rangesOf, rowsIn, type PaddedRange } from './ranges.js';
 import type { Roles } from './roles.js';
 import { Tape } from './tape.js';
 import { elementCount } from '../../shape.js';
@@ -188,17 +188,9 @@ export class Network {
   }
 
   async #run(rows: Rows, output: Float32Array, results: Results): Promise<void> {
-    const count = rows.time.length;
     results.tape?.begin();
-    for (let start = 0; start < count;) {
-      let end = Math.min(count, start + (this.#batch ?? count));
-      if (this.#sharedTime) {
-        const change = rows.time.subarray(start, end).findIndex((label) => label !== rows.time[start]);
-        if (change > 0) end = start + change;
-      }
-      await this.#runOnce(rows, output, results, { start, end, size: this.#batch ?? end - start });
-      start = end;
-    }
+    for (const range of rangesOf(rows.time, this.#batch, this.#sharedTime))
+      await this.#runOnce(rows, output, results, range);
   }
 
   /** Runs the network once, on some of the rows; the last one is repeated where the file wants more. */
@@ -210,20 +202,14 @@ export class Network {
   ): Promise<void> {
     const session = this.#open();
     const { roles } = this;
-    const { start, end, size } = range;
+    const own = rowsIn(range);
+    const times = Float64Array.from(own, (row) => rows.time[row]!);
     const feeds = {
       [roles.state.name]: this.#state.open(rows.x, range, rows.scale),
-      [roles.time.name]: timeTensor(
-        roles.time,
-        Float64Array.from({ length: size }, (_, i) => rows.time[Math.min(start + i, end - 1)]!),
-        this.#sharedTime,
-      ),
+      [roles.time.name]: timeTensor(roles.time, times, this.#sharedTime),
     };
     if (roles.class) {
-      const classes = Int32Array.from(
-        { length: size },
-        (_, i) => rows.classes![Math.min(start + i, end - 1)]!,
-      );
+      const classes = own.map((row) => rows.classes![row]!);
       feeds[roles.class.name] = classTensor(roles.class, classes, this.#classes!);
     }
     if (this.#estimate) {
@@ -231,11 +217,8 @@ export class Network {
       feeds[roles.selfCondition!.name] = this.#estimate.open(rows.estimate ?? zero(), range);
     }
     if (rows.inputs?.length) {
-      const samples = Int32Array.from(
-        { length: size },
-        (_, i) => rows.samples?.[Math.min(start + i, end - 1)] ?? 0,
-      );
-      for (const input of rows.inputs) feeds[input.name] = inputTensor(input, size, samples);
+      const samples = own.map((row) => rows.samples?.[row] ?? 0);
+      for (const input of rows.inputs) feeds[input.name] = inputTensor(input, range.size, samples);
     }
     if (rows.cotangent) feeds[COTANGENT] = this.#cotangent.open(rows.cotangent, range);
     const fetches: PartialFeeds = {

@@ -9,6 +9,36 @@ export interface PaddedRange {
 }
 
 /**
+ * The ranges in which rows go through a network, in order.
+ *
+ * @param time label of each row.
+ * @param batch rows of every run; all at once where undefined.
+ * @param isShared whether the network takes one time for all rows, so that rows of different times cannot go together.
+ */
+export function rangesOf(
+  time: Float64Array,
+  batch: number | undefined,
+  isShared: boolean,
+): readonly PaddedRange[] {
+  const ranges: PaddedRange[] = [];
+  for (let start = 0; start < time.length;) {
+    let end = Math.min(time.length, start + (batch ?? time.length));
+    if (isShared) {
+      const change = time.subarray(start, end).findIndex((label) => label !== time[start]);
+      if (change > 0) end = start + change;
+    }
+    ranges.push({ start, end, size: batch ?? end - start });
+    start = end;
+  }
+  return ranges;
+}
+
+/** The rows of a run: those of its range, the last one again up to its size. */
+export function rowsIn({ start, end, size }: PaddedRange): Int32Array {
+  return Int32Array.from({ length: size }, (_, i) => Math.min(start + i, end - 1));
+}
+
+/**
  * Rows on their way into a network: the array itself where nothing has to be scaled or repeated. Of rows of two parts they are the first,
  * and the second is 0.
  */
