@@ -6,7 +6,7 @@ import { fromFloat16 } from '../io/float16.js';
 import { nameSource } from '../score/network/network.js';
 import { elementCount } from '../shape.js';
 
-/** ArrayRows of numbers, [count, ...shape]. */
+/** Rows of numbers, [count, ...shape]. */
 export interface ArrayRows {
   readonly values: Float32Array;
   readonly shape: readonly number[];

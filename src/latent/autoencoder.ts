@@ -2,6 +2,7 @@ import { ModelError, OptionError } from '../errors.js';
 import { fromBytes } from '../device/bytes.js';
 import type { ImageBatch } from '../io/image.js';
 import { readWholeModel } from '../onnx/file/model.js';
+import { isWithin, shownSizes } from '../onnx/file/sizes.js';
 import { createSession } from '../onnx/run/runtime.js';
 import { checkInteger, checkKnown, checkNumber, checkSignal, defined, isList } from '../options.js';
 import { nameSource } from '../score/network/network.js';
@@ -149,6 +150,7 @@ export async function loadDecoder(given: ModelFile, options: AutoencoderOptions 
   };
 }
 
+/** The shape of the picture of a latent: that of the file, or in proportion to what it makes of a small latent. */
 async function shapeOfPicture(network: ArrayNetwork, latent: readonly number[]): Promise<PictureShape> {
   checkFits('decoder', network, latent, 'latents');
   const [channels, height, width] = latent as [number, number, number];
@@ -203,6 +205,7 @@ export async function loadEncoder(given: ModelFile, options: EncoderOptions = {}
   };
 }
 
+/** The shape of the pictures of which the network makes such latents, in proportion to what it makes of a small picture. */
 async function shapeOfSource(
   network: ArrayNetwork,
   latent: readonly number[],
@@ -305,11 +308,8 @@ function checkFits(
 ): void {
   const wanted = input.shape?.slice(1);
   const isImage = shape.length === 3 && shape.every((size) => Number.isSafeInteger(size) && size > 0);
-  const fits =
-    !wanted ||
-    (wanted.length === 3 && wanted.every((size, i) => typeof size === 'string' || size === shape[i]));
-  if (isImage && fits) return;
-  const takes = `[${(input.shape ?? []).map((size) => (size === '' ? '?' : size)).join(', ')}]`;
+  if (isImage && (!wanted || isWithin(shape, wanted))) return;
+  const takes = shownSizes(input.shape ?? []);
   throw new OptionError(
     option,
     source,

@@ -1,5 +1,6 @@
 import { OptionError } from '../errors.js';
 import type { TensorInfo } from '../onnx/file/model.js';
+import { shownTensor } from '../onnx/file/sizes.js';
 import { isRecord } from '../options.js';
 import type { FedInput, Inputs, ScoreModel } from './model.js';
 
@@ -44,15 +45,12 @@ export function requireInputs({ inputs }: Pick<ScoreModel, 'inputs'>): void {
 }
 
 /** The error about an input that is fed nothing. @param where values are given in the library */
-export function missingInput(
-  { name, type, shape }: Pick<TensorInfo, 'name' | 'type' | 'shape'>,
-  where: string,
-): OptionError {
-  const dims = shape ? `[${shape.map((size) => (size === '' ? '?' : size)).join(', ')}]` : '';
+export function missingInput(info: Pick<TensorInfo, 'name' | 'type' | 'shape'>, where: string): OptionError {
+  const { name } = info;
   return new OptionError(
     `inputs.${name}`,
     undefined,
-    `a number or an array: the network takes ${type}${dims} there, which is neither its state, its time nor a class ` +
+    `a number or an array: the network takes ${shownTensor(info)} there, which is neither its state, its time nor a class ` +
       `(--input ${name}=FILE.npy, or ${where})`,
   );
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { ModelError } from '../../errors.js';
-import type { TensorInfo } from '../../onnx/file/model.js';
+import { shownTensor } from '../../onnx/file/sizes.js';
 import type { Inspection } from '../../score/network/inspect.js';
 import { addRecipes } from '../shared/help.js';
 import { addModelOptions, loadOptions, quietRuntime, type ModelFlags } from '../shared/model.js';
@@ -42,8 +42,8 @@ export function inspectCommand(): Command {
 function report({ inputs, outputs, opsets, operators, parameters, metadata, ...found }: Inspection): string {
   const { model, probe } = found;
   const sections: [heading: string, lines: string[]][] = [
-    ['Inputs', inputs.map(tensor)],
-    ['Outputs', outputs.map(tensor)],
+    ['Inputs', inputs.map((info) => `${info.name}: ${shownTensor(info)}`)],
+    ['Outputs', outputs.map((info) => `${info.name}: ${shownTensor(info)}`)],
     ['Operator sets', Object.entries(opsets).map(([name, version]) => `${name || 'ai.onnx'} ${version}`)],
     [
       `Operators (${parameters.toLocaleString('en')} parameters)`,
@@ -73,11 +73,6 @@ function report({ inputs, outputs, opsets, operators, parameters, metadata, ...f
         `${heading}\n${lines.map((line) => `  ${line.replaceAll('\n', '\\n')}\n`).join('')}`,
     )
     .join('\n');
-}
-
-function tensor({ name, type, shape }: TensorInfo): string {
-  const dims = shape?.map((size) => (size === '' ? '?' : size)).join(', ');
-  return `${name}: ${type}${dims === undefined ? '' : `[${dims}]`}`;
 }
 
 function plain(value: unknown): string {

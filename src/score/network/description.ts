@@ -1,5 +1,6 @@
 import { ModelError, OptionError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
+import { isWithin, shownSizes } from '../../onnx/file/sizes.js';
 import { checkChoice, checkInteger, checkNumber, isList } from '../../options.js';
 import { ddpmLadder, geometricSigmas, linearBetas, smldLadder } from '../../sde/ladder.js';
 import { ladderSde } from '../../sde/ladder-sde.js';
@@ -82,69 +83,79 @@ export function describeModel(
 ): ModelDescription {
   const parameterization = options.parameterization ?? metadata.parameterization;
   const sdeGiven = options.sde ?? metadata.sde;
-  if (parameterization === undefined || sdeGiven === undefined) {
-    const missing = [
-      ...(sdeGiven === undefined
-        ? ["sde (--sde), the process it was trained on: 'vp', 'subvp', 've', 'edm' or 'flow'"]
-        : []),
-      ...(parameterization === undefined
-        ? [
-            `parameterization (--parameterization), what its output means: ${parameterizations.map((p) => `'${p}'`).join(', ')}`,
-          ]
-        : []),
-      ...((options.labels ?? metadata.labels) === undefined
-        ? ["labels (--labels), which number it takes as its time, such as 't*999', 'sigma' or 'index'"]
-        : []),
-    ];
-    throw new ModelError(`It does not say what it is (no fastsde metadata). Give ${missing.join('; ')}.`);
-  }
+  if (parameterization === undefined || sdeGiven === undefined)
+    throw undescribed({ sde: sdeGiven, parameterization, labels: options.labels ?? metadata.labels });
   checkChoice('parameterization', parameterization, parameterizations);
   const base = resolveSde(options, metadata);
-  const integer = roles.time.type.startsWith('int');
-  const trainedLevels = options.trainedLevels ?? metadata.trainedLevels;
-  if (trainedLevels !== undefined) checkInteger('trainedLevels', trainedLevels, 1, MOST_LEVELS);
-  const given = options.ladder ?? metadata.ladder;
-  const discrete = integer || trainedLevels !== undefined || given !== undefined;
-  const labels = labelRule(
-    options.labels ?? metadata.labels ?? defaultLabels(base.name, parameterization, discrete),
-  );
-  if (integer && !labels.discrete) {
-    throw new OptionError(
-      'labels',
-      labels.name,
-      `'index' or 'reversed-index': the time input "${roles.time.name}" takes integers (${roles.time.type})`,
-    );
-  }
-  const known =
-    given === undefined
-      ? labels.discrete
-        ? trainedLadder(base, trainedLevels)
-        : undefined
-      : givenLadder(given, base, trainedLevels);
-  requireSignal(known, parameterization);
-  if (known) requireEffect(options.constants, given !== undefined);
-  const ladder = known && integer ? { ...known, nearest: true } : known;
+  const { ladder, labels, levels } = resolveLevels(options, metadata, roles.time, base, parameterization);
   const sde = ladder ? ladderSde(ladder, base) : base;
   const shape = resolveShape(options, metadata, roles.state);
   const learnedVariance = hasVariance(roles, shape);
   const classes = resolveClasses(options, metadata, roles);
+  const sigmaData = options.sigmaData ?? metadata.sigmaData ?? sde.constants['sigmaData'] ?? SIGMA_DATA;
   return {
     sde,
     ...(ladder && { ladder }),
     ...(options.scheduler && { scheduler: options.scheduler }),
     parameterization,
-    sigmaData: checkNumber(
-      'sigmaData',
-      options.sigmaData ?? metadata.sigmaData ?? sde.constants['sigmaData'] ?? SIGMA_DATA,
-      0,
-    ),
+    sigmaData: checkNumber('sigmaData', sigmaData, 0),
     labels,
-    levels: ladder?.levels ?? trainedLevels ?? LEVELS,
+    levels,
     shape,
     ...(classes !== undefined && { classes }),
     ...(classes !== undefined && metadata.nullClass !== undefined && { nullClass: metadata.nullClass }),
     ...(learnedVariance !== false && { learnedVariance }),
   };
+}
+
+/** The error of a file that does not say what it is, with what is to be given. */
+function undescribed(given: Readonly<Record<'sde' | 'parameterization' | 'labels', unknown>>): ModelError {
+  const outputs = parameterizations.map((name) => `'${name}'`).join(', ');
+  const wanted = {
+    sde: "sde (--sde), the process it was trained on: 'vp', 'subvp', 've', 'edm' or 'flow'",
+    parameterization: `parameterization (--parameterization), what its output means: ${outputs}`,
+    labels: "labels (--labels), which number it takes as its time, such as 't*999', 'sigma' or 'index'",
+  };
+  const missing = (Object.keys(wanted) as (keyof typeof wanted)[]).filter(
+    (name) => given[name] === undefined,
+  );
+  const all = missing.map((name) => wanted[name]).join('; ');
+  return new ModelError(`It does not say what it is (no fastsde metadata). Give ${all}.`);
+}
+
+/** The trained levels, where there are any, and the number that the network is fed as a level. */
+function resolveLevels(
+  options: DescriptionOptions,
+  metadata: ModelMetadata,
+  time: TensorInfo,
+  base: Sde,
+  parameterization: Parameterization,
+): Pick<ModelDescription, 'ladder' | 'labels' | 'levels'> {
+  const isInteger = time.type.startsWith('int');
+  const trainedLevels = options.trainedLevels ?? metadata.trainedLevels;
+  if (trainedLevels !== undefined) checkInteger('trainedLevels', trainedLevels, 1, MOST_LEVELS);
+  const given = options.ladder ?? metadata.ladder;
+  const isDiscrete = isInteger || trainedLevels !== undefined || given !== undefined;
+  const labels = labelRule(
+    options.labels ?? metadata.labels ?? defaultLabels(base.name, parameterization, isDiscrete),
+  );
+  if (isInteger && !labels.discrete) {
+    throw new OptionError(
+      'labels',
+      labels.name,
+      `'index' or 'reversed-index': the time input "${time.name}" takes integers (${time.type})`,
+    );
+  }
+  const known =
+    given !== undefined
+      ? givenLadder(given, base, trainedLevels)
+      : labels.discrete
+        ? trainedLadder(base, trainedLevels)
+        : undefined;
+  requireSignal(known, parameterization);
+  if (known) requireEffect(options.constants, given !== undefined);
+  const ladder = known && isInteger ? { ...known, nearest: true } : known;
+  return { ...(ladder && { ladder }), labels, levels: ladder?.levels ?? trainedLevels ?? LEVELS };
 }
 
 function resolveSde(options: DescriptionOptions, metadata: ModelMetadata): Sde {
@@ -244,7 +255,7 @@ function trainedLadder(sde: Sde, levels: number | undefined): Ladder {
 function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, state: TensorInfo): number[] {
   const given = options.shape ?? metadata.shape;
   const inFile = state.shape?.slice(1);
-  const written = `"${state.name}" [${(state.shape ?? []).map((size) => (size === '' ? '?' : size)).join(', ')}]`;
+  const written = `"${state.name}" ${shownSizes(state.shape ?? [])}`;
   const shape = given ?? inFile;
   if (shape !== undefined && !isList(shape)) throw new OptionError('shape', shape, 'an array of sizes');
   if (shape === undefined || shape.length === 0 || shape.some((size) => typeof size !== 'number')) {
@@ -253,10 +264,7 @@ function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, stat
       { option: 'shape' },
     );
   }
-  const fits =
-    inFile === undefined ||
-    (inFile.length === shape.length &&
-      inFile.every((size, i) => typeof size === 'string' || size === shape[i]));
+  const fits = inFile === undefined || isWithin(shape, inFile);
   if (!fits) throw new OptionError('shape', shape, `as in the network's input ${written}, without the batch`);
   const sizes = (shape as number[]).map((size, i) => checkInteger(`shape[${i}]`, size, 1));
   if (elementCount(sizes) > MOST_ELEMENTS) {
@@ -269,12 +277,9 @@ function resolveShape(options: DescriptionOptions, metadata: ModelMetadata, stat
 function hasVariance({ output, state }: Roles, shape: readonly number[]): boolean | undefined {
   const dims = output.shape?.slice(1);
   if (dims === undefined) return undefined;
-  const fits = (expected: readonly number[]) =>
-    dims.length === expected.length &&
-    dims.every((size, i) => typeof size === 'string' || size === expected[i]);
   const doubled = [2 * shape[0]!, ...shape.slice(1)];
-  if (fits(shape)) return fits(doubled) ? undefined : false;
-  if (fits(doubled)) return true;
+  if (isWithin(shape, dims)) return isWithin(doubled, dims) ? undefined : false;
+  if (isWithin(doubled, dims)) return true;
   throw new ModelError(
     `Its output "${output.name}" [${output.shape!.join(', ')}] does not have the shape of its input "${state.name}" ` +
       `[N, ${shape.join(', ')}]. Name another output with names.output (--output-name), or another input with names.state ` +

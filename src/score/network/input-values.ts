@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { OptionError } from '../../errors.js';
 import type { NumericArray } from '../../io/npy.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
+import { isWithin, shownTensor } from '../../onnx/file/sizes.js';
 import type { Tensor } from '../../onnx/run/runtime.js';
 import { checkKnown, isList, isRecord } from '../../options.js';
 import { elementCount } from '../../shape.js';
 import type { FedInput, Inputs } from '../model.js';
 import { toFloat16 } from '../../io/float16.js';
-import { typed, type Roles } from './roles.js';
+import type { Roles } from './roles.js';
 
 /** The value of an input as the network takes it. */
 export interface InputValue {
@@ -77,7 +78,7 @@ function valueOf(info: TensorInfo, given: Inputs[string], { state }: Roles): Inp
   const option = `inputs.${name}`;
   const isByRow = hasRows(info, state);
   const sizes = isByRow ? info.shape?.slice(1) : info.shape;
-  const wanted = `${typed(info)}${isByRow ? `, one for all samples ([1${listed(sizes)}]) or a row for each` : ''}`;
+  const wanted = `${shownTensor(info)}${isByRow ? `, one for all samples ([1${listed(sizes)}]) or a row for each` : ''}`;
   if (typeof given === 'number') {
     if (sizes === undefined || sizes.some((size) => typeof size === 'string'))
       throw new OptionError(option, given, `an array, ${wanted}: the file leaves its shape open`);
@@ -95,7 +96,7 @@ function valueOf(info: TensorInfo, given: Inputs[string], { state }: Roles): Inp
     throw new OptionError(option, text, `the sizes of an array of ${data.length} elements`);
   const hasBatch = isByRow && (sizes === undefined || shape.length > sizes.length);
   const own = hasBatch ? shape.slice(1) : shape;
-  if (sizes !== undefined && !fits(own, sizes)) throw new OptionError(option, text, wanted);
+  if (sizes !== undefined && !isWithin(own, sizes)) throw new OptionError(option, text, wanted);
   const fed = converted(option, info, data);
   const sha256 = createHash('sha256')
     .update(new Uint8Array(fed.buffer, fed.byteOffset, fed.byteLength))
@@ -111,12 +112,6 @@ function hasRows({ shape }: TensorInfo, state: TensorInfo): boolean {
   if (own === undefined) return false;
   if (typeof own === 'number') return own === batch;
   return typeof batch !== 'string' || batch === '' || own === '' || own === batch;
-}
-
-function fits(shape: readonly number[], sizes: readonly (number | string)[]): boolean {
-  return (
-    shape.length === sizes.length && sizes.every((size, i) => typeof size === 'string' || size === shape[i])
-  );
 }
 
 function listed(sizes: readonly (number | string)[] | undefined): string {

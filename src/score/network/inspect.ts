@@ -1,10 +1,10 @@
 import { FastsdeError } from '../../errors.js';
 import { readModel, type TensorInfo } from '../../onnx/file/model.js';
+import { shownTensor } from '../../onnx/file/sizes.js';
 import { elementCount } from '../../shape.js';
 import { pathOf, type FilePath } from '../../io/path.js';
 import { checkLoadOptions, networkIn, openNetwork, type LoadOptions } from './load.js';
 import type { ProbeReport } from './probe.js';
-import { typed } from './roles.js';
 
 /** What there is to know of a model file before one samples from it. */
 export interface Inspection {
@@ -102,7 +102,7 @@ async function summarize(
     ...(classes !== undefined && { classes }),
     names: Object.fromEntries(Object.entries(roles).map(([role, { name }]) => [role, name])),
     ...(description.learnedVariance && { learnedVariance: 'the second half of the channels of the output' }),
-    ...(inputs.length > 0 && { inputs: inputs.map((info) => `${info.name} ${typed(info)}`) }),
+    ...(inputs.length > 0 && { inputs: inputs.map((info) => `${info.name} ${shownTensor(info)}`) }),
   };
   try {
     const probe = options.probe === false ? undefined : await opened.probe(description);

@@ -1,5 +1,6 @@
 import { ModelError } from '../../errors.js';
 import type { TensorInfo } from '../../onnx/file/model.js';
+import { shownTensor } from '../../onnx/file/sizes.js';
 import { isFloat } from '../../onnx/file/tensor.js';
 import { nearest } from '../../options.js';
 import type { TensorNames } from './metadata.js';
@@ -196,10 +197,5 @@ function isLike({ shape }: TensorInfo, { shape: out }: TensorInfo): boolean {
 }
 
 function quoted(infos: readonly TensorInfo[]): string {
-  return infos.map((info) => `"${info.name}" (${typed(info)})`).join(', ');
-}
-
-/** Type and shape of a tensor, such as float32[N, 77, 768]. */
-export function typed({ type, shape }: Pick<TensorInfo, 'type' | 'shape'>): string {
-  return `${type}${shape ? `[${shape.map((size) => (size === '' ? '?' : size)).join(', ')}]` : ''}`;
+  return infos.map((info) => `"${info.name}" (${shownTensor(info)})`).join(', ');
 }
