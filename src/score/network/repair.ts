@@ -63,78 +63,122 @@ export async function findRepair(
   levels: readonly LevelReading[],
   verdict: Verdict,
 ): Promise<Repair | undefined> {
-  const { description } = trial;
-  const range = description.sde.dataRange;
+  const range = trial.description.sde.dataRange;
   const imperfect = imperfection(levels, range);
   const looksRight = verdict === 'right' && isDenoiser(levels, range, 0.05);
   if (looksRight && (imperfect < GOOD || isWhite(declared, levels, range)))
     return findUnscaled(network, trial, declared, levels);
-  // What no denoiser does needs no much better one to be doubted.
-  const turned = !isDenoiser(levels, range, 0.1);
-  let best: Candidate | undefined;
-  const consider = async (on: Trial, reading: Reading, process: string | undefined, price: number) => {
-    const found = await attempt(on, reading);
-    const own = on.description.sde.dataRange;
-    if (!found || judge(found, reading, own) !== 'right' || !isDenoiser(found, own, 0.1)) return;
-    if (isRandom(found) || findMisplaced(found, own)?.severity === 'error') return;
-    const { description: read } = on;
-    const { parameterization, labels } = reading;
-    if (['eps', 'score', 'flow', 'reversed-flow'].includes(parameterization) && !isNoise(found)) return;
-    const idle = isIdle(found, own, ({ t }) => {
-      const level = { alpha: read.sde.alpha(t), sigma: read.sde.sigma(t) };
-      return 1 + level.sigma ** 2 * scoreCoefficients(parameterization, level, read.sigmaData).state;
-    });
-    if (idle && parameterization !== 'x0') return;
-    // What an affine map of x does says nothing of process and labels, and not enough against a reading that does as well.
-    const isOutput = process === undefined && labels.name === declared.labels.name;
-    if (isIsotropic(found, own, 0.1) && (!isOutput || verdict === 'right')) return;
-    // Networks that say x_0 take away more under a process with less noise, which looks better.
-    const kept = imperfection(found, own);
-    const left = kept * (process === undefined ? 1 : reading.parameterization === 'x0' ? 2 : 1.3);
-    const much = process === undefined && smooths(reading, declared) ? 2 : 1.3;
-    const better = turned ? kept < imperfect + 0.3 : left < imperfect / much - 0.1;
-    if (verdict === 'right' && !better) return;
-    const rank = left + 0.05 * noiseLeft(found, own) + price;
-    if (best === undefined || rank < best.rank) {
-      best = { reading, on, levels: found, left, rank, ...(process !== undefined && { process }) };
-    }
-  };
-  const isPerfect = () => best !== undefined && best.left < GOOD;
-
+  const search = new Search(trial, declared, levels, verdict);
   // Another output costs nothing but where the input is scaled; labels and processes cost an evaluation each.
   const most = declared.parameterization === 'x0' ? FAINT : DOUBTFUL;
   const isCheap = looksRight && imperfect < most && noiseKept(levels, range) < NOISY;
-  for (const reading of outputs(declared, description.sde.name))
-    if (!looksRight || reading.parameterization !== 'edm') await consider(trial, reading, undefined, 0);
-  if (!isPerfect() && !isCheap) {
-    for (const labels of otherLabels(description.sde.name, declared)) {
-      const relabelled = { ...declared, labels };
-      await consider(trial, relabelled, undefined, 0.05);
-      for (const reading of outputs(relabelled, description.sde.name))
-        await consider(trial, reading, undefined, 0.15);
-    }
-  }
-  if (!isPerfect() && !isCheap) {
-    for (const { flag, process } of otherProcesses(description)) {
-      const on = new Trial(network, process);
-      const endsInNoise = process.ladder?.alpha.at(-1) === 0;
-      for (const labels of labelsUnder(process, declared, verdict)) {
-        const own = { ...declared, labels };
-        const price = 0.3 + (labels.name === declared.labels.name ? 0 : 0.05);
-        for (const reading of [own, ...outputs(own, process.sde.name)])
-          // Where no signal is left, a network says x_0 or nothing.
-          if (!endsInNoise || saysData(reading.parameterization)) await consider(on, reading, flag, price);
-      }
-    }
-  }
-  if (best === undefined) return looksRight ? findUnscaled(network, trial, declared, levels) : undefined;
-  const { reading, process, on, levels: found } = best;
+  await search.tryOutputs(looksRight);
+  if (!isCheap && !search.isPerfect) await search.tryLabels();
+  if (!isCheap && !search.isPerfect) await search.tryProcesses(network);
+  if (search.best === undefined)
+    return looksRight ? findUnscaled(network, trial, declared, levels) : undefined;
+  const { reading, process, on, levels: found } = search.best;
   const clear = noiseLeft(found, range) < noiseLeft(levels, range) - Math.log(30);
   const sure = verdict === 'wrong' || (verdict === 'doubtful' && clear);
   const isDoubt = !sure || process !== undefined;
   if (isDoubt && (await contradiction(on, reading)) > 2 * (await contradiction(trial, declared)) + FAR)
     return undefined;
   return { ...reading, ...(process !== undefined && { process }), severity: sure ? 'error' : 'warning' };
+}
+
+/** The search for a reading that is better than the declared one. */
+class Search {
+  /** The best of those that were tried. */
+  best: Candidate | undefined;
+  readonly #trial: Trial;
+  readonly #declared: Reading;
+  readonly #verdict: Verdict;
+  /** What is wrong with the declared reading. */
+  readonly #imperfect: number;
+  /** Whether the declared reading does what no denoiser does: then no much better one is needed to doubt it. */
+  readonly #isTurned: boolean;
+
+  constructor(trial: Trial, declared: Reading, levels: readonly LevelReading[], verdict: Verdict) {
+    const range = trial.description.sde.dataRange;
+    this.#trial = trial;
+    this.#declared = declared;
+    this.#verdict = verdict;
+    this.#imperfect = imperfection(levels, range);
+    this.#isTurned = !isDenoiser(levels, range, 0.1);
+  }
+
+  /** Whether nothing better is to be looked for. */
+  get isPerfect(): boolean {
+    return this.best !== undefined && this.best.left < GOOD;
+  }
+
+  /** Other outputs. @param looksRight whether the declared one denoises; then the input is not scaled either. */
+  async tryOutputs(looksRight: boolean): Promise<void> {
+    for (const reading of outputs(this.#declared, this.#trial.description.sde.name))
+      if (!looksRight || reading.parameterization !== 'edm')
+        await this.#try(this.#trial, reading, undefined, 0);
+  }
+
+  /** Other labels, with the declared output and with others. */
+  async tryLabels(): Promise<void> {
+    const { name } = this.#trial.description.sde;
+    for (const labels of otherLabels(name, this.#declared)) {
+      const relabelled = { ...this.#declared, labels };
+      await this.#try(this.#trial, relabelled, undefined, 0.05);
+      for (const reading of outputs(relabelled, name)) await this.#try(this.#trial, reading, undefined, 0.15);
+    }
+  }
+
+  /** Other processes, with the labels and outputs of their networks. */
+  async tryProcesses(network: Runner): Promise<void> {
+    const declared = this.#declared;
+    for (const { flag, process } of otherProcesses(this.#trial.description)) {
+      const on = new Trial(network, process);
+      const endsInNoise = process.ladder?.alpha.at(-1) === 0;
+      for (const labels of labelsUnder(process, declared, this.#verdict)) {
+        const own = { ...declared, labels };
+        const price = 0.3 + (labels.name === declared.labels.name ? 0 : 0.05);
+        for (const reading of [own, ...outputs(own, process.sde.name)])
+          // Where no signal is left, a network says x_0 or nothing.
+          if (!endsInNoise || saysData(reading.parameterization)) await this.#try(on, reading, flag, price);
+      }
+    }
+  }
+
+  /** @param price what a reading that changes more has to be better by. */
+  async #try(on: Trial, reading: Reading, process: string | undefined, price: number): Promise<void> {
+    const found = await attempt(on, reading);
+    if (!found || !isCredible(on, reading, found)) return;
+    const [declared, verdict] = [this.#declared, this.#verdict];
+    const range = on.description.sde.dataRange;
+    // What an affine map of x does says nothing of process and labels, and not enough against a reading that does as well.
+    const isOutput = process === undefined && reading.labels.name === declared.labels.name;
+    if (isIsotropic(found, range, 0.1) && (!isOutput || verdict === 'right')) return;
+    // Networks that say x_0 take away more under a process with less noise, which looks better.
+    const kept = imperfection(found, range);
+    const left = kept * (process === undefined ? 1 : reading.parameterization === 'x0' ? 2 : 1.3);
+    const much = process === undefined && smooths(reading, declared) ? 2 : 1.3;
+    const better = this.#isTurned ? kept < this.#imperfect + 0.3 : left < this.#imperfect / much - 0.1;
+    if (verdict === 'right' && !better) return;
+    const rank = left + 0.05 * noiseLeft(found, range) + price;
+    if (this.best === undefined || rank < this.best.rank)
+      this.best = { reading, on, levels: found, left, rank, ...(process !== undefined && { process }) };
+  }
+}
+
+/** Whether a reading makes the network a denoiser of data in the range, whose output is what the reading says. */
+function isCredible({ description }: Trial, reading: Reading, found: readonly LevelReading[]): boolean {
+  const { sde, sigmaData } = description;
+  const { parameterization } = reading;
+  if (judge(found, reading, sde.dataRange) !== 'right' || !isDenoiser(found, sde.dataRange, 0.1))
+    return false;
+  if (isRandom(found) || findMisplaced(found, sde.dataRange)?.severity === 'error') return false;
+  if (['eps', 'score', 'flow', 'reversed-flow'].includes(parameterization) && !isNoise(found)) return false;
+  const idle = isIdle(found, sde.dataRange, ({ t }) => {
+    const level = { alpha: sde.alpha(t), sigma: sde.sigma(t) };
+    return 1 + level.sigma ** 2 * scoreCoefficients(parameterization, level, sigmaData).state;
+  });
+  return !idle || parameterization === 'x0';
 }
 
 /**
