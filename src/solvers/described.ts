@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js';
 import { checkChoice } from '../options.js';
 import type { SolverChoice } from './choice.js';
-import { predictorNames, solverNames, solverOptions } from './names.js';
+import { besideMethods, predictorNames, solverNames, solverOptions } from './names.js';
 
 /** A sampler that a text describes. */
 export interface DescribedSampler {
@@ -13,16 +13,6 @@ export interface DescribedSampler {
 }
 
 const samplerNames: readonly string[] = [...predictorNames.filter((name) => name !== 'none'), ...solverNames];
-
-/** Options that stand beside the method, not among its own. */
-const besides: readonly string[] = [
-  'predictor',
-  'corrector',
-  'snr',
-  'correctorSteps',
-  'norm',
-  ...solverOptions['predictor-corrector'],
-];
 
 /**
  * Samplers as a text has them, with commas between them: `heun`, `unipc:order=3,grid=karras`, or every method that a pattern matches,
@@ -84,7 +74,7 @@ function choiceOf(name: string, options: Readonly<Record<string, string>>): Solv
   const own: Record<string, unknown> = {};
   const isWhole = name in solverOptions && name !== 'predictor-corrector';
   for (const [option, text] of Object.entries(options)) {
-    const place = !isWhole && besides.includes(option) ? beside : own;
+    const place = !isWhole && besideMethods.includes(option) ? beside : own;
     place[option] = valueOf(option, text);
   }
   if (name !== 'predictor-corrector')

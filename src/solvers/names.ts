@@ -95,6 +95,11 @@ const predictorCorrectorOnly = [
   'sequence',
 ] as const;
 
+/** Options of `sample` that stand beside a method, not among its own: those of predictor-corrector sampling. */
+export const besideMethods: readonly string[] = [
+  ...new Set([...predictorCorrectorOnly, ...solverOptions['predictor-corrector']]),
+];
+
 /** The solver that is given; without one, predictor-corrector where an option is its own, else {@link defaultSolver}. */
 export function solverOf<Solver>(
   choice: { readonly solver?: Solver | undefined; readonly grid?: unknown } & {

@@ -6,6 +6,7 @@ import type { Grid } from '../../sde/grid.js';
 import { gridNames } from '../../sde/names.js';
 import type { SolverChoice } from '../../solvers/choice.js';
 import {
+  besideMethods,
   bs,
   correctorNames,
   defaultSolver,
@@ -57,20 +58,10 @@ export interface SolverFlags {
   readonly threshold?: number;
 }
 
-/** What a flag stands for beside a method's own options. */
-const shared: readonly string[] = [
-  'predictor',
-  'corrector',
-  'snr',
-  'correctorSteps',
-  'norm',
-  ...solverOptions['predictor-corrector'],
-];
-
 /** The options that belong to one method or another alone. */
 const own = [predictorOptions, solverOptions]
   .flatMap((methods) => Object.values<readonly string[]>(methods).flat())
-  .filter((option) => !shared.includes(option));
+  .filter((option) => !besideMethods.includes(option));
 
 /** The flags with which a method's own option may be given. */
 function ownersOf(option: string): string {
@@ -256,7 +247,7 @@ export function solverChoice(flags: SolverFlags): SolverChoice {
   const isSolver = solver in solverOptions && solver !== 'predictor-corrector';
   const moving = solver in predictorOptions ? (solver as PredictorName) : (predictor ?? 'reverse-diffusion');
   const taken: readonly string[] = isSolver ? solverOptions[solver as SolverName] : predictorOptions[moving];
-  for (const name of isSolver ? [...own, ...shared] : own) {
+  for (const name of isSolver ? [...own, ...besideMethods] : own) {
     if (given[name] === undefined || taken.includes(name)) continue;
     const method = solver === 'predictor-corrector' ? `--predictor ${moving}` : `--solver ${solver}`;
     const flag = name === 'clip' && threshold !== undefined ? 'threshold' : name;
