@@ -10,8 +10,8 @@ import {
   counted,
   evaluationRange,
   modelArgument,
-  reached,
   reportOptions,
+  showingTimes,
   withModel,
   type ReportFlags,
 } from '../shared/report.js';
@@ -84,9 +84,7 @@ async function decodeTo(path: string | undefined, flags: DecodeFlags, signal: Ab
         ...defined({ temperature: flags.temperature }),
         ...classesOf(latents, flags, model),
         signal,
-        onProgress: ({ fraction, count, time }) => {
-          show(fraction, count, reached(time));
-        },
+        ...showingTimes(show),
       }),
     );
     await writeSamples(output, { samples: Float32Array.from(values), shape, first: 0 }, model.sde);

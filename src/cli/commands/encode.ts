@@ -18,8 +18,8 @@ import {
   counted,
   evaluationRange,
   modelArgument,
-  reached,
   reportOptions,
+  showingTimes,
   withModel,
   type Opened,
   type ReportFlags,
@@ -106,9 +106,7 @@ async function encodeTo(path: string | undefined, flags: EncodeFlags, signal: Ab
         ...odeOptions(flags),
         ...classesOf(set, flags, model),
         signal,
-        onProgress: ({ fraction, count, time }) => {
-          show(fraction, count, reached(time));
-        },
+        ...showingTimes(show),
       }),
     );
     await writeLatents(output, { values, shape, ...(set.labels && { labels: set.labels }) });

@@ -12,8 +12,8 @@ import {
   counted,
   evaluationRange,
   modelArgument,
-  reached,
   reportOptions,
+  showingTimes,
   withModel,
   type ReportFlags,
 } from '../shared/report.js';
@@ -100,9 +100,9 @@ async function interpolateTo(
         ...defined({ points: flags.points }),
         ...classesOf({}, flags, model),
         signal,
-        onProgress: ({ fraction, time }) => {
-          show(fraction, pairs.length, reached(time));
-        },
+        ...showingTimes((fraction, _, time) => {
+          show(fraction, pairs.length, time);
+        }),
       }),
     );
     await writePaths(output, { samples: Float32Array.from(values), shape }, model.sde);

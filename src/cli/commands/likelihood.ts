@@ -22,8 +22,8 @@ import { addModelOptions, type ModelFlags } from '../shared/model.js';
 import { addOdeOptions, odeOptions, type OdeFlags } from '../shared/ode.js';
 import {
   modelArgument,
-  reached,
   reportOptions,
+  showingTimes,
   withModel,
   type Opened,
   type ReportFlags,
@@ -184,7 +184,9 @@ async function inMemory(
   options: LikelihoodOptions,
 ): Promise<LikelihoodResult> {
   const { likelihood } = await import('../../likelihood/likelihood.js');
-  return follow('Scoring', 'sample', (show) => likelihood(model, data, { ...options, ...showing(show) }));
+  return follow('Scoring', 'sample', (show) =>
+    likelihood(model, data, { ...options, ...showingTimes(show) }),
+  );
 }
 
 async function inFolder(
@@ -197,16 +199,8 @@ async function inFolder(
   const { likelihoodShards } = await import('../../likelihood/shards.js');
   const { fillFrom } = await import('../shared/shard.js');
   return fillFrom(opened, folder, 'Scoring', flags, options.signal, (origin, show) =>
-    likelihoodShards(opened.model, data, folder, { ...options, origin, ...showing(show) }),
+    likelihoodShards(opened.model, data, folder, { ...options, origin, ...showingTimes(show) }),
   );
-}
-
-function showing(show: (fraction: number, count: number, where: string) => void): LikelihoodOptions {
-  return {
-    onProgress: ({ fraction, count, time }) => {
-      show(fraction, count, reached(time));
-    },
-  };
 }
 
 function likelihoodOptions(

@@ -120,8 +120,23 @@ export function showingSteps(show: Show): { readonly onProgress: (progress: Prog
   };
 }
 
+/** Shows the times that an integration reaches. */
+export function showingTimes(show: Show): {
+  readonly onProgress: (progress: {
+    readonly fraction: number;
+    readonly count: number;
+    readonly time: number;
+  }) => void;
+} {
+  return {
+    onProgress: ({ fraction, count, time }) => {
+      show(fraction, count, reached(time));
+    },
+  };
+}
+
 /** How a progress bar tells the time that a run has reached. */
-export function reached(time: number): string {
+function reached(time: number): string {
   return `t ${time.toPrecision(3)}`;
 }
 
