@@ -13,7 +13,7 @@ export interface BoundOperator {
 }
 
 /** By commands, where the operator has them; what a user wrote is awaited. */
-export function boundOperator(
+function boundOperator(
   operator: Operator,
   device: Device,
   signal: AbortSignal | undefined,

@@ -38,7 +38,7 @@ export function complain(message: string): void {
  * The text with the characters that a terminal would obey rather than show (C0, DEL and C1 controls, changes of the direction
  * of writing) as \u escapes: names and metadata come from files of strangers. In JSON the escapes mean the same characters.
  */
-export function printable(text: string): string {
+function printable(text: string): string {
   const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)/g, escape);
 }

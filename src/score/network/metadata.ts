@@ -158,7 +158,7 @@ export function metadataProperties(metadata: ModelMetadata): Record<string, stri
 }
 
 /** A shape written as `1,28,28`. */
-export function parseShape(text: string): number[] {
+function parseShape(text: string): number[] {
   const shape = text.split(',').map(Number);
   if (shape.some((size) => !(Number.isInteger(size) && size > 0))) {
     throw new OptionError('shape', text, 'positive integers with commas between them, such as 1,28,28');
@@ -167,7 +167,7 @@ export function parseShape(text: string): number[] {
 }
 
 /** A data range written as `-1,1`. */
-export function parseRange(text: string): [number, number] {
+function parseRange(text: string): [number, number] {
   const [low, high, ...rest] = text.split(',').map((part) => number('data_range', part));
   if (low === undefined || high === undefined || rest.length > 0 || !(low < high)) {
     throw new OptionError('data_range', text, 'low,high with low < high, such as -1,1');

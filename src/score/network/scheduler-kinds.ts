@@ -3,7 +3,7 @@ import type { Scheduler, Spacing } from '../../sde/scheduler.js';
 import type { Config } from './config-entries.js';
 
 /** A class of schedulers: its rule, what it has where a file is silent, and its method here. */
-export interface SchedulerKind {
+interface SchedulerKind {
   readonly rule: Spacing['rule'] | 'distilled';
   readonly silent?: Config;
   readonly steps?: number;
