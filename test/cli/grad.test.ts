@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,6 +14,8 @@ await writeModel(
   buildNetwork({ kind: 'classifier', shape: [2], sde: 'vp', classes: 3, width: 8, depth: 1, embedding: 8 }),
   join(folder, 'classifier.onnx'),
 );
+
+test.after.always(() => rm(folder, { recursive: true }));
 
 test('a classifier is differentiated, checked and written', async (t) => {
   const flags = ['--mode', 'grad', '--labels', 'y', '--output', 'gradient.onnx', '--check', '--json'];

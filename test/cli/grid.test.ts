@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -18,6 +18,8 @@ interface Found {
 }
 
 const find = async (args: readonly string[] = search) => JSON.parse((await fastsde(args)).stdout) as Found;
+
+test.after.always(() => rm(folder, { recursive: true }));
 
 test.serial('a grid is kept beside the model, and taken from there', async (t) => {
   const found = await find();

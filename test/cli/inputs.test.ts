@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -29,6 +29,8 @@ const fed = ['--input', 'text=one.npy', '--input', 'guidance=0.1'];
 interface Inputs {
   readonly inputs: readonly { name: string; shape: number[]; value?: number; sha256?: string }[];
 }
+
+test.after.always(() => rm(folder, { recursive: true }));
 
 test.serial('inputs are files and numbers, and stand in the record', async (t) => {
   const flags = [

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -47,6 +47,8 @@ function logDensity([x, y]: readonly number[], t: number): number {
   }, 0);
   return Math.log(density);
 }
+
+test.after.always(() => rm(folder, { recursive: true }));
 
 test.serial('log-densities of a mixture are the exact ones, alike in csv, npz and JSON', async (t) => {
   const outputs = ['--output', 'r.csv', '--output', 'r.npz', '--output', 'r.png'];

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -27,6 +27,8 @@ await writeFile(
     covariances: [covariance, covariance],
   }),
 );
+
+test.after.always(() => rm(folder, { recursive: true }));
 
 test.serial(
   'that a network is read wrong is said in the record, and on stderr whatever is asked for',

@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -35,6 +35,7 @@ test('a configuration may have every kind of average and of seed', (t) => {
 
 test('a file that is absent, no JSON object or has another entry is refused by its name', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'fastsde-config-'));
+  t.teardown(() => rm(folder, { recursive: true }));
   const path = join(folder, 'train.json');
   await t.throwsAsync(readConfig(path), { instanceOf: DataError, message: /Cannot read .*train\.json/ });
   await writeFile(path, '{ "steps": 10, }');

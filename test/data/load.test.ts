@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -19,6 +19,7 @@ import { readModel } from '../../src/onnx/file/model.js';
 import { createSession } from '../../src/onnx/run/runtime.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-data-'));
+test.after.always(() => rm(folder, { recursive: true }));
 
 async function file(name: string, bytes: Uint8Array): Promise<string> {
   const path = join(folder, name);

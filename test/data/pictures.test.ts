@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -13,6 +13,7 @@ import { encodeNpz } from '../../src/io/npz.js';
 import { member, tar } from '../support/tar.js';
 
 const root = await mkdtemp(join(tmpdir(), 'fastsde-pictures-'));
+test.after.always(() => rm(root, { recursive: true }));
 
 /** A grey picture of one value, of 4 x 4 pixels unless told otherwise. */
 function grey(value: number, width = 4, height = 4): Promise<Uint8Array> {

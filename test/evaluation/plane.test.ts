@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -57,7 +57,9 @@ test('density and score of a conditional model are those of the mixture of its c
 });
 
 test('a plane is drawn as two panels of points and one for each noise level', async (t) => {
-  const path = join(await mkdtemp(join(tmpdir(), 'fastsde-plane-')), 'plane.png');
+  const folder = await mkdtemp(join(tmpdir(), 'fastsde-plane-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'plane.png');
   const { data } = toys['eight-gaussians'].sample(500);
   const shares: number[] = [];
   await writePlane(path, mixtureModel(eightGaussians(), vp()), {

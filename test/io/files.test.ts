@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -17,6 +17,7 @@ import {
 import { scatterPng } from '../../src/io/scatter.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-io-'));
+test.after.always(() => rm(folder, { recursive: true }));
 
 test('a file is replaced whole, and nothing else is left', async (t) => {
   const path = join(await mkdtemp(join(folder, 'atomic-')), 'a.txt');

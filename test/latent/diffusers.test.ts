@@ -33,6 +33,9 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
 }
 
+const copies = await mkdtemp(join(tmpdir(), 'fastsde-pipeline-'));
+test.after.always(() => rm(copies, { recursive: true }));
+
 test('texts become the tokens of transformers, and long ones are cut', async (t) => {
   const tokenizer = await loadTokenizer(join(fixture, 'tokenizer'));
   for (const { text, ids } of expected.tokens) t.deepEqual(tokenizer.encode(text).ids, ids, text);
@@ -99,7 +102,7 @@ test('a folder says what its network is, and options override it', async (t) => 
 
 /** A copy of the folder with entries of its configs changed, or files taken away. */
 async function changed(changes: Readonly<Record<string, object | undefined>>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'fastsde-pipeline-'));
+  const folder = await mkdtemp(join(copies, 'copy-'));
   await cp(fixture, folder, { recursive: true });
   for (const [file, entries] of Object.entries(changes)) {
     const path = join(folder, file);

@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -55,6 +55,7 @@ test.serial('constant inputs are fed as if they were fixed in the network, which
 
 test.serial('a run with other inputs is another run', async (t) => {
   const checkpoints = { folder: await mkdtemp(join(tmpdir(), 'fastsde-inputs-')) };
+  t.teardown(() => rm(checkpoints.folder, { recursive: true }));
   await train(network(), data, { ...few, checkpoints, inputs: { text, s: 0.25 } });
   await t.throwsAsync(
     async () => train(network(), data, { ...few, steps: 4, checkpoints, inputs: { text, s: 1 } }),

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -175,6 +175,9 @@ test('an SDE other than that of which the file speaks is a warning', async (t) =
 
 test('missing and damaged files are errors that name the file', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'fastsde-'));
+  t.teardown(() => {
+    rmSync(folder, { recursive: true });
+  });
   const damaged = join(folder, 'damaged.onnx');
   const whole = readFileSync(fixture('vp-eps'));
   for (const bytes of [whole.subarray(0, 1000), Buffer.from('not a model'), Buffer.alloc(0)]) {
