@@ -1,11 +1,14 @@
+import { resolve } from 'node:path';
 import { embeddedFile, type EmbeddedData } from '../embedded-file.js';
 import { OptionError } from '../errors.js';
 import { checkChoice, isRecord } from '../options.js';
 import { withKnownInputs } from '../score/inputs.js';
 import type { ScoreModel } from '../score/model.js';
 import { loadModel, type LoadOptions } from '../score/network/load.js';
+import { OnnxScoreModel } from '../score/network/model.js';
 import type { ModelFile } from '../io/path.js';
 import { loadClassifier } from './classifier.js';
+import { ANOTHER_MODEL } from './parts.js';
 import {
   guide,
   type AutoguidanceOptions,
@@ -70,11 +73,17 @@ export async function guideAs(
     }
     case 'autoguidance': {
       const { guide: file, ...options } = description as GuidanceDescription & { kind: 'autoguidance' };
-      return guided(await loadModel(file, load), (other) =>
-        guide(model, { ...options, guide: withKnownInputs(other, inputs ?? {}) }),
-      );
+      return guided(await loadModel(file, load), (other) => {
+        if (typeof file === 'string' && isOfFile(model, file))
+          throw new OptionError('guide', file, ANOTHER_MODEL);
+        return guide(model, { ...options, guide: withKnownInputs(other, inputs ?? {}) });
+      });
     }
   }
+}
+
+function isOfFile(model: ScoreModel, path: string): boolean {
+  return model instanceof OnnxScoreModel && resolve(model.source) === resolve(path);
 }
 
 /** What is made of something that was opened, which is closed again where that fails. */

@@ -144,9 +144,14 @@ export function byClassifier(model: ScoreModel, classifier: Classifier): Parts {
   };
 }
 
+/** What guides a model by a weaker one cannot be the model itself. */
+export const ANOTHER_MODEL =
+  'another, weaker model: away from itself a model is led nowhere, at twice the cost';
+
 /** The model and a weaker one, both with the classes of the run where they take any. */
 export function byModel(model: ScoreModel, guide: ScoreModel): Parts {
   requireModel('guide', guide);
+  if (guide === model) throw new OptionError('guide', guide, ANOTHER_MODEL);
   if (guide.guidance) throw new OptionError('guide', guide, 'a model that is not guided itself');
   requireSameProcess('guide', guide, model);
   const { classes } = model;

@@ -1,17 +1,21 @@
-import { mkdtemp } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { embeddedModel } from '../../src/score/network/embedded.js';
 import { fastsdeIn } from '../support/command-line.js';
 
-const fastsde = fastsdeIn(await mkdtemp(join(tmpdir(), 'fastsde-cli-')));
+const folder = await mkdtemp(join(tmpdir(), 'fastsde-cli-'));
+const fastsde = fastsdeIn(folder);
+await copyFile(embeddedModel('conditional'), join(folder, 'other.onnx'));
 const few = ['--class', '3', '--solver', 'ddim', '--steps', '2', '--count', '1', '--json'];
 
 interface Record {
   counts: { networks: unknown };
   options: { model: string; classifier?: string; guidance: unknown };
 }
+
+test.after.always(() => rm(folder, { recursive: true }));
 
 test.serial('a class is guided without a classifier, or by the embedded one', async (t) => {
   const runs: [flags: string[], networks: unknown, model: RegExp, guidance: unknown][] = [
@@ -30,7 +34,7 @@ test.serial('a class is guided without a classifier, or by the embedded one', as
     ],
     [['--classifier'], { network: 3, classifier: 3 }, /mnist-vp\.onnx$/, { kind: 'classifier', scale: 1 }],
     [
-      ['--guide', embeddedModel('conditional'), '--guidance', '2'],
+      ['--guide', 'other.onnx', '--guidance', '2'],
       { network: 3, guide: 3 },
       /mnist-conditional\.onnx$/,
       { kind: 'autoguidance', scale: 2 },
@@ -58,6 +62,10 @@ const refused: [flags: string[], message: RegExp][] = [
   [['--guidance', '2'], /--class must be a class from 0 to 9, towards which the model is guided/],
   [['--classifier'], /--class must be a class from 0 to 9/],
   [['--class', '3', '--guidance-interval', '1,2'], /--guidance must be given where/],
+  [
+    ['--class', '3', '--guide', embeddedModel('conditional'), '--guidance', '2'],
+    /--guide must be another, weaker model/,
+  ],
   [['--class', '3', '--guide', 'weak.onnx'], /--guidance must be given where --guide should act/],
   [
     ['--class', '3', '--guidance', '2', '--guidance-interval', '2,1'],

@@ -137,6 +137,13 @@ const refused: [what: string, model: ScoreModel, options: unknown, option: strin
     'classifier.classes',
     /^3,/,
   ],
+  [
+    'a guide that is the model',
+    conditional,
+    { kind: 'autoguidance', guide: conditional },
+    'guide',
+    /another, weaker model/,
+  ],
   ['no guide', conditional, { kind: 'autoguidance' }, 'guide', /a score model/],
   [
     'a guide of other classes',
