@@ -5,6 +5,7 @@ import { ensureFolder, removeLeftovers, writeAtomically } from '../io/atomic.js'
 import { lockFolder, type FolderLock } from '../io/lock.js';
 import { decodeNpy, encodeNpy } from '../io/npy.js';
 import { isAbsent, readBytes, readJson } from '../io/read.js';
+import { requireKind } from '../io/run-folder.js';
 import { isList, isRecord } from '../options.js';
 import { elementCount } from '../shape.js';
 import { sha256 } from '../shards/manifest.js';
@@ -55,7 +56,7 @@ export const noRecord: ComparisonRecord = {
  *
  * @param run plain data: what all samples and distances are functions of.
  * @param shape of one sample.
- * @throws DataError where the folder holds another comparison; OutputError where nothing can be written, or another process does.
+ * @throws DataError where the folder holds another comparison or another kind of run; OutputError where nothing can be written, or another process does.
  */
 export async function openRecord(
   folder: string,
@@ -63,6 +64,7 @@ export async function openRecord(
   shape: readonly number[],
 ): Promise<ComparisonRecord> {
   await ensureFolder(folder);
+  await requireKind(folder, 'comparison');
   const lock = await lockFolder(folder, { option: 'output', part: 'comparison' });
   try {
     const path = join(folder, RECORD);

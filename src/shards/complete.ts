@@ -5,6 +5,7 @@ import { difference } from '../difference.js';
 import { DataError } from '../errors.js';
 import { inFolder, removeLeftovers, writeAtomically } from '../io/atomic.js';
 import { takePart, type FolderLock } from '../io/lock.js';
+import { requireKind } from '../io/run-folder.js';
 import { encodeManifest, readManifests, readShard, shardName, type Run, type Shard } from './manifest.js';
 import { samplesIn, type Range } from './parts.js';
 
@@ -49,10 +50,11 @@ const PART_FREE = 250;
  * A process takes a part before it draws it, and others pass over it; that of a process which ended without a word is taken by
  * the next one. A part has the same bits whoever draws it. Returns when all parts are there, whoever drew them.
  *
- * @throws DataError where the folder holds another run or a damaged manifest; OutputError; what `draw` throws.
+ * @throws DataError where the folder holds another run, of this kind or another, or a damaged manifest; OutputError; what `draw` throws.
  */
 export function completeShards(folder: string, work: ShardWork): Promise<Completed> {
   return inFolder(folder, async () => {
+    await requireKind(folder, 'shards');
     try {
       return await completeIn(folder, work);
     } catch (cause) {

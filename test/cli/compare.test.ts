@@ -87,6 +87,14 @@ test('a folder keeps a comparison that was stopped, which then goes on to the sa
   const other = await fastsde([...args, '--output', 'kept/', '--seed', '3']);
   t.is(other.code, 1);
   t.regex(other.stderr, /of another comparison: seed is 0 there and 3 here/);
+  for (const command of [
+    ['train', '--data', 'swiss-roll'],
+    ['sample', ...mixture],
+  ]) {
+    const { code, stderr } = await fastsde([...command, '--output', 'kept/']);
+    t.is(code, 1);
+    t.regex(stderr, /comparison\.json is the record of a comparison\. Choose another folder\./);
+  }
 });
 
 test('samples that were changed are drawn anew, with a word', async (t) => {

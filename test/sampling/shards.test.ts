@@ -128,6 +128,9 @@ test('a folder of another run is refused, with what differs', async (t) => {
   const other = await fastsde([...run, '--steps', '100', '--output', 'whole/']);
   t.is(other.code, 1);
   t.regex(other.stderr, /manifest\.json is of another run: options\.steps is 200 there and 100 here/);
+  const trained = await fastsde(['train', '--data', 'swiss-roll', '--steps', '1', '--output', 'whole/']);
+  t.is(trained.code, 1);
+  t.regex(trained.stderr, /manifest\.json is the record of samples or likelihoods\. Choose another folder\./);
   await fastsde([...run, '--seed', '6', '--output', 'seed-6/', '--shard', '0/6']);
   const merged = await fastsde(['merge', 'whole', 'seed-6']);
   t.regex(merged.stderr, /seed-6 is of another run than whole: options\.seed is 5 .* and 6/);

@@ -4,6 +4,7 @@ import type { Dataset } from '../../data/dataset.js';
 import { FastsdeError, ModelError, OptionError } from '../../errors.js';
 import { assertWritable, inFolder, removeLeftovers, writeAtomically } from '../../io/atomic.js';
 import { clock } from '../../io/progress.js';
+import { requireKind } from '../../io/run-folder.js';
 import { readModel, writeModel, type Model } from '../../onnx/file/model.js';
 import { defined, jsonSeed } from '../../options.js';
 import { readMetadata } from '../../score/network/metadata.js';
@@ -35,6 +36,7 @@ const STEPS_FOR_DENSITY = 250;
 export async function trainTo(config: TrainConfig, signal: AbortSignal, reporting: Reporting): Promise<void> {
   const { output = 'training' } = config;
   await inFolder(output, async () => {
+    await requireKind(output, 'training');
     await assertWritable(join(output, 'model.onnx'));
     await trainIn(config, signal, reporting);
   });
