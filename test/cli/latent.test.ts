@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import test from 'ava';
@@ -37,6 +37,8 @@ const plain = [
   '--json',
 ];
 const decoding = [...plain, '--decoder', 'decoder.onnx', '--latent-scale', '0.5'];
+
+test.after.always(() => rm(folder, { recursive: true }));
 
 test.serial('pictures come out of a latent model', async (t) => {
   const { code, stdout, stderr } = await fastsde([...decoding, '--output', 'out.npz']);
@@ -176,6 +178,10 @@ for (const [args, message] of [
   [
     [...text, '--decoder', 'decoder.onnx', '--latent-scale', '1'],
     /--decoder must be one for latents of shape \[4, 8, 8\]/,
+  ],
+  [
+    [...text, '--shape', '4,7,8'],
+    /--shape must be \[channels, height, width\] with sides that are multiples of 2, as the network in .* takes them; got \[4, 7, 8\]/,
   ],
 ] as const) {
   test.serial(`told before a text is drawn: ${args.slice(2).join(' ')}`, async (t) => {

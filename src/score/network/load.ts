@@ -4,7 +4,7 @@ import { fusedVjp, vjp } from '../../autodiff/vjp.js';
 import { modelBytes, readWholeModel, type Model } from '../../onnx/file/model.js';
 import { createSession, sessionKind, type Session, type SessionOptions } from '../../onnx/run/runtime.js';
 import { isFolder } from '../../io/atomic.js';
-import { checkInteger, checkKnown, defined, isRecord } from '../../options.js';
+import { checkInteger, checkKnown, defined, isList, isRecord } from '../../options.js';
 import type { Inputs } from '../model.js';
 import { modelSource, type ModelFile } from '../../io/path.js';
 import { describeModel, type DescriptionOptions, type ModelDescription } from './description.js';
@@ -134,8 +134,12 @@ export async function networkIn<T extends string | Uint8Array>(
   options: LoadOptions,
 ): Promise<{ readonly source: T | string; readonly options: LoadOptions }> {
   if (typeof source !== 'string' || !(await isFolder(source))) return { source, options };
-  const { network, options: described, scheduler } = await readPipeline(source);
-  const { sde } = options;
+  const { network, options: described, scheduler, side } = await readPipeline(source);
+  const { sde, shape } = options;
+  if (isList(shape) && shape.slice(1).some((size) => Number.isInteger(size) && size % side !== 0)) {
+    const expected = `[channels, height, width] with sides that are multiples of ${side}, as the network in ${source} takes them`;
+    throw new OptionError('shape', shape, expected);
+  }
   const asked = typeof sde === 'object' ? sde.name : sde;
   if (asked !== undefined && asked !== described.sde) {
     const expected = `'${described.sde as string}' or left out, as ${scheduler} says; to read the network otherwise give ${network.path}`;

@@ -31,6 +31,8 @@ export interface PipelineFolder {
   readonly options: DescriptionOptions;
   /** The file that says of which process it is. */
   readonly scheduler: string;
+  /** What the sides of a sample have to be multiples of. */
+  readonly side: number;
 }
 
 /** How the networks that are known are called, fed and described, by the class in their config. */
@@ -64,7 +66,8 @@ export async function readPipeline(folder: string): Promise<PipelineFolder> {
   const described = describe(folder, index, network.config);
   const scheduler = join(folder, 'scheduler', 'scheduler_config.json');
   const process = await readProcess(folder, scheduler, network.config);
-  return { folder, index, network, scheduler, options: { ...described, ...process } };
+  const side = sideOf(network.config);
+  return { folder, index, network, scheduler, side, options: { ...described, ...process } };
 }
 
 /** Weights of other libraries, which may lie beside the ONNX files. */
@@ -179,6 +182,12 @@ function describe(folder: string, index: Config, config: Config): DescriptionOpt
   const sizes = isList(size) ? size : [size, size];
   const shape = [channels, ...sizes];
   return shape.every((entry) => typeof entry === 'number') ? { ...known, shape } : known;
+}
+
+/** A U-Net halves the sides after every level but the last, a transformer cuts patches: both put together again what was whole. */
+function sideOf({ down_block_types: levels, patch_size: patch }: Config): number {
+  if (isList(levels)) return 2 ** Math.max(0, levels.length - 1);
+  return isNumber(patch) ? patch : 1;
 }
 
 /** The forward process and the meaning of the output. */
