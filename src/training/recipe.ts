@@ -7,6 +7,7 @@ import {
   MOST_POSITIONS,
   type NetworkDescription,
 } from '../networks/description.js';
+import { networkKinds } from '../networks/names.js';
 import { defaultNetwork, type NetworkSize } from '../networks/presets.js';
 import { withMetadata, type Model } from '../onnx/file/model.js';
 import { checkChoice, checkKnown, defined, isList } from '../options.js';
@@ -134,7 +135,14 @@ function describeNetwork(
   const size = defaultNetwork(shape);
   if (given['channels'] === undefined && given['kind'] !== 'mlp') checkSides(size);
   const { kind: suited, ...sizes } = size;
-  const { kind = suited, sde: name = 'vp' } = given;
+  const { sde: name = 'vp' } = given;
+  const kind = checkChoice('network.kind', (given['kind'] as string | undefined) ?? suited, networkKinds);
+  if (kind !== suited && kind !== 'classifier')
+    throw new OptionError(
+      'network.kind',
+      kind,
+      `${suited} or classifier, or left out, for samples of shape [${shape.join(', ')}]`,
+    );
   const sde = checkChoice('network.sde', String(name), sdeNames);
   const parameterization = given['parameterization'] ?? preferred[sde];
   const { dataRange } = sdeFromName(sde);
@@ -148,7 +156,7 @@ function describeNetwork(
   const distant = sde === 've' && given['constants'] === undefined;
   const raw = kind !== 'classifier' && parameterization === 'edm';
   return checkNetwork({
-    ...(kind === suited || kind === 'classifier' ? sizes : { shape }),
+    ...sizes,
     kind,
     sde,
     ...(distant && { constants: { sigmaMax: largestDistance(some, shape) } }),

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -11,6 +11,7 @@ import { fastsdeIn } from '../support/command-line.js';
 import { Sketch } from '../support/training-networks.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fastsde-train-'));
+test.after.always(() => rm(folder, { recursive: true }));
 const fastsde = fastsdeIn(folder);
 
 async function config(name: string, entries: object): Promise<string> {
@@ -354,8 +355,11 @@ for (const [args, message] of [
   [[], /--data must be given/],
   [['--data', 'two-moons', '--network', 'mpl'], /Did you mean mlp\?/],
   [['--data', 'two-moons', '--objective', 'slised'], /Did you mean sliced\?/],
+  [
+    ['--data', 'two-moons', '--network', 'unet'],
+    /--network must be mlp or classifier, or left out, for samples of shape \[2\]; got "unet"/,
+  ],
   [['--data', 'two-moons', '--steps', '0'], /--steps must be an integer of at least 1; got 0/],
-  [['--data', 'two-moons', '--network', 'unet'], /network\.shape must be \[channels, height, width\]/],
   [['--data', 'two-moons', '--sde-constants', 'beta=2'], /sde\.beta must be absent: the constants of vp are/],
   [['--data', 'swiss-roll', '--network', 'classifier'], /The data have no classes/],
   [['--data', 'two-moons', '--graph', 'graph.onnx'], /--graph must be left out unless the model/],
