@@ -7,6 +7,17 @@ function memory(): number {
   return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
 }
 
+/** What the addon, ONNX Runtime and Node say where there is no memory left. */
+const SHORTAGE = /std::bad_alloc|Failed to allocate memory|Array buffer allocation failed/;
+
+/** What to do where {@link isShortage}. */
+export const LESS_AT_ONCE = 'A smaller batch takes less.';
+
+/** Whether a message says that memory has run out. */
+export function isShortage(message: string): boolean {
+  return SHORTAGE.test(message);
+}
+
 /**
  * Throws where so many rows of numbers would not fit into memory.
  *

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { OptionError } from '../src/errors.js';
+import { ModelError, OptionError } from '../src/errors.js';
+import { runFailure } from '../src/onnx/run/session.js';
 import { sample } from '../src/sampling/sample.js';
 import { GaussianMixture } from '../src/score/mixture/mixture.js';
 import { mixtureModel } from '../src/score/mixture/model.js';
@@ -11,4 +12,16 @@ test('a count whose samples would not fit into memory is refused before anything
     instanceOf: OptionError,
     message: /^count must be at most \d+ in the memory of this machine .*sampleShards/,
   });
+});
+
+test('a network without memory is told of in words, whoever says so', (t) => {
+  for (const said of [
+    'std::bad_alloc',
+    "Non-zero status code returned while running Div node. Name:'' Status Message: bfc_arena.cc:360 Failed to allocate memory for requested buffer of size 627200000",
+  ])
+    for (const cause of [said, new Error(said)])
+      t.like(runFailure({ x: { dims: [5, 2] } }, cause), {
+        constructor: ModelError,
+        message: 'There is not enough memory to run the network on x [5, 2]. A smaller batch takes less.',
+      });
 });

@@ -1,4 +1,5 @@
 import { FastsdeError, LoadError } from '../errors.js';
+import { isShortage, LESS_AT_ONCE } from '../memory.js';
 import { addon } from './addon.js';
 import type { NativeFailure, QueueNumber } from './addon-interface.js';
 import { requireLength } from './arguments.js';
@@ -281,8 +282,11 @@ export class Queue implements Device {
     // A network that is ended fails too.
     if (this.#signal?.aborted) return this.#signal.reason;
     const make = this.#failures.get(failure.tag);
-    this.#error ??=
-      make?.(failure) ?? new FastsdeError('ERR_FASTSDE_DEVICE', `Work was given up: ${failure.message}.`);
+    const { message } = failure;
+    const why = isShortage(message)
+      ? `There is not enough memory for the arrays of a batch. ${LESS_AT_ONCE}`
+      : `Work was given up: ${message}.`;
+    this.#error ??= make?.(failure) ?? new FastsdeError('ERR_FASTSDE_DEVICE', why);
     return this.#error;
   }
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { FastsdeError, OptionError } from '../../errors.js';
+import { isShortage, LESS_AT_ONCE } from '../../memory.js';
 import { complain } from './terminal.js';
 
 /** Milliseconds that threads have to end after the body of a command was stopped; a network that is being made does not look up. */
@@ -79,5 +80,7 @@ function messageOf(error: unknown, flags: Readonly<Record<string, string>>): str
     return new OptionError(flags[option] ?? commonFlags[option] ?? flagOf(option), value, expected).message;
   }
   if (error instanceof FastsdeError) return error.message;
+  if (error instanceof Error && isShortage(error.message))
+    return `There is not enough memory for so many samples at once. ${LESS_AT_ONCE}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,5 +1,6 @@
 import type { Device, DeviceName, Elements } from '../../device/device.js';
 import { ModelError } from '../../errors.js';
+import { isShortage, LESS_AT_ONCE } from '../../memory.js';
 import type { TensorInfo } from '../file/model.js';
 import type { DataType } from '../file/tensor.js';
 
@@ -157,7 +158,11 @@ export function runFailure(
   const shapes = Object.entries(feeds).map(([name, { dims }]) => `${name} [${dims.join(', ')}]`);
   const rest = shapes.length > 8 ? ` and ${shapes.length - 8} more inputs` : '';
   const shown = shapes.slice(0, 8).join(', ');
-  return new ModelError(`The network failed on ${shown}${rest}: ${oneLine(cause)}`, { cause });
+  const why = oneLine(cause);
+  const message = isShortage(why)
+    ? `There is not enough memory to run the network on ${shown}${rest}. ${LESS_AT_ONCE}`
+    : `The network failed on ${shown}${rest}: ${why}`;
+  return new ModelError(message, { cause });
 }
 
 /** The message of an error in one line. */
