@@ -12,6 +12,7 @@ test.before(async () => {
   await write('zero.npy', Float64Array.of(0, 0), [1, 2]);
   await write('nan.npy', Float64Array.of(0.5, NaN), [1, 2]);
   await write('none.npy', new Float64Array(784), [28, 28]);
+  await write('channel.npy', new Float64Array(784), [1, 28, 28]);
   await write('nans.npy', new Float64Array(784).fill(NaN), [28, 28]);
   await write('far.npy', Uint8Array.of(1, 99), [2]);
   const picture = (name: string, width: number, background: string) =>
@@ -26,6 +27,10 @@ const refused: Record<string, [string[], RegExp]> = {
   'a part of what is no folder': [
     ['colorize', '--data', 'digits.npy', '--shard', '0/2', '--output', 'x.png'],
     /--shard must be left out unless --output is a folder, such as samples\/; got "0\/2"/,
+  ],
+  'a mask with an axis of channels': [
+    ['inpaint', '--data', 'digits.npy', '--mask', 'channel.npy'],
+    /a mask has shape \[height, width\], the same for all channels; this array has \[1, 28, 28\]/,
   ],
   'a mask of another size': [['inpaint', '--data', 'digits.npy', '--mask', 'narrow.png'], /--mask .*20 x 28/],
   'a dark mask': [

@@ -61,7 +61,7 @@ async function maskOf({ mask, seed }: InpaintFlags, shape: readonly number[]): P
 /** The mask in a file, of pictures of this width and height. */
 async function maskIn(path: string, size: readonly [number, number]): Promise<Float32Array> {
   if (endsIn(path, '.npy')) {
-    const rows = await readMatrix(path);
+    const rows = await readMatrix(path, 'a mask has shape [height, width], the same for all channels');
     checkSize(path, rows[0]!.length, rows.length, size);
     return Float32Array.from(rows.flatMap((row) => Array.from(row)));
   }

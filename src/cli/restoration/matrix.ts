@@ -1,17 +1,21 @@
 import { extname } from 'node:path';
 import { DataError } from '../../errors.js';
 
-/** A matrix from a .npy file, row by row. */
-export async function readMatrix(path: string): Promise<Float64Array[]> {
+/**
+ * A matrix from a .npy file, row by row.
+ *
+ * @param shaped What its shape stands for, as an error says it.
+ */
+export async function readMatrix(
+  path: string,
+  shaped = 'a matrix has shape [rows, columns]',
+): Promise<Float64Array[]> {
   const { decodeNpy } = await import('../../io/npy.js');
   const { readBytes } = await import('../../io/read.js');
   const { data, shape } = decodeNpy(await readBytes(path), path);
   const [rows = 0, columns = 0] = shape;
   if (shape.length !== 2 || rows === 0 || columns === 0)
-    throw new DataError(
-      `${path}: a matrix has shape [rows, columns]; this array has [${shape.join(', ')}].`,
-      { value: path },
-    );
+    throw new DataError(`${path}: ${shaped}; this array has [${shape.join(', ')}].`, { value: path });
   const at = Array.from(data, Number).findIndex((value) => !Number.isFinite(value));
   if (at >= 0)
     throw new DataError(
