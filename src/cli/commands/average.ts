@@ -41,9 +41,9 @@ export function averageCommand(): Command {
     ...reportOptions(),
   ]);
   return addRecipes(command, [
-    ['fastsde average digits/', 'averages of many widths, and their losses'],
-    ['fastsde average digits/ --sigma-rel 0.03 --output narrow.onnx', 'one of them'],
-    ['fastsde average digits/ --step 4000 --output early.onnx', 'ending earlier'],
+    ['fastsde average trained/', 'averages of many widths, and their losses'],
+    ['fastsde average trained/ --sigma-rel 0.03 --output narrow.onnx', 'one of them'],
+    ['fastsde average trained/ --step 4000 --output early.onnx', 'ending earlier'],
   ]).action((folder: string, flags: AverageFlags) =>
     run((signal) => average(folder, flags, signal), { deviation: '--sigma-rel' }),
   );

@@ -99,7 +99,7 @@ export function trainCommand(): Command {
   ]);
   return addRecipes(command, [
     ['fastsde train --data swiss-roll', 'points of the plane'],
-    ['fastsde train --data mnist --conditional --output digits/', 'with classes'],
+    ['fastsde train --data mnist --conditional --output trained/', 'with classes'],
     ['fastsde train --data photos/ --resize 32,32 --flip', 'pictures of your own'],
   ]).action((flags: TrainFlags) => run((signal) => trainFromFlags(flags, signal), flagNames));
 }
