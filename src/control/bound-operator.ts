@@ -13,11 +13,7 @@ export interface BoundOperator {
 }
 
 /** By commands, where the operator has them; what a user wrote is awaited. */
-function boundOperator(
-  operator: Operator,
-  device: Device,
-  signal: AbortSignal | undefined,
-): BoundOperator {
+function boundOperator(operator: Operator, device: Device, signal: AbortSignal | undefined): BoundOperator {
   if (isLinear(operator) && operator.bind) {
     const { apply, adjoint } = operator.bind(device);
     return {
