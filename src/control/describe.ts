@@ -73,11 +73,11 @@ export async function guideAs(
     }
     case 'autoguidance': {
       const { guide: file, ...options } = description as GuidanceDescription & { kind: 'autoguidance' };
-      return guided(await loadModel(file, load), (other) => {
-        if (typeof file === 'string' && isOfFile(model, file))
-          throw new OptionError('guide', file, ANOTHER_MODEL);
-        return guide(model, { ...options, guide: withKnownInputs(other, inputs ?? {}) });
-      });
+      if (typeof file === 'string' && isOfFile(model, file))
+        throw new OptionError('guide', file, ANOTHER_MODEL);
+      return guided(await loadModel(file, load), (other) =>
+        guide(model, { ...options, guide: withKnownInputs(other, inputs ?? {}) }),
+      );
     }
   }
 }
